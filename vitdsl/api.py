@@ -1,0 +1,152 @@
+"""What the package exports: load a spec, analyze it, build it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from vitdsl.dump import dump_tree
+from vitdsl.errors import Problem, SpecError
+from vitdsl.graph.analysis import Analysis
+from vitdsl.graph.elaborate import elaborate
+from vitdsl.graph.faults import problem_of
+from vitdsl.graph.frames import Graph
+from vitdsl.parts.fields import explain
+from vitdsl.resolve import resolve
+from vitdsl.source import Map, format_path, lookup
+from vitdsl.spec import MODEL, Model, SpecReader
+from vitdsl.errors import ShapeError
+
+if TYPE_CHECKING:
+    import torch
+
+    from vitdsl.compiler.model import VisionModel
+
+MAX_PARAMS = 10**11
+"""A model with more parameters is not built unless the caller allows it."""
+
+
+class Spec:
+    """A validated spec: frozen, hashable by what it says.
+
+    Attributes:
+        tree: the merged file, with positions.
+        model: the same, typed.
+    """
+
+    __slots__ = ("_graphs", "_hash", "model", "reader", "tree")
+
+    def __init__(self, tree: Map, model: Model, reader: SpecReader) -> None:
+        self.tree, self.model, self.reader = tree, model, reader
+        self._graphs: dict[Any, Graph] = {}
+        self._hash: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The spec's name, or `model`."""
+        return self.model.name or "model"
+
+    def graph(self, size: int | tuple[int, int] | None = None) -> Graph:
+        """The typed graph, for images of the spec's size or of another.
+
+        Raises:
+            SpecError: features do not fit, or the spec has holes.
+        """
+        given = (size, size) if isinstance(size, int) else size
+        if given not in self._graphs:
+            try:
+                self._graphs[given] = elaborate(self.model, self.reader, given)
+            except ShapeError as fault:
+                raise SpecError(problem_of(fault, self.tree)) from None
+        return self._graphs[given]
+
+    def analyze(self, size: int | tuple[int, int] | None = None) -> Analysis:
+        """Exact costs from the graph: params, trainable_params, macs, activation_bytes, unreached; by stage and node.
+
+        Args:
+            size: of the image, in place of the spec's: a side, or (height, width).
+        """
+        return Analysis(self.graph(size))
+
+    def dump(self) -> str:
+        """Canonical YAML: merged, variables put in; `load` gives the same spec back."""
+        return dump_tree(self.tree)
+
+    @property
+    def hash(self) -> str:
+        """The same for specs that say the same, name and paper apart."""
+        if self._hash is None:
+            said = {key: value for key, value in self.tree.items() if key not in ("name", "paper")}
+            self._hash = hashlib.sha256(dump_tree(said).encode()).hexdigest()[:16]
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Spec) and self.hash == other.hash
+
+    def __hash__(self) -> int:
+        return hash(self.hash)
+
+    def __repr__(self) -> str:
+        return f"<Spec {self.name} {self.hash}>"
+
+
+def load(source: str | Path | Mapping[str, Any] | Spec, set: Mapping[str, Any] | None = None) -> Spec:
+    """Reads and validates a spec.
+
+    Args:
+        source: a shipped name, a path, YAML text, a mapping, or a spec.
+        set: values by written path, laid over the file.
+
+    Raises:
+        SpecError: with every problem found, each at its place.
+    """
+    tree = resolve(source.tree if isinstance(source, Spec) else source, set)
+    defaults, defines = tree.get("defaults"), tree.get("define")
+    reader = SpecReader(
+        defaults if isinstance(defaults, dict) else Map(), defines if isinstance(defines, dict) else Map()
+    )
+    try:
+        model = Model.model_validate(tree, context=reader)
+    except ValidationError as error:
+        raise SpecError(_problems(explain(error, MODEL), tree)) from None
+    return Spec(tree, model, reader)
+
+
+def _problems(found: list[Any], tree: Map) -> list[Problem]:
+    """Refusals of the validation, at their places in the file."""
+    return [
+        Problem(message, format_path(path), lookup(tree, path, key=message.startswith("unknown key")), hint)
+        for path, message, hint in found
+    ]
+
+
+def build(
+    spec: Spec | str | Path | Mapping[str, Any], device: str | torch.device = "cpu", *, training_outputs: bool = True,
+    size: int | tuple[int, int] | None = None, max_params: int = MAX_PARAMS,
+) -> VisionModel:
+    """The torch module of a spec, initialized as it says.
+
+    Args:
+        spec: a spec, or what `load` takes.
+        device: where the weights are made; `meta` makes none.
+        training_outputs: False returns the evaluation tensor in training too.
+        size: of the image, in place of the spec's.
+        max_params: a model with more parameters is refused before anything is allocated.
+
+    Raises:
+        SpecError: the spec is wrong, or too large.
+    """
+    from vitdsl.compiler.model import compile_graph
+
+    known = spec if isinstance(spec, Spec) else load(spec)
+    graph = known.graph(size)
+    params = graph.frame.cost.params
+    if params > max_params:
+        raise SpecError(
+            Problem(f"this model has {params:,} parameters, but at most {max_params:,} are allowed", hint="--max-params allows more")
+        )
+    return compile_graph(graph, known, known.model.drop_path, known.model.init or {}, device, training_outputs)

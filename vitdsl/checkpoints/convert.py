@@ -1,0 +1,150 @@
+"""State dicts of other people's models to ours, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from vitdsl.checkpoints import steps
+from vitdsl.checkpoints.computed import FUNCTIONS
+from vitdsl.checkpoints.errors import Problems
+from vitdsl.checkpoints.keys import Arithmetic
+from vitdsl.checkpoints.plan import Plan, Step, Written, dropped_by, is_counter, make_plan
+from vitdsl.checkpoints.table import Table
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Shapes = Mapping[str, Sequence[int]]
+
+
+def to_ours(
+    theirs: Mapping[str, Tensor], table: Table, ours: Shapes, *, reshaped: Collection[str] = ()
+) -> dict[str, Tensor]:
+    """Rename and rearrange their weights as `table` says.
+
+    Tensors that no row rearranges are passed on, not copied.
+
+    Args:
+        theirs: their state dict.
+        table: rows for this very spec (`tables_for` gives them).
+        ours: the shape of each of our keys.
+        reshaped: keys of ours whose shape may differ, because the caller resizes or replaces them.
+
+    Returns:
+        Our state dict, in the order of `ours`. Batch counters that they lack are left out.
+
+    Raises:
+        CheckpointError: with every key that is missing, unexpected, used twice or of another shape.
+    """
+    plan, problems = make_plan(table, ours), Problems()
+    problems.extend(plan.problems)
+    _check_keys(theirs, table, plan, problems)
+    made: dict[str, Tensor] = {}
+    for step in plan.steps:
+        if all(key in theirs for key in step.theirs):
+            made |= _forward(step, theirs, ours, reshaped, problems)
+    problems.raise_if_any(f"The weights do not fit the table {table.name}.")
+    made |= {mine: theirs[key] for key, mine in plan.counters if key in theirs}
+    return {key: made[key] for key in ours if key in made}
+
+
+def to_theirs(state: Mapping[str, Tensor], table: Table, ours: Shapes | None = None) -> dict[str, Tensor]:
+    """Write our weights with their names and layouts: the inverse of `to_ours`, but for dropped keys.
+
+    Args:
+        state: our state dict.
+        table: rows for this very spec.
+        ours: the shape of each of our keys, to compare `state` with; default, `state` is taken to be whole.
+
+    Raises:
+        CheckpointError: with every key that is missing, unexpected, made twice or of another shape.
+    """
+    plan, problems = make_plan(table, state if ours is None else ours), Problems()
+    problems.extend(plan.problems)
+    if ours is not None:
+        _check_ours(state, ours, problems)
+    made: dict[str, Tensor] = {}
+    for step in plan.steps:
+        if all(key in state for key in step.ours):
+            made |= _backward(step, state, problems)
+    for written in plan.written:
+        if written.ours in state:
+            made |= _written(written, state[written.ours], problems)
+    problems.raise_if_any(f"The weights cannot be written with the table {table.name}.")
+    return made | {key: state[mine] for key, mine in plan.counters if mine in state}
+
+
+def _check_keys(theirs: Mapping[str, Tensor], table: Table, plan: Plan, problems: Problems) -> None:
+    unused = [key for key in theirs if key not in plan.users and not is_counter(key)]
+    missing = [(key, step) for step in plan.steps for key in step.theirs if key not in theirs]
+    for key, step in missing:
+        problems.add(f"Their key `{key}` is missing; our `{step.ours[0]}` is made of it.", key, unused)
+    for key in theirs:
+        row = dropped_by(table, key)
+        if row is not None and key in plan.users:
+            problems.add(f"Their key `{key}` is used twice: by row `{plan.users[key]}` and by row `{row}`.")
+    for key in unused:
+        if dropped_by(table, key) is None:
+            candidates = [each for each, _ in missing]
+            problems.add(f"Their key `{key}` of shape {_shape(theirs[key])} is unexpected.", key, candidates)
+
+
+def _check_ours(state: Mapping[str, Tensor], ours: Shapes, problems: Problems) -> None:
+    for key in ours:
+        if key not in state and not is_counter(key):
+            problems.add(f"Our key `{key}` is missing.", key, [each for each in state if each not in ours])
+    for key, tensor in state.items():
+        if key not in ours:
+            problems.add(f"Our key `{key}` of shape {_shape(tensor)} is unexpected.", key, ours)
+        elif _shape(tensor) != list(ours[key]):
+            problems.add(f"Our `{key}` has shape {_shape(tensor)}, expected {list(ours[key])}.")
+
+
+def _forward(
+    step: Step, theirs: Mapping[str, Tensor], ours: Shapes, reshaped: Collection[str], problems: Problems
+) -> dict[str, Tensor]:
+    found = [theirs[key] for key in step.theirs]
+    try:
+        made = dict(zip(step.ours, steps.forward(step.row, found), strict=True))
+    except ValueError as error:
+        problems.add(f"Row `{step.row}` does not fit {_described(step.theirs, found)}: {error}.")
+        return {}
+    for key, tensor in made.items():
+        if key in ours and key not in reshaped and _shape(tensor) != list(ours[key]):
+            gives = "" if len(found) == 1 and found[0].shape == tensor.shape else f", which gives {_shape(tensor)}"
+            found_as = f"{_described(step.theirs, found)}{gives}"
+            problems.add(f"Our `{key}` has shape {list(ours[key])}, found {found_as} (row `{step.row}`).")
+    return made
+
+
+def _backward(step: Step, state: Mapping[str, Tensor], problems: Problems) -> dict[str, Tensor]:
+    found = [state[key] for key in step.ours]
+    try:
+        return dict(zip(step.theirs, steps.backward(step.row, found), strict=True))
+    except ValueError as error:
+        problems.add(f"Row `{step.row}` does not fit our {_described(step.ours, found)}: {error}.")
+        return {}
+
+
+def _written(written: Written, beside: Tensor, problems: Problems) -> dict[str, Tensor]:
+    row, bound = written.row, written.row.numbers(written.bound, beside.shape)
+    try:
+        if row.write == "zeros":
+            shape = [Arithmetic.parse(str(size)).value(bound) for size in row.shape or ()]
+            return {written.theirs: beside.new_zeros(shape)}
+        if row.write == "computed":
+            args = {name: Arithmetic.parse(str(value)).value(bound) for name, value in row.args.items()}
+            return {written.theirs: FUNCTIONS[row.function or ""](beside, **args)}
+    except (ValueError, RuntimeError) as error:
+        problems.add(f"Row `{row}` cannot write `{written.theirs}` beside our `{written.ours}`: {error}.")
+    return {}
+
+
+def _shape(tensor: Tensor) -> list[int]:
+    return list(tensor.shape)
+
+
+def _described(keys: Sequence[str], tensors: Sequence[Tensor]) -> str:
+    each = [f"`{key}` of shape {_shape(tensor)}" for key, tensor in zip(keys, tensors, strict=True)]
+    return " and ".join(each)

@@ -1,0 +1,133 @@
+"""Which keys of theirs become which of ours: a table applied to the keys of one model, before any tensor is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from vitdsl.checkpoints.rows import Drop, Move
+from vitdsl.checkpoints.table import Table
+
+
+def is_counter(key: str) -> bool:
+    """Whether the key counts batches: copied where both sides have it, and never missed."""
+    return key.rsplit(".", 1)[-1] == "num_batches_tracked"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One use of a row: these keys of theirs become these of ours."""
+
+    row: Move
+    theirs: tuple[str, ...]
+    ours: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Written:
+    """A key of theirs that is dropped, and written back beside the key of ours that tells its sizes."""
+
+    row: Drop
+    theirs: str
+    ours: str
+    bound: Mapping[str, str]
+
+
+@dataclass
+class Plan:
+    """All uses of a table's rows.
+
+    Attributes:
+        steps: tensors that become others.
+        counters: their counters and ours, as far as both may exist.
+        written: dropped keys that stand beside one of ours.
+        users: the row that uses each of their keys.
+        problems: what is wrong with the table for these keys.
+    """
+
+    steps: list[Step] = field(default_factory=list)
+    counters: list[tuple[str, str]] = field(default_factory=list)
+    written: list[Written] = field(default_factory=list)
+    users: dict[str, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def needed(self) -> list[str]:
+        """Keys that must be there."""
+        return [key for step in self.steps for key in step.theirs]
+
+    def use(self, row: Move | Drop, keys: Iterable[str]) -> None:
+        """Note that `row` uses these keys of theirs, and complain of those that are used already."""
+        for key in keys:
+            if key in self.users:
+                self.problems.append(f"Their key `{key}` is used twice: by row `{self.users[key]}` and by row `{row}`.")
+            self.users.setdefault(key, str(row))
+
+
+def make_plan(table: Table, ours: Iterable[str]) -> Plan:
+    """The plan of `table` for a model whose keys are `ours`."""
+    plan, keys = Plan(), dict.fromkeys(ours)
+    made: dict[str, Move] = {}
+    groups: set[tuple[int, tuple[str, ...]]] = set()
+    idle = {id(row) for row in table.moves}
+    for key in keys:
+        for row in table.moves:
+            bound = row.match(key)
+            if bound is None:
+                continue
+            idle.discard(id(row))
+            if key in made:
+                plan.problems.append(f"Our key `{key}` is made twice: by row `{made[key]}` and by row `{row}`.")
+            made.setdefault(key, row)
+            group = (id(row), row.ours(bound))
+            if group not in groups:
+                groups.add(group)
+                _add_step(plan, row, bound, keys)
+        if key not in made and not is_counter(key):
+            plan.problems.append(f"Our key `{key}` is made by no row.")
+    for drop in table.drops:
+        _add_written(plan, drop, keys)
+    unused = [row for row in table.moves if id(row) in idle]
+    plan.problems += [f"Row `{row}` is of no use: it matches none of our keys." for row in unused]
+    return plan
+
+
+def _add_step(plan: Plan, row: Move, bound: Mapping[str, str], keys: Mapping[str, None]) -> None:
+    ours = row.ours(bound)
+    try:
+        theirs = row.theirs(bound)
+    except ValueError as error:
+        plan.problems.append(f"Row `{row}` has no key of theirs for our `{ours[0]}`: {error}.")
+        return
+    if any(map(is_counter, ours)):
+        # A counter of several joined norms would be any of them: only counters that stay whole are carried over.
+        if len(ours) == len(theirs) == 1:
+            plan.counters.append((theirs[0], ours[0]))
+            plan.use(row, theirs)
+        return
+    missing = [key for key in ours if key not in keys]
+    if missing:
+        plan.problems.append(f"Row `{row}` also makes `{missing[0]}`, which is not one of our keys.")
+    plan.steps.append(Step(row, theirs, ours))
+    plan.use(row, theirs)
+
+
+def _add_written(plan: Plan, row: Drop, keys: Mapping[str, None]) -> None:
+    if row.each is None:
+        return
+    found = [(key, bound) for key in keys if (bound := row.match(key)) is not None]
+    if not found:
+        plan.problems.append(f"Row `{row}` is of no use: `{row.each}` matches none of our keys.")
+    for key, bound in found:
+        try:
+            theirs = row.theirs(bound)
+        except ValueError as error:
+            plan.problems.append(f"Row `{row}` has no key of theirs beside our `{key}`: {error}.")
+            continue
+        plan.use(row, theirs)
+        plan.written += [Written(row, each, key, bound) for each in theirs]
+
+
+def dropped_by(table: Table, key: str) -> Drop | None:
+    """The row that drops this key of theirs by a pattern, if one does."""
+    return next((row for row in table.drops if row.each is None and row.match(key) is not None), None)

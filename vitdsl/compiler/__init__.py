@@ -1,0 +1,1 @@
+"""From the graph to a torch module with a readable, generated forward."""

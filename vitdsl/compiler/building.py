@@ -1,0 +1,103 @@
+"""Modules for what was written: every node its layer, every repetition an instance of its body's class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import fx, nn
+
+from vitdsl.compiler.initialize import initialize, initialize_tokens
+from vitdsl.compiler.schedule import Rates
+from vitdsl.compiler.writing import WITHOUT_MODULE, Written
+from vitdsl.graph.frames import Call, Frame, Node, joined
+from vitdsl.graph.operators import LearnedTokens
+from vitdsl.layers.drop import DropPath as DropPathLayer
+from vitdsl.parts.primitives.drop_path import DropPath
+
+
+class Generated(nn.Module):
+    """A module whose forward torch.fx wrote; `code` is its source, `graph` what it was written from."""
+
+    code: str = ""
+    graph: fx.Graph
+
+
+class Builder:
+    """Builds the modules of one model.
+
+    Args:
+        rates: of stochastic depth.
+        inits: initial values by family, as the spec says.
+    """
+
+    def __init__(self, rates: Rates, inits: Mapping[str, Any]) -> None:
+        self.rates, self.inits = rates, inits
+
+    def build(self, written: Written, frame: Frame, block: int, base: type[Generated] = Generated) -> Generated:
+        """An instance of the body: the first one makes the class that all share."""
+        tree = nn.Module()
+        self._fill(written, frame, tree, "", block)
+        return self.instance(written, tree, base)
+
+    @staticmethod
+    def instance(written: Written, tree: nn.Module, base: type[Generated] = Generated) -> Generated:
+        """The tree of modules with the generated forward."""
+        if written.cls is None:
+            module = fx.GraphModule(tree, written.code, class_name=written.name)
+            members = {"forward": type(module).forward, "graph": written.code, "code": module.code, "__module__": __name__}
+            written.cls = type(written.name, (base,), members)
+        made = written.cls()
+        for name, child in tree.named_children():
+            made.add_module(name, child)
+        for name, parameter in tree.named_parameters(recurse=False):
+            made.register_parameter(name, parameter)
+        return made
+
+    def _fill(self, written: Written, frame: Frame, tree: nn.Module, prefix: str, block: int) -> None:
+        for step in frame.steps:
+            if isinstance(step, Call):
+                self._fill_call(written, step, tree, prefix, block)
+            elif isinstance(step.op, LearnedTokens):
+                place(tree, joined(prefix, step.path), initialize_tokens(step.op, self.inits))
+            elif type(step.op) not in WITHOUT_MODULE and not step.shared:
+                place(tree, joined(prefix, step.path), self._layer(frame, step, block))
+
+    def _fill_call(self, written: Written, step: Call, tree: nn.Module, prefix: str, block: int) -> None:
+        number = block + step.block if step.block >= 0 else block
+        for path, inner in step.paths():
+            full = joined(prefix, path)
+            if step.numbered:
+                child = written.children[full]
+                place(tree, full, self.build(child, inner, number))
+            else:
+                self._fill(written, inner, tree, full, number)
+            number += inner.blocks if step.block >= 0 else 0
+
+    def _layer(self, frame: Frame, node: Node, block: int) -> nn.Module:
+        if isinstance(node.op, DropPath):
+            assert node.place is not None
+            return DropPathLayer(self.rates.rate(node.place, block))
+        module = node.op.build(*(frame.features[number] for number in node.inputs))
+        initialize(module, node.op, self.inits)
+        return module
+
+
+def place(tree: nn.Module, path: str, module: nn.Module) -> None:
+    """Puts a module at its path; what stands below the path already becomes its child."""
+    *above, last = path.split(".")
+    for name in above:
+        if name not in tree._modules:
+            tree.add_module(name, nn.Module())
+        tree = tree.get_submodule(name)
+    before = tree._modules.get(last)
+    if before is not None:
+        for name, child in before.named_children():
+            module.add_module(name, child)
+    tree.add_module(last, module)
+
+
+def on_device(device: str | torch.device) -> Any:
+    """New tensors go to this device."""
+    return torch.device(device)

@@ -1,0 +1,74 @@
+"""The module that a spec becomes."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import nn
+
+from vitdsl.compiler.building import Builder, Generated, place
+from vitdsl.compiler.schedule import rates
+from vitdsl.compiler.writing import returned, write_model
+from vitdsl.graph.frames import Graph
+from vitdsl.layers.outputs import Outputs
+
+
+class VisionModel(Generated):
+    """A compiled spec: image (B, C, H, W) to what its head says.
+
+    Attributes:
+        spec: the spec that it was built from.
+        training_outputs: whether training returns all that the head trains, rather than the same as evaluation.
+    """
+
+    spec: Any
+    training_outputs: bool
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles as the canonical spec and the state dict."""
+        return _rebuilt, (self.spec.dump(), self.training_outputs, self.training, self.state_dict())
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> VisionModel:
+        """A copy with weights of its own; the generated classes are shared."""
+        made = type(self).__new__(type(self))
+        memo[id(self)] = made
+        for name, value in self.__dict__.items():
+            made.__dict__[name] = value if name == "spec" else copy.deepcopy(value, memo)
+        return made
+
+
+def compile_graph(graph: Graph, spec: Any, setting: Any, inits: Any, device: str | torch.device, training_outputs: bool) -> VisionModel:
+    """The module of a graph.
+
+    Args:
+        graph: what is compiled.
+        spec: kept on the model.
+        setting: the file's `drop_path`.
+        inits: initial values by family.
+        device: where its tensors are made.
+        training_outputs: whether training returns what the head says.
+    """
+    written = write_model(graph, training_outputs)
+    builder = Builder(rates(graph, setting), inits)
+    with torch.device(device):
+        tree = nn.Module()
+        builder._fill(written, graph.frame, tree, "", 0)
+        weights, trained = returned(graph, training_outputs)
+        if trained is not None or weights != [1.0]:
+            place(tree, "outputs", Outputs(weights, trained))
+        model = builder.instance(written, tree, VisionModel)
+    assert isinstance(model, VisionModel)
+    model.spec, model.training_outputs = spec, training_outputs
+    return model
+
+
+def _rebuilt(text: str, training_outputs: bool, training: bool, state: dict[str, Any]) -> VisionModel:
+    """What a pickle holds, as a model again."""
+    from vitdsl.api import build, load
+
+    model = build(load(text), device="meta", training_outputs=training_outputs)
+    model.to_empty(device=next(iter(state.values())).device if state else "cpu")
+    model.load_state_dict(state, assign=True)
+    return model.train(training)

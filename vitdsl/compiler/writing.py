@@ -1,0 +1,437 @@
+"""Frames to forwards: every node a call of a layer, every repetition a call of a module, written by torch.fx."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import torch
+from torch import fx
+
+from vitdsl.compiler import names
+from vitdsl.compiler.ropes import Piece, Rope, Writer, cut, cuttable
+from vitdsl.features import Feature
+from vitdsl.graph.frames import Call, Frame, Graph, Node, joined
+from vitdsl.graph.operators import (
+    CloseWindows, Combine, Join, LearnedTokens, OpenWindows, Put, Sections, Take,
+)  # fmt: skip
+from vitdsl.parts.base import Primitive
+from vitdsl.parts.primitives.drop_path import DropPath
+from vitdsl.parts.primitives.gather import Gather
+from vitdsl.parts.primitives.learned import Learned
+from vitdsl.parts.primitives.scale import Scale
+from vitdsl.parts.primitives.unfold import Unfold
+
+
+class Written:
+    """A frame with one signature: its forward, shared by all repetitions.
+
+    Attributes:
+        code: the forward.
+        name: of the class.
+        children: what is written for each numbered repetition inside, by path.
+        outputs: what the forward gives back: (stream, feature, piece), in order.
+        appends: likewise, what it appends.
+        sizes: grids whose height and width the forward wants behind its tensors.
+        cls: the class, once it was made.
+    """
+
+    def __init__(self, name: str, code: fx.Graph) -> None:
+        self.name, self.code = name, code
+        self.children: dict[str, Written] = {}
+        self.outputs: list[tuple[str, Feature, Piece]] = []
+        self.appends: list[tuple[str, Feature, Piece]] = []
+        self.sizes: list[tuple[int, int]] = []
+        self.cls: Any = None
+
+
+Memo = dict[Any, Written]
+
+
+def write_model(graph: Graph, training_outputs: bool) -> Written:
+    """The forward of a whole model; stages and head are written in place.
+
+    Args:
+        graph: the model.
+        training_outputs: whether training returns what the head says, rather than the same as evaluation.
+    """
+    code = fx.Graph()
+    written = Written("Model", code)
+    writer = Writer(code, outside=False)
+    image = graph.frame.features[0]
+    assert image.grid is not None
+    placeholder = code.placeholder("image")
+    writer.seen(image.grid, placeholder)
+    frame = FrameWriter(writer, graph.frame, written, "", {})
+    frame.image = placeholder
+    frame.ropes[0] = Rope(image, [Piece(placeholder, "map", 0, image.num_tokens, image.num_tokens, image.grid)])
+    frame.run()
+    _write_outputs(frame, graph, training_outputs)
+    return written
+
+
+def returned(graph: Graph, training_outputs: bool) -> tuple[list[float], list[str] | None]:
+    """Weights of the outputs that evaluation merges, and names of those that training returns (None: as evaluation)."""
+    training = graph.training if training_outputs else None
+    return list(graph.evaluation.values()), None if training is None else list(training)
+
+
+def _write_outputs(frame: FrameWriter, graph: Graph, training_outputs: bool) -> None:
+    writer = frame.writer
+    made: dict[int, fx.Node] = {}
+
+    def tensor(number: int) -> fx.Node:
+        if number not in made:
+            made[number] = _as_returned(writer, frame.ropes[number], graph.layout)
+        return made[number]
+
+    weights, trained = returned(graph, training_outputs)
+    evaluated = [tensor(graph.outputs[name]) for name in graph.evaluation]
+    if trained is None and weights == [1.0]:
+        writer.graph.output(evaluated[0])
+        return
+    kept = [] if trained is None or graph.training is None else [tensor(number) for number in graph.training.values()]
+    writer.graph.output(writer.module("outputs", evaluated, kept, name="outputs"))
+
+
+def _as_returned(writer: Writer, rope: Rope, layout: str | None) -> fx.Node:
+    """A feature as callers get it: (B, C), (B, C, H, W), or (B, N, C)."""
+    if rope.feature.num_tokens == 1 and rope.feature.grid is None:
+        return writer.method("squeeze", writer.tokens(rope), 1)
+    if rope.feature.grid is not None and not rope.feature.tokens and layout != "tokens":
+        return writer.map_piece(rope).node
+    return writer.tokens(rope)
+
+
+class FrameWriter:
+    """Writes the steps of one frame.
+
+    Attributes:
+        ropes: the feature of each value, by number.
+        prefix: the module path of the frame below the root of what is written.
+        image: the model's input, where this is written in place.
+    """
+
+    def __init__(self, writer: Writer, frame: Frame, written: Written, prefix: str, memo: Memo) -> None:
+        self.writer, self.frame, self.written, self.prefix, self.memo = writer, frame, written, prefix, memo
+        self.ropes: dict[int, Rope] = {}
+        self.image: fx.Node | None = None
+
+    def run(self) -> None:
+        """Writes every step, in order."""
+        for step in self.frame.steps:
+            if isinstance(step, Call):
+                self._call(step)
+                continue
+            feature = self.frame.features[step.output]
+            inputs = [self.ropes[number] for number in step.inputs]
+            write = SPECIAL.get(type(step.op), FrameWriter._layer)
+            self.writer.inside += step.times > 1
+            self.ropes[step.output] = write(self, step, feature, inputs)
+            self.writer.inside -= step.times > 1
+
+    # ------------------------------------------------------------ layers
+
+    def _layer(self, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
+        """A call of the node's module."""
+        op, writer = node.op, self.writer
+        shape = _kept(op, inputs)
+        if shape is not None:
+            arguments = [shape.node]
+        elif op.layout == "map":
+            arguments = [writer.map_piece(rope).node for rope in inputs]
+        else:
+            plain_inputs = inputs[: len(inputs) - len(getattr(op, "extras", ()))]
+            arguments = [writer.tokens(rope) for rope in plain_inputs] + [None] * (len(inputs) - len(plain_inputs))
+        extras = getattr(op, "extras", ())
+        plain = len(arguments) - len(extras)
+        named = {name: raw(writer, rope) for name, rope in zip(extras, inputs[plain:], strict=True)}
+        if isinstance(op, Gather):
+            arguments[0] = raw(writer, inputs[0])
+        out = self.module(node, *arguments[:plain], **named)
+        form = "tokens" if op.layout == "any" else op.layout
+        return self.result(op, feature, out, form if op.gives == "same" else op.gives, shape)
+
+    def module(self, node: Node, *arguments: Any, **named: Any) -> fx.Node:
+        """Writes the call of a node's module."""
+        path = joined(self.prefix, node.path)
+        return self.writer.module(path, *arguments, name=names.spoken(path), **named)
+
+    def result(self, op: Primitive, feature: Feature, out: fx.Node, form: Any, shape: Piece | None = None) -> Rope:
+        """What a module gave, as a rope; `shape` is the piece whose layout it kept."""
+        count = feature.num_tokens
+        if shape is not None and op.gives == "same":
+            piece = Piece(out, shape.form, 0, count, count, feature.grid, shape.opened, shape.inner)
+        else:
+            piece = Piece(out, form, 0, count, count, feature.grid)
+        self._seen(piece)
+        return Rope(feature, [piece])
+
+    def _seen(self, piece: Piece) -> None:
+        """Notes a map, from which the size of its grid can be read."""
+        if piece.form == "map" and piece.grid is not None and piece.opened is None and not self.writer.inside:
+            self.writer.seen(piece.grid, piece.node)
+
+    # ------------------------------------------------------------ calls
+
+    def _call(self, step: Call) -> None:
+        """Frames that are numbered are modules of their own; stages and head are written in place."""
+        state = {name: self.ropes[number] for name, number in step.reads.items()}
+        appended: dict[str, list[Piece]] = {name: [] for name in step.appends}
+        run = self._called if step.numbered else self._in_place
+        for path, frame in step.paths():
+            after, more = run(frame, joined(self.prefix, path), state)
+            state.update(after)
+            for name, pieces in more.items():
+                appended[name] += pieces
+        for name, value in step.gives.items():
+            self.ropes[value] = state[name]
+        for name, value in step.appends.items():
+            self.ropes[value] = Rope(self.frame.features[value], appended[name])
+
+    def _in_place(self, frame: Frame, path: str, state: dict[str, Rope]) -> tuple[dict[str, Rope], dict[str, list[Piece]]]:
+        inner = FrameWriter(self.writer, frame, self.written, path, self.memo)
+        inner.image = self.image
+        inner.ropes = {value: state[name] for name, value in frame.inputs.items()}
+        inner.run()
+        appended = {n: [p for v in values for p in inner.ropes[v].pieces] for n, values in frame.appends.items()}
+        return {name: inner.ropes[value] for name, value in frame.outputs.items()}, appended
+
+    def _called(self, frame: Frame, path: str, state: dict[str, Rope]) -> tuple[dict[str, Rope], dict[str, list[Piece]]]:
+        entering = {name: state[name].single or self.writer.token_piece(state[name]) for name in frame.inputs}
+        key = (id(frame), bool(self.writer.inside), tuple((name, piece.shape) for name, piece in entering.items()))
+        if key not in self.memo:
+            self.memo[key] = write_frame(frame, entering, names.class_name(path), self.memo, self.writer.inside)
+        inner = self.written.children[path] = self.memo[key]
+        sizes = [length for grid in inner.sizes for length in self.writer.size(grid)]
+        call = self.writer.module(path, *(piece.node for piece in entering.values()), *sizes, name=names.spoken(path))
+        return self._unpacked(inner, call)
+
+    def _unpacked(self, inner: Written, call: fx.Node) -> tuple[dict[str, Rope], dict[str, list[Piece]]]:
+        given = [*inner.outputs, *inner.appends]
+        after: dict[str, Rope] = {}
+        appended: dict[str, list[Piece]] = {}
+        for index, (name, feature, piece) in enumerate(given):
+            node = call
+            if len(given) > 1:
+                node = self.writer.function(operator.getitem, call, index, name=names.identifier(name or "x"))
+            made = retensored(piece, node)
+            if index < len(inner.outputs):
+                after[name] = Rope(feature, [made])
+                self._seen(made)
+            else:
+                appended.setdefault(name, []).append(made)
+        return after, appended
+
+
+def write_frame(frame: Frame, entering: dict[str, Piece], name: str, memo: Memo, inside: int) -> Written:
+    """The forward of a repetition; what it gives back has the form of what it takes."""
+    code = fx.Graph()
+    written = Written(name, code)
+    writer = Writer(code, outside=not inside)
+    writer.inside = inside
+    inner = FrameWriter(writer, frame, written, "", memo)
+    for stream, value in frame.inputs.items():
+        own = retensored(entering[stream], code.placeholder(names.identifier(stream or "x")))
+        inner.ropes[value] = Rope(frame.features[value], [own])
+        inner._seen(own)
+    inner.run()
+    tensors = []
+    for stream, value in frame.outputs.items():
+        rope = inner.ropes[value]
+        kept = stream in frame.inputs and frame.features[frame.inputs[stream]] == rope.feature
+        piece = entering[stream] if kept else (rope.single or writer.token_piece(rope))
+        tensors.append(writer.like(rope, piece) if kept else piece.node)
+        written.outputs.append((stream, rope.feature, piece))
+    for stream, values in frame.appends.items():
+        for value in values:
+            piece = writer.token_piece(inner.ropes[value])
+            tensors.append(piece.node)
+            written.appends.append((stream, inner.ropes[value].feature, piece))
+    code.output(tensors[0] if len(tensors) == 1 else tuple(tensors))
+    written.sizes = list(writer.asked)
+    return written
+
+
+def retensored(piece: Piece, node: Any) -> Piece:
+    """A whole piece of the same form with another tensor."""
+    return Piece(node, piece.form, 0, piece.count, piece.count, piece.grid, piece.opened, piece.inner)
+
+
+def raw(writer: Writer, rope: Rope) -> Any:
+    """A tensor as it is: maps, biases and masks are never turned into tokens."""
+    single = rope.single
+    return single.node if single is not None else writer.map_piece(rope).node
+
+
+def _kept(op: Primitive, inputs: list[Rope]) -> Piece | None:
+    """The piece whose layout an operator keeps: one that takes any layout, of a feature in one tensor."""
+    if op.layout != "any" and not (op.layout == "tokens" and not op.mixes and len(inputs) == 1):
+        return None
+    single = inputs[0].single if inputs else None
+    if single is None or (single.opened is not None and op.mixes):
+        return None
+    if op.layout == "tokens" and single.form != "tokens":
+        return None
+    return single
+
+
+# ---------------------------------------------------------------- operators without a module
+
+
+def _scale(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
+    assert isinstance(node.op, Scale)
+    value = node.op.value
+    pieces = [retensored(p, self.writer.function(operator.mul, self.writer.sliced(p), value, name="scaled")) for p in inputs[0].pieces]
+    return Rope(feature, pieces)
+
+
+def _drop_path(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
+    single = inputs[0].single
+    if single is None or single.opened is None:
+        return FrameWriter._layer(self, node, feature, inputs)
+    rows, columns = single.opened.counts
+    return self.result(node.op, feature, self.module(node, single.node, rows * columns), "tokens", single)
+
+
+def _tokens(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
+    writer, op = self.writer, node.op
+    assert isinstance(op, LearnedTokens) and self.image is not None
+    batch = writer.method("size", self.image, 0)
+    pieces = []
+    for name in op.names or ("weight",):
+        table = writer.graph.create_node("get_attr", f"{joined(self.prefix, node.path)}.{name}", name=names.identifier(name))
+        count = 1 if op.names else op.count
+        pieces.append(Piece(writer.method("expand", table, batch, -1, -1), "tokens", 0, count, count))
+    return Rope(feature, pieces)
+
+
+def _take(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
+    assert isinstance(node.op, Take)
+    rope = cuttable(self.writer, inputs[0], node.op.start, node.op.stop)
+    pieces = cut(rope, node.op.start, node.op.stop)
+    return Rope(feature, [_gridded(pieces[0], feature)] if len(pieces) == 1 else pieces)
+
+
+def _gridded(piece: Piece, feature: Feature) -> Piece:
+    """A piece that is all of a feature knows its grid."""
+    return Piece(piece.node, piece.form, piece.start, piece.count, piece.total, feature.grid, piece.opened, piece.inner)
+
+
+def _put(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
+    assert isinstance(node.op, Put)
+    base = cuttable(self.writer, inputs[0], node.op.start, node.op.stop)
+    whole = base.feature.num_tokens
+    return Rope(feature, [*cut(base, 0, node.op.start), *inputs[1].pieces, *cut(base, node.op.stop, whole)])
+
+
+def _join(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
+    return Rope(feature, [piece for rope in inputs for piece in rope.pieces])
+
+
+def _sections(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
+    assert isinstance(node.op, Sections)
+    piece = inputs[0].single or self.writer.token_piece(inputs[0])
+    section = slice(node.op.start, node.op.stop)
+    where = (Ellipsis, section) if piece.form == "tokens" else (slice(None), section)
+    out = self.writer.function(operator.getitem, piece.node, where, name=f"{piece.node.name.rstrip('_0123456789')}_part")
+    return Rope(feature, [retensored(piece, out)])
+
+
+def _combine(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
+    assert isinstance(node.op, Combine)
+    writer, how = self.writer, node.op.how
+    fullest = max(inputs, key=lambda rope: rope.feature.num_tokens)
+    first = fullest.single or writer.token_piece(fullest)
+    nodes = [_beside(writer, rope, first, how) for rope in inputs]
+    if how == "concat":
+        out = writer.function(torch.cat, nodes, dim=-1 if first.form == "tokens" else 1, name="concatenated")
+    else:
+        out = nodes[0]
+        for other in nodes[1:]:
+            out = writer.function(operator.mul if how == "multiply" else operator.add, out, other, name="sum" if how != "multiply" else "product")
+        if how == "mean":
+            out = writer.function(operator.truediv, out, len(nodes), name="mean")
+    piece = Piece(out, first.form, 0, feature.num_tokens, feature.num_tokens, feature.grid, first.opened, first.inner)
+    return Rope(feature, [piece])
+
+
+def _beside(writer: Writer, rope: Rope, first: Piece, how: str) -> Any:
+    """A rope in the form of another that it is combined with; one token spreads."""
+    if rope.feature.num_tokens == first.count:
+        return writer.like(rope, first)
+    token = writer.tokens(rope)
+    if first.opened is not None:
+        rows, columns = first.opened.counts
+        token = writer.method("repeat_interleave", token, rows * columns, 0)
+    return writer.method("unsqueeze", writer.method("transpose", token, 1, 2), 3) if first.form == "map" else token
+
+
+def _open(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
+    assert isinstance(node.op, OpenWindows)
+    piece = self.writer.windowed(inputs[0], node.op)
+    return Rope(feature, [Piece(piece.node, piece.form, 0, feature.num_tokens, feature.num_tokens, feature.grid)])
+
+
+def _close(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
+    assert isinstance(node.op, CloseWindows)
+    (rope,) = inputs
+    self.writer.inside += 1
+    piece = rope.single or self.writer.token_piece(rope)
+    self.writer.inside -= 1
+    closed = Piece(piece.node, piece.form, 0, feature.num_tokens, feature.num_tokens, feature.grid, node.op.opened, rope.feature.grid)
+    if node.op.opened.padding != (0, 0):
+        closed = self.writer.closed(closed)
+    return Rope(feature, [closed])
+
+
+def _learned(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
+    """A learned table may be resized where the image is; one by windows acts in them."""
+    op, writer = node.op, self.writer
+    assert isinstance(op, Learned)
+    if op.windows is not None:
+        assert feature.grid is not None
+        piece = writer.windowed(inputs[0], OpenWindows(size=op.windows, grid=feature.grid))
+        tensor = writer._in_form(piece, "tokens")
+        out = self.module(node, tensor)
+        return Rope(feature, [Piece(out, "tokens", 0, piece.count, piece.count, piece.grid, piece.opened, piece.inner)])
+    sizes = writer.size(feature.grid) if feature.grid is not None else ()
+    return self.result(op, feature, self.module(node, writer.tokens(inputs[0]), *sizes), "tokens")
+
+
+def _unfold(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
+    """Windows that are unfolded whole are only reshaped; else the size of the grid that is left is computed."""
+    op, writer = node.op, self.writer
+    assert isinstance(op, Unfold) and feature.grid is not None
+    single = inputs[0].single
+    tiles = op.step == op.kernel and op.margin == (0, 0)
+    if tiles and single is not None and single.opened is not None and single.inner == op.kernel and single.opened.shift == (0, 0):
+        node_ = single.node if single.form == "map" else writer.method("transpose", single.node, 1, 2)
+        flat = writer.method("unflatten", writer.method("flatten", node_, 1), 0, (-1, feature.num_tokens))
+        return self.result(op, feature, flat, "tokens")
+    entering = inputs[0].feature.grid
+    assert entering is not None
+    out = self.module(node, writer.map_piece(inputs[0]).node)
+    if not writer.inside and feature.grid not in writer.sizes and feature.grid not in writer.maps:
+        lengths = writer.size(entering)
+        writer.sizes[feature.grid] = tuple(  # type: ignore[assignment]
+            _slid(writer, length, op.kernel[i], op.step[i], op.margin[i]) for i, length in enumerate(lengths)
+        )
+    return self.result(op, feature, out, "tokens")
+
+
+def _slid(writer: Writer, length: Any, kernel: int, stride: int, padding: int) -> Any:
+    """(length + 2·padding - kernel) // stride + 1, written where it is not known."""
+    if isinstance(length, int):
+        return (length + 2 * padding - kernel) // stride + 1
+    reach = writer.function(operator.add, length, 2 * padding - kernel, name="reach")
+    steps = writer.function(operator.floordiv, reach, stride, name="steps")
+    return writer.function(operator.add, steps, 1, name="length")
+
+
+SPECIAL: dict[type, Any] = {
+    Scale: _scale, DropPath: _drop_path, LearnedTokens: _tokens, Take: _take, Put: _put, Join: _join,
+    Sections: _sections, Combine: _combine, OpenWindows: _open, CloseWindows: _close, Learned: _learned, Unfold: _unfold,
+}  # fmt: skip
+WITHOUT_MODULE = frozenset({Scale, Take, Put, Join, Sections, Combine, OpenWindows, CloseWindows, LearnedTokens})
+"""Primitives for which no layer is built; learned tokens are parameters of their own."""

@@ -1,0 +1,60 @@
+"""Canonical YAML of a merged file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from vitdsl.expressions import Late
+from vitdsl.holes import Hole
+from vitdsl.parts.base import LateList
+
+
+def plain(value: Any) -> Any:
+    """A tree of plain values: late values as their text, holes as they were written."""
+    if isinstance(value, Late):
+        return value.text
+    if isinstance(value, Hole):
+        return plain(value.raw)
+    if isinstance(value, Mapping):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple, LateList)):
+        return [plain(entry) for entry in value]
+    return value
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes numbers and strings so that YAML 1.2 reads them back alike."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Anchors are no part of the language."""
+        return True
+
+
+def _float(dumper: _Dumper, value: float) -> yaml.ScalarNode:
+    text = repr(value)
+    return dumper.represent_scalar("tag:yaml.org,2002:float", text)
+
+
+def _text(dumper: _Dumper, value: str) -> yaml.ScalarNode:
+    from vitdsl.source import read
+
+    style = None
+    try:
+        plain_again = read(value, "") if value and "\n" not in value else None
+    except ValueError:
+        plain_again = None
+    if plain_again != value or any(sign in value for sign in ",[]{}#&*!|>'\"%@`"):
+        style = '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Dumper.add_representer(float, _float)
+_Dumper.add_representer(str, _text)
+
+
+def dump_tree(tree: Any) -> str:
+    """Canonical YAML of a tree: block style, keys in the order of the file."""
+    return yaml.dump(plain(tree), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000, default_flow_style=False)

@@ -1,0 +1,167 @@
+"""`$name` and `$(expression)`: values that are known only where they are used.
+
+An expression is compiled once (see `arithmetic`); evaluation is what a search spends its time on.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from vitdsl.arithmetic import ALLOWED, MAX_INT, MAX_NODES, Compiler, Env, Run, constant, element, name_of, show
+from vitdsl.errors import ExpressionError
+
+MAX_CHARACTERS = 1_000
+_SEGMENT = re.compile(r"\$(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<text>[^\s.$()]+)")
+_QUOTE = 'between { } or [ ] of YAML an expression with , [ ] { } in it must be quoted: "$(min(dim, 64))"'
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """A value that is known only where it is used; equal to another by its text.
+
+    Attributes:
+        text: as written, `$name` or `$(expression)`.
+        names: the names that it reads.
+    """
+
+    text: str
+    names: frozenset[str] = field(compare=False, repr=False)
+    _run: Run = field(compare=False, repr=False)
+
+    def evaluate(self, env: Env) -> object:
+        """Return the value in an environment.
+
+        Args:
+            env: values by name.
+
+        Returns:
+            `$name`: whatever the name stands for. A dotted name: the element, or the joined text. `$(…)`: a finite
+            number, int where it is integral, or a truth.
+
+        Raises:
+            ExpressionError: naming the expression and its values.
+        """
+        return self._run(env)
+
+    def __reduce__(self) -> tuple[Callable[[str], Late | str], tuple[str]]:
+        """Pickle and copy by text; functions cannot be."""
+        return parse, (self.text,)
+
+
+def parse(text: str) -> Late | str:
+    """Read a value that may be late.
+
+    Args:
+        text: any text.
+
+    Returns:
+        The text itself if there is no `$` in it, and a `Late` otherwise.
+
+    Raises:
+        ExpressionError: if there is a `$`, but neither `$name`, nor a dotted name, nor `$(expression)`.
+    """
+    return _parse(text) if "$" in text else text
+
+
+@lru_cache(maxsize=4096)
+def _parse(text: str) -> Late:
+    stripped = text.strip()
+    if len(stripped) > MAX_CHARACTERS:
+        raise ExpressionError(f"{show(stripped)} is longer than {MAX_CHARACTERS} characters")
+    return _parse_expression(stripped) if stripped.startswith("$(") else _parse_dotted(stripped)
+
+
+def _parse_dotted(text: str) -> Late:
+    matches = [_SEGMENT.fullmatch(part) for part in text.split(".")]
+    segments = [(match["name"], match["text"]) for match in matches if match is not None]
+    if len(segments) < len(matches):
+        hint = "$name stands for a value or for one segment of a dotted name, $(…) for a whole value"
+        raise ExpressionError(f"{show(text)} is neither a name nor an expression", hint)
+    names = frozenset(name for name, _ in segments if name)
+    label = show(text)
+    if len(segments) == 1:
+        return Late(text, names, name_of(segments[0][0] or "", label))
+    return Late(text, names, _dotted(segments, label))
+
+
+def _dotted(segments: list[tuple[str | None, str]], text: str) -> Run:
+    runs = [name_of(name, text) if name else constant(literal) for name, literal in segments]
+
+    def run(env: Env) -> object:
+        value, *keys = (step(env) for step in runs)
+        for key in keys:
+            if isinstance(key, bool) or not isinstance(key, str | int):
+                raise ExpressionError(f"{text}: {show(key)} cannot be a segment of a dotted name")
+            value = f"{value}.{key}" if isinstance(value, str) else element(value, key, text)
+        return value
+
+    return run
+
+
+def _parse_expression(text: str) -> Late:
+    inner = text[2 : _closing(text)]
+    # parentheses and one line: what YAML folded, or wrote in several lines, reads alike
+    shift = 3 + len(inner) - len(inner.lstrip())
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # "1or 2", "\d"
+            tree = ast.parse(" ".join(re.split(r"[\r\n\t]", inner)).strip(), mode="eval").body
+    except SyntaxError as error:
+        # Python gives 0, or a place behind the text, where the text ends too early
+        column = min(shift + error.offset - 1, len(text)) if error.offset else len(text)
+        raise ExpressionError(f"{show(text)}: {error.msg} (column {column})", ALLOWED) from None
+    except (ValueError, RecursionError, MemoryError):
+        raise ExpressionError(f"{show(text)} cannot be read", ALLOWED) from None
+    if sum(isinstance(node, ast.expr) for node in ast.walk(tree)) > MAX_NODES:
+        raise ExpressionError(f"{show(text)} has more than {MAX_NODES} terms")
+    compiler = Compiler(text, shift)
+    run = compiler.compile(tree)
+    return Late(text, frozenset(compiler.names), _result(run, text))
+
+
+def _closing(text: str) -> int:
+    """Where the parenthesis closes that opens the expression; it must be the end."""
+    level, quote = 0, ""
+    for position, character in enumerate(text):
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "\"'":
+            quote = character
+        elif character in "#\\":
+            message = f"{show(text)}: {character!r} has no meaning here (column {position + 1})"
+            raise ExpressionError(message, ALLOWED)
+        level += 0 if quote else (character == "(") - (character == ")")
+        if level == 0 and character == ")" and not quote:
+            if position + 1 < len(text):
+                message = f"{show(text)}: the expression ends at column {position + 1}, before the text does"
+                raise ExpressionError(message, "write the whole value as one $(…)")
+            return position
+    raise ExpressionError(f"{show(text)}: a parenthesis or quote is not closed", _QUOTE)
+
+
+def _result(run: Run, text: str) -> Run:
+    """Check the value of a whole expression; an integral float becomes an int, so that dim / 2 can be a width."""
+    text = show(text)
+
+    def result(env: Env) -> int | float:
+        value = run(env)
+        kind = type(value)
+        if kind is int:
+            if -MAX_INT <= value <= MAX_INT:
+                return value
+        elif kind is bool:
+            return value
+        elif kind is float and math.isfinite(value):
+            return int(value) if value.is_integer() and abs(value) <= MAX_INT else value
+        if kind is int or kind is float:
+            raise ExpressionError(f"{text}: {show(value)} is too large")
+        message = f"{text}: the result is {show(value)}, neither a number nor a truth"
+        raise ExpressionError(message, "write $name for it")
+
+    return result

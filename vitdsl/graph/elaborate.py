@@ -1,0 +1,346 @@
+"""From a validated file to its graph: stages and head, one frame each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vitdsl.content import content
+from vitdsl.errors import ShapeError
+from vitdsl.expressions import Late
+from vitdsl.features import Feature
+from vitdsl.graph.frames import Call, Frame, Graph, Value
+from vitdsl.graph.items import Target, drop_of, known_body, run_body, value_of
+from vitdsl.graph.operators import Image, Join, LearnedTokens
+from vitdsl.graph.repeats import UseTrail, arguments, call, repeat_item
+from vitdsl.graph.scope import Builder, Scope, Surroundings, bind
+from vitdsl.parts.base import NONE, Part
+from vitdsl.parts.primitives.classifier import Classifier
+from vitdsl.spec import Body, Drop, Head, Item, Model, SpecReader, Stage, Tokens, UsedStage
+
+_stages: dict[Any, list[Frame]] = {}
+MAX_STAGES = 20_000
+IMAGE = "image"
+FIRST = "x"
+
+
+def forget() -> None:
+    """Empties the memo of analysed stages."""
+    _stages.clear()
+
+
+def elaborate(model: Model, reader: SpecReader, size: tuple[int, int] | None = None) -> Graph:
+    """The graph of a model.
+
+    Args:
+        model: the validated file.
+        reader: what validated it.
+        size: the image's (height, width) in place of the file's.
+
+    Raises:
+        ShapeError: with the written path in its trail.
+    """
+    around = Surroundings(reader, model.classes, size or model.input.size, model.drop_path is not None, model.vars or {})
+    builder = Builder(lambda name: None)
+    scope = Scope(around, builder, IMAGE, {})
+    image = scope.add(Image(type="image"), (), None) if False else builder.value(Feature(model.input.channels, around.image))
+    builder.frame.inputs[IMAGE] = image.index
+    builder.streams[IMAGE] = image
+    current = ""
+    for index, stage in enumerate(model.stages):
+        try:
+            current = _run_stage(scope, stage, index, current)
+        except ShapeError as fault:
+            fault.trail += [index, "stages"]
+            raise
+    scope.current = current
+    try:
+        return _run_head(scope, model)
+    except ShapeError as fault:
+        fault.trail.append("head")
+        raise
+
+
+# ---------------------------------------------------------------- stages
+
+
+def _run_stage(scope: Scope, stage: Any, index: int, current: str) -> str:
+    """Runs a stage in a frame of its own and gives the stream that it made."""
+    env: dict[str, Any] = {}
+    use = None
+    if isinstance(stage, UsedStage):
+        use = stage.use
+        scope.current = current or IMAGE
+        define = scope.around.reader.define(stage.use)
+        env = arguments(scope, stage.args, define)
+        stage = scope.around.reader.stage(define["stage"])  # type: ignore[attr-defined]
+    try:
+        bound: Stage = bind(stage, {**scope.around.env, **env}, scope.around.reader)
+        stream = bound.stream or current or FIRST
+        frame = _stage_frame(scope, bound, env, stream, current)
+        path = f"stages.{bound.name or index}"
+        scope.current = stream
+        call(scope, path, [frame], False, "\0")
+        _settle(scope)
+    except ShapeError as fault:
+        if use is not None:
+            fault.trail += ["stage", UseTrail((use,))]
+        raise
+    return stream
+
+
+def _settle(scope: Scope) -> None:
+    """At the model's level appended tokens become a stream at once."""
+    builder = scope.builder
+    for name, numbers in list(builder.frame.appends.items()):
+        values = [Value(number, builder.frame.features[number]) for number in numbers]
+        if name in builder.streams:
+            values.insert(0, builder.streams[name])
+        builder.write(name, values[0] if len(values) == 1 else scope.add(Join(), values, None))
+        del builder.frame.appends[name]
+
+
+def _stage_frame(scope: Scope, stage: Stage, env: dict[str, Any], stream: str, current: str) -> Frame:
+    builder = scope.builder
+
+    def outer(name: str) -> Feature | None:
+        return builder.streams[name].feature if name in builder.streams else None
+
+    key = (id(stage), scope.around.key, stream, current, tuple((n, content(v)) for n, v in sorted(env.items())))
+    bucket = _stages.setdefault(key, [])
+    for kept, frame in bucket:
+        if kept is stage and all(outer(n) == frame.features[i] for n, i in frame.inputs.items()):
+            if all(outer(n) is None for n in frame.absent):
+                return frame
+    inner = Builder(outer)
+    inside = Scope(scope.around, inner, stream, env)
+    inside.drop = drop_of(inside, stage.drop_path)
+    _fill_stage(inside, stage, stream, current)
+    frame = inner.done()
+    if len(_stages) >= MAX_STAGES:
+        _stages.clear()
+        bucket = _stages.setdefault(key, [])
+    bucket.append((stage, frame))
+    return frame
+
+
+def _fill_stage(scope: Scope, stage: Stage, stream: str, current: str) -> None:
+    """tokenizer, tokens, position, body, norm."""
+    builder = scope.builder
+    value = _source(scope, stage, stream, current)
+    if stage.tokenizer is not None:
+        assert value is not None or not _fault("a `tokenizer` needs something to tokenize: `from: none` has nothing")
+        value = _tokenized(scope, stage, value)
+    if stage.tokens is not None:
+        value = _with_tokens(scope, stage.tokens, value)
+    if value is None:
+        raise ShapeError("`from: none` needs `tokens: {count: …, dim: …}`")
+    if stage.position is not None:
+        value = _positioned(scope, stage.position, value)
+    builder.write(stream, value)
+    if stage.block is not None:
+        assert stage.depth is not None
+        item = _block_item(scope, stage)
+        try:
+            repeat_item(scope, item, stage.depth, "block")
+        except ShapeError as fault:
+            fault.trail[:] = _renamed(fault.trail)
+            raise
+    elif stage.body is not None:
+        _under(scope, "body", lambda inside: run_body(inside, stage.body))
+    if stage.norm is not None:
+        _under(scope, "norm", lambda inside: run_body(inside, stage.norm, "norm"))
+
+
+def _block_item(scope: Scope, stage: Stage) -> Item:
+    """`depth` and `block` are a repeated body."""
+    item = stage.__dict__.get("_block")
+    if item is None:
+        item = Item("body", {})
+        item.body = stage.block
+        item.wiring = scope.around.reader.wiring({}, False)
+        item.lates = stage.block.lates if isinstance(stage.block, Body) else frozenset()
+        stage.__dict__["_block"] = item
+    return item
+
+
+def _renamed(trail: list[Any]) -> list[Any]:
+    """The written path of a stage's block is `block`, not `body`."""
+    return [*trail[:-1], "block"] if trail and trail[-1] == "body" else [*trail, "block"]
+
+
+def _under(scope: Scope, key: str, run: Any) -> None:
+    """Runs something below a key of the stage, in place."""
+    inside = scope.child(scope.current, scope.here, key)
+    try:
+        run(inside)
+    except ShapeError as fault:
+        fault.trail.append(key)
+        raise
+
+
+def _fault(message: str) -> None:
+    raise ShapeError(message)
+
+
+def _source(scope: Scope, stage: Stage, stream: str, current: str) -> Value | None:
+    """What the stage starts from."""
+    if stage.from_ == NONE:
+        return None
+    if stage.from_ is not None:
+        inside = scope.child(current or IMAGE)
+        return Target(inside, stage.from_).value
+    if scope.builder.has(stream):
+        return scope.builder.read(stream)
+    return scope.builder.read(IMAGE if not current or not scope.builder.has(current) else current) if not current else scope.builder.read(IMAGE)
+
+
+def _tokenized(scope: Scope, stage: Stage, value: Value) -> Value:
+    tokens = value.feature.tokens
+    if tokens and stage.carry is None:
+        names = ", ".join(tokens)
+        raise ShapeError(
+            f"extra tokens ({names}) come into this stage, and its tokenizer makes new tokens: `carry` must say what becomes of them",
+            "`carry: [{linear: {dim: …}}]` brings them along, `carry: []` keeps them, `carry: none` drops them",
+        )
+    grid = scope.take(value, "grid") if tokens else value
+    made = _run_on(scope, stage.tokenizer, grid, "tokenizer")
+    if not tokens or stage.carry == NONE:
+        return made
+    carried = _run_on(scope, stage.carry, scope.take(value, "tokens"), "carry", "item")
+    return scope.join([carried, made])
+
+
+def _run_on(scope: Scope, body: Any, value: Value, key: str, home: str = "") -> Value:
+    """Runs a body of the stage on a value of its own."""
+    inside = scope.child(None, value, key)
+    try:
+        run_body(inside, body, home or key)
+    except ShapeError as fault:
+        fault.trail.append(key)
+        raise
+    return inside.flow
+
+
+def _with_tokens(scope: Scope, tokens: Any, value: Value | None) -> Value:
+    if isinstance(tokens, Tokens):
+        dim = tokens.dim or (value.feature.dim if value is not None else 0)
+        if not dim:
+            raise ShapeError("`tokens` without anything that comes in need their `dim`")
+        learned = LearnedTokens(dim=dim, count=tokens.count, init=tokens.init)
+    else:
+        if value is None:
+            raise ShapeError("named tokens stand in front of a feature, but nothing comes in", "`tokens: {count: …, dim: …}`")
+        twice = [name for name in tokens if name in value.feature.tokens]
+        if twice:
+            raise ShapeError(f"there is a token `{twice[0]}` already: the feature is {value.feature}")
+        learned = LearnedTokens(dim=value.feature.dim, names=tuple(tokens))
+    made = scope.add(learned, (), "tokens")
+    return made if value is None else scope.join([made, value])
+
+
+def _positioned(scope: Scope, position: Any, value: Value) -> Value:
+    """Positions over all tokens, or over the grid alone."""
+    body = known_body(scope, position, "position")
+    over = getattr(body.items[0].part, "over", "all") if body.bare else "all"
+    if isinstance(over, Late):
+        over = value_of(over, scope.env)
+    if over == "grid" and value.feature.tokens:
+        placed = _run_on(scope, body, scope.take(value, "grid"), "position")
+        return scope.put(value, "grid", placed)
+    return _run_on(scope, body, value, "position")
+
+
+# ---------------------------------------------------------------- head
+
+
+def _run_head(root: Scope, model: Model) -> Graph:
+    """Runs the head in a frame of its own; its outputs are the model's."""
+    head: Head = model.head or Head()
+    builder = root.builder
+
+    def outer(name: str) -> Feature | None:
+        return builder.streams[name].feature if name in builder.streams else None
+
+    inner = Builder(outer)
+    scope = Scope(root.around, inner, root.current, {})
+    start = scope.flow if head.from_ is None else Target(scope, head.from_).value
+    outputs = _outputs(scope, head, start)
+    evaluation = _weights(head, list(outputs))
+    for name, value in outputs.items():
+        inner.write(f"@{name}", value)
+    frame = inner.done()
+    call(root, "head", [frame], False, "\0")
+    bound = {name: builder.streams[f"@{name}"].index for name in outputs}
+    training = _training(builder, head, bound)
+    return Graph(builder.done(), bound, evaluation, training, head.layout)
+
+
+def _outputs(scope: Scope, head: Head, start: Value) -> dict[str, Value]:
+    """Each output's value."""
+    if head.outputs is not None:
+        found = {}
+        for name, body in head.outputs.items():
+            inside = scope.child(None, start, f"outputs.{name}")
+            _trailed([name, "outputs"], lambda inside=inside, body=body: run_body(inside, body))
+            found[name] = inside.flow
+        return found
+    inside = scope.child(None, start)
+    if head.body is not None:
+        _trailed([], lambda: run_body(inside, head.body))
+        return {"logits": inside.flow}
+    if head.norm is not None:
+        normed = scope.child(None, start, "norm")
+        _trailed(["norm"], lambda: run_body(normed, head.norm, "norm"))
+        inside.here = normed.flow
+    if isinstance(head.pool, tuple):
+        return {pool.type: _classified(inside, pool, head, f"classifier.{pool.type}") for pool in head.pool}
+    return {"logits": _classified(inside, head.pool, head, "classifier")}
+
+
+def _classified(scope: Scope, pool: Part | None, head: Head, path: str) -> Value:
+    value = scope.flow
+
+    def run() -> Value:
+        pooled = scope.emit(pool, value, "pool") if pool is not None else value
+        return scope.emit(Classifier(bias=head.bias, init=head.init), pooled, path)
+
+    return _trailed(["pool"], run)
+
+
+def _trailed(trail: list[Any], run: Any) -> Any:
+    try:
+        return run()
+    except ShapeError as fault:
+        fault.trail += trail
+        raise
+
+
+def _weights(head: Head, names: list[str]) -> dict[str, float]:
+    """How evaluation merges the outputs."""
+    if isinstance(head.merge, dict):
+        unknown = [name for name in head.merge if name not in names]
+        if unknown:
+            fault = ShapeError(f"there is no output '{unknown[0]}'", f"outputs: {', '.join(names)}")
+            fault.trail += [unknown[0], "merge"]
+            raise fault
+        return {name: float(weight) for name, weight in head.merge.items()}
+    return dict.fromkeys(names, 1.0 / len(names))
+
+
+def _training(builder: Builder, head: Head, outputs: dict[str, int]) -> dict[str, int] | None:
+    """What training returns: outputs and streams by name, or None where it is as evaluation."""
+    if head.training == "same" or (head.training is None and len(outputs) == 1):
+        return None
+    if head.training is None:
+        return outputs
+    found = {}
+    for name in head.training:
+        if name not in outputs and not builder.has(name):
+            fault = ShapeError(f"there is no output or stream '{name}'", f"outputs: {', '.join(outputs)}")
+            fault.trail.append("training")
+            raise fault
+        found[name] = outputs[name] if name in outputs else builder.read(name).index
+    return found
+
+
+__all__ = ["Call", "Drop", "elaborate"]

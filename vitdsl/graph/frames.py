@@ -1,0 +1,143 @@
+"""What a graph is made of: values, nodes, calls, frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from vitdsl.features import Cost, Feature
+from vitdsl.parts.base import Primitive
+
+HERE = ""
+"""Name of the current value of a body that works on a value of its own."""
+
+
+class Value:
+    """A value of a frame under construction: its number and what it is."""
+
+    __slots__ = ("feature", "index")
+
+    def __init__(self, index: int, feature: Feature) -> None:
+        self.index, self.feature = index, feature
+
+
+class Place(NamedTuple):
+    """Where on the schedule of stochastic depth a node stands.
+
+    `block` counts the blocks of the frame before it (-1: the block of the frame's caller); `rate` and `at` fix it.
+    """
+
+    block: int = -1
+    rate: float | None = None
+    at: float | None = None
+
+
+class Node(NamedTuple):
+    """One operator: where its module is, what it reads, and what comes out.
+
+    Attributes:
+        path: the module path, relative to the frame.
+        op: the primitive, bound.
+        inputs: numbers of the values that it reads.
+        output: number of the value that it gives.
+        shared: the module is that of an earlier node of this path.
+        times: how many windows it runs in.
+        place: of a node of stochastic depth.
+    """
+
+    path: str
+    op: Primitive
+    inputs: tuple[int, ...]
+    output: int
+    cost: Cost
+    shared: bool = False
+    times: int = 1
+    place: Place | None = None
+
+
+class Call(NamedTuple):
+    """A frame run once or several times, one after another.
+
+    Attributes:
+        path: the module path, relative to the frame that calls; repetition i is at `path.i` where `numbered`.
+        frames: the frame of each repetition; equal repetitions are one object.
+        reads: values by stream that the first repetition reads.
+        gives: values by stream after the last repetition.
+        appends: values that all repetitions append, by stream.
+        block: blocks of the calling frame before the first repetition (-1: inside a block).
+    """
+
+    path: str
+    frames: tuple[Frame, ...]
+    numbered: bool
+    reads: dict[str, int]
+    gives: dict[str, int]
+    appends: dict[str, int]
+    block: int
+
+    def paths(self) -> Iterator[tuple[str, Frame]]:
+        """The module path of each repetition, and its frame."""
+        for number, frame in enumerate(self.frames):
+            yield (f"{self.path}.{number}" if self.numbered else self.path), frame
+
+
+class Frame:
+    """One analysed body.
+
+    Attributes:
+        features: what each value is, by number.
+        steps: nodes and calls, in order.
+        inputs: number of the value of each stream that the body reads.
+        outputs: number of the value of each stream that it gives back.
+        appends: numbers of the values that it appends, by stream.
+        absent: streams that it looked for and that were not there.
+        blocks: how many blocks of stochastic depth it holds.
+        cost: of all of it, once.
+        marks: values that a recipe may name.
+    """
+
+    __slots__ = ("absent", "appends", "blocks", "cost", "features", "inputs", "marks", "outputs", "steps")
+
+    def __init__(self) -> None:
+        self.features: list[Feature] = []
+        self.steps: list[Node | Call] = []
+        self.inputs: dict[str, int] = {}
+        self.outputs: dict[str, int] = {}
+        self.appends: dict[str, list[int]] = {}
+        self.absent: set[str] = set()
+        self.blocks = 0
+        self.cost = Cost()
+        self.marks: dict[str, int] = {}
+
+    def nodes(self, prefix: str = "") -> Iterator[tuple[str, Node, Frame]]:
+        """Every node below this frame, each repetition apart: its full module path, itself, the frame it is in."""
+        for step in self.steps:
+            if isinstance(step, Node):
+                yield joined(prefix, step.path), step, self
+            else:
+                for path, frame in step.paths():
+                    yield from frame.nodes(joined(prefix, path))
+
+
+class Graph(NamedTuple):
+    """A whole model.
+
+    Attributes:
+        frame: the model's frame; its calls are the stages and the head.
+        outputs: number of the value of each named output, in order.
+        evaluation: weights by output of what evaluation returns; one output of weight 1 is returned as it is.
+        training: names of the outputs and streams that training returns; None: as evaluation.
+        layout: `tokens`, where a grid is returned as tokens.
+    """
+
+    frame: Frame
+    outputs: dict[str, int]
+    evaluation: dict[str, float]
+    training: dict[str, int] | None
+    layout: str | None
+    spec: Any = None
+
+
+def joined(prefix: str, path: str) -> str:
+    """Two module paths, one below the other."""
+    return f"{prefix}.{path}" if prefix and path else prefix or path

@@ -1,0 +1,194 @@
+"""Primitives that no spec names: they take features apart, put them together, and open and close windows."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from vitdsl.errors import ShapeError
+from vitdsl.features import Cost, Feature, weights
+from vitdsl.parts.base import Primitive
+
+
+class Structural(Primitive):
+    """A primitive without a module of its own: the compiler splices tokens, or writes one expression."""
+
+    family: ClassVar[str] = "internal"
+
+
+class Image(Structural):
+    """The image itself."""
+
+    type: Literal["image"] = "image"
+
+
+class LearnedTokens(Structural):
+    """Learned tokens, the same for every image. Cost: count·dim parameters."""
+
+    type: Literal["tokens"] = "tokens"
+    dim: int
+    names: tuple[str, ...] = ()
+    count: int = 0
+    init: Any = None
+
+    def infer(self, *inputs: Feature) -> Feature:
+        """A list of tokens."""
+        return Feature(self.dim, None, self.names, self.count)
+
+    def cost(self, *inputs: Feature) -> Cost:
+        """As the class says."""
+        return weights(self.infer().size)
+
+
+class Take(Structural):
+    """Tokens `start` to `stop` of a feature."""
+
+    type: Literal["take"] = "take"
+    start: int
+    stop: int
+    feature: Feature
+
+    def infer(self, *inputs: Feature) -> Feature:
+        """The part."""
+        return self.feature
+
+
+class Put(Structural):
+    """A feature with another in the place of its tokens `start` to `stop`."""
+
+    type: Literal["put"] = "put"
+    start: int
+    stop: int
+    feature: Feature
+
+    def infer(self, *inputs: Feature) -> Feature:
+        """The whole."""
+        return self.feature
+
+
+class Join(Structural):
+    """All tokens of several features, in order."""
+
+    type: Literal["join"] = "join"
+
+    def infer(self, *inputs: Feature) -> Feature:
+        """One feature; a grid survives as the last of them."""
+        dims = sorted({x.dim for x in inputs})
+        if len(dims) > 1:
+            raise ShapeError(
+                f"features of several widths ({', '.join(map(str, dims))}) cannot be one",
+                "`carry` brings extra tokens to the new width, or an item at the part that lags behind",
+            )
+        *front, last = inputs
+        if all(x.grid is None and not x.count for x in front) and last.grid is not None:
+            return Feature(last.dim, last.grid, tuple(n for x in inputs for n in x.tokens))
+        if all(x.grid is None and not x.count for x in inputs):
+            names = tuple(n for x in inputs for n in x.tokens)
+            if len(set(names)) == len(names):
+                return Feature(last.dim, None, names)
+        return Feature(last.dim, count=sum(x.num_tokens for x in inputs))
+
+
+class Combine(Structural):
+    """Features added, averaged, multiplied or set side by side in the channels."""
+
+    type: Literal["combine"] = "combine"
+    how: Literal["add", "mean", "multiply", "concat"] = "add"
+
+    def infer(self, *inputs: Feature) -> Feature:
+        """The common feature: one token spreads over the others' tokens, one channel over their channels."""
+        first = inputs[0]
+        if self.how == "concat":
+            for other in inputs[1:]:
+                if not _same_tokens(first, other):
+                    raise ShapeError(f"`concat` needs the same tokens on every side, but they are {first} and {other}")
+            return first.with_dim(sum(x.dim for x in inputs))
+        result = first
+        for other in inputs[1:]:
+            if _same_tokens(result, other) or other.num_tokens == 1:
+                place = result
+            elif result.num_tokens == 1:
+                place = other
+            else:
+                raise ShapeError(f"the two sides differ: {result} and {other}", _sides_hint(result, other))
+            if result.dim != other.dim and 1 not in (result.dim, other.dim):
+                raise ShapeError(f"the two sides differ in width: {result} and {other}", _sides_hint(result, other))
+            result = place.with_dim(max(result.dim, other.dim))
+        return result
+
+
+def _same_tokens(a: Feature, b: Feature) -> bool:
+    return a.grid == b.grid and a.num_tokens == b.num_tokens
+
+
+def _sides_hint(a: Feature, b: Feature) -> str:
+    return "`residual: {shortcut: …}` brings the shortcut to the branch's size, `residual: false` leaves it out"
+
+
+class Sections(Structural):
+    """Channels `start` to `stop` of a feature."""
+
+    type: Literal["sections"] = "sections"
+    start: int
+    stop: int
+
+    def infer(self, *inputs: Feature) -> Feature:
+        """As many channels."""
+        return inputs[0].with_dim(self.stop - self.start)
+
+
+class OpenWindows(Structural):
+    """The grid cut into windows: what follows runs in each of them."""
+
+    type: Literal["open_windows"] = "open_windows"
+    size: tuple[int, int]
+    shift: tuple[int, int] = (0, 0)
+    grid: tuple[int, int]
+
+    @property
+    def padding(self) -> tuple[int, int]:
+        """Rows below and columns to the right that fill the last windows."""
+        return (-self.grid[0] % self.size[0], -self.grid[1] % self.size[1])
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """How many windows there are."""
+        return (-(-self.grid[0] // self.size[0]), -(-self.grid[1] // self.size[1]))
+
+    def infer(self, *inputs: Feature) -> Feature:
+        """One window."""
+        return Feature(inputs[0].dim, self.size)
+
+
+class CloseWindows(Structural):
+    """The windows put together again; each may have another size than when it was opened."""
+
+    type: Literal["close_windows"] = "close_windows"
+    opened: OpenWindows
+
+    def infer(self, *inputs: Feature) -> Feature:
+        """The whole grid."""
+        (x,) = inputs
+        if x.grid is None or x.tokens:
+            raise ShapeError(f"what runs in windows must give back a grid, but it gave {x}")
+        (rows, columns), (pad_h, pad_w), size = self.opened.counts, self.opened.padding, self.opened.size
+        if (pad_h or pad_w) and x.grid != size:
+            raise ShapeError("windows that are filled up must keep their size", "`fit: exact`, with windows that tile")
+        return Feature(x.dim, (rows * x.grid[0] - pad_h, columns * x.grid[1] - pad_w))
+
+
+class WindowMask(Structural):
+    """Which pairs of a shifted or filled window may see one another: (windows, N, N)."""
+
+    type: Literal["window_mask"] = "window_mask"
+    opened: OpenWindows
+
+    def infer(self, *inputs: Feature) -> Feature:
+        """A map for each window."""
+        count = self.opened.size[0] * self.opened.size[1]
+        return Feature(1, (count, count))
+
+    def build(self, *inputs: Feature) -> Any:
+        """The layer, which holds the mask."""
+        from vitdsl.layers.windows import WindowMask as Layer
+
+        return Layer(*self.opened.grid, self.opened.size, self.opened.shift)

@@ -1,0 +1,194 @@
+"""Repetitions and uses: bodies that are analysed once for each different surrounding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vitdsl.content import content
+from vitdsl.errors import ShapeError
+from vitdsl.expressions import Late
+from vitdsl.features import Cost, Feature
+from vitdsl.graph.frames import HERE, Call, Frame, Place, joined
+from vitdsl.graph.items import perform, run_body, value_of
+from vitdsl.graph.scope import Builder, Scope
+from vitdsl.editing import fold
+from vitdsl.spec import Item
+
+_frames: dict[Any, list[Frame]] = {}
+_held = 0
+MAX_FRAMES = 20_000
+
+
+def forget() -> None:
+    """Empties the memo of analysed bodies."""
+    _frames.clear()
+
+
+class UseTrail(tuple):
+    """A mark in the trail of an error: it happened inside a define that was used here."""
+
+
+def repeat_item(scope: Scope, item: Item, count: int, segment: str) -> None:
+    """Runs an item several times, each in a frame; equal surroundings share one frame."""
+    builder = scope.builder
+    state: dict[str, Feature] = {}
+    current = HERE if scope.current is None else scope.current
+    outer_index = scope.env.get("index")
+    varies = any("index" in late.names for late in _inner_lates(scope, item))
+
+    def outer(name: str) -> Feature | None:
+        if name in state:
+            return state[name]
+        if name == current:
+            return scope.flow.feature
+        return builder.read(name).feature if name != HERE and builder.has(name) else None
+
+    frames: list[Frame] = []
+    while len(frames) < count:
+        env = {**scope.env, "index": len(frames)}
+        if outer_index is not None:
+            env["index_1"] = outer_index
+        frame = analysed(scope, item, env, current, outer)
+        after = {name: frame.features[number] for name, number in frame.outputs.items()}
+        steady = not varies and all(
+            name in frame.inputs and frame.features[frame.inputs[name]] == feature for name, feature in after.items()
+        )
+        frames += [frame] * (count - len(frames) if steady else 1)
+        state.update(after)
+    call(scope, joined(scope.path, segment), frames, True, current)
+
+
+def _inner_lates(scope: Scope, item: Item) -> set[Late]:
+    """Late values of an item, seen from inside its repetition."""
+    from vitdsl.spec import _dependent
+
+    found = set(_dependent(item.given)) | set(_dependent(item.args))
+    if item.use:
+        found |= scope.around.reader.defined_body(item.use).lates
+    elif item.body is not None and not isinstance(item.body, Late):
+        found |= item.body.lates
+    for branch in item.branches:
+        found |= branch.lates
+    return found | _part_lates(item)
+
+
+def _part_lates(item: Item) -> set[Late]:
+    return set(item.lates)
+
+
+def call(scope: Scope, path: str, frames: list[Frame], numbered: bool, current: str) -> None:
+    """Appends a call of frames to the frame under construction, and binds what it gives back."""
+    builder = scope.builder
+    reads: dict[str, int] = {}
+    given: dict[str, Feature] = {}
+    appended: dict[str, list[Feature]] = {}
+    cost, blocks = Cost(), 0
+    for frame in frames:
+        for name in frame.inputs:
+            if name not in given and name not in reads:
+                reads[name] = (scope.flow if name in (current, HERE) else builder.read(name)).index
+        for name, number in frame.outputs.items():
+            given[name] = frame.features[number]
+        for name, numbers in frame.appends.items():
+            appended.setdefault(name, []).extend(frame.features[number] for number in numbers)
+        blocks += frame.blocks
+    for frame, times in _counted(frames):
+        cost += frame.cost.times(times)
+    gives = {name: builder.value(feature) for name, feature in given.items()}
+    joined_tokens = {
+        name: builder.value(Feature(features[0].dim, count=sum(f.num_tokens for f in features)))
+        for name, features in appended.items()
+    }
+    inside = scope.block is not None
+    step = Call(
+        path, tuple(frames), numbered, reads, {n: v.index for n, v in gives.items()},
+        {n: v.index for n, v in joined_tokens.items()}, -1 if inside else builder.frame.blocks,
+    )  # fmt: skip
+    builder.frame.steps.append(step)
+    builder.spend(cost)
+    if not inside:
+        builder.frame.blocks += blocks
+    for name, value in gives.items():
+        if name in (current, HERE):
+            scope.flow = value
+        else:
+            builder.write(name, value)
+    for name, value in joined_tokens.items():
+        builder.append(name, value)
+
+
+def _counted(frames: list[Frame]) -> list[tuple[Frame, int]]:
+    counts: dict[int, list[Any]] = {}
+    for frame in frames:
+        counts.setdefault(id(frame), [frame, 0])[1] += 1
+    return [(frame, times) for frame, times in counts.values()]
+
+
+def analysed(scope: Scope, item: Item, env: dict[str, Any], current: str, outer: Any) -> Frame:
+    """The frame of one repetition; one that was analysed in an equal surrounding is used again."""
+    key = (
+        item.number, scope.around.key, current, scope.block is None, scope.drop, scope.times, scope.opened,
+        scope.forbidden, _env_key(scope, item, env),
+    )  # fmt: skip
+    bucket = _frames.setdefault(key, [])
+    for frame in bucket:
+        if all(outer(name) == frame.features[number] for name, number in frame.inputs.items()):
+            if all(outer(name) is None for name in frame.absent):
+                return frame
+    frame = _analyse(scope, item, env, current, outer)
+    if len(_frames) >= MAX_FRAMES:
+        _frames.clear()
+        bucket = _frames.setdefault(key, [])
+    bucket.append(frame)
+    return frame
+
+
+def _env_key(scope: Scope, item: Item, env: dict[str, Any]) -> tuple[Any, ...]:
+    """The values that the item's late expressions take, as far as they do not depend on features."""
+    names: set[str] = set()
+    values: list[Any] = []
+    everything = {**scope.around.env, **env}
+    for late in sorted(_inner_lates(scope, item), key=lambda late: late.text):
+        if late.names <= everything.keys() and late.names <= {"index", "index_1"}:
+            values.append((late.text, value_of(late, everything)))
+        else:
+            names |= late.names
+    return (*values, *((name, content(everything[name])) for name in sorted(names & everything.keys())))
+
+
+def _analyse(scope: Scope, item: Item, env: dict[str, Any], current: str, outer: Any) -> Frame:
+    builder = Builder(outer)
+    inside = Scope(scope.around, builder, current, env)
+    inside.drop, inside.times, inside.opened, inside.forbidden = scope.drop, scope.times, scope.opened, scope.forbidden
+    inside.block = None if scope.block is None else -1
+    perform(inside, item, "")
+    return builder.done()
+
+
+def run_use(scope: Scope, item: Item) -> None:
+    """Runs the body of a define with its arguments."""
+    reader = scope.around.reader
+    define = reader.define(item.use)
+    body = reader.defined_body(item.use)
+    inside = scope
+    inside.env = arguments(scope, item.args, define)
+    try:
+        run_body(inside, body)
+    except ShapeError as fault:
+        fault.trail += ["body", UseTrail((item.use,))]
+        raise
+
+
+def arguments(scope: Scope, args: Any, define: Any) -> dict[str, Any]:
+    """What the names of a define stand for where it is used."""
+    env = scope.sight(scope.flow.feature)
+    made: dict[str, Any] = {name: scope.env[name] for name in ("index", "index_1") if name in scope.env}
+    for name, raw in args.items():
+        made[name] = value_of(raw, env) if isinstance(raw, Late) else fold(raw, scope.env, (), [], None)
+    for name, raw in (define.get("optional") or {}).items():
+        if name not in made:
+            made[name] = value_of(raw, {**env, **made}) if isinstance(raw, Late) else fold(raw, made, (), [], None)
+    return made
+
+
+__all__ = ["Place", "arguments", "call", "repeat_item", "run_use"]

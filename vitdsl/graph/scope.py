@@ -1,0 +1,322 @@
+"""Where a body writes its nodes: the current value, the streams, and what late values see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from vitdsl.errors import ExpressionError, ShapeError, did_you_mean
+from vitdsl.features import BYTES_PER_VALUE, Cost, Feature
+from vitdsl.graph.frames import HERE, Call, Frame, Node, Place, Value, joined
+from vitdsl.graph.operators import Combine, Join, OpenWindows, Put, Sections, Structural, Take, WindowMask
+from vitdsl.parts.base import Part, Primitive
+from vitdsl.parts.fields import Refusal, explain
+from vitdsl.parts.primitives.drop_path import DropPath
+from vitdsl.parts.primitives.dropout import Dropout
+from vitdsl.spec import PLACES, SpecReader
+
+KEEPS = (Take, Put, Sections, OpenWindows)
+"""Operators whose output is a view, not new memory."""
+
+
+class Surroundings:
+    """What is the same all over one elaboration.
+
+    Attributes:
+        reader: validates what is bound.
+        classes: number of classes.
+        image: size of the image.
+        drops: whether the model has stochastic depth.
+        env: the variables that are still named.
+    """
+
+    __slots__ = ("classes", "drops", "env", "image", "key", "reader")
+
+    def __init__(self, reader: SpecReader, classes: int, image: tuple[int, int], drops: bool, env: Mapping[str, Any]) -> None:
+        self.reader, self.classes, self.image, self.drops, self.env = reader, classes, image, drops, env
+        self.key = (reader.key, classes, image, drops)
+
+
+class Builder:
+    """A frame under construction."""
+
+    def __init__(self, outer: Callable[[str], Feature | None]) -> None:
+        self.frame, self.outer = Frame(), outer
+        self.streams: dict[str, Value] = {}
+        self.paths: dict[str, Primitive] = {}
+        self.cost = [0, 0, 0, 0]
+
+    def value(self, feature: Feature) -> Value:
+        """A new value."""
+        self.frame.features.append(feature)
+        return Value(len(self.frame.features) - 1, feature)
+
+    def has(self, name: str) -> bool:
+        """Whether a stream holds something."""
+        if name in self.streams:
+            return True
+        found = self.outer(name)
+        if found is None:
+            self.frame.absent.add(name)
+            return False
+        value = self.value(found)
+        self.streams[name] = value
+        self.frame.inputs[name] = value.index
+        return True
+
+    def read(self, name: str) -> Value:
+        """What a stream holds."""
+        if not self.has(name):
+            hint = did_you_mean(name, [known for known in self.streams if known])
+            raise ShapeError(f"there is no stream or part `{name}` here", hint)
+        return self.streams[name]
+
+    def write(self, name: str, value: Value) -> None:
+        """Binds a stream."""
+        self.streams[name] = value
+        self.frame.outputs[name] = value.index
+
+    def append(self, name: str, value: Value) -> None:
+        """Appends a token to a stream."""
+        self.frame.appends.setdefault(name, []).append(value.index)
+
+    def spend(self, cost: Cost) -> None:
+        """Counts a cost."""
+        own = self.cost
+        own[0] += cost.params
+        own[1] += cost.trainable_params
+        own[2] += cost.macs
+        own[3] += cost.activation_bytes
+
+    def done(self) -> Frame:
+        """The frame, with what it wrote."""
+        self.frame.cost = Cost(*self.cost)
+        return self.frame
+
+
+class Scope:
+    """A place in a frame: what flows here, and what late values see.
+
+    Attributes:
+        current: the stream that the body works on, or None: a value of its own.
+        here: the value that flows, where there is no stream.
+        env: arguments and indexes.
+        drop: what stochastic depth does here: `schedule`, `none`, or a Place that fixes it.
+        block: number of the block, None outside of every block.
+        inner: whether this is inside an operator, where residuals never drop.
+    """
+
+    def __init__(self, around: Surroundings, builder: Builder, current: str | None, env: Mapping[str, Any]) -> None:
+        self.around, self.builder, self.current, self.env = around, builder, current, env
+        self.here: Value | None = None
+        self.path = ""
+        self.drop: str | Place = "schedule"
+        self.block: int | None = None
+        self.times = 1
+        self.opened: OpenWindows | None = None
+        self.exposed: dict[str, Value] = {}
+        self.forbidden: frozenset[str] = frozenset()
+
+    def child(self, current: str | None, here: Value | None = None, path: str = "") -> Scope:
+        """A scope inside this one, in the same frame."""
+        made = Scope(self.around, self.builder, current, self.env)
+        made.here, made.path = here, joined(self.path, path)
+        made.drop, made.block, made.times, made.opened = self.drop, self.block, self.times, self.opened
+        made.exposed, made.forbidden = self.exposed, self.forbidden
+        return made
+
+    # ------------------------------------------------------------ what flows
+
+    @property
+    def flow(self) -> Value:
+        """The value that flows."""
+        if self.current is None:
+            assert self.here is not None
+            return self.here
+        return self.builder.read(self.current)
+
+    @flow.setter
+    def flow(self, value: Value) -> None:
+        if self.current is None:
+            self.here = value
+        else:
+            self.builder.write(self.current, value)
+
+    @property
+    def classes(self) -> int:
+        """Number of classes of the spec."""
+        return self.around.classes
+
+    def stream(self, name: str) -> Value:
+        """What a stream holds."""
+        return self.builder.read(name)
+
+    def mark(self, name: str, x: Value) -> Value:
+        """Gives a value a name that recipes know."""
+        self.builder.frame.marks[name] = x.index
+        return x
+
+    def expose(self, name: str, x: Value) -> None:
+        """Gives a shortcut an inner value of the mixer to start from."""
+        self.exposed[name] = x
+
+    # ------------------------------------------------------------ nodes
+
+    def add(self, op: Primitive, inputs: Sequence[Value], path: str | None, place: Place | None = None) -> Value:
+        """Appends a node: checks shapes and counts the cost."""
+        features = [value.feature for value in inputs]
+        output = op.infer(*features)
+        where = "" if path is None else joined(self.path, path.strip("."))
+        known = self.builder.paths.get(where) if where and not isinstance(op, Structural) else None
+        cost = op.cost(*features)
+        memory = 0 if isinstance(op, KEEPS) else output.size * BYTES_PER_VALUE * self.times
+        params = (0, 0) if known is not None else (cost.params, cost.trainable_params)
+        cost = Cost(*params, cost.macs * self.times, memory)
+        if where:
+            self.builder.paths[where] = op
+        value = self.builder.value(output)
+        self.builder.spend(cost)
+        numbers = tuple(x.index for x in inputs)
+        self.builder.frame.steps.append(Node(where, op, numbers, value.index, cost, known is not None, self.times, place))
+        return value
+
+    def bound(self, part: Part, x: Feature) -> Part:
+        """The part with its late values put in, which see the feature that enters it."""
+        return bind(part, self.sight(x), self.around.reader)
+
+    def sight(self, x: Feature) -> dict[str, Any]:
+        """What late values see at a feature."""
+        env = {**self.around.env, **self.env, "dim": x.dim}
+        if x.grid is not None:
+            env["height"], env["width"] = x.grid
+        return env
+
+    def emit(self, part: Part, x: Value, path: str) -> Value:
+        """Binds a part to what enters it, and lets it write its nodes."""
+        from vitdsl.graph.items import expand_part
+
+        bound = self.bound(part, x.feature)
+        return expand_part(self, bound, x, path)
+
+    def emit_dropout(self, rate: float, x: Value, path: str) -> Value:
+        """Dropout, where the rate is not 0."""
+        return self.add(Dropout(rate=rate), (x,), path) if rate else x
+
+    def run(self, body: Any, x: Value, path: str) -> Value:
+        """Runs a body inside an operator, on a value of its own."""
+        if body is None:
+            return x
+        from vitdsl.graph.items import run_body
+
+        inside = self.child(None, x, path)
+        inside.drop = "none"
+        run_body(inside, body)
+        return inside.flow
+
+    def drop_path(self, x: Value) -> Value:
+        """Stochastic depth, where there is any."""
+        if self.drop == "none" or (self.drop == "schedule" and not self.around.drops):
+            return x
+        place = self.drop if isinstance(self.drop, Place) else Place(-1 if self.block is None else self.block)
+        return self.add(DropPath(), (x,), "drop_path", place)
+
+    # ------------------------------------------------------------ parts of features
+
+    def take(self, x: Value, part: str | int) -> Value:
+        """A part of a feature."""
+        start, stop, feature = part_of(x.feature, part)
+        if feature is x.feature or feature == x.feature:
+            return x
+        return self.add(Take(start=start, stop=stop, feature=feature), (x,), None)
+
+    def put(self, x: Value, part: str | int, y: Value) -> Value:
+        """The feature `x` with `y` in the place of its part."""
+        start, stop, feature = part_of(x.feature, part)
+        if feature == x.feature:
+            return y
+        whole = _with_part(x.feature, part, feature, y.feature)
+        return self.add(Put(start=start, stop=stop, feature=whole), (x, y), None)
+
+    def join(self, values: Sequence[Value]) -> Value:
+        """All tokens of several features of one width, in order."""
+        return values[0] if len(values) == 1 else self.add(Join(), values, None)
+
+    def combine(self, how: Any, values: Sequence[Value]) -> Value:
+        """Several features merged."""
+        return values[0] if len(values) == 1 else self.add(Combine(how=how), values, None)
+
+    def sections(self, x: Value, dims: Sequence[int]) -> list[Value]:
+        """The channels of a feature, cut into sections of these widths."""
+        if len(dims) == 1:
+            return [x]
+        cuts = [sum(dims[:i]) for i in range(len(dims) + 1)]
+        return [self.add(Sections(start=a, stop=b), (x,), None) for a, b in zip(cuts, cuts[1:], strict=False)]
+
+    def window_mask(self) -> Value | None:
+        """The mask of the window that encloses what is written now, or nothing where all of it may be seen."""
+        opened = self.opened
+        if opened is None or (opened.shift == (0, 0) and opened.padding == (0, 0)):
+            return None
+        return self.add(WindowMask(opened=opened), (), "mixer.mask")
+
+
+def bind(part: Any, env: Mapping[str, Any], reader: SpecReader) -> Any:
+    """A part or wiring with its late values put in; what does not fit is a ShapeError at its field."""
+    try:
+        return part.bind(env, reader)
+    except ValidationError as error:
+        raise at_field(explain(error)) from None
+    except Refusal as error:
+        raise at_field(error.items) from None
+    except ExpressionError as error:
+        raise ShapeError(error.message, error.hint) from None
+
+
+def at_field(found: list[tuple[tuple[str | int, ...], str, str]]) -> ShapeError:
+    """The first refusal of a bound value, as an error of the graph."""
+    location, message, hint = found[0]
+    fault = ShapeError(message, hint)
+    fault.trail += reversed(location)
+    return fault
+
+
+def part_of(x: Feature, part: str | int) -> tuple[int, int, Feature]:
+    """First token, one past the last, and feature of a part.
+
+    Raises:
+        ShapeError: the feature has no such part.
+    """
+    extra, total = len(x.tokens), x.num_tokens
+    if part == "all":
+        return 0, total, x
+    if part == "grid":
+        return extra, total, x.grid_only
+    if part == "tokens":
+        if not extra:
+            raise ShapeError(f"there are no extra tokens in {x}")
+        return 0, extra, Feature(x.dim, None, x.tokens)
+    if part in ("first", "last") or isinstance(part, int):
+        index = 0 if part == "first" else total - 1 if part == "last" else int(part)
+        if not 0 <= index < total:
+            raise ShapeError(f"there is no token {part} in {x}")
+        return index, index + 1, Feature(x.dim, None, (x.tokens[index],)) if index < extra else Feature(x.dim, count=1)
+    if part in x.tokens:
+        index = x.tokens.index(part)
+        return index, index + 1, Feature(x.dim, None, (part,))
+    raise ShapeError(f"there is no stream or part `{part}` here; the feature is {x}", did_you_mean(part, (*x.tokens, *PLACES)))
+
+
+def _with_part(x: Feature, part: str | int, old: Feature, new: Feature) -> Feature:
+    """The feature after one of its parts became another."""
+    if new.dim != x.dim:
+        raise ShapeError(
+            f"a part of a feature keeps its width: {x} has {x.dim} channels, its part `{part}` would have {new.dim}",
+            "`carry` brings extra tokens along where a stage widens the grid, or let the item act on all of the feature",
+        )
+    if part == "grid" and new.grid is not None and not new.tokens:
+        return Feature(x.dim, new.grid, x.tokens)
+    if new.num_tokens != old.num_tokens:
+        raise ShapeError(f"the part `{part}` of {x} is {old}, and cannot become {new}")
+    return x

@@ -1,0 +1,56 @@
+"""Affine maps of the channels, and of the tokens.
+
+Shapes: b batch, n tokens, c channels, h rows and w columns of a map.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Linear(nn.Linear):
+    """An affine map of the channels, of tokens or of a map.
+
+    Parameters: `weight` (dim, in_dim), `bias` (dim). Multiply-adds: N·in_dim·dim.
+    """
+
+    def __init__(self, in_dim: int, dim: int, bias: bool = True) -> None:
+        super().__init__(in_dim, dim, bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Map (b, n, c) or (b, c) along the last axis, (b, c, h, w) along axis 1."""
+        if input.ndim == 4:
+            return F.conv2d(input, self.weight[:, :, None, None], self.bias)
+        return super().forward(input)
+
+
+class TokenLinear(nn.Module):
+    """An affine map of the tokens, the same for every channel.
+
+    Parameters: `weight` (dim, tokens), `bias` (dim). Multiply-adds: tokens·dim·C.
+    """
+
+    bias: nn.Parameter | None
+
+    def __init__(self, tokens: int, dim: int, bias: bool = True) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(dim, tokens))
+        self.register_parameter("bias", nn.Parameter(torch.empty(dim)) if bias else None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw as `torch.nn.Linear` does."""
+        bound = 1 / math.sqrt(self.weight.shape[1])
+        nn.init.uniform_(self.weight, -bound, bound)
+        if self.bias is not None:
+            nn.init.uniform_(self.bias, -bound, bound)
+
+    def forward(self, x_bnc: Tensor) -> Tensor:
+        """Return (b, dim, c)."""
+        return F.linear(x_bnc.transpose(1, 2), self.weight, self.bias).transpose(1, 2)
+
+    def extra_repr(self) -> str:
+        """What `print` shows of the sizes."""
+        return f"tokens={self.weight.shape[1]}, dim={self.weight.shape[0]}, bias={self.bias is not None}"

@@ -1,0 +1,113 @@
+"""The mixer: a dynamic convolution whose kernels the tokens themselves make."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from vitdsl.errors import ShapeError
+from vitdsl.parts.base import Scope, Value
+from vitdsl.parts.forms.attention import finish, project
+from vitdsl.parts.forms.mixer import MixerFields
+from vitdsl.parts.primitives.attend import Attend
+from vitdsl.parts.primitives.gather import Gather
+from vitdsl.parts.primitives.modulate import Modulate
+from vitdsl.parts.primitives.scores import Scores
+from vitdsl.parts.primitives.weigh import Weigh
+
+
+class Global(MixerFields):
+    """The unified mixer: every position applies kernels out of a bank that tokens make.
+
+    Paper: ViT, arXiv 2010.11929; Interpret Vision Transformers as ConvNets, arXiv 2309.10713.
+    Symbols: heads = h, head_dim = d, value_dim = e.
+    Shape: (B, N, C) and a bank (B, M, C') -> (B, N, dim).
+    Cost: the projections', N·M·h·(d + e), and out's.
+    """
+
+    type: Literal["global"] = "global"
+
+    def emit(self, scope: Scope, x: Value, path: str, bank: Value | None = None) -> Value:
+        """Projections, the mixing, and what follows."""
+        sizes = head_sizes(self, x.feature.dim)
+        wanted = "v" if self.maps.from_ else ("qk" if self.kernel == "depthwise" else "qkv")
+        made = project(scope, self, sizes, x, bank, path, wanted)
+        if self.kernel == "depthwise":
+            mixed = self._modulate(scope, sizes, made, path)
+        elif self.maps.from_ or self.maps.before or self.maps.after or self.activation != "softmax" or self.normalize != "none":
+            mixed = self._by_maps(scope, sizes, made, x, path)
+        else:
+            mixed = self._attend(scope, sizes, made, path)
+        for name, word in (("q", "query"), ("v", "value")):
+            if name in made:
+                scope.expose(word, made[name])
+        return finish(scope, self.out, self.dim or x.feature.dim, mixed, path)
+
+    def _scale(self, sizes: tuple[int, int, int]) -> float:
+        return sizes[1] ** -0.5 if self.scale is None else self.scale
+
+    def _bias(self, scope: Scope, sizes: tuple[int, int, int], made: dict[str, Value], path: str) -> dict[str, Value]:
+        """What is added to the logits and what is masked; positions on the keys change `made`."""
+        extras = {}
+        if self.position is not None:
+            fitted = self.position.fit(sizes[0], sizes[1], self._scale(sizes), made["q"].feature, made["k"].feature)
+            inputs = {"": (), "q": (made["q"],), "k": (made["k"],)}[fitted.reads]
+            value = scope.add(fitted, inputs, f"{path}.position")
+            if fitted.reads == "k":
+                made["k"] = value
+            else:
+                extras["bias"] = value
+        mask = scope.window_mask()
+        return extras if mask is None else {**extras, "mask": mask}
+
+    def _attend(self, scope: Scope, sizes: tuple[int, int, int], made: dict[str, Value], path: str) -> Value:
+        extras = self._bias(scope, sizes, made, path)
+        op = Attend(heads=sizes[0], scale=self._scale(sizes), dropout=self.dropout, extras=tuple(extras))
+        return scope.add(op, (made["q"], made["k"], made["v"], *extras.values()), f"{path}.attend")
+
+    def _modulate(self, scope: Scope, sizes: tuple[int, int, int], made: dict[str, Value], path: str) -> Value:
+        extras = self._bias(scope, sizes, made, path)
+        op = Modulate(heads=sizes[0], extras=tuple(extras))
+        return scope.add(op, (made["q"], made["k"], *extras.values()), f"{path}.modulate")
+
+    def _by_maps(
+        self, scope: Scope, sizes: tuple[int, int, int], made: dict[str, Value], x: Value, path: str
+    ) -> Value:
+        if self.maps.from_:
+            maps = scope.stream(self.maps.from_)
+            if maps.feature.dim != sizes[0]:
+                raise ShapeError(f"the maps in `{self.maps.from_}` have {maps.feature.dim} heads, but `heads` is {sizes[0]}")
+            queries = x.feature
+        else:
+            extras = self._bias(scope, sizes, made, path)
+            mask = {"mask": extras.pop("mask")} if "mask" in extras else {}
+            op = Scores(heads=sizes[0], scale=self._scale(sizes), extras=tuple(extras))
+            maps = scope.add(op, (made["q"], made["k"], *extras.values()), f"{path}.scores")
+            maps = scope.run(self.maps.before, maps, f"{path}.maps.before")
+            weigh = Weigh(activation=self.activation, normalize=self.normalize, extras=tuple(mask))
+            maps = scope.add(weigh, (maps, *mask.values()), f"{path}.weigh")
+            maps = scope.emit_dropout(self.dropout, maps, f"{path}.dropout")
+            queries = made["q"].feature
+        maps = scope.run(self.maps.after, maps, f"{path}.maps.after")
+        return scope.add(Gather(queries=queries), (maps, made["v"]), f"{path}.gather")
+
+
+def head_sizes(mixer: Any, dim: int) -> tuple[int, int, int]:
+    """(heads, head_dim, value_dim) of a mixer that `dim` channels enter."""
+    heads, head_dim = mixer.heads, mixer.head_dim
+    if head_dim is None:
+        heads = heads or 1
+        if dim % heads:
+            raise ShapeError(
+                f"`heads` ({heads}) must divide the width that enters the mixer ({dim})",
+                f"{_near_divisor(dim, heads)} heads would do, or set `head_dim`",
+            )
+        head_dim = dim // heads
+    elif heads is None:
+        if dim % head_dim:
+            raise ShapeError(f"`head_dim` ({head_dim}) must divide the width that enters the mixer ({dim})", "or set `heads`")
+        heads = dim // head_dim
+    return heads, head_dim, mixer.value_dim or head_dim
+
+
+def _near_divisor(dim: int, heads: int) -> int:
+    return min((h for h in range(1, min(dim, 4096) + 1) if dim % h == 0), key=lambda h: (abs(h - heads), h))

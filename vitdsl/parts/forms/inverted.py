@@ -1,0 +1,31 @@
+"""The inverted bottleneck."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from vitdsl.expressions import parse as late
+from vitdsl.parts.base import Form, Part
+from vitdsl.parts.forms.mlp import MlpFields, Norms
+from vitdsl.parts.fields import Size
+
+class Inverted(MlpFields, Form):
+    """An mlp without biases around a depthwise, perhaps strided convolution.
+
+    Paper: MobileNetV2, arXiv 1801.04381. Symbols: ratio = t, stride = s.
+    Expands: mlp, conv.
+    """
+
+    type: Literal["inverted"] = "inverted"
+    own: ClassVar[frozenset[str]] = frozenset({"kernel", "stride"})
+    kernel: Size = (3, 3)
+    stride: Size = (1, 1)
+
+    def expand(self) -> dict[str, Any]:
+        """An mlp."""
+        norm = self.norm.hidden if isinstance(self.norm, Norms) else self.norm
+        conv = {
+            "kernel": self.kernel, "stride": self.stride, "groups": late("$dim"), "bias": False,
+            "norm": norm or "none", "activation": self.activation if isinstance(self.activation, Part) else "none",
+        }  # fmt: skip
+        return {"mlp": {"bias": False, **self.passed, "type": "mlp", "between": [{"conv": conv}]}}

@@ -1,0 +1,30 @@
+"""Patch merging."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from vitdsl.expressions import parse as late
+from vitdsl.parts.base import Form, Norm
+from vitdsl.parts.fields import Positive, Size
+
+class Merge(Form):
+    """Neighbours become channels, are normed, and mapped to `dim` (default: twice the width that entered).
+
+    Paper: Swin, arXiv 2103.14030. Symbols: kernel = 2.
+    Expands: unfold, norm, linear.
+    """
+
+    family: ClassVar[str] = "tokenizer"
+    type: Literal["merge"] = "merge"
+    dim: Positive | None = None
+    kernel: Size = (2, 2)
+    norm: Norm = None
+    bias: bool = False
+
+    def expand(self) -> dict[str, Any]:
+        """Three items."""
+        area = self.kernel[0] * self.kernel[1]
+        dim = self.dim or late(f"$(2 * dim // {area})")
+        norm = {"norm": self.norm or {}}
+        return {"body": [{"unfold": {"kernel": self.kernel}}, norm, {"linear": {"dim": dim, "bias": self.bias}}]}

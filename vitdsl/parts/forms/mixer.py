@@ -1,0 +1,68 @@
+"""The fields of a mixer: the axes on which attention, its relatives and dynamic convolutions differ."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from vitdsl.parts.base import Fields, FieldsOr, Form, Items, NormBody, Part, PartField
+from vitdsl.parts.fields import Positive, Rate
+from vitdsl.parts.forms.attention import Out, Projection, Query
+from vitdsl.parts.initial import InitField
+
+
+class Maps(Fields):
+    """Bodies over the attention maps, before and after their activation; `from` takes maps that another mixer wrote."""
+
+    before: Items = None
+    after: Items = None
+    from_: str | None = Field(None, alias="from")
+
+
+class Keys(Fields):
+    """A bank of another stream with a norm of its own."""
+
+    from_: str = Field(alias="from")
+    pre: NormBody = None
+
+
+class MixerFields(Part):
+    """What can be said of every mixer that goes by queries and keys."""
+
+    family: ClassVar[str] = "mixer"
+    residual: ClassVar[bool] = True
+    own: ClassVar[frozenset[str]] = frozenset()
+    """Fields of the form itself, which its expansion does not pass on."""
+    heads: Positive | None = None
+    head_dim: Positive | None = None
+    value_dim: Positive | None = None
+    dim: Positive | None = None
+    keys: Annotated[Any, FieldsOr(Keys, home="names")] = None
+    bank: Items = None
+    kernel: Literal["pointwise", "depthwise"] = "pointwise"
+    activation: Literal["softmax", "relu", "gelu", "layer", "batch", "none"] = "softmax"
+    normalize: Literal["none", "tokens", "sqrt_tokens"] = "none"
+    query: Query | Literal["none"] = Query()
+    key: Literal["none"] | None = None
+    value: Literal["none"] | None = None
+    qkv_bias: bool | list[Literal["q", "k", "v"]] = True
+    scale: float | None = None
+    dropout: Rate = 0.0
+    projection: Projection = Projection()
+    out: Annotated[Any, FieldsOr(Out, home="item")] = Out()
+    position: Annotated[Any, PartField("bias")] = None
+    maps: Maps = Maps()
+    init: InitField = None
+
+
+class MixerForm(MixerFields, Form):
+    """A mixer that expands into `global`: it has all of its fields, and `own` ones."""
+
+    def mixer(self, **more: Any) -> dict[str, Any]:
+        """The `global` that this form stands for: what was given, and `more`."""
+        given = {name: value for name, value in self.written.items() if name not in self.own and name != "type"}
+        for name, value in more.items():
+            own = given.get(name)
+            given[name] = {**own.written, **value} if isinstance(own, Fields) and isinstance(value, dict) else value
+        return {"type": "global", **given}

@@ -1,0 +1,76 @@
+"""The two-layer perceptron that mixes channels."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from vitdsl.parts.base import Activation, Fields, FieldsOr, Items, Norm, Part, Scope, Value
+from vitdsl.parts.fields import Positive, Rate
+from vitdsl.parts.initial import InitField
+from vitdsl.parts.primitives.activation import Activation as ActivationPart
+from vitdsl.parts.primitives.linear import Linear
+
+
+class Norms(Fields):
+    """Norms after the first and the second linear map, where they differ."""
+
+    hidden: Norm = None
+    out: Norm = None
+
+
+class Dropouts(Fields):
+    """Dropout after the activation and at the end, where they differ."""
+
+    hidden: Rate = 0.0
+    out: Rate = 0.0
+
+
+class MlpFields(Part):
+    """What can be said of every two-layer perceptron."""
+
+    family: ClassVar[str] = "mlp"
+    residual: ClassVar[bool] = True
+    own: ClassVar[frozenset[str]] = frozenset()
+    """Fields of the form itself, which its expansion does not pass on."""
+    ratio: Annotated[float, "hidden width / width"] = 4.0
+    hidden: Positive | None = None
+    dim: Positive | None = None
+    bias: bool = True
+    norm: Annotated[Any, FieldsOr(Norms, family="norm")] = None
+    activation: Activation = ActivationPart(type="gelu")
+    between: Items = None
+    dropout: float | Dropouts = 0.0
+    over: Literal["channels", "tokens"] = "channels"
+    init: InitField = None
+
+    @property
+    def passed(self) -> dict[str, Any]:
+        """What was given of the fields that an expansion passes on."""
+        return {name: value for name, value in self.written.items() if name not in self.own and name != "type"}
+
+
+class Mlp(MlpFields):
+    """Linear to the hidden width, norm, activation, a body between, linear to the width that comes out, norm.
+
+    Paper: ViT, arXiv 2010.11929. Symbols: ratio = hidden width / width.
+    Shape: (B, N, C) -> (B, N, dim); over tokens, the same with the tokens in the channels' place.
+    Cost: N·(C·hidden + hidden·dim) multiply-adds, and the body's.
+    """
+
+    type: Literal["mlp"] = "mlp"
+
+    def emit(self, scope: Scope, x: Value, path: str) -> Value:
+        """The two linear maps and what stands around them."""
+        entering = x.feature.dim if self.over == "channels" else x.feature.num_tokens
+        hidden = self.hidden or max(1, int(entering * self.ratio))
+        norms = self.norm if isinstance(self.norm, Norms) else Norms(hidden=self.norm, out=self.norm)
+        rates = self.dropout if isinstance(self.dropout, Dropouts) else Dropouts(hidden=self.dropout, out=self.dropout)
+        linear = {"bias": self.bias, "over": self.over, "init": self.init}
+        first = Linear(dim=hidden, norm=norms.hidden, **linear)
+        y = scope.emit(first, x, f"{path}.fc1")
+        if isinstance(self.activation, Part):
+            y = scope.emit(self.activation, y, f"{path}.activation")
+        y = scope.emit_dropout(rates.hidden, y, f"{path}.dropout1")
+        y = scope.run(self.between, y, f"{path}.between")
+        y = scope.emit(Linear(dim=self.dim or entering, norm=norms.out, **linear), y, f"{path}.fc2")
+        return scope.emit_dropout(rates.out, y, f"{path}.dropout2")

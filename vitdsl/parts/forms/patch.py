@@ -1,0 +1,29 @@
+"""Patches."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from vitdsl.parts.base import Form, Norm
+from vitdsl.parts.fields import Positive, Size
+from vitdsl.parts.initial import InitField
+
+class Patch(Form):
+    """Non-overlapping patches, each a token: a convolution whose stride is its kernel.
+
+    Paper: ViT, arXiv 2010.11929. Symbols: size = P, dim = D.
+    Expands: conv.
+    """
+
+    family: ClassVar[str] = "tokenizer"
+    type: Literal["patch"] = "patch"
+    size: Size
+    dim: Positive
+    bias: bool = True
+    norm: Norm = None
+    init: InitField = None
+
+    def expand(self) -> dict[str, Any]:
+        """A convolution."""
+        conv = {"dim": self.dim, "kernel": self.size, "stride": self.size, "bias": self.bias}
+        return {"conv": {**conv, "norm": self.norm or "none", "activation": "none", "init": self.init}}

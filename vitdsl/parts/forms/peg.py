@@ -1,0 +1,27 @@
+"""Positional encoding generator."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from vitdsl.expressions import parse as late
+from vitdsl.parts.base import Form
+from vitdsl.parts.fields import Size
+
+class Peg(Form):
+    """A depthwise convolution, added: positions that the zero padding gives away.
+
+    Paper: CPVT, arXiv 2102.10882. Symbols: kernel = k.
+    Expands: conv, in an item that is residual and never drops.
+    """
+
+    family: ClassVar[str] = "peg"
+    shorthand: ClassVar[str] = "kernel"
+    type: Literal["peg"] = "peg"
+    kernel: Size = (3, 3)
+    bias: bool = True
+
+    def expand(self) -> dict[str, Any]:
+        """One item."""
+        conv = {"kernel": self.kernel, "groups": late("$dim"), "bias": self.bias, "norm": "none", "activation": "none"}
+        return {"residual": True, "pre": "none", "drop_path": "none", "conv": conv}

@@ -1,0 +1,52 @@
+"""Attention by random features."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from vitdsl.parts.base import FieldsOr, Items, Part, Scope, Value
+from vitdsl.parts.fields import Positive, Rate
+from vitdsl.parts.forms.attention import Out, Projection, Query, finish, project
+from vitdsl.parts.forms.global_ import head_sizes
+from vitdsl.parts.forms.mixer import Keys
+from vitdsl.parts.initial import InitField
+from vitdsl.parts.primitives.performer_attend import PerformerAttend
+
+
+class Performer(Part):
+    """A mixer of linear cost: a product of positive random features stands for softmax. Logits are not scaled.
+
+    Paper: Performers, arXiv 2009.14794, as T2T-ViT uses it. Symbols: heads = h, features = m.
+    Shape: (B, N, C) and a bank (B, M, C') -> (B, N, dim).
+    Cost: the projections', h·m·((N + M)·(d + e) + N), and out's.
+    """
+
+    family: ClassVar[str] = "mixer"
+    residual: ClassVar[bool] = True
+    type: Literal["performer"] = "performer"
+    heads: Positive | None = None
+    head_dim: Positive | None = None
+    value_dim: Positive | None = None
+    dim: Positive | None = None
+    features: Positive = 32
+    keys: Annotated[Any, FieldsOr(Keys, home="names")] = None
+    bank: Items = None
+    query: Query | Literal["none"] = Query()
+    key: Literal["none"] | None = None
+    value: Literal["none"] | None = None
+    qkv_bias: bool | list[Literal["q", "k", "v"]] = True
+    projection: Projection = Projection()
+    out: Annotated[Any, FieldsOr(Out, home="item")] = Out()
+    dropout: Rate = 0.0
+    init: InitField = None
+
+    def emit(self, scope: Scope, x: Value, path: str, bank: Value | None = None) -> Value:
+        """Projections, the mixing, what follows, and dropout at the end."""
+        sizes = head_sizes(self, x.feature.dim)
+        made = project(scope, self, sizes, x, bank, path, "qkv")
+        op = PerformerAttend(heads=sizes[0], features=self.features)
+        mixed = scope.add(op, (made["q"], made["k"], made["v"]), f"{path}.features")
+        scope.expose("query", made["q"])
+        scope.expose("value", made["v"])
+        y = finish(scope, self.out, self.dim or x.feature.dim, mixed, path)
+        return scope.emit_dropout(self.dropout, y, f"{path}.dropout")

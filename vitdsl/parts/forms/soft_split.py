@@ -1,0 +1,28 @@
+"""Overlapping patches."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from vitdsl.parts.base import Form
+from vitdsl.parts.fields import Margin, Positive, Size
+
+class SoftSplit(Form):
+    """Overlapping neighbourhoods as channels, and a linear map where `dim` is given.
+
+    Paper: T2T-ViT, arXiv 2101.11986. Symbols: kernel = k, stride = k - s, padding = p.
+    Expands: unfold, linear.
+    """
+
+    family: ClassVar[str] = "tokenizer"
+    type: Literal["soft_split"] = "soft_split"
+    kernel: Size
+    stride: Size
+    padding: Margin = None
+    dim: Positive | None = None
+    bias: bool = True
+
+    def expand(self) -> dict[str, Any]:
+        """One or two items."""
+        unfold = {"unfold": {"kernel": self.kernel, "stride": self.stride, "padding": self.padding}}
+        return {"body": [unfold, {"linear": {"dim": self.dim, "bias": self.bias}}]} if self.dim else unfold

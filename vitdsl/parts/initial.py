@@ -1,0 +1,45 @@
+"""Initial values: what `init` may say, in a part or by family."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, WithJsonSchema
+
+from vitdsl.parts.base import Fields
+from vitdsl.parts.fields import describe, refuse
+
+
+class Init(Fields):
+    """Values of a weight before training.
+
+    `torch` leaves what torch's own layer starts with. `fan_out` is a normal with std √(2 / fan out), as ConvNets have
+    it. `constant` fills with `value`. A bias is zero, but under `torch`.
+    """
+
+    names: ClassVar[tuple[str, ...]] = ("zeros", "ones", "constant", "trunc_normal", "normal", "uniform", "fan_out", "xavier_uniform", "torch")  # fmt: skip
+    type: Literal["zeros", "ones", "constant", "trunc_normal", "normal", "uniform", "fan_out", "xavier_uniform", "torch"]
+    std: float = 0.02
+    value: float = 0.0
+
+
+def _init(value: object) -> object:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return Init(type="constant", value=float(value))
+    if isinstance(value, str):
+        if value not in Init.names:
+            refuse(f"`init` must be a number, a mapping, or one of {', '.join(Init.names)}, but is {describe(value)}")
+        return Init(type=value)  # type: ignore[arg-type]
+    return value
+
+
+InitField = Annotated[
+    Any,
+    BeforeValidator(lambda value: value if isinstance(value, Init) or value is None else _read(value)),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"enum": list(Init.names)}, {"type": "object"}]}),
+]
+
+
+def _read(value: object) -> Init:
+    value = _init(value)
+    return value if isinstance(value, Init) else Init.model_validate(value)

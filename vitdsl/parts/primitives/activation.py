@@ -1,0 +1,45 @@
+"""Activations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from vitdsl.features import Cost, Feature
+from vitdsl.parts.base import Primitive
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Activation(Primitive):
+    """A function of each value; `softmax` is over the channels of each token.
+
+    Paper: GELU 1606.08415, hard-swish 1905.02244, SiLU 1702.03118. Symbols: quick_gelu = x·σ(1.702·x).
+    Shape: (B, N, C) or (B, C, H, W) -> the same.
+    Cost: nothing.
+    """
+
+    family: ClassVar[str] = "activation"
+    type: Literal[
+        "gelu", "gelu_tanh", "quick_gelu", "relu", "relu6", "silu", "hardswish", "sigmoid", "tanh", "softmax"
+    ] = "gelu"
+
+    def infer(self, *inputs: Feature) -> Feature:
+        """Unchanged."""
+        return inputs[0]
+
+    def cost(self, *inputs: Feature) -> Cost:
+        """Nothing."""
+        return Cost()
+
+    def build(self, *inputs: Feature) -> nn.Module:
+        """By name."""
+        from vitdsl.layers.activations import activation
+
+        return activation(self.type)
+
+    @classmethod
+    def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:
+        """Every one, at an odd size."""
+        names = ("gelu", "gelu_tanh", "quick_gelu", "relu", "relu6", "silu", "hardswish", "sigmoid", "tanh", "softmax")
+        return [({"type": name}, (Feature(5, (3, 1), ("cls",)),)) for name in names]

@@ -1,0 +1,47 @@
+"""Batch normalization."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from vitdsl.features import Cost, Feature, weights
+from vitdsl.parts.base import Primitive
+from vitdsl.parts.initial import InitField
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Batch(Primitive):
+    """Batch normalization of each channel over images and tokens.
+
+    Paper: Batch Normalization, arXiv 1502.03167. Symbols: -.
+    Shape: (B, N, C) or (B, C, H, W) -> the same.
+    Cost: 2·C parameters (without affine none); no multiply-adds.
+    """
+
+    family: ClassVar[str] = "norm"
+    type: Literal["batch"] = "batch"
+    eps: float = 1e-5
+    momentum: float = 0.1
+    affine: bool = True
+    init: InitField = None
+
+    def infer(self, *inputs: Feature) -> Feature:
+        """Unchanged."""
+        return inputs[0]
+
+    def cost(self, *inputs: Feature) -> Cost:
+        """As the class says."""
+        return weights(2 * inputs[0].dim * self.affine)
+
+    def build(self, *inputs: Feature) -> nn.Module:
+        """One that takes tokens and maps."""
+        from vitdsl.layers.norms import BatchNorm
+
+        return BatchNorm(inputs[0].dim, self.eps, self.momentum, self.affine)
+
+    @classmethod
+    def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:
+        """Tokens, and an odd grid."""
+        return [({}, (Feature(6, (2, 2), ("cls",)),)), ({"affine": False}, (Feature(5, (3, 1)),))]

@@ -1,0 +1,40 @@
+"""Stochastic depth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from vitdsl.features import Feature
+from vitdsl.parts.base import Primitive
+from vitdsl.parts.fields import Rate
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class DropPath(Primitive):
+    """Drops a residual branch of an image at random while training, and scales what is kept.
+
+    Paper: Deep Networks with Stochastic Depth, arXiv 1603.09382. Symbols: rate = 1 - p_l.
+    Shape: any -> the same.
+    Cost: nothing.
+    """
+
+    family: ClassVar[str] = "internal"
+    type: Literal["drop_path"] = "drop_path"
+    rate: Rate = 0.0
+
+    def infer(self, *inputs: Feature) -> Feature:
+        """Unchanged."""
+        return inputs[0]
+
+    def build(self, *inputs: Feature) -> nn.Module:
+        """The layer."""
+        from vitdsl.layers.drop import DropPath as Layer
+
+        return Layer(self.rate)
+
+    @classmethod
+    def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:
+        """At an odd size."""
+        return [({"rate": 0.5}, (Feature(5, (3, 1), ("cls",)),)), ({}, (Feature(4, count=2),))]

@@ -1,0 +1,41 @@
+"""Dropout."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from vitdsl.features import Feature
+from vitdsl.parts.base import Primitive
+from vitdsl.parts.fields import Rate
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Dropout(Primitive):
+    """Zeroes values at random while training.
+
+    Paper: Dropout, JMLR 15 (2014). Symbols: rate = p.
+    Shape: any -> the same.
+    Cost: nothing.
+    """
+
+    family: ClassVar[str] = "dropout"
+    shorthand: ClassVar[str] = "rate"
+    type: Literal["dropout"] = "dropout"
+    rate: Rate = 0.0
+
+    def infer(self, *inputs: Feature) -> Feature:
+        """Unchanged."""
+        return inputs[0]
+
+    def build(self, *inputs: Feature) -> nn.Module:
+        """torch's own."""
+        from torch import nn
+
+        return nn.Dropout(self.rate)
+
+    @classmethod
+    def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:
+        """At an odd size."""
+        return [({"rate": 0.5}, (Feature(5, (3, 1), ("cls",)),)), ({}, (Feature(4, count=2),))]

@@ -1,0 +1,118 @@
+"""Dynamic convolution."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from vitdsl.errors import ShapeError
+from vitdsl.features import Cost, Feature, weights
+from vitdsl.parts.base import Primitive
+from vitdsl.parts.primitives.conv import Conv, Kernels
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class DynamicConv(Primitive):
+    """A convolution whose kernels the image makes: what `conv` with `kernels` becomes.
+
+    Paper: D-Conv, arXiv 1912.03458; D-DW-Conv and I-D-DW-Conv, arXiv 2106.04263. Symbols: count = K, groups = G.
+    Shape: (B, C, H, W) -> (B, dim, H', W').
+    Cost: as the three layers of `vitdsl.layers.dynamic` say.
+    """
+
+    family: ClassVar[str] = "internal"
+    on_grid: ClassVar[bool] = True
+    mixes: ClassVar[bool] = True
+    layout: ClassVar[Literal["any", "tokens", "map"]] = "map"
+    type: Literal["dynamic_conv"] = "dynamic_conv"
+    conv: Conv
+    kernels: Kernels
+
+    @property
+    def init(self) -> Any:
+        """The convolution's."""
+        return self.conv.init
+
+    def infer(self, *inputs: Feature) -> Feature:
+        """As the static convolution; generated kernels are depth-wise."""
+        (x,) = inputs
+        y = self.conv.infer(x)
+        self._refuse_what_no_layer_does()
+        if self.kernels.count is None and y.dim != x.dim:
+            raise ShapeError(
+                f"generated kernels are depth-wise: `dim` must be the width that enters ({x.dim}), but is {y.dim}",
+                "`kernels: {count: 4}` mixes a bank of full kernels",
+            )
+        if self._groups(x) and x.dim % self._groups(x):
+            raise ShapeError(f"`kernels.groups` ({self._groups(x)}) must divide the width that enters ({x.dim})")
+        return y
+
+    def _refuse_what_no_layer_does(self) -> None:
+        conv, kernels = self.conv, self.kernels
+        if conv.margin == "same":
+            raise ShapeError("a conv with `kernels` cannot pad as `same`", "write the padding as a number")
+        if kernels.activation != "softmax":
+            raise ShapeError(f"`kernels.activation` must be softmax, but is {kernels.activation}")
+        if kernels.count is not None or kernels.by != "position":
+            return
+        (k_h, k_w), (d_h, d_w), margin = conv.kernel, conv.dilation, conv.margin
+        if not (k_h % 2 and k_w % 2) or margin != (d_h * (k_h - 1) // 2, d_w * (k_w - 1) // 2):
+            raise ShapeError(
+                "kernels by position must be odd and padded by dilation·(kernel - 1) / 2, "
+                f"but the kernel is {k_h}x{k_w} and the padding {margin[0]}x{margin[1]}"
+            )
+
+    def _groups(self, x: Feature) -> int:
+        return self.kernels.groups or x.dim
+
+    def _hidden(self, x: Feature) -> int:
+        return max(1, x.dim // self.kernels.reduction) + self.kernels.extra
+
+    def cost(self, *inputs: Feature) -> Cost:
+        """As the class says."""
+        (x,) = inputs
+        y, hidden, area = self.infer(x), self._hidden(x), self.conv.kernel[0] * self.conv.kernel[1]
+        if self.kernels.count is not None:
+            kernel = y.dim * (x.dim // self.conv.groups) * area
+            bank = self.kernels.count * (kernel + self.conv.bias * y.dim)
+            mixing = hidden * x.dim + self.kernels.count * hidden
+            return weights(bank + mixing + self.kernels.count, mixing + bank + y.num_tokens * kernel)
+        if self.kernels.by == "image":
+            made = x.dim * area * hidden
+            bias = self.conv.bias * x.dim
+            params = bias + hidden * x.dim + 2 * hidden + made + x.dim * area
+            return weights(params, hidden * x.dim + made + y.size * area)
+        made = self._groups(x) * area
+        params = hidden * x.dim + 3 * hidden + made * (hidden + 1)
+        return weights(params, y.num_tokens * (x.dim * hidden + hidden * made + x.dim * area))
+
+    def build(self, *inputs: Feature) -> nn.Module:
+        """One of three layers."""
+        from vitdsl.layers.dynamic import BankConv2d, GeneratedDepthwise2d, PositionDepthwise2d
+
+        (x,) = inputs
+        conv, kernels, hidden = self.conv, self.kernels, self._hidden(x)
+        sliding = {"stride": conv.stride, "padding": conv.margin, "dilation": conv.dilation}
+        if kernels.count is not None:
+            return BankConv2d(
+                x.dim, self.infer(x).dim, conv.kernel, count=kernels.count, hidden=hidden, groups=conv.groups,
+                temperature=kernels.temperature, bias=conv.bias, **sliding,
+            )  # fmt: skip
+        if kernels.by == "image":
+            return GeneratedDepthwise2d(x.dim, conv.kernel, hidden=hidden, bias=conv.bias, **sliding)
+        return PositionDepthwise2d(
+            x.dim, conv.kernel, hidden=hidden, groups=self._groups(x), stride=conv.stride, dilation=conv.dilation
+        )
+
+    @classmethod
+    def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:
+        """The three kinds, at odd sizes."""
+        return [
+            (
+                {"conv": Conv(dim=6, kernel=(3, 3), stride=(2, 2)), "kernels": Kernels(count=3, extra=1)},
+                (Feature(4, (7, 5)),),
+            ),
+            ({"conv": Conv(kernel=(3, 3)), "kernels": Kernels()}, (Feature(8, (5, 3)),)),
+            ({"conv": Conv(kernel=(3, 3)), "kernels": Kernels(by="position", groups=2)}, (Feature(8, (5, 3)),)),
+        ]

@@ -1,0 +1,53 @@
+"""Channels into neighbourhoods."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from vitdsl.errors import ShapeError
+from vitdsl.features import Feature
+from vitdsl.parts.base import Primitive
+from vitdsl.parts.fields import Size
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Fold(Primitive):
+    """The way back from `unfold` with stride = kernel: channels (c, row, column) become k×k positions.
+
+    Paper: -. Symbols: kernel = k.
+    Shape: (B, C·k², H, W) -> (B, C, k·H, k·W).
+    Cost: nothing.
+    """
+
+    family: ClassVar[str] = "fold"
+    shorthand: ClassVar[str] = "kernel"
+    on_grid: ClassVar[bool] = True
+    mixes: ClassVar[bool] = True
+    layout: ClassVar[Literal["any", "tokens", "map"]] = "map"
+    type: Literal["fold"] = "fold"
+    kernel: Size
+
+    def infer(self, *inputs: Feature) -> Feature:
+        """A grid k times as large, k² times as narrow."""
+        (x,) = inputs
+        area = self.kernel[0] * self.kernel[1]
+        grid = x.grid_only.grid
+        assert grid is not None
+        if x.dim % area:
+            raise ShapeError(
+                f"`kernel` ({self.kernel[0]}x{self.kernel[1]}) needs a width that {area} divides, but it is {x.dim}"
+            )
+        return Feature(x.dim // area, (grid[0] * self.kernel[0], grid[1] * self.kernel[1]))
+
+    def build(self, *inputs: Feature) -> nn.Module:
+        """A reshape."""
+        from vitdsl.layers.neighbourhoods import Fold as Layer
+
+        return Layer(self.kernel)
+
+    @classmethod
+    def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:
+        """An odd grid, and unequal sides."""
+        return [({"kernel": 2}, (Feature(12, (3, 5)),)), ({"kernel": [1, 3]}, (Feature(6, (2, 1)),))]

@@ -1,0 +1,51 @@
+"""Group normalization."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from vitdsl.errors import ShapeError
+from vitdsl.features import Cost, Feature, weights
+from vitdsl.parts.base import Primitive
+from vitdsl.parts.fields import Positive
+from vitdsl.parts.initial import InitField
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Group(Primitive):
+    """Normalization of groups of channels over all tokens of an image.
+
+    Paper: Group Normalization, arXiv 1803.08494. Symbols: groups = G.
+    Shape: (B, N, C) or (B, C, H, W) -> the same.
+    Cost: 2·C parameters; no multiply-adds.
+    """
+
+    family: ClassVar[str] = "norm"
+    mixes: ClassVar[bool] = True
+    type: Literal["group"] = "group"
+    groups: Positive = 1
+    eps: float = 1e-5
+    init: InitField = None
+
+    def infer(self, *inputs: Feature) -> Feature:
+        """Unchanged; the groups must divide the width."""
+        if inputs[0].dim % self.groups:
+            raise ShapeError(f"`groups` ({self.groups}) must divide the width that enters ({inputs[0].dim})")
+        return inputs[0]
+
+    def cost(self, *inputs: Feature) -> Cost:
+        """As the class says."""
+        return weights(2 * inputs[0].dim)
+
+    def build(self, *inputs: Feature) -> nn.Module:
+        """One that takes tokens and maps."""
+        from vitdsl.layers.norms import GroupNorm
+
+        return GroupNorm(self.groups, inputs[0].dim, self.eps)
+
+    @classmethod
+    def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:
+        """Tokens, and an odd grid."""
+        return [({}, (Feature(6, (2, 2), ("cls",)),)), ({"groups": 5}, (Feature(5, (3, 1)),))]

@@ -1,0 +1,47 @@
+"""Layer normalization."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from vitdsl.features import Cost, Feature, weights
+from vitdsl.parts.base import Primitive
+from vitdsl.parts.initial import InitField
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Layer(Primitive):
+    """Layer normalization over the channels of each token.
+
+    Paper: Layer Normalization, arXiv 1607.06450. Symbols: -.
+    Shape: (B, N, C) -> the same.
+    Cost: 2·C parameters (without affine none); no multiply-adds.
+    """
+
+    family: ClassVar[str] = "norm"
+    layout: ClassVar[Literal["any", "tokens", "map"]] = "tokens"
+    type: Literal["layer"] = "layer"
+    eps: float = 1e-6
+    affine: bool = True
+    init: InitField = None
+
+    def infer(self, *inputs: Feature) -> Feature:
+        """Unchanged."""
+        return inputs[0]
+
+    def cost(self, *inputs: Feature) -> Cost:
+        """As the class says."""
+        return weights(2 * inputs[0].dim * self.affine)
+
+    def build(self, *inputs: Feature) -> nn.Module:
+        """torch's own."""
+        from torch import nn
+
+        return nn.LayerNorm(inputs[0].dim, self.eps, self.affine)
+
+    @classmethod
+    def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:
+        """With extra tokens, and without affine on an odd grid."""
+        return [({}, (Feature(6, (2, 2), ("cls",)),)), ({"affine": False, "eps": 1e-5}, (Feature(5, (3, 1)),))]

@@ -1,0 +1,66 @@
+"""Learned positions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from vitdsl.errors import ShapeError
+from vitdsl.features import Cost, Feature, weights
+from vitdsl.parts.base import Primitive
+from vitdsl.parts.fields import Size
+from vitdsl.parts.initial import InitField
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Learned(Primitive):
+    """A learned table, added to the tokens; with `windows: k`, one k×k table added in every window.
+
+    Paper: ViT, arXiv 2010.11929. Symbols: weight = E_pos.
+    Shape: (B, N, C) -> the same.
+    Cost: N·C parameters (k²·C with windows).
+    """
+
+    family: ClassVar[str] = "position"
+    layout: ClassVar[Literal["any", "tokens", "map"]] = "tokens"
+    type: Literal["learned"] = "learned"
+    over: Literal["all", "grid"] = "all"
+    windows: Size | None = None
+    init: InitField = None
+
+    def infer(self, *inputs: Feature) -> Feature:
+        """Unchanged; windows must tile the grid."""
+        (x,) = inputs
+        if self.windows is not None:
+            grid = x.grid_only.grid
+            assert grid is not None
+            if grid[0] % self.windows[0] or grid[1] % self.windows[1]:
+                raise ShapeError(
+                    f"`windows` ({self.windows[0]}x{self.windows[1]}) must tile the grid ({grid[0]}x{grid[1]})"
+                )
+        return x
+
+    def cost(self, *inputs: Feature) -> Cost:
+        """As the class says."""
+        (x,) = inputs
+        return weights(x.dim * self.windows[0] * self.windows[1] if self.windows else x.size)
+
+    def build(self, *inputs: Feature) -> nn.Module:
+        """The table, with the size that it was made for."""
+        from vitdsl.layers.positions import LearnedPosition, WindowPosition
+
+        (x,) = inputs
+        if self.windows:
+            return WindowPosition(self.windows, x.dim)
+        return LearnedPosition(x.num_tokens, x.dim, x.grid)
+
+    @classmethod
+    def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:
+        """With a token, on an odd grid, and by windows."""
+        return [
+            ({}, (Feature(5, (3, 1), ("cls",)),)),
+            ({"over": "grid"}, (Feature(4, (2, 5)),)),
+            ({"init": "zeros"}, (Feature(4, count=3),)),
+            ({"windows": 2}, (Feature(4, (2, 2)),)),
+        ]

@@ -1,0 +1,65 @@
+"""Affine map of channels or tokens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from vitdsl.errors import ShapeError
+from vitdsl.features import Cost, Feature, weights
+from vitdsl.parts.base import Activation, Norm, Primitive, Scope, Value
+from vitdsl.parts.fields import Positive
+from vitdsl.parts.initial import InitField
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Linear(Primitive):
+    """Affine map of the channels, or of the tokens; then its norm, then its activation.
+
+    Paper: -. Symbols: dim = C_out.
+    Shape: (B, N, C) -> (B, N, dim); over tokens, (B, dim, C), a list of tokens.
+    Cost: N·C·dim multiply-adds; C·dim + dim parameters (over tokens N·dim + dim; without bias, no + dim).
+    """
+
+    family: ClassVar[str] = "linear"
+    shorthand: ClassVar[str] = "dim"
+    type: Literal["linear"] = "linear"
+    dim: Positive | None = None
+    bias: bool = True
+    over: Literal["channels", "tokens"] = "channels"
+    norm: Norm = None
+    activation: Activation = None
+    init: InitField = None
+
+    def infer(self, *inputs: Feature) -> Feature:
+        """The same tokens at the new width."""
+        return inputs[0].with_dim(self.dim or inputs[0].dim)
+
+    def cost(self, *inputs: Feature) -> Cost:
+        """As the class says."""
+        (x,) = inputs
+        dim = self.dim or x.dim
+        return weights(x.dim * dim + self.bias * dim, x.num_tokens * x.dim * dim)
+
+    def build(self, *inputs: Feature) -> nn.Module:
+        """A linear map that takes tokens and maps."""
+        from vitdsl.layers.linear import Linear as Layer
+
+        return Layer(inputs[0].dim, self.dim or inputs[0].dim, self.bias)
+
+    def emit(self, scope: Scope, x: Value, path: str) -> Value:
+        """Over tokens it is another primitive."""
+        if self.over == "channels":
+            return super().emit(scope, x, path)
+        from vitdsl.parts.primitives.token_linear import TokenLinear
+
+        if self.dim is None:
+            raise ShapeError("`linear` over tokens needs `dim`, the number of tokens that come out")
+        op = TokenLinear(dim=self.dim, bias=self.bias, init=self.init)
+        return self.follow(scope, scope.add(op, (x,), path), path)
+
+    @classmethod
+    def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:
+        """Tokens and a map with an odd grid."""
+        return [({"dim": 8}, (Feature(6, (3, 5), ("cls",)),)), ({"dim": 5, "bias": False}, (Feature(7, (3, 3)),))]

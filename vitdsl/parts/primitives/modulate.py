@@ -1,0 +1,57 @@
+"""The depth-wise kernel of a mixer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from vitdsl.features import Cost, Feature
+from vitdsl.parts.base import Primitive
+from vitdsl.parts.fields import Positive
+from vitdsl.parts.primitives.attend import sides_differ
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Modulate(Primitive):
+    """q ⊙ mean(k) + p·k: a mixer whose dynamic kernel is depth-wise. p are the bias's rows, if there is one.
+
+    Paper: Interpret Vision Transformers as ConvNets with Dynamic Convolutions, arXiv 2309.10713. Symbols: p = bias.
+    Shape: q (B, N, C), k (B, M, C), bias (1 or windows, h, N, M), mask (windows, N, M) -> (B, N, C).
+    Cost: N·M·C multiply-adds with a bias, N·M·C with a mask (its mean is a product); else none.
+    """
+
+    family: ClassVar[str] = "internal"
+    mixes: ClassVar[bool] = True
+    layout: ClassVar[Literal["any", "tokens", "map"]] = "tokens"
+    type: Literal["modulate"] = "modulate"
+    heads: Positive = 1
+    extras: tuple[str, ...] = ()
+
+    def infer(self, *inputs: Feature) -> Feature:
+        """The queries' tokens."""
+        q, k = inputs[:2]
+        return q if q.dim == k.dim else sides_differ(q, k)
+
+    def cost(self, *inputs: Feature) -> Cost:
+        """As the class says."""
+        q, k = inputs[:2]
+        return Cost(macs=q.num_tokens * k.size * len(self.extras))
+
+    def build(self, *inputs: Feature) -> nn.Module:
+        """The layer."""
+        from vitdsl.layers.attention import Modulate as Layer
+
+        return Layer(self.heads)
+
+    @classmethod
+    def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:
+        """Odd counts; with rows of weights over the keys; in a masked window."""
+        return [
+            ({}, (Feature(4, (3, 1)), Feature(4, count=5))),
+            ({"heads": 2, "extras": ("bias",)}, (Feature(4, (3, 1)), Feature(4, count=5), Feature(2, (3, 5)))),
+            (
+                {"heads": 2, "extras": ("bias", "mask")},
+                (Feature(4, (3, 1)), Feature(4, (3, 1)), Feature(2, (3, 3)), Feature(1, (3, 3))),
+            ),
+        ]

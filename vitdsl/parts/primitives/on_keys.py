@@ -1,0 +1,51 @@
+"""Positions on the keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from vitdsl.features import Cost, Feature, weights
+from vitdsl.parts.base import Primitive
+from vitdsl.parts.initial import InitField
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class OnKeys(Primitive):
+    """A learned table, added to the keys.
+
+    Paper: Interpret Vision Transformers as ConvNets with Dynamic Convolutions, arXiv 2309.10713. Symbols: -.
+    Shape: k (B, M, C) -> the same.
+    Cost: M·C parameters.
+    """
+
+    family: ClassVar[str] = "bias"
+    layout: ClassVar[Literal["any", "tokens", "map"]] = "tokens"
+    reads: ClassVar[str] = "k"
+    type: Literal["on_keys"] = "on_keys"
+    init: InitField = None
+
+    def fit(self, heads: int, head_dim: int, scale: float, q: Feature, k: Feature) -> OnKeys:
+        """The same: the keys themselves enter it."""
+        return self
+
+    def infer(self, *inputs: Feature) -> Feature:
+        """Unchanged."""
+        return inputs[0]
+
+    def cost(self, *inputs: Feature) -> Cost:
+        """As the class says."""
+        return weights(inputs[0].size)
+
+    def build(self, *inputs: Feature) -> nn.Module:
+        """The layer."""
+        from vitdsl.layers.relative import OnKeys as Layer
+
+        (k,) = inputs
+        return Layer(k.grid if k.grid and not k.tokens else k.num_tokens, k.dim)
+
+    @classmethod
+    def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:
+        """An odd grid, and a token."""
+        return [({}, (Feature(4, (3, 5)),)), ({}, (Feature(3, (2, 1), ("cls",)),))]

@@ -1,0 +1,55 @@
+"""Attention by random features."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from vitdsl.features import Cost, Feature, weights
+from vitdsl.parts.base import Primitive
+from vitdsl.parts.fields import Positive
+from vitdsl.parts.primitives.attend import sides_differ
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class PerformerAttend(Primitive):
+    """Attention whose softmax kernel is replaced by a product of positive random features.
+
+    Paper: Performers, arXiv 2009.14794, as T2T-ViT uses it. Symbols: heads = h, features = m.
+    Shape: q (B, N, h·d), k (B, M, h·d), v (B, M, h·e) -> (B, N, h·e).
+    Cost: h·m·((N + M)·(d + e) + N) multiply-adds; m·d fixed values, which the authors' checkpoints hold.
+    """
+
+    family: ClassVar[str] = "internal"
+    mixes: ClassVar[bool] = True
+    layout: ClassVar[Literal["any", "tokens", "map"]] = "tokens"
+    type: Literal["performer_attend"] = "performer_attend"
+    heads: Positive = 1
+    features: Positive = 32
+
+    def infer(self, *inputs: Feature) -> Feature:
+        """The queries' tokens, as wide as the values."""
+        q, k, v = inputs
+        return q.with_dim(v.dim) if q.dim == k.dim else sides_differ(q, k)
+
+    def cost(self, *inputs: Feature) -> Cost:
+        """As the class says."""
+        q, k, v = inputs
+        d, e = q.dim // self.heads, v.dim // self.heads
+        macs = self.heads * self.features * ((q.num_tokens + k.num_tokens) * (d + e) + q.num_tokens)
+        return weights(0, macs, frozen=self.features * d)
+
+    def build(self, *inputs: Feature) -> nn.Module:
+        """The layer."""
+        from vitdsl.layers.performer import Performer
+
+        return Performer(inputs[0].dim // self.heads, self.features, self.heads)
+
+    @classmethod
+    def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:
+        """Odd counts, two heads."""
+        return [
+            ({"features": 3}, (Feature(4, (3, 1)), Feature(4, count=5), Feature(6, count=5))),
+            ({"heads": 2, "features": 4}, (Feature(8, (2, 2)), Feature(8, (2, 2)), Feature(8, (2, 2)))),
+        ]

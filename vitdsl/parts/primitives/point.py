@@ -1,0 +1,20 @@
+"""A place that a recipe can name."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from vitdsl.parts.base import Part, Scope, Value
+
+
+class Point(Part):
+    """Does nothing; a recipe may act there (MixToken) or read what flows."""
+
+    family: ClassVar[str] = "point"
+    shorthand: ClassVar[str] = "name"
+    type: Literal["point"] = "point"
+    name: str
+
+    def emit(self, scope: Scope, x: Value, path: str) -> Value:
+        """The value itself, marked."""
+        return scope.mark(self.name, x)

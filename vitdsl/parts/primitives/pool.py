@@ -1,0 +1,50 @@
+"""Pooling: of the grid, of all tokens, of one."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from vitdsl.errors import ShapeError
+from vitdsl.parts.base import Part, Scope, Value
+from vitdsl.parts.fields import Margin, Size
+from vitdsl.parts.initial import InitField
+from vitdsl.parts.primitives.pool_tokens import PoolTokens
+from vitdsl.parts.primitives.pool_window import PoolWindow
+from vitdsl.parts.primitives.sequence_pool import SequencePool
+
+
+class Pool(Part):
+    """One token out of many, or a smaller grid.
+
+    `mean` and `max` pool the grid (`over: all`: all tokens; a list: those tokens), or neighbourhoods where `kernel` is
+    given; `sequence` weighs all tokens; `first`, `last` or a token's name takes that token.
+    """
+
+    family: ClassVar[str] = "pool"
+    shorthand: ClassVar[str] = "type"
+    type: str = "mean"
+    over: Literal["grid", "all"] | list[str] = "grid"
+    kernel: Size | None = None
+    stride: Size | None = None
+    padding: Margin = None
+    init: InitField = None
+
+    def emit(self, scope: Scope, x: Value, path: str) -> Value:
+        """One of three primitives, or a part of the feature."""
+        if self.type == "sequence":
+            return scope.add(SequencePool(init=self.init), (x,), path)
+        if self.type not in ("mean", "max"):
+            return scope.take(x, self.type)
+        if self.kernel is not None:
+            op = PoolWindow(reduce=self.type, kernel=self.kernel, stride=self.stride, padding=self.padding)
+            return scope.emit(op, x, path)
+        if self.stride is not None or self.padding is not None:
+            raise ShapeError("`pool` with `stride` or `padding` needs a `kernel`")
+        return scope.add(PoolTokens(reduce=self.type), (self._pooled(scope, x),), path)
+
+    def _pooled(self, scope: Scope, x: Value) -> Value:
+        if isinstance(self.over, list):
+            return scope.join([scope.take(x, name) for name in self.over])
+        if self.over == "grid" and x.feature.grid is not None and x.feature.tokens:
+            return scope.take(x, "grid")
+        return x

@@ -1,0 +1,68 @@
+"""Pooling over neighbourhoods."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from vitdsl.errors import ShapeError
+from vitdsl.features import Feature
+from vitdsl.parts.base import Primitive
+from vitdsl.parts.fields import Margin, Size
+from vitdsl.parts.windowing import default_padding, slid
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class PoolWindow(Primitive):
+    """Mean or maximum over neighbourhoods of the grid: what `pool` with a kernel becomes.
+
+    Paper: -. Symbols: kernel = k.
+    Shape: (B, C, H, W) -> (B, C, H', W').
+    Cost: nothing.
+    """
+
+    family: ClassVar[str] = "internal"
+    on_grid: ClassVar[bool] = True
+    mixes: ClassVar[bool] = True
+    layout: ClassVar[Literal["any", "tokens", "map"]] = "map"
+    type: Literal["pool_window"] = "pool_window"
+    reduce: Literal["mean", "max"] = "mean"
+    kernel: Size
+    stride: Size | None = None
+    padding: Margin = None
+
+    def infer(self, *inputs: Feature) -> Feature:
+        """The slid grid; torch pads by half the kernel at most."""
+        if self.margin != "same" and any(2 * p > k for p, k in zip(self.margin, self.kernel, strict=True)):
+            raise ShapeError(
+                f"`padding` ({self.margin[0]}x{self.margin[1]}) must be at most half "
+                f"the pool's kernel ({self.kernel[0]}x{self.kernel[1]})"
+            )
+        return Feature(inputs[0].dim, slid(inputs[0], self.kernel, self.step, self.margin, what="pool's kernel"))
+
+    @property
+    def step(self) -> tuple[int, int]:
+        """The stride: what was written, or the kernel."""
+        return self.stride or self.kernel
+
+    @property
+    def margin(self) -> Any:
+        """The padding: what was written, or the kernel's default."""
+        return default_padding(self.kernel) if self.padding is None else self.padding
+
+    def build(self, *inputs: Feature) -> nn.Module:
+        """torch's own, or one that pads as TensorFlow does."""
+        from vitdsl.layers.pooling import pool_window
+
+        return pool_window(self.reduce, self.kernel, self.step, self.margin)
+
+    @classmethod
+    def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:
+        """Both, at odd sizes, and TensorFlow's padding."""
+        return [
+            ({"reduce": "max", "kernel": 3, "stride": 2, "padding": 1}, (Feature(5, (7, 5)),)),
+            ({"kernel": 2}, (Feature(4, (5, 4)),)),
+            ({"kernel": 3, "stride": 2, "padding": "same"}, (Feature(4, (5, 4)),)),
+            ({"reduce": "max", "kernel": [2, 3], "stride": 2, "padding": "same"}, (Feature(4, (5, 4)),)),
+        ]

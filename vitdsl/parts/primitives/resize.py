@@ -1,0 +1,60 @@
+"""Resizing of the grid."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from vitdsl.errors import ShapeError
+from vitdsl.features import Feature
+from vitdsl.parts.base import Primitive
+from vitdsl.parts.fields import Size
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Resize(Primitive):
+    """Interpolation of the grid to a size, or by a factor; no antialias, align_corners false.
+
+    Paper: -. Symbols: -.
+    Shape: (B, C, H, W) -> (B, C, H', W').
+    Cost: nothing.
+    """
+
+    family: ClassVar[str] = "resize"
+    shorthand: ClassVar[str] = "size"
+    on_grid: ClassVar[bool] = True
+    mixes: ClassVar[bool] = True
+    layout: ClassVar[Literal["any", "tokens", "map"]] = "map"
+    type: Literal["resize"] = "resize"
+    size: Size | Literal["image"] | None = None
+    scale: float | None = None
+    mode: Literal["nearest", "bilinear", "bicubic"] = "bilinear"
+
+    def infer(self, *inputs: Feature) -> Feature:
+        """The new grid."""
+        grid = inputs[0].grid_only.grid
+        assert grid is not None
+        if (self.size is None) == (self.scale is None):
+            raise ShapeError("`resize` needs either `size` or `scale`")
+        if self.scale is not None:
+            height, width = int(grid[0] * self.scale), int(grid[1] * self.scale)
+            if min(height, width) < 1:
+                raise ShapeError(f"`scale` ({self.scale}) leaves nothing of a grid of {grid[0]}x{grid[1]}")
+            return Feature(inputs[0].dim, (height, width))
+        assert isinstance(self.size, tuple), "`image` is put in where the item is bound"
+        return Feature(inputs[0].dim, self.size)
+
+    def build(self, *inputs: Feature) -> nn.Module:
+        """The layer."""
+        from vitdsl.layers.neighbourhoods import Resize as Layer
+
+        return Layer(self.size if isinstance(self.size, tuple) else None, self.scale, self.mode)
+
+    @classmethod
+    def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:
+        """To a size, and by a factor."""
+        return [
+            ({"size": [5, 3], "mode": "bicubic"}, (Feature(3, (4, 4)),)),
+            ({"scale": 0.5, "mode": "nearest"}, (Feature(3, (7, 5)),)),
+        ]

@@ -1,0 +1,46 @@
+"""Root mean square normalization."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from vitdsl.features import Cost, Feature, weights
+from vitdsl.parts.base import Primitive
+from vitdsl.parts.initial import InitField
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Rms(Primitive):
+    """Root mean square normalization over the channels of each token.
+
+    Paper: RMSNorm, arXiv 1910.07467. Symbols: -.
+    Shape: (B, N, C) -> the same.
+    Cost: C parameters; no multiply-adds.
+    """
+
+    family: ClassVar[str] = "norm"
+    layout: ClassVar[Literal["any", "tokens", "map"]] = "tokens"
+    type: Literal["rms"] = "rms"
+    eps: float = 1e-6
+    init: InitField = None
+
+    def infer(self, *inputs: Feature) -> Feature:
+        """Unchanged."""
+        return inputs[0]
+
+    def cost(self, *inputs: Feature) -> Cost:
+        """As the class says."""
+        return weights(inputs[0].dim)
+
+    def build(self, *inputs: Feature) -> nn.Module:
+        """torch's own."""
+        from torch import nn
+
+        return nn.RMSNorm(inputs[0].dim, self.eps)
+
+    @classmethod
+    def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:
+        """With extra tokens, and an odd grid."""
+        return [({}, (Feature(6, (2, 2), ("cls",)),)), ({"eps": 1e-5}, (Feature(5, (3, 1)),))]

@@ -1,0 +1,40 @@
+"""Multiplication by a number."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from vitdsl.features import Feature
+from vitdsl.parts.base import Primitive
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Scale(Primitive):
+    """Multiplies by a number.
+
+    Paper: -. Symbols: -.
+    Shape: any -> the same.
+    Cost: nothing.
+    """
+
+    family: ClassVar[str] = "scale"
+    shorthand: ClassVar[str] = "value"
+    type: Literal["scale"] = "scale"
+    value: float
+
+    def infer(self, *inputs: Feature) -> Feature:
+        """Unchanged."""
+        return inputs[0]
+
+    def build(self, *inputs: Feature) -> nn.Module:
+        """The layer."""
+        from vitdsl.layers.activations import Scale as Layer
+
+        return Layer(self.value)
+
+    @classmethod
+    def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:
+        """At an odd size."""
+        return [({"value": 0.5}, (Feature(5, (3, 1), ("cls",)),)), ({"value": 2.0}, (Feature(4, count=2),))]

@@ -1,0 +1,46 @@
+"""Sequence pooling."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from vitdsl.features import Cost, Feature, weights
+from vitdsl.parts.base import Primitive
+from vitdsl.parts.initial import InitField
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class SequencePool(Primitive):
+    """A weighted mean of all tokens; each token's weight is a softmax over a linear map of it.
+
+    Paper: CCT, arXiv 2104.05704. Symbols: -.
+    Shape: (B, N, C) -> (B, 1, C).
+    Cost: 2·N·C multiply-adds; C + 1 parameters.
+    """
+
+    family: ClassVar[str] = "internal"
+    mixes: ClassVar[bool] = True
+    layout: ClassVar[Literal["any", "tokens", "map"]] = "tokens"
+    type: Literal["sequence_pool"] = "sequence_pool"
+    init: InitField = None
+
+    def infer(self, *inputs: Feature) -> Feature:
+        """One token."""
+        return Feature(inputs[0].dim, count=1)
+
+    def cost(self, *inputs: Feature) -> Cost:
+        """As the class says."""
+        return weights(inputs[0].dim + 1, 2 * inputs[0].size)
+
+    def build(self, *inputs: Feature) -> nn.Module:
+        """The layer."""
+        from vitdsl.layers.pooling import SequencePool as Layer
+
+        return Layer(inputs[0].dim)
+
+    @classmethod
+    def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:
+        """An odd grid with a token."""
+        return [({}, (Feature(5, (3, 1), ("cls",)),)), ({}, (Feature(4, count=3),))]

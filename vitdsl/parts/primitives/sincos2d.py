@@ -1,0 +1,57 @@
+"""Fixed positions."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from vitdsl.errors import ShapeError
+from vitdsl.features import Cost, Feature
+from vitdsl.parts.base import Primitive
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Sincos2d(Primitive):
+    """Sines and cosines of the column and of the row, added to the tokens; a fixed table.
+
+    Paper: SimpleViT, arXiv 2205.01580. Symbols: -.
+    Shape: (B, N, C) -> the same.
+    Cost: nothing: the table is made anew, no checkpoint holds it.
+    """
+
+    family: ClassVar[str] = "position"
+    layout: ClassVar[Literal["any", "tokens", "map"]] = "tokens"
+    type: Literal["sincos2d"] = "sincos2d"
+    over: Literal["all", "grid"] = "grid"
+    temperature: float = 10000.0
+
+    def infer(self, *inputs: Feature) -> Feature:
+        """Unchanged; 4 must divide the width."""
+        (x,) = inputs
+        if x.dim % 4:
+            raise ShapeError(f"sincos2d needs a width that 4 divides, but it is {x.dim}")
+        return x.grid_only if not x.tokens else _refused(x)
+
+    def cost(self, *inputs: Feature) -> Cost:
+        """As the class says."""
+        return Cost()
+
+    def build(self, *inputs: Feature) -> nn.Module:
+        """The table as a buffer."""
+        from vitdsl.layers.positions import FixedPosition
+        from vitdsl.layers.tables import sincos2d_table
+
+        (x,) = inputs
+        assert x.grid is not None
+        return FixedPosition(partial(sincos2d_table, *x.grid, x.dim, self.temperature), persistent=False)
+
+    @classmethod
+    def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:
+        """An odd grid, and one token."""
+        return [({}, (Feature(8, (3, 5)),)), ({}, (Feature(4, (1, 2)),))]
+
+
+def _refused(x: Feature) -> Feature:
+    raise ShapeError(f"sincos2d is made for a grid, but the feature is {x}", "`over: grid` leaves the extra tokens out")

@@ -1,0 +1,47 @@
+"""Fixed positions."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from vitdsl.features import Cost, Feature, weights
+from vitdsl.parts.base import Primitive
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Sinusoid(Primitive):
+    """Sines and cosines of the token's number, added to the tokens; a fixed table.
+
+    Paper: Attention Is All You Need, arXiv 1706.03762. Symbols: -.
+    Shape: (B, N, C) -> the same.
+    Cost: N·C fixed values; the authors' checkpoints hold them.
+    """
+
+    family: ClassVar[str] = "position"
+    layout: ClassVar[Literal["any", "tokens", "map"]] = "tokens"
+    type: Literal["sinusoid"] = "sinusoid"
+    over: Literal["all", "grid"] = "all"
+
+    def infer(self, *inputs: Feature) -> Feature:
+        """Unchanged."""
+        return inputs[0]
+
+    def cost(self, *inputs: Feature) -> Cost:
+        """As the class says."""
+        return weights(0, frozen=inputs[0].size)
+
+    def build(self, *inputs: Feature) -> nn.Module:
+        """The table as a buffer."""
+        from vitdsl.layers.positions import FixedPosition
+        from vitdsl.layers.tables import sinusoid_table
+
+        (x,) = inputs
+        return FixedPosition(partial(sinusoid_table, x.num_tokens, x.dim), persistent=True)
+
+    @classmethod
+    def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:
+        """An odd grid, and one token."""
+        return [({}, (Feature(8, (3, 5)),)), ({}, (Feature(4, (1, 2)),))]

@@ -1,0 +1,65 @@
+"""Neighbourhoods into channels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from vitdsl.features import Feature
+from vitdsl.parts.base import Primitive
+from vitdsl.parts.fields import Margin, Size
+from vitdsl.parts.windowing import default_padding, slid
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Unfold(Primitive):
+    """The k×k neighbourhood of each position, as channels in the order (c, row, column).
+
+    Paper: T2T-ViT (soft split), arXiv 2101.11986. Symbols: kernel = k.
+    Shape: (B, C, H, W) -> (B, H'·W', C·k²).
+    Cost: nothing.
+    """
+
+    family: ClassVar[str] = "unfold"
+    shorthand: ClassVar[str] = "kernel"
+    on_grid: ClassVar[bool] = True
+    mixes: ClassVar[bool] = True
+    layout: ClassVar[Literal["any", "tokens", "map"]] = "map"
+    gives: ClassVar[Literal["same", "tokens", "map"]] = "tokens"
+    type: Literal["unfold"] = "unfold"
+    kernel: Size
+    stride: Size | None = None
+    padding: Margin = None
+
+    def infer(self, *inputs: Feature) -> Feature:
+        """The slid grid, k² times as wide."""
+        (x,) = inputs
+        return Feature(x.dim * self.kernel[0] * self.kernel[1], slid(x, self.kernel, self.step, self.margin))
+
+    @property
+    def step(self) -> tuple[int, int]:
+        """The stride: what was written, or the kernel."""
+        return self.stride or self.kernel
+
+    @property
+    def margin(self) -> tuple[int, int]:
+        """The padding: what was written, or the kernel's default where it overlaps, 0 where it tiles."""
+        if self.padding is not None:
+            return self.padding
+        return (0, 0) if self.step == self.kernel else default_padding(self.kernel)
+
+    def build(self, *inputs: Feature) -> nn.Module:
+        """Neighbourhoods that tile are a reshape; others torch's own unfold."""
+        from vitdsl.layers.neighbourhoods import Unfold as Layer
+
+        return Layer(self.kernel, self.step, self.margin)
+
+    @classmethod
+    def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:
+        """Overlapping at an odd size, tiling, and TensorFlow's padding."""
+        return [
+            ({"kernel": 3, "stride": 2, "padding": 1}, (Feature(3, (7, 5)),)),
+            ({"kernel": 2}, (Feature(3, (4, 6)),)),
+            ({"kernel": [3, 2], "padding": "same"}, (Feature(2, (4, 5)),)),
+        ]

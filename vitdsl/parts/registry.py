@@ -1,0 +1,112 @@
+"""Which parts there are: found by file name, imported when first named; others come through entry points."""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+
+from vitdsl.errors import did_you_mean
+from vitdsl.parts.base import Part
+from vitdsl.parts.fields import refuse
+
+ENTRY_POINTS = "vitdsl.parts"
+HERE = Path(__file__).parent
+DEFAULT_TYPES = {"norm": "layer", "mlp": "mlp"}
+"""What a family is where a mapping has no `type` and the spec no default."""
+SHARED_FILES = {"attention", "mixer"}
+"""Files under `forms` that hold what several parts share."""
+
+
+@cache
+def files() -> dict[str, str]:
+    """Module of each part of ours, by type."""
+    found = {}
+    for folder in ("primitives", "forms"):
+        for path in (HERE / folder).iterdir():
+            name = path.stem.rstrip("_")
+            if path.suffix == ".py" and path.stem not in {"__init__", *SHARED_FILES}:
+                found[name] = f"vitdsl.parts.{folder}.{path.stem}"
+    return found
+
+
+@cache
+def foreign() -> dict[str, metadata.EntryPoint]:
+    """Parts of other installed packages, by type."""
+    return {entry.name: entry for entry in metadata.entry_points(group=ENTRY_POINTS)}
+
+
+@cache
+def part_class(name: str) -> type[Part] | None:
+    """The class of a type, or None where no installed part has that name."""
+    if name in files():
+        return _declared(importlib.import_module(files()[name]), name)
+    if name in foreign():
+        return foreign()[name].load()
+    return None
+
+
+def _declared(module: ModuleType, name: str) -> type[Part]:
+    """The part that a file is named after: by its type, or, where one class has all types of a family, by its family."""
+    classes = [
+        value for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Part) and value.__module__ == module.__name__
+    ]  # fmt: skip
+    exact = [cls for cls in classes if cls.model_fields["type"].default == name]
+    return (exact or [cls for cls in classes if cls.family == name])[0]
+
+
+@cache
+def all_parts() -> dict[str, type[Part]]:
+    """Every installed part, by type; imports all of them."""
+    found = {name: part_class(name) for name in sorted({*files(), *foreign()})}
+    return {name: cls for name, cls in found.items() if cls is not None}
+
+
+@cache
+def family(name: str) -> dict[str, type[Part]]:
+    """The parts of one family that a spec can name, by type."""
+    return {kind: cls for kind, cls in all_parts().items() if cls.family == name}
+
+
+@cache
+def class_of(family_name: str, kind: str) -> type[Part] | None:
+    """The class that reads `{type: kind}` where a part of this family is expected."""
+    single = part_class(family_name) if family_name not in DEFAULT_TYPES else None
+    if single is not None and single.family == family_name:
+        return single
+    cls = part_class(kind)
+    return cls if cls is not None and cls.family == family_name else None
+
+
+def find(family_name: str, kind: str) -> type[Part]:
+    """As `class_of`, but refuses what is not installed, with the nearest name."""
+    cls = class_of(family_name, kind)
+    if cls is None:
+        refuse(f"unknown {family_name} '{kind}'", did_you_mean(kind, family(family_name)))
+    return cls
+
+
+ROLES = (
+    "mixer", "mlp", "conv", "linear", "norm", "activation", "pool", "unfold", "fold", "resize", "scale", "dropout",
+    "point", "classifier",
+)  # fmt: skip
+"""Roles of the language; every part whose family is its own name is a role too (`peg`, `squeeze`)."""
+
+
+@cache
+def is_role(name: str) -> bool:
+    """Whether an item can have this role."""
+    if name in ROLES:
+        return True
+    cls = part_class(name)
+    return cls is not None and cls.family == name
+
+
+@cache
+def roles() -> tuple[str, ...]:
+    """All roles that hold a part."""
+    own = [name for name, cls in all_parts().items() if cls.family == name and name not in ROLES]
+    return (*ROLES, *own)

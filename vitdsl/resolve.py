@@ -1,0 +1,258 @@
+"""From a file to the merged file: `extends`, `set`, late values, variables. Nothing is known of parts here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from vitdsl.errors import ExpressionError, Mark, Problem, Source, SpecError, did_you_mean
+from vitdsl.editing import fold, merge, names_in, put
+from vitdsl.expressions import Late, parse
+from vitdsl.holes import KEYS as HOLE_KEYS
+from vitdsl.holes import Hole
+from vitdsl.source import Map, Seq, format_path, parse_path, read, read_file
+
+PROSE = ("name", "paper")
+"""Keys of a file whose text is never late."""
+MAX_EXTENDS = 16
+
+
+def shipped(folder: str = "") -> Path:
+    """Where the shipped specs are: beside the sources, or in the wheel."""
+    here = Path(__file__).parent
+    root = here / "_specs" if (here / "_specs").is_dir() else here.parent / "specs"
+    return root / folder if folder else root
+
+
+def find(name: str, beside: Path | None = None) -> Path:
+    """The file of a spec: a path, or the name of a shipped spec.
+
+    Raises:
+        SpecError: there is no such file.
+    """
+    given = Path(name)
+    candidates = [given] if beside is None else [beside / given, given]
+    candidates += [path.with_suffix(".yaml") for path in list(candidates) if not path.suffix]
+    for path in [*candidates, shipped() / f"{name}.yaml"]:
+        if path.is_file():
+            return path
+    if given.suffix or given.parent != Path():
+        return given
+    names = [path.stem for path in shipped().glob("*.yaml")]
+    raise SpecError(Problem(f"there is no spec '{name}'", hint=did_you_mean(name, names)))
+
+
+def load_tree(source: str | Path | Mapping[str, Any]) -> Map:
+    """The file as written, late values recognised: a path, a shipped name, YAML text or a mapping."""
+    if isinstance(source, Mapping):
+        return _mapping(_recognise(_positioned(source), ()), None)
+    text = str(source)
+    if isinstance(source, str) and ("\n" in text or ":" in text.replace(":\\", "")):
+        return _mapping(_recognise(read(text, "<text>"), ()), None)
+    return _read_cached(find(text))
+
+
+def _read_cached(path: Path) -> Map:
+    status = path.stat() if path.is_file() else None
+    return _read(path, (status.st_mtime_ns, status.st_size) if status else None)
+
+
+@cache
+def _files() -> dict[Path, tuple[Any, Map]]:
+    return {}
+
+
+def _read(path: Path, stamp: Any) -> Map:
+    files = _files()
+    if path in files and files[path][0] == stamp:
+        return files[path][1]
+    tree = _mapping(_recognise(read_file(path), ()), path)
+    if len(files) >= 512:
+        files.clear()
+    files[path] = (stamp, tree)
+    return tree
+
+
+def _mapping(tree: Any, path: Path | None) -> Map:
+    if not isinstance(tree, Map):
+        where = Mark(Source(str(path or "<text>"), ""), 1, 1)
+        raise SpecError(Problem("a spec is a mapping with `stages` and a `head`, but this is a single value or a list", mark=where))
+    return tree
+
+
+def _positioned(value: Any) -> Any:
+    """Plain mappings and lists as those of a file, without positions."""
+    if isinstance(value, Mapping):
+        return Map({str(key): _positioned(entry) for key, entry in value.items()})
+    if isinstance(value, (list, tuple)):
+        return Seq([_positioned(entry) for entry in value])
+    return value
+
+
+def _recognise(node: Any, path: tuple[str | int, ...]) -> Any:
+    """Strings with `$` become late values, mappings with `choose` or `range` holes; all faults at once."""
+    problems: list[Problem] = []
+    tree = _late(node, None, path, problems)
+    if problems:
+        raise SpecError(problems)
+    return tree
+
+
+def _late(node: Any, mark: Mark | None, path: tuple[str | int, ...], problems: list[Problem]) -> Any:
+    if isinstance(node, str) and "$" in node:
+        try:
+            late = parse(node)
+            return late.evaluate({}) if isinstance(late, Late) and not late.names else late
+        except ExpressionError as error:
+            problems.append(Problem(error.message, format_path(path), mark, error.hint))
+            return node
+    if isinstance(node, Map):
+        made = Map()
+        for key, value in node.items():
+            where = node.marks[key][1] if key in node.marks else None
+            prose = not path and key in PROSE
+            made[key] = value if prose else _late(value, where, (*path, key), problems)
+        made.pos, made.marks = node.pos, node.marks
+        return Hole(made) if ("choose" in made or "range" in made) and made.keys() <= HOLE_KEYS else made
+    if isinstance(node, Seq):
+        marks = node.marks or [None] * len(node)
+        made = Seq([_late(v, m, (*path, i), problems) for i, (v, m) in enumerate(zip(node, marks, strict=True))])
+        made.pos, made.marks = node.pos, node.marks
+        return made
+    return node
+
+
+def resolve(source: str | Path | Mapping[str, Any], settings: Mapping[str, Any] | None = None) -> Map:
+    """The merged file: what it extends below it, `set` and then `settings` put in, variables folded.
+
+    Args:
+        source: a shipped name, a path, YAML text or a mapping.
+        settings: values by written path, as `--set` gives them.
+
+    Returns:
+        The tree, in which only what depends on features, arguments, repetitions and holes is late.
+
+    Raises:
+        SpecError: what cannot be found, merged or computed.
+    """
+    tree = _extended(source, ())
+    if settings:
+        for path, value in settings.items():
+            origin = Mark(Source("--set", f"{path}={value}"), 1, 1)
+            tree = put(tree, parse_path(path, "--set"), _recognise(_positioned(value), ()), origin, path)
+    return _folded(tree)
+
+
+def _extended(source: str | Path | Mapping[str, Any], chain: tuple[str, ...], beside: Path | None = None) -> Map:
+    path = None
+    if isinstance(source, (str, Path)) and not (isinstance(source, str) and ("\n" in source or ": " in source)):
+        path = find(str(source), beside)
+        tree = _read_cached(path)
+    else:
+        tree = load_tree(source)
+    if "extends" not in tree:
+        return _own_settings(tree, tree)
+    name, where = tree["extends"], tree.marks.get("extends", (None, None))[1]
+    if not isinstance(name, str):
+        raise SpecError(Problem("`extends` must be the name or path of one spec", "extends", where))
+    key = str(path.resolve()) if path else "<text>"
+    if key in chain or len(chain) >= MAX_EXTENDS:
+        names = " -> ".join(Path(step).stem for step in [*chain, key])
+        raise SpecError(Problem(f"`extends` goes round in a circle: {names}", "extends", where))
+    try:
+        base = _extended(name, (*chain, key), path.parent if path else None)
+    except SpecError as error:
+        if error.problems[0].mark is None:
+            raise SpecError(Problem(error.problems[0].message, "extends", where, error.problems[0].hint)) from None
+        raise
+    own = Map({k: v for k, v in tree.items() if k not in ("extends", "set")})
+    own.pos, own.marks = tree.pos, tree.marks
+    return _own_settings(merge(base, own), tree)
+
+
+def _own_settings(merged: Map, tree: Map) -> Map:
+    settings = tree.get("set")
+    if settings is None:
+        return merged
+    if not isinstance(settings, Map):
+        raise SpecError(Problem("`set` must be a mapping of written paths to values", "set", tree.marks["set"][1]))
+    for path, value in settings.items():
+        where = settings.marks.get(path, (None, None))
+        segments = _path(path, where[0])
+        merged = put(merged, segments, value, where[1], f"set.{path}")
+    if "set" in merged:
+        merged = put(merged, ("set",), None, None, "set")
+    return merged
+
+
+def _path(text: str, where: Mark | None) -> tuple[Any, ...]:
+    try:
+        return parse_path(text)
+    except SpecError as error:
+        raise SpecError(Problem(error.problems[0].message, "set", where, error.problems[0].hint)) from None
+
+
+def _folded(tree: Map) -> Map:
+    """The tree with its variables put in; those that an unfolded expression still names are kept."""
+    if "vars" not in tree:
+        return tree
+    variables = _variables(tree)
+    env = {name: value for name, value in variables.items() if not isinstance(value, (Late, Hole))}
+    problems: list[Problem] = []
+    made = Map()
+    for key, value in tree.items():
+        if key == "vars":
+            continue
+        made[key] = _fold_define(value, env, problems) if key == "define" else fold(value, env, (key,), problems, tree.marks.get(key, (None, None))[1])
+    made.pos, made.marks = tree.pos, {k: v for k, v in tree.marks.items() if k != "vars"}
+    if problems:
+        raise SpecError(problems)
+    left = {name: value for name, value in variables.items() if name in names_in(made)}
+    if left:
+        made["vars"] = Map(left)
+        if "vars" in tree.marks:
+            made.marks["vars"] = tree.marks["vars"]
+    return made
+
+
+def _fold_define(defines: Any, env: dict[str, Any], problems: list[Problem]) -> Any:
+    if not isinstance(defines, Map):
+        return defines
+    made = Map()
+    for name, entry in defines.items():
+        inner = env
+        if isinstance(entry, Map):
+            args, optional = entry.get("args") or [], entry.get("optional") or {}
+            taken = {*(a for a in args if isinstance(a, str)), *(optional if isinstance(optional, dict) else ())}
+            inner = {key: value for key, value in env.items() if key not in taken}
+        made[name] = fold(entry, inner, ("define", name), problems, None)
+    made.pos, made.marks = defines.pos, defines.marks
+    return made
+
+
+def _variables(tree: Map) -> dict[str, Any]:
+    raw = tree["vars"]
+    where = tree.marks.get("vars", (None, None))[1]
+    if not isinstance(raw, Map):
+        raise SpecError(Problem("`vars` must be a mapping of names to values", "vars", where))
+    done: dict[str, Any] = {}
+    waiting = dict(raw.items())
+    while waiting:
+        ready = [name for name, value in waiting.items() if not names_in(value) & waiting.keys()]
+        if not ready:
+            circle = ", ".join(sorted(waiting))
+            raise SpecError(Problem(f"the variables {circle} are made of one another", "vars", where))
+        for name in ready:
+            problems: list[Problem] = []
+            value = fold(waiting.pop(name), done, ("vars", name), problems, raw.marks.get(name, (None, None))[1])
+            if problems:
+                raise SpecError(problems)
+            done[name] = value
+    return done
+
+
+def forget_files() -> None:
+    """Empties the table of files read."""
+    _files().clear()

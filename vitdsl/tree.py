@@ -1,0 +1,157 @@
+"""Values that know where they stand, and the written paths that lead to them.
+
+A path is spelled alike in `set`, in search decisions and in errors. `stages[2].block[0].mixer.heads` are keys and
+indexes; `block@7[0]` is the first item of the eighth repetition of `block`. A key that holds one of the signs of this
+notation is written as `["the key"]`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from vitdsl.errors import Mark, Problem, Source, SpecError
+
+_NAME = re.compile(r"[^\s.\[\]@\"'\\]+")
+_INDEX = re.compile(r"\[([0-9]{1,9})\]")
+_QUOTED = re.compile(r"\[(\"(?:[^\"\\]|\\.)*\")\]")
+_REPETITION = re.compile(r"@([0-9]{1,9})(?![0-9])")
+
+
+class Map(dict[str, Any]):
+    """A mapping with positions: `pos` of its beginning, and by key the `marks` of key and value. Never change one."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Make a mapping without positions."""
+        super().__init__(*args, **kwargs)
+        self.pos: Mark | None = None
+        self.marks: dict[str, tuple[Mark, Mark]] = {}
+
+
+class Seq(list[Any]):
+    """A list with positions: `pos` of its beginning, `marks` of its elements. Never change one."""
+
+    def __init__(self, *args: Any) -> None:
+        """Make a list without positions."""
+        super().__init__(*args)
+        self.pos: Mark | None = None
+        self.marks: list[Mark] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Repetition:
+    """Path segment `@7`: the eighth repetition of what the segment before it names."""
+
+    index: int
+
+
+Segment = str | int | Repetition
+
+
+def parse_path(text: str, name: str = "path") -> tuple[Segment, ...]:
+    """Read a written path.
+
+    Args:
+        text: such as `stages[2].block@7[0].mixer.heads`.
+        name: what an error calls the text; `--set`, or the name of a file.
+
+    Returns:
+        Keys as str, indexes as int, repetitions as `Repetition`.
+
+    Raises:
+        SpecError: naming the column in the text.
+    """
+    segments: list[Segment] = []
+    position = 0
+    while position < len(text) or not segments:
+        begin = position
+        if text.startswith(".", position) and segments:
+            position += 1
+        elif segments and text[position] not in "[@":
+            raise _refused(text, position, name, "'.', '[' or '@' is expected here")
+        segment, position = _segment(text, position, position > begin or not segments, bool(segments))
+        if segment is None:
+            raise _refused(text, position, name, _expected(text, position))
+        segments.append(segment)
+    return tuple(segments)
+
+
+def format_path(segments: Iterable[Segment]) -> str:
+    """Return the written path of keys, indexes and repetitions; `parse_path` reads it back."""
+    text = ""
+    for segment in segments:
+        if isinstance(segment, Repetition):
+            text += f"@{segment.index}"
+        elif isinstance(segment, int):
+            text += f"[{segment}]"
+        elif _NAME.fullmatch(segment) and segment.isprintable():
+            text += f".{segment}" if text else segment
+        else:
+            text += f"[{json.dumps(segment, ensure_ascii=not segment.isprintable())}]"
+    return text
+
+
+def lookup(tree: Any, segments: Iterable[Segment], key: bool = False) -> Mark | None:
+    """Find where the value at a path stands.
+
+    Args:
+        tree: what `read` returned; plain dicts and lists in it are passed through.
+        segments: the path; repetitions are passed over, since all stand at one place.
+        key: return the position of the key instead.
+
+    Returns:
+        The position of the value, or of its nearest ancestor that is there; None if nothing has a position.
+    """
+    found: Mark | None = getattr(tree, "pos", None)
+    for segment in segments:
+        if isinstance(segment, Repetition):
+            continue
+        marks: Any = getattr(tree, "marks", None)
+        if isinstance(tree, dict) and segment in tree:
+            pair = marks.get(segment) if marks else None
+            own = None if pair is None else pair[0 if key else 1]
+        elif isinstance(tree, list) and isinstance(segment, int) and 0 <= segment < len(tree):
+            own = marks[segment] if marks and segment < len(marks) else None
+        else:
+            break
+        tree = tree[segment]  # pyright: ignore[reportCallIssue, reportArgumentType]
+        found = own or getattr(tree, "pos", None) or found
+    return found
+
+
+def _segment(text: str, position: int, named: bool, repeatable: bool) -> tuple[Segment | None, int]:
+    """The segment that begins at a position, and where it ends; None where none does."""
+    if named and (match := _NAME.match(text, position)):
+        return match[0], match.end()
+    if named and position:  # only a name may follow a dot
+        return None, position
+    if match := _INDEX.match(text, position):
+        return int(match[1]), match.end()
+    if match := _QUOTED.match(text, position):
+        try:
+            return json.loads(match[1], strict=False), match.end()
+        except ValueError:
+            return None, position
+    if repeatable and (match := _REPETITION.match(text, position)):
+        return Repetition(int(match[1])), match.end()
+    return None, position
+
+
+def _expected(text: str, position: int) -> str:
+    if not text:
+        return "the path is empty"
+    if position == len(text):
+        return "the path ends with a '.'"
+    if text[position] == "[" and (not position or text[position - 1] != "."):
+        return "'[' is followed by an index from 0, or a key in double quotes, and ']'"
+    if text[position] == "@" and position and text[position - 1] != ".":
+        return "'@' is followed by the number of a repetition, from 0"
+    return "a key is expected here"
+
+
+def _refused(text: str, position: int, name: str, message: str) -> SpecError:
+    mark = Mark(Source(name, text), 1, position + 1)
+    return SpecError(Problem(message, mark=mark, hint="a path looks like stages[2].block[0].mixer.heads"))

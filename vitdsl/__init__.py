@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["SpecError", "build", "load"]
+__all__ = ["SpecError", "build", "convert", "load", "load_weights"]
+ERRORS = {"SpecError": "vitdsl.errors", "CheckpointError": "vitdsl.checkpoints.errors"}
 
 if TYPE_CHECKING:
-    from vitdsl.api import build, load
+    from vitdsl.api import build, convert, load, load_weights
+    from vitdsl.checkpoints.errors import CheckpointError as CheckpointError
     from vitdsl.errors import SpecError
 
 
 def __getattr__(name: str) -> Any:
     """Loads what is exported when it is first named."""
-    if name == "SpecError":
-        from vitdsl.errors import SpecError
-
-        return SpecError
+    if name in ERRORS:
+        return getattr(import_module(ERRORS[name]), name)
     if name in __all__:
-        from vitdsl import api
-
-        return getattr(api, name)
+        return getattr(import_module("vitdsl.api"), name)
     raise AttributeError(f"module 'vitdsl' has no attribute '{name}'")

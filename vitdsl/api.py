@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,10 @@ from vitdsl.errors import ShapeError
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
 
+    from vitdsl.checkpoints.loading import Report
+    from vitdsl.checkpoints.table import Table
     from vitdsl.compiler.model import VisionModel
 
 MAX_PARAMS = 10**11
@@ -49,6 +53,11 @@ class Spec:
     def name(self) -> str:
         """The spec's name, or `model`."""
         return self.model.name or "model"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its name, and the names of the specs that it extends, nearest first."""
+        return tuple(dict.fromkeys((self.name, *self.tree.names)))
 
     def graph(self, size: int | tuple[int, int] | None = None) -> Graph:
         """The typed graph, for images of the spec's size or of another.
@@ -110,7 +119,7 @@ def load(source: str | Path | Mapping[str, Any] | Spec, set: Mapping[str, Any] |
         defaults if isinstance(defaults, dict) else Map(), defines if isinstance(defines, dict) else Map()
     )
     try:
-        model = Model.model_validate(tree, context=reader)
+        model = Model.read(tree, reader)
     except ValidationError as error:
         raise SpecError(_problems(explain(error, MODEL), tree)) from None
     return Spec(tree, model, reader)
@@ -150,3 +159,64 @@ def build(
             Problem(f"this model has {params:,} parameters, but at most {max_params:,} are allowed", hint="--max-params allows more")
         )
     return compile_graph(graph, known, known.model.drop_path, known.model.init or {}, device, training_outputs)
+
+
+def convert(
+    state: Mapping[str, Tensor], spec: Spec | str | Path | Mapping[str, Any], layout: str | None = None, *,
+    to: str | None = None,
+) -> dict[str, Tensor]:
+    """A state dict of other people's model as ours, or the other way.
+
+    Args:
+        state: the weights.
+        spec: what they are for: a spec, or what `load` takes.
+        layout: whose names `state` has: `official`, `timm`, …, or `ours`; None: told apart by the exact set of keys.
+        to: whose names are wanted; None: ours.
+
+    Returns:
+        A new dict; tensors that nothing rearranges are passed on, not copied.
+
+    Raises:
+        CheckpointError: with every key that is missing, unexpected, or of another shape.
+        SpecError: the spec is wrong.
+    """
+    from vitdsl.checkpoints.loading import convert_state
+
+    known = spec if isinstance(spec, Spec) else load(spec)
+    return convert_state(state, _shapes(known), _tables(known), layout, to)
+
+
+def load_weights(
+    model: VisionModel, source: str | Path | Mapping[str, Tensor], layout: str | None = None
+) -> Report:
+    """Fills a built model with weights: all of them, each of its own shape.
+
+    Tables of positions whose grid alone differs are resized to the model's. What the model has on the meta device
+    comes to the CPU. Where the weights are refused, the model is as it was.
+
+    Args:
+        model: what `build` gave.
+        source: a `.safetensors` file, a `.pth` of tensors alone, or a state dict.
+        layout: whose names the weights have; None: told apart by the exact set of keys.
+
+    Returns:
+        What was copied, resized, left as it was initialized, and not used.
+
+    Raises:
+        CheckpointError: with all that does not fit.
+    """
+    from vitdsl.checkpoints.loading import load_into
+
+    return load_into(model, source, _tables(model.spec), layout)
+
+
+def _tables(spec: Spec) -> dict[str, Table]:
+    from vitdsl.checkpoints.loading import tables_of
+
+    return tables_of(spec.names)
+
+
+@lru_cache(maxsize=64)
+def _shapes(spec: Spec) -> dict[str, tuple[int, ...]]:
+    """The shape of each of our keys."""
+    return {key: tuple(tensor.shape) for key, tensor in build(spec, device="meta").state_dict().items()}

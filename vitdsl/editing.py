@@ -92,10 +92,10 @@ def names_in(node: Any) -> frozenset[str]:
     if isinstance(node, Late):
         return node.names
     if isinstance(node, (Map, Seq)):
-        known = node.__dict__.get("names")
+        known = node.__dict__.get("mentioned")
         if known is None:
             known = _union(names_in(v) for v in (node.values() if isinstance(node, Map) else node))
-            node.__dict__["names"] = known
+            node.__dict__["mentioned"] = known
         return known
     if isinstance(node, Hole):
         return names_in(node.raw)

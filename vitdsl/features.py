@@ -25,7 +25,8 @@ class Feature(NamedTuple):
     @property
     def num_tokens(self) -> int:
         """Number of all tokens: extra ones, listed ones and those of the grid."""
-        return len(self.tokens) + self.count + (self.grid[0] * self.grid[1] if self.grid else 0)
+        _, grid, tokens, count = self
+        return len(tokens) + count + (grid[0] * grid[1] if grid else 0)
 
     @property
     def size(self) -> int:

@@ -138,11 +138,19 @@ def resolve(source: str | Path | Mapping[str, Any], settings: Mapping[str, Any] 
         SpecError: what cannot be found, merged or computed.
     """
     tree = _extended(source, ())
+    names = tree.names
     if settings:
         for path, value in settings.items():
             origin = Mark(Source("--set", f"{path}={value}"), 1, 1)
             tree = put(tree, parse_path(path, "--set"), _recognise(_positioned(value), ()), origin, path)
-    return _folded(tree)
+    return _named(_folded(tree), names)
+
+
+def _named(tree: Map, names: tuple[str, ...]) -> Map:
+    """The same tree, not the one in the table of files, that knows these names."""
+    made = Map(tree)
+    made.pos, made.marks, made.names = tree.pos, tree.marks, names
+    return made
 
 
 def _extended(source: str | Path | Mapping[str, Any], chain: tuple[str, ...], beside: Path | None = None) -> Map:
@@ -152,8 +160,10 @@ def _extended(source: str | Path | Mapping[str, Any], chain: tuple[str, ...], be
         tree = _read_cached(path)
     else:
         tree = load_tree(source)
+    own_name = tree.get("name")
+    called: tuple[str, ...] = getattr(source, "names", ()) or ((own_name,) if isinstance(own_name, str) else ())
     if "extends" not in tree:
-        return _own_settings(tree, tree)
+        return _named(_own_settings(tree, tree), called)
     name, where = tree["extends"], tree.marks.get("extends", (None, None))[1]
     if not isinstance(name, str):
         raise SpecError(Problem("`extends` must be the name or path of one spec", "extends", where))
@@ -169,7 +179,7 @@ def _extended(source: str | Path | Mapping[str, Any], chain: tuple[str, ...], be
         raise
     own = Map({k: v for k, v in tree.items() if k not in ("extends", "set")})
     own.pos, own.marks = tree.pos, tree.marks
-    return _own_settings(merge(base, own), tree)
+    return _named(_own_settings(merge(base, own), tree), (*called, *base.names))
 
 
 def _own_settings(merged: Map, tree: Map) -> Map:

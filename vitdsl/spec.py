@@ -67,7 +67,7 @@ def _windows(value: Any, reader: Reader) -> Any:
     if value is None or isinstance(value, Windows):
         return value
     raw = value if isinstance(value, dict) else {"size": value}
-    return Windows.model_validate(raw, context=reader)
+    return Windows.read(raw, reader)
 
 
 def _residual(value: Any, reader: Reader) -> Any:
@@ -75,7 +75,7 @@ def _residual(value: Any, reader: Reader) -> Any:
         return value
     if not isinstance(value, dict):
         refuse(f"`residual` must be true, false or a mapping, but is {describe(value)}")
-    return Residual.model_validate(value, context=reader)
+    return Residual.read(value, reader)
 
 
 def _drop(value: Any, reader: Reader) -> Any:
@@ -84,7 +84,7 @@ def _drop(value: Any, reader: Reader) -> Any:
     if value == NONE:
         return Drop(off=True)
     raw = value if isinstance(value, dict) else {"rate": value}
-    return Drop.model_validate(raw, context=reader)
+    return Drop.read(raw, reader)
 
 
 def _layer_scale(value: Any, reader: Reader) -> Any:
@@ -169,12 +169,14 @@ class Body:
         listed: it was written as a list, so that written paths have an index.
         lates: late values in it that depend on more than features.
         key: the same for bodies that hold the same.
+        repeated: the body as the item that a stage's `depth` repeats, once it was asked for.
     """
 
-    __slots__ = ("bare", "home", "items", "key", "lates", "listed")
+    __slots__ = ("bare", "home", "items", "key", "lates", "listed", "repeated")
 
     def __init__(self, items: tuple[Any, ...], home: str, bare: bool, listed: bool, key: Any) -> None:
         self.items, self.home, self.bare, self.listed, self.key = items, home, bare, listed, key
+        self.repeated: Item | None = None
         self.lates = frozenset().union(*(item.lates if isinstance(item, Item) else frozenset([item]) for item in items))
 
 
@@ -249,7 +251,7 @@ class SpecReader:
                 given = merge({k: v for k, v in usual.items() if k in fields or kind}, given)
         known = tuple(info.alias or name for name, info in cls.model_fields.items())
         try:
-            return cls.model_validate(given, context=self)
+            return cls.read(given, self)
         except ValidationError as error:
             raise Refusal(explain(error, known)) from None
 
@@ -409,7 +411,7 @@ class SpecReader:
             if plain:
                 full["residual"] = False
         try:
-            return Wiring.model_validate(full, context=self)
+            return Wiring.read(full, self)
         except ValidationError as error:
             raise Refusal(explain(error, WIRING)) from None
 
@@ -519,7 +521,7 @@ def _tokens(value: Any, reader: Reader) -> Any:
     if value is None or isinstance(value, Tokens):
         return value
     if isinstance(value, dict):
-        return Tokens.model_validate(value, context=reader)
+        return Tokens.read(value, reader)
     names = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else ()
     if not names or not all(isinstance(name, str) and name.isidentifier() for name in names):
         refuse(f"`tokens` must be a list of names such as [cls, dist], or {{count: 16}}, but is {describe(value)}")
@@ -609,7 +611,7 @@ def _head(value: Any, reader: Any) -> Any:
         return value
     raw = value if isinstance(value, dict) and value.keys() <= HEAD_KEYS else {"body": value}
     try:
-        return Head.model_validate(raw, context=reader)
+        return Head.read(raw, reader)
     except ValidationError as error:
         found = explain(error, tuple(HEAD_KEYS))
         raise Refusal([(loc[1:] if raw is not value else loc, message, hint) for loc, message, hint in found]) from None
@@ -629,7 +631,7 @@ class DropPath(Fields):
 def _model_drop(value: Any, reader: Reader) -> Any:
     if value is None or isinstance(value, DropPath) or value == NONE:
         return None if value == NONE else value
-    return DropPath.model_validate(value if isinstance(value, dict) else {"rate": value}, context=reader)
+    return DropPath.read(value if isinstance(value, dict) else {"rate": value}, reader)
 
 
 def _stages(value: Any, reader: Any) -> Any:
@@ -659,7 +661,7 @@ def _read_stage(reader: SpecReader, raw: Mapping[str, Any]) -> Any:
         reader._check_use(item)
         return UsedStage(item.use, item.args)
     try:
-        stage = Stage.model_validate(raw, context=reader)
+        stage = Stage.read(raw, reader)
     except ValidationError as error:
         raise Refusal(explain(error, STAGE)) from None
     if stage.block is not None and stage.body is not None:

@@ -22,13 +22,17 @@ _REPETITION = re.compile(r"@([0-9]{1,9})(?![0-9])")
 
 
 class Map(dict[str, Any]):
-    """A mapping with positions: `pos` of its beginning, and by key the `marks` of key and value. Never change one."""
+    """A mapping with positions: `pos` of its beginning, and by key the `marks` of key and value. Never change one.
+
+    A whole file that was merged knows in `names` what it and the files that it extends are called, nearest first.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Make a mapping without positions."""
         super().__init__(*args, **kwargs)
         self.pos: Mark | None = None
         self.marks: dict[str, tuple[Mark, Mark]] = {}
+        self.names: tuple[str, ...] = ()
 
 
 class Seq(list[Any]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from vitdsl.checkpoints import steps
@@ -16,10 +16,16 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Shapes = Mapping[str, Sequence[int]]
+Accept = Callable[[str, "Tensor"], bool]
+
+
+def nothing_else(key: str, tensor: Tensor) -> bool:
+    """Accepts no tensor of another shape."""
+    return False
 
 
 def to_ours(
-    theirs: Mapping[str, Tensor], table: Table, ours: Shapes, *, reshaped: Collection[str] = ()
+    theirs: Mapping[str, Tensor], table: Table, ours: Shapes, *, accept: Accept = nothing_else
 ) -> dict[str, Tensor]:
     """Rename and rearrange their weights as `table` says.
 
@@ -29,7 +35,7 @@ def to_ours(
         theirs: their state dict.
         table: rows for this very spec (`tables_for` gives them).
         ours: the shape of each of our keys.
-        reshaped: keys of ours whose shape may differ, because the caller resizes or replaces them.
+        accept: whether a tensor of another shape than our key's will do, because the caller resizes or replaces it.
 
     Returns:
         Our state dict, in the order of `ours`. Batch counters that they lack are left out.
@@ -43,7 +49,7 @@ def to_ours(
     made: dict[str, Tensor] = {}
     for step in plan.steps:
         if all(key in theirs for key in step.theirs):
-            made |= _forward(step, theirs, ours, reshaped, problems)
+            made |= _forward(step, theirs, ours, accept, problems)
     problems.raise_if_any(f"The weights do not fit the table {table.name}.")
     made |= {mine: theirs[key] for key, mine in plan.counters if key in theirs}
     return {key: made[key] for key in ours if key in made}
@@ -102,7 +108,7 @@ def _check_ours(state: Mapping[str, Tensor], ours: Shapes, problems: Problems) -
 
 
 def _forward(
-    step: Step, theirs: Mapping[str, Tensor], ours: Shapes, reshaped: Collection[str], problems: Problems
+    step: Step, theirs: Mapping[str, Tensor], ours: Shapes, accept: Accept, problems: Problems
 ) -> dict[str, Tensor]:
     found = [theirs[key] for key in step.theirs]
     try:
@@ -111,7 +117,7 @@ def _forward(
         problems.add(f"Row `{step.row}` does not fit {_described(step.theirs, found)}: {error}.")
         return {}
     for key, tensor in made.items():
-        if key in ours and key not in reshaped and _shape(tensor) != list(ours[key]):
+        if key in ours and _shape(tensor) != list(ours[key]) and not accept(key, tensor):
             gives = "" if len(found) == 1 and found[0].shape == tensor.shape else f", which gives {_shape(tensor)}"
             found_as = f"{_described(step.theirs, found)}{gives}"
             problems.add(f"Our `{key}` has shape {list(ours[key])}, found {found_as} (row `{step.row}`).")

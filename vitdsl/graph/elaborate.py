@@ -74,7 +74,7 @@ def _run_stage(scope: Scope, stage: Any, index: int, current: str) -> str:
         env = arguments(scope, stage.args, define)
         stage = scope.around.reader.stage(define["stage"])  # type: ignore[attr-defined]
     try:
-        bound: Stage = bind(stage, {**scope.around.env, **env}, scope.around.reader)
+        bound: Stage = bind(stage, {**scope.around.env, **env}, scope.around.reader) if stage.open else stage
         stream = bound.stream or current or FIRST
         frame = _stage_frame(scope, bound, env, stream, current)
         path = f"stages.{bound.name or index}"
@@ -139,7 +139,7 @@ def _fill_stage(scope: Scope, stage: Stage, stream: str, current: str) -> None:
     builder.write(stream, value)
     if stage.block is not None:
         assert stage.depth is not None
-        item = _block_item(scope, stage)
+        item = _block_item(scope, stage.block)
         try:
             repeat_item(scope, item, stage.depth, "block")
         except ShapeError as fault:
@@ -151,15 +151,16 @@ def _fill_stage(scope: Scope, stage: Stage, stream: str, current: str) -> None:
         _under(scope, "norm", lambda inside: run_body(inside, stage.norm, "norm"))
 
 
-def _block_item(scope: Scope, stage: Stage) -> Item:
+def _block_item(scope: Scope, block: Any) -> Item:
     """`depth` and `block` are a repeated body."""
-    item = stage.__dict__.get("_block")
+    item = block.repeated if isinstance(block, Body) else None
     if item is None:
         item = Item("body", {})
-        item.body = stage.block
+        item.body = block
         item.wiring = scope.around.reader.wiring({}, False)
-        item.lates = stage.block.lates if isinstance(stage.block, Body) else frozenset()
-        stage.__dict__["_block"] = item
+        item.lates = block.lates if isinstance(block, Body) else frozenset([block])
+        if isinstance(block, Body):
+            block.repeated = item
     return item
 
 

@@ -74,7 +74,7 @@ def _run_bare(scope: Scope, body: Body) -> None:
         run_body(scope, scope.around.reader.body(value_of(part, scope.env), body.home))
         return
     bound = scope.bound(part, scope.flow.feature)
-    if isinstance(bound, Form):
+    if bound.expands:
         expansion = _expanded(bound, {})
         raw = expansion["body"] if expansion.keys() == {"body"} else [expansion]
         run_body(scope, scope.around.reader.body(raw, "item"))
@@ -138,12 +138,12 @@ def perform(scope: Scope, item: Item, path: str) -> None:
     target = Target(scope, at)
     source = target.value if from_ is None else Target(scope, from_).value
     try:
-        if isinstance(part, Part):
+        if part is not None:
             part = scope.bound(part, source.feature)
     except ShapeError as fault:
         fault.trail.append(role)
         raise
-    if isinstance(part, Form):
+    if part is not None and part.expands:
         given = {**_bound_given(item, scope.sight(source.feature))}
         try:
             perform(scope, scope.around.reader.item(_expanded(part, given)), path)
@@ -414,7 +414,7 @@ def _banked(
     def pre(x: Value) -> Value:
         return _wired(inside, wiring.pre, _scaled(inside, x, residual), "pre", "norm")
 
-    keys = getattr(part, "keys", None)
+    keys = part.keys if part is not None and part.banked else None
     if keys is None:
         return pre(source), None
     if keys == "all" and source is target.value:
@@ -462,7 +462,7 @@ def _opened(wiring: Wiring, x: Value) -> OpenWindows | None:
 
 def _operate(inside: Scope, item: Item, part: Any, x: Value, bank: Value | None, residual: Residual | None) -> Value:
     role = item.role
-    if isinstance(part, Part):
+    if part is not None:
         try:
             if bank is not None:
                 return part.emit(inside, x, role, bank)  # type: ignore[call-arg]
@@ -512,7 +512,7 @@ def _is_residual(item: Any) -> bool:
 
 def expand_part(scope: Scope, part: Part, x: Value, path: str) -> Value:
     """Lets a bound part write its nodes; a form is expanded first."""
-    if not isinstance(part, Form):
+    if not part.expands:
         return part.emit(scope, x, path)
     inside = scope.child(None, x, path)
     run_body(inside, scope.around.reader.body([_expanded(part, {})], "item"))

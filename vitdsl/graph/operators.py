@@ -13,6 +13,7 @@ class Structural(Primitive):
     """A primitive without a module of its own: the compiler splices tokens, or writes one expression."""
 
     family: ClassVar[str] = "internal"
+    structural: ClassVar[bool] = True
 
 
 class Image(Structural):
@@ -43,6 +44,7 @@ class Take(Structural):
     """Tokens `start` to `stop` of a feature."""
 
     type: Literal["take"] = "take"
+    view: ClassVar[bool] = True
     start: int
     stop: int
     feature: Feature
@@ -56,6 +58,7 @@ class Put(Structural):
     """A feature with another in the place of its tokens `start` to `stop`."""
 
     type: Literal["put"] = "put"
+    view: ClassVar[bool] = True
     start: int
     stop: int
     feature: Feature
@@ -128,6 +131,7 @@ class Sections(Structural):
     """Channels `start` to `stop` of a feature."""
 
     type: Literal["sections"] = "sections"
+    view: ClassVar[bool] = True
     start: int
     stop: int
 
@@ -140,6 +144,7 @@ class OpenWindows(Structural):
     """The grid cut into windows: what follows runs in each of them."""
 
     type: Literal["open_windows"] = "open_windows"
+    view: ClassVar[bool] = True
     size: tuple[int, int]
     shift: tuple[int, int] = (0, 0)
     grid: tuple[int, int]
@@ -176,9 +181,10 @@ class CloseWindows(Structural):
         return Feature(x.dim, (rows * x.grid[0] - pad_h, columns * x.grid[1] - pad_w))
 
 
-class WindowMask(Structural):
+class WindowMask(Primitive):
     """Which pairs of a shifted or filled window may see one another: (windows, N, N)."""
 
+    family: ClassVar[str] = "internal"
     type: Literal["window_mask"] = "window_mask"
     opened: OpenWindows
 

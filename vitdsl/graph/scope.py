@@ -10,16 +10,12 @@ from pydantic import ValidationError
 from vitdsl.errors import ExpressionError, ShapeError, did_you_mean
 from vitdsl.features import BYTES_PER_VALUE, Cost, Feature
 from vitdsl.graph.frames import HERE, Call, Frame, Node, Place, Value, joined
-from vitdsl.graph.operators import Combine, Join, OpenWindows, Put, Sections, Structural, Take, WindowMask
+from vitdsl.graph.operators import Combine, Join, OpenWindows, Put, Sections, Take, WindowMask
 from vitdsl.parts.base import Part, Primitive
 from vitdsl.parts.fields import Refusal, explain
 from vitdsl.parts.primitives.drop_path import DropPath
 from vitdsl.parts.primitives.dropout import Dropout
 from vitdsl.spec import PLACES, SpecReader
-
-KEEPS = (Take, Put, Sections, OpenWindows)
-"""Operators whose output is a view, not new memory."""
-
 
 class Surroundings:
     """What is the same all over one elaboration.
@@ -45,7 +41,7 @@ class Builder:
     def __init__(self, outer: Callable[[str], Feature | None]) -> None:
         self.frame, self.outer = Frame(), outer
         self.streams: dict[str, Value] = {}
-        self.paths: dict[str, Primitive] = {}
+        self.paths: set[str] = set()
         self.cost = [0, 0, 0, 0]
 
     def value(self, feature: Feature) -> Value:
@@ -166,25 +162,29 @@ class Scope:
 
     def add(self, op: Primitive, inputs: Sequence[Value], path: str | None, place: Place | None = None) -> Value:
         """Appends a node: checks shapes and counts the cost."""
+        builder, times = self.builder, self.times
+        frame = builder.frame
         features = [value.feature for value in inputs]
         output = op.infer(*features)
-        where = "" if path is None else joined(self.path, path.strip("."))
-        known = self.builder.paths.get(where) if where and not isinstance(op, Structural) else None
-        cost = op.cost(*features)
-        memory = 0 if isinstance(op, KEEPS) else output.size * BYTES_PER_VALUE * self.times
-        params = (0, 0) if known is not None else (cost.params, cost.trainable_params)
-        cost = Cost(*params, cost.macs * self.times, memory)
-        if where:
-            self.builder.paths[where] = op
-        value = self.builder.value(output)
-        self.builder.spend(cost)
-        numbers = tuple(x.index for x in inputs)
-        self.builder.frame.steps.append(Node(where, op, numbers, value.index, cost, known is not None, self.times, place))
+        params, trainable, macs, _ = op.cost(*features)
+        where, shared = "", False
+        if path is not None:
+            where = joined(self.path, path.strip(".")) if path else self.path
+            if not op.structural:
+                shared = where in builder.paths
+                builder.paths.add(where)
+                if shared:
+                    params = trainable = 0
+        cost = Cost(params, trainable, macs * times, 0 if op.view else output.size * BYTES_PER_VALUE * times)
+        value = Value(len(frame.features), output)
+        frame.features.append(output)
+        builder.spend(cost)
+        frame.steps.append(Node(where, op, tuple([x.index for x in inputs]), value.index, cost, shared, times, place))
         return value
 
     def bound(self, part: Part, x: Feature) -> Part:
         """The part with its late values put in, which see the feature that enters it."""
-        return bind(part, self.sight(x), self.around.reader)
+        return bind(part, self.sight(x), self.around.reader) if part.open else part
 
     def sight(self, x: Feature) -> dict[str, Any]:
         """What late values see at a feature."""

@@ -154,11 +154,37 @@ class Reads:
         return self.schema
 
 
+def _late_values_pass(cls: type[Fields], value: Any, handler: Any, info: Any) -> Any:
+    """Lets a late value stand in the place of any field's value."""
+    if isinstance(value, (Late, Hole)):
+        return value if isinstance(value, Late) else value.checked(handler)
+    if type(value) is not str and isinstance(value, list) and info.field_name not in cls.structured:
+        if any(isinstance(entry, Late) for entry in value):
+            return LateList(value)
+    return handler(value)
+
+
+KNOWN = frozenset({int, float, bool, str, tuple, type(None)})
+"""Types of values that are never late."""
+
+
 class Fields(BaseModel):
-    """Base of everything that a mapping of a spec is validated by: strict, frozen, and open to late values."""
+    """Base of everything that a mapping of a spec is validated by: strict, frozen, and open to late values.
+
+    Values that are not late are validated by pydantic alone; a mapping with late values by a twin of the class, whose
+    fields let them pass.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
     structured: ClassVar[frozenset[str]] = frozenset()
+    followers: ClassVar[tuple[str, ...]] = ()
+    """Fields whose part follows a primitive, in order."""
+    twin: ClassVar[Any] = None
+    """The class that reads mappings with late values, once it was needed."""
+    final: ClassVar[Any] = None
+    """The class itself, also of a twin."""
+    open: ClassVar[bool] = False
+    """Whether a value is not known yet; only a twin's can be."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -166,24 +192,28 @@ class Fields(BaseModel):
         super().__pydantic_init_subclass__(**kwargs)
         cls.structured = frozenset(
             name for name, field in cls.model_fields.items()
-            if any(isinstance(mark, (PartField, BodyField, FieldsOr, Reads)) for mark in field.metadata)
+            if any(isinstance(mark, (PartField, BodyField, FieldsOr, Nested, Reads)) for mark in field.metadata)
         )  # fmt: skip
+        cls.followers = tuple(name for name in ("norm", "activation") if name in cls.structured)
+        if "_late_values_pass" not in cls.__dict__:
+            cls.twin, cls.final = None, cls
 
-    @field_validator("*", mode="wrap")
     @classmethod
-    def _late_values_pass(cls, value: Any, handler: Any, info: Any) -> Any:
-        if isinstance(value, (Late, Hole)):
-            return value if isinstance(value, Late) else value.checked(handler)
-        if type(value) is not str and isinstance(value, list) and info.field_name not in cls.structured:
-            if any(isinstance(entry, Late) for entry in value):
-                return LateList(value)
-        return handler(value)
+    def read(cls, raw: Any, reader: Reader) -> Any:
+        """Validates a mapping, some of whose values may be late.
 
-    @property
-    def late(self) -> dict[str, Late | LateList]:
-        """The fields whose values are not known yet."""
-        values = self.__dict__
-        return {name: values[name] for name in self.model_fields_set if isinstance(values[name], (Late, LateList))}
+        Raises:
+            ValidationError: it does not fit.
+        """
+        if not any_late(raw):
+            return cls.final.model_validate(raw, context=reader)
+        if cls.final.twin is None:
+            hook = field_validator("*", mode="wrap")(classmethod(_late_values_pass))  # type: ignore[arg-type]
+            members = {"_late_values_pass": hook, "open": property(_is_open), "__module__": cls.__module__, "__doc__": cls.__doc__}
+            twin = type(cls.__name__, (cls.final,), members)
+            twin.final = cls.final  # type: ignore[attr-defined]
+            cls.final.twin = twin
+        return cls.final.twin.model_validate(raw, context=reader)
 
     @property
     def written(self) -> dict[str, Any]:
@@ -198,16 +228,52 @@ class Fields(BaseModel):
             ValidationError: a late value does not fit its field.
             ExpressionError: a late value cannot be computed.
         """
-        late = self.late
-        nested = {name: value for name, value in self.written.items() if isinstance(value, Fields) and not isinstance(value, Part) and value.late}
-        if not late and not nested:
+        if not self.open:
             return self
         given = self.written
-        for name, value in late.items():
-            given[name] = value.evaluate(env)
-        for name, value in nested.items():
-            given[name] = value.bind(env, reader)
-        return type(self).model_validate(given, context=reader)
+        for name, value in given.items():
+            if isinstance(value, (Late, LateList)):
+                given[name] = value.evaluate(env)
+            elif isinstance(value, Fields) and not isinstance(value, Part):
+                given[name] = value.bind(env, reader)
+        return self.final.model_validate(given, context=reader)
+
+
+def _is_open(fields: Fields) -> bool:
+    """Whether a value of a twin, or of a mapping in it, is not known yet."""
+    for value in fields.__dict__.values():
+        kind = value.__class__
+        if kind in KNOWN:
+            continue
+        if kind is Late or kind is LateList or (isinstance(value, Fields) and not isinstance(value, Part) and value.open):
+            return True
+    return False
+
+
+def any_late(raw: Any) -> bool:
+    """Whether a mapping, or a plain mapping or list in it, has a late value or a hole."""
+    values = raw.values() if isinstance(raw, dict) else raw if isinstance(raw, (list, tuple)) else ()
+    return any(isinstance(v, (Late, Hole)) or (isinstance(v, (dict, list)) and any_late(v)) for v in values)
+
+
+class Nested:
+    """Annotation of a field that holds a mapping of its own kind, in which values may be late."""
+
+    def __init__(self, model: type[Fields]) -> None:
+        self.model = model
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        """Reads the mapping."""
+        return core_schema.with_info_plain_validator_function(self._read)
+
+    def __get_pydantic_json_schema__(self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler) -> dict:
+        """The mapping's own."""
+        return self.model.model_json_schema()
+
+    def _read(self, value: object, info: core_schema.ValidationInfo) -> Any:
+        if value is None or isinstance(value, self.model):
+            return value
+        return self.model.read(value, info.context)
 
 
 class FieldsOr:
@@ -228,7 +294,7 @@ class FieldsOr:
 
     def _read(self, value: object, info: core_schema.ValidationInfo) -> Any:
         if isinstance(value, dict) and value.keys() <= self.names:
-            return self.model.model_validate(value, context=info.context)
+            return self.model.read(value, info.context)
         if value is None or value == NONE or not isinstance(value, (str, dict, list)):
             return None if value == NONE else value
         return info.context.part(self.family, value) if self.family else info.context.body(value, self.home)
@@ -246,6 +312,10 @@ class Part(Fields):
     family: ClassVar[str]
     shorthand: ClassVar[str] = ""
     """The field that a bare value fills: `dropout: 0.1` is `{dropout: {rate: 0.1}}`."""
+    banked: ClassVar[bool] = False
+    """Whether it is a mixer, with `keys` that may fill its bank."""
+    expands: ClassVar[bool] = False
+    """Whether it is a form."""
     residual: ClassVar[bool] = False
     """Whether an item with this part is residual and pre-norm by nature."""
     type: str
@@ -263,9 +333,12 @@ class Primitive(Part):
         mixes: an output token depends on other tokens than its own.
         layout: what the module takes: (B, N, C) `tokens`, (B, C, H, W) `map`, or `any` of the two.
         gives: what it returns, `same` as it took or one of the two.
-        stateless: the module holds neither parameters nor buffers.
+        structural: there is no module; the compiler splices tokens, or writes one expression.
+        view: the output is no new memory.
     """
 
+    structural: ClassVar[bool] = False
+    view: ClassVar[bool] = False
     on_grid: ClassVar[bool] = False
     mixes: ClassVar[bool] = False
     layout: ClassVar[Literal["any", "tokens", "map"]] = "any"
@@ -296,15 +369,17 @@ class Primitive(Part):
 
     def follow(self, scope: Scope, y: Value, path: str) -> Value:
         """Appends the part's own norm and activation, its children in the module tree."""
-        for name in ("norm", "activation"):
-            part = getattr(self, name, None)
-            if isinstance(part, Part):
+        for name in self.followers:
+            part = self.__dict__[name]
+            if part is not None:
                 y = scope.emit(part, y, f"{path}.{name}")
         return y
 
 
 class Form(Part):
     """A part that has a name but no node of its own: it expands into an item, which is validated like the file."""
+
+    expands: ClassVar[bool] = True
 
     def expand(self) -> dict[str, Any]:
         """The item (role and wiring) that this form stands for; what the item itself wires is merged over it."""

@@ -12,7 +12,8 @@ Pair = tuple[int, int]
 
 def default_padding(kernel: Pair) -> Pair:
     """(k-1)/2 for odd kernels and 0 for even ones."""
-    return tuple((side - 1) // 2 if side % 2 else 0 for side in kernel)  # type: ignore[return-value]
+    high, wide = kernel
+    return ((high - 1) // 2 if high % 2 else 0, (wide - 1) // 2 if wide % 2 else 0)
 
 
 def slid(
@@ -23,18 +24,16 @@ def slid(
     Raises:
         ShapeError: there is no grid, or the window is larger than the padded grid.
     """
-    grid = x.grid_only.grid
+    grid = x.grid or x.grid_only.grid
     assert grid is not None
-    out = []
-    for size, k, s, p, d in zip(grid, kernel, stride, (0, 0) if padding == "same" else padding, dilation, strict=True):
-        reach = d * (k - 1) + 1
-        if padding == "same":
-            out.append(-(-size // s))
-            continue
-        if size + 2 * p < reach:
-            raise ShapeError(
-                f"the {what} ({kernel[0]}x{kernel[1]}) does not fit on a grid of {grid[0]}x{grid[1]} padded by {p}",
-                "a smaller kernel, more padding, or fewer strides before it",
-            )
-        out.append((size + 2 * p - reach) // s + 1)
-    return (out[0], out[1])
+    if padding == "same":
+        return (-(-grid[0] // stride[0]), -(-grid[1] // stride[1]))
+    high = (grid[0] + 2 * padding[0] - dilation[0] * (kernel[0] - 1) - 1) // stride[0] + 1
+    wide = (grid[1] + 2 * padding[1] - dilation[1] * (kernel[1] - 1) - 1) // stride[1] + 1
+    if high < 1 or wide < 1:
+        raise ShapeError(
+            f"the {what} ({kernel[0]}x{kernel[1]}) does not fit on a grid of {grid[0]}x{grid[1]}"
+            f" padded by {padding[0]}x{padding[1]}",
+            "a smaller kernel, more padding, or fewer strides before it",
+        )
+    return (high, wide)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from vitdsl.parts.base import Activation, Fields, Items, Norm, Part, Scope, Value
-from vitdsl.parts.fields import Rate, Size
+from vitdsl.parts.base import Activation, Fields, Items, Nested, Norm, Part, Scope, Value
+from vitdsl.parts.fields import Rate, Size, describe, refuse
 from vitdsl.parts.initial import InitField
 from vitdsl.parts.primitives.conv import Conv
 from vitdsl.parts.primitives.linear import Linear
@@ -24,14 +24,14 @@ class ProjectionConv(Fields):
     """A depthwise convolution without bias before each projection, and its norm."""
 
     kernel: Size
-    stride: Strides = Strides()
+    stride: Annotated[Strides, Nested(Strides)] = Strides()
     norm: Norm = None
 
 
 class Projection(Fields):
     """What stands around the linear maps to queries, keys and values."""
 
-    conv: ProjectionConv | None = None
+    conv: Annotated[ProjectionConv | None, Nested(ProjectionConv)] = None
     norm: Norm = None
     q: Items = None
     k: Items = None
@@ -42,6 +42,15 @@ class Query(Fields):
     """How queries are taken: every `stride`-th position asks."""
 
     stride: Size = (1, 1)
+
+
+def read_query(value: Any, reader: Any) -> Any:
+    """`query`: none, or how queries are taken."""
+    if value == "none" or isinstance(value, Query):
+        return value
+    if not isinstance(value, dict):
+        refuse(f"`query` must be none or a mapping with `stride`, but is {describe(value)}")
+    return Query.read(value, reader)
 
 
 class Out(Fields):
@@ -113,7 +122,7 @@ def finish(scope: Scope, out: Any, dim: int, x: Value, path: str) -> Value:
         return x
     if not isinstance(out, Out):
         return scope.run(out, x, f"{path}.out")
-    if isinstance(out.activation, Part):
+    if out.activation is not None:
         x = scope.emit(out.activation, x, f"{path}.activation")
     x = scope.emit(Linear(dim=dim, bias=out.bias, norm=out.norm, init=out.init), x, f"{path}.out")
     return scope.emit_dropout(out.dropout, x, f"{path}.out.dropout")

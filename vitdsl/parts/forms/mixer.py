@@ -6,9 +6,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from vitdsl.parts.base import Fields, FieldsOr, Form, Items, NormBody, Part, PartField
+from vitdsl.parts.base import Fields, FieldsOr, Form, Items, Nested, NormBody, Part, PartField, Reads
 from vitdsl.parts.fields import Positive, Rate
-from vitdsl.parts.forms.attention import Out, Projection, Query
+from vitdsl.parts.forms.attention import Out, Projection, Query, read_query
 from vitdsl.parts.initial import InitField
 
 
@@ -32,6 +32,7 @@ class MixerFields(Part):
 
     family: ClassVar[str] = "mixer"
     residual: ClassVar[bool] = True
+    banked: ClassVar[bool] = True
     own: ClassVar[frozenset[str]] = frozenset()
     """Fields of the form itself, which its expansion does not pass on."""
     heads: Positive | None = None
@@ -43,16 +44,16 @@ class MixerFields(Part):
     kernel: Literal["pointwise", "depthwise"] = "pointwise"
     activation: Literal["softmax", "relu", "gelu", "layer", "batch", "none"] = "softmax"
     normalize: Literal["none", "tokens", "sqrt_tokens"] = "none"
-    query: Query | Literal["none"] = Query()
+    query: Annotated[Any, Reads(read_query, {"anyOf": [{"const": "none"}, {"type": "object"}]})] = Query()
     key: Literal["none"] | None = None
     value: Literal["none"] | None = None
     qkv_bias: bool | list[Literal["q", "k", "v"]] = True
     scale: float | None = None
     dropout: Rate = 0.0
-    projection: Projection = Projection()
+    projection: Annotated[Projection, Nested(Projection)] = Projection()
     out: Annotated[Any, FieldsOr(Out, home="item")] = Out()
     position: Annotated[Any, PartField("bias")] = None
-    maps: Maps = Maps()
+    maps: Annotated[Maps, Nested(Maps)] = Maps()
     init: InitField = None
 
 

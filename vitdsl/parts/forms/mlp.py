@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from vitdsl.parts.base import Activation, Fields, FieldsOr, Items, Norm, Part, Scope, Value
-from vitdsl.parts.fields import Positive, Rate
+from vitdsl.parts.base import Activation, Fields, FieldsOr, Items, Norm, Part, Reads, Scope, Value
+from vitdsl.parts.fields import Positive, Rate, describe, refuse
 from vitdsl.parts.initial import InitField
 from vitdsl.parts.primitives.activation import Activation as ActivationPart
 from vitdsl.parts.primitives.linear import Linear
@@ -25,6 +25,17 @@ class Dropouts(Fields):
     out: Rate = 0.0
 
 
+def _dropouts(value: Any, reader: Any) -> Any:
+    """One rate for both places, or a mapping."""
+    if value is None or isinstance(value, Dropouts):
+        return value
+    if isinstance(value, dict):
+        return Dropouts.read(value, reader)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        refuse(f"`dropout` must be a rate from 0 to 1, or {{hidden, out}}, but is {describe(value)}")
+    return float(value)
+
+
 class MlpFields(Part):
     """What can be said of every two-layer perceptron."""
 
@@ -39,7 +50,7 @@ class MlpFields(Part):
     norm: Annotated[Any, FieldsOr(Norms, family="norm")] = None
     activation: Activation = ActivationPart(type="gelu")
     between: Items = None
-    dropout: float | Dropouts = 0.0
+    dropout: Annotated[Any, Reads(_dropouts, {"anyOf": [{"type": "number"}, {"type": "object"}]})] = 0.0
     over: Literal["channels", "tokens"] = "channels"
     init: InitField = None
 
@@ -68,7 +79,7 @@ class Mlp(MlpFields):
         linear = {"bias": self.bias, "over": self.over, "init": self.init}
         first = Linear(dim=hidden, norm=norms.hidden, **linear)
         y = scope.emit(first, x, f"{path}.fc1")
-        if isinstance(self.activation, Part):
+        if self.activation is not None:
             y = scope.emit(self.activation, y, f"{path}.activation")
         y = scope.emit_dropout(rates.hidden, y, f"{path}.dropout1")
         y = scope.run(self.between, y, f"{path}.between")

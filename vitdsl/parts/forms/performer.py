@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from vitdsl.parts.base import FieldsOr, Items, Part, Scope, Value
+from vitdsl.parts.base import FieldsOr, Items, Nested, Part, Reads, Scope, Value
 from vitdsl.parts.fields import Positive, Rate
-from vitdsl.parts.forms.attention import Out, Projection, Query, finish, project
+from vitdsl.parts.forms.attention import Out, Projection, Query, finish, project, read_query
 from vitdsl.parts.forms.global_ import head_sizes
 from vitdsl.parts.forms.mixer import Keys
 from vitdsl.parts.initial import InitField
@@ -23,6 +23,7 @@ class Performer(Part):
 
     family: ClassVar[str] = "mixer"
     residual: ClassVar[bool] = True
+    banked: ClassVar[bool] = True
     type: Literal["performer"] = "performer"
     heads: Positive | None = None
     head_dim: Positive | None = None
@@ -31,11 +32,11 @@ class Performer(Part):
     features: Positive = 32
     keys: Annotated[Any, FieldsOr(Keys, home="names")] = None
     bank: Items = None
-    query: Query | Literal["none"] = Query()
+    query: Annotated[Any, Reads(read_query, {"anyOf": [{"const": "none"}, {"type": "object"}]})] = Query()
     key: Literal["none"] | None = None
     value: Literal["none"] | None = None
     qkv_bias: bool | list[Literal["q", "k", "v"]] = True
-    projection: Projection = Projection()
+    projection: Annotated[Projection, Nested(Projection)] = Projection()
     out: Annotated[Any, FieldsOr(Out, home="item")] = Out()
     dropout: Rate = 0.0
     init: InitField = None

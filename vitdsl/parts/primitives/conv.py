@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from vitdsl.errors import ShapeError
 from vitdsl.features import Cost, Feature, weights
-from vitdsl.parts.base import Activation, Fields, Norm, Primitive, Scope, Value
+from vitdsl.parts.base import Activation, Fields, Nested, Norm, Primitive, Scope, Value
 from vitdsl.parts.fields import Margin, Natural, Positive, Size
 from vitdsl.parts.initial import InitField
 from vitdsl.parts.windowing import default_padding, slid
@@ -51,7 +51,7 @@ class Conv(Primitive):
     groups: Positive = 1
     dilation: Size = (1, 1)
     bias: bool = True
-    kernels: Kernels | None = None
+    kernels: Annotated[Kernels | None, Nested(Kernels)] = None
     norm: Norm = None
     activation: Activation = None
     init: InitField = None

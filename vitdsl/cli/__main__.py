@@ -1,0 +1,9 @@
+"""`python -m vitdsl.cli`."""
+
+from __future__ import annotations
+
+import sys
+
+from vitdsl.cli import main
+
+sys.exit(main())

@@ -1,0 +1,61 @@
+"""Options that several commands take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vitdsl.source import read
+
+if TYPE_CHECKING:
+    from vitdsl.api import Spec
+
+SpecName = Annotated[str, typer.Argument(metavar="SPEC", help="A spec: a file, or the name of a shipped one.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Put a value in, as `stages[2].depth=12`; may be repeated."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+ImageSize = Annotated[
+    str | None, typer.Option("--size", metavar="H[xW]", help="Size of the image, in place of the spec's.")
+]
+
+
+def settings(given: list[str] | None) -> dict[str, Any]:
+    """What `--set` says: values by written path.
+
+    Raises:
+        SpecError: a value is no YAML.
+    """
+    found = {}
+    for text in given or ():
+        path, sign, value = text.partition("=")
+        if not path.strip() or not sign:
+            raise typer.BadParameter(f"'{text}' is not PATH=VALUE, such as stages[2].depth=12", param_hint="--set")
+        found[path.strip()] = read(value, "--set") if value.strip() else ""
+    return found
+
+
+def load_spec(name: str, given: list[str] | None = None) -> Spec:
+    """The spec of a command's argument, with what `--set` says.
+
+    Raises:
+        SpecError: with everything that is wrong.
+    """
+    from vitdsl.api import load
+
+    # a name is never YAML text here, whatever signs are in it
+    return load(Path(name), settings(given))
+
+
+def image_size(text: str | None) -> int | tuple[int, int] | None:
+    """A side, or height and width, as `--size` gives them."""
+    if text is None:
+        return None
+    sides = text.lower().replace("×", "x").split("x")
+    if len(sides) > 2 or not all(side.isdecimal() and 0 < int(side) < 10**6 for side in sides):
+        raise typer.BadParameter(f"'{text}' is not a size, such as 256 or 256x192", param_hint="--size")
+    height, *width = (int(side) for side in sides)
+    return (height, width[0]) if width else height

@@ -1,0 +1,71 @@
+"""What commands print: JSON, tables, numbers."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+UNITS = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
+
+
+def print_json(value: Any) -> None:
+    """Prints a value as JSON, keys in the order in which they were put in."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def short(number: float) -> str:
+    """A number with three digits and a unit: 4.57G, 382M, 96.0k."""
+    for size, unit in UNITS:
+        if number >= 0.9995 * size:
+            value = number / size
+            return f"{value:.{2 if value < 9.995 else 1 if value < 99.95 else 0}f}{unit}"
+    return f"{number:g}"
+
+
+def number(text: str) -> int | None:
+    """The number that a text such as 1G, 20M or 5_000 says, or None."""
+    digits, unit = (text[:-1], text[-1]) if text[-1:].isalpha() else (text, "")
+    sizes = {"": 1, **{name.upper(): size for size, name in UNITS}}
+    try:
+        value = float(digits) * sizes[unit.upper()]
+    except (ValueError, KeyError):
+        return None
+    return int(value) if 0 < value < float("inf") else None
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> None:
+    """Prints a table: drawn on a terminal, plain text elsewhere.
+
+    Args:
+        columns: their headings.
+        rows: one text for each column.
+        right: columns of numbers, which are aligned on the right.
+    """
+    if sys.stdout.isatty():
+        _draw(columns, rows, right)
+        return
+    widths = [max(len(cell) for cell in column) for column in zip(columns, *rows, strict=True)]
+    for row in (columns, *rows):
+        cells = [
+            cell.rjust(width) if name in right else cell.ljust(width)
+            for cell, width, name in zip(row, widths, columns, strict=True)
+        ]
+        typer.echo("  ".join(cells).rstrip())
+
+
+def _draw(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in columns:
+        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console().print(table)

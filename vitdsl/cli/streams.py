@@ -1,0 +1,66 @@
+"""Streams that a spec writes and that nothing reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from vitdsl.errors import Mark
+from vitdsl.holes import Hole
+from vitdsl.source import format_path, lookup
+
+Path = tuple[str | int, ...]
+NAMING = ("write", "stream")
+"""Keys whose value makes a stream rather than reads it."""
+PROSE = ("name", "paper")
+
+
+def unread(tree: Mapping[str, Any]) -> list[tuple[str, str, Mark | None]]:
+    """The streams of a merged file that it writes and never reads.
+
+    A stream counts as read where its name stands in any value: an argument of a `use` may lead it anywhere.
+
+    Returns:
+        Name, written path and position of each writer.
+    """
+    values = [(path, value) for path, value in _strings(tree, ()) if path[0] not in PROSE]
+    read = {value.partition(".")[0] for path, value in values if path[-1] not in NAMING}
+    written = [(path, value.removesuffix("[]")) for path, value in values if path[-1] == "write"]
+    written += _left_behind(tree.get("stages"))
+    return [
+        (name, format_path(path), lookup(tree, path))
+        for path, name in written
+        if name not in read and not _flows_on(tree.get("stages"), name)
+    ]
+
+
+def _left_behind(stages: Any) -> list[tuple[Path, str]]:
+    """The streams of stages that the next stage does not go on with."""
+    named = list(enumerate(stages)) if isinstance(stages, list) else []
+    named = [(index, stage) for index, stage in named if isinstance(stage, Mapping)]
+    found = []
+    for (index, stage), (_, following) in zip(named, named[1:], strict=False):
+        name = stage.get("stream")
+        if isinstance(name, str) and isinstance(following.get("stream"), str) and following["stream"] != name:
+            found.append((("stages", index, "stream"), name))
+    return found
+
+
+def _flows_on(stages: Any, name: str) -> bool:
+    """Whether a stage goes on with the stream, under its name."""
+    named = [stage for stage in stages if isinstance(stage, Mapping)] if isinstance(stages, list) else []
+    makers = [index for index, stage in enumerate(named) if stage.get("stream") == name]
+    return bool(makers) and (makers[-1] == len(named) - 1 or "stream" not in named[makers[-1] + 1])
+
+
+def _strings(node: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    if isinstance(node, str):
+        yield path, node
+    elif isinstance(node, Hole):
+        yield from _strings(node.raw, path)
+    elif isinstance(node, Mapping):
+        for key, value in node.items():
+            yield from _strings(value, (*path, key))
+    elif isinstance(node, (list, tuple)):
+        for index, value in enumerate(node):
+            yield from _strings(value, (*path, index))

@@ -1,0 +1,195 @@
+"""JSON schema (draft-07) of spec files, for editors: what yaml-language-server completes and checks with.
+
+Written from the models of `vitdsl.spec` and the installed parts. Families are chains of `if` and `then` on `type`,
+which editors follow while the mapping is still incomplete; every value may also be a late value or a hole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import get_args
+
+from vitdsl.parts.base import NONE, Part
+from vitdsl.parts.initial import InitField
+from vitdsl.parts.registry import DEFAULT_TYPES, all_parts, class_of, family, roles
+from vitdsl.schema_fields import LATE, Schema, closed, field_schema, object_schema, opened, ref, type_schema
+from vitdsl.spec import (
+    COMPOSITE,
+    DEFAULT_WIRING,
+    INIT_FAMILIES,
+    PLACE,
+    DropPath,
+    Head,
+    Model,
+    Residual,
+    Stage,
+    Windows,
+    Wiring,
+)
+
+DRAFT = "http://json-schema.org/draft-07/schema#"
+INTERNAL = "internal"
+"""Family of the primitives that no spec can name."""
+
+ITEM, ITEM_MAPPING = ref("item"), ref("item_mapping")
+ANYTHING: Schema = {}
+
+
+def schema() -> Schema:
+    """The schema of a spec file, with the parts that are installed."""
+    definitions = {
+        "late": _late(),
+        "item": _item(),
+        "item_mapping": _item_mapping(),
+        "stage": _stage(),
+        "head": {"anyOf": [object_schema(Head), ref("body_item")]},
+        "windows": object_schema(Windows),
+        "residual": object_schema(Residual),
+        "drop_path": {"anyOf": [object_schema(DropPath), {"const": NONE}]},
+        "body_item": _body("item"),
+        "body_names": opened(PLACE),
+    }
+    for name in families():
+        definitions |= {name: _family(name), f"{name}_mapping": _mapping(name), f"body_{name}": _body(name)}
+        definitions |= {f"{name}.{kind}": _part(cls) for kind, cls in family(name).items() if not single_class(name)}
+    root = object_schema(Model)
+    root["properties"] |= {
+        "extends": {"type": "string", "description": "A spec to start from: a shipped name, or a path."},
+        "set": {"type": "object", "description": "Values by written path, put into what is extended."},
+        "defaults": _defaults(),
+        "define": _defines(),
+        "init": closed({name: opened(type_schema(InitField)) for name in INIT_FAMILIES}),
+    }
+    del root["required"]
+    root["anyOf"] = [{"required": ["stages"]}, {"required": ["extends"]}]
+    return {"$schema": DRAFT, "title": "vitdsl spec", **root, "definitions": definitions}
+
+
+def families() -> tuple[str, ...]:
+    """Families of the parts that a spec can name."""
+    return tuple(sorted({cls.family for cls in all_parts().values()} - {INTERNAL}))
+
+
+# ---------------------------------------------------------------- parts
+
+
+def _family(name: str) -> Schema:
+    """A part of a family: a mapping, a bare type, a bare value, or nothing."""
+    single = single_class(name)
+    if single is None:
+        return {"anyOf": [ref(f"{name}_mapping"), {"enum": [*family(name), NONE]}, LATE]}
+    bare = field_schema(single.model_fields[single.shorthand or "type"])
+    return {"anyOf": [ref(f"{name}_mapping"), {"const": NONE}, bare]}
+
+
+def single_class(name: str) -> type[Part] | None:
+    """The class that has all types of a family, if there is one."""
+    return class_of(name, name) if name not in DEFAULT_TYPES else None
+
+
+def _part(cls: type[Part]) -> Schema:
+    """The mapping of a part, its fields optional; its `type` is a name, never late."""
+    found = object_schema(cls, partial=True)
+    found["properties"]["type"] = type_schema(cls.model_fields["type"].annotation, ())
+    return found
+
+
+def _required(cls: type[Part]) -> Schema:
+    names = [info.alias or name for name, info in cls.model_fields.items() if info.is_required()]
+    return {"required": names} if names else {}
+
+
+def _mapping(name: str, partial: bool = False) -> Schema:
+    """The mapping of a family's part, by its type; without one, which `defaults` may say, the fields of all types."""
+    single = single_class(name)
+    if single is not None:
+        return _part(single) if partial else {**_part(single), **_required(single)}
+    kinds, shared, steps = family(name), {}, []
+    for kind, cls in kinds.items():
+        shared |= {info.alias or field: ANYTHING for field, info in cls.model_fields.items()}
+        rules = [ref(f"{name}.{kind}")] + ([] if partial else [_required(cls)])
+        then = rules[0] if not all(rules[1:]) or partial else {"allOf": rules}
+        steps.append({"if": {"properties": {"type": {"const": kind}}, "required": ["type"]}, "then": then})
+    types = {"type": "string", "enum": list(kinds), "description": f"Which {name}."}
+    untyped = {"if": {"not": {"required": ["type"]}}, "then": closed(shared)}
+    return {"type": "object", "properties": {"type": types}, "not": _HOLE_KEYS, "allOf": [*steps, untyped]}
+
+
+_HOLE_KEYS: Schema = {"anyOf": [{"required": ["choose"]}, {"required": ["range"]}]}
+
+
+def _late() -> Schema:
+    """An expression, a decision that is open, or `null`, which takes an inherited value away."""
+    hole = closed({
+        "choose": {"type": ["array", "object"], "description": "What may be put in: a list, or parts by name."},
+        "range": {"type": "array", "minItems": 2, "maxItems": 3, "description": "[lo, hi, step], hi included."},
+        "when": {"type": ["string", "boolean"], "description": "Whether there is a decision; else `else` is taken."},
+        "else": ANYTHING,
+        "each": {"type": "boolean", "description": "One decision for every repetition."},
+    })  # fmt: skip
+    return {"anyOf": [{"type": "string", "pattern": r"^\$"}, {**hole, **_HOLE_KEYS}, {"type": "null"}]}
+
+
+# ---------------------------------------------------------------- bodies
+
+
+def _body(home: str) -> Schema:
+    """A list of items, one item, or a bare part of the home family."""
+    if home == "item":
+        entry, mapping, names = ITEM, ITEM_MAPPING, []
+    else:
+        typed = {"if": {"required": ["type"]}, "then": ref(f"{home}_mapping"), "else": ITEM_MAPPING}
+        entry, mapping, names = {"anyOf": [ITEM, ref(home)]}, {"type": "object", **typed}, _type_names(home)
+    words = {"enum": list(dict.fromkeys([*names, *roles(), NONE]))}
+    return {"anyOf": [{"type": "array", "items": entry}, mapping, words, LATE]}
+
+
+def _type_names(home: str) -> list[str]:
+    """The bare words that are parts of a family."""
+    single = single_class(home)
+    return list(get_args(single.model_fields["type"].annotation)) if single else list(family(home))
+
+
+def _item() -> Schema:
+    return {"anyOf": [ITEM_MAPPING, {"enum": list(roles())}, LATE]}
+
+
+def _item_mapping() -> Schema:
+    """One role with what fills it, and wiring; the arguments of a `use` have any name."""
+    wiring = object_schema(Wiring)["properties"]
+    own: Schema = {name: ref(name) for name in roles()}
+    own |= {"body": ref("body_item"), "parallel": opened({"type": "array", "items": ref("body_item")})}
+    alone = {"not": {"anyOf": _requires(own)}, "anyOf": _requires(("from", "write"))}
+    other = {**closed({**wiring, **own, "use": ANYTHING}), "oneOf": [*_requires(own), alone]}
+    use = {"properties": {**wiring, "use": {"type": "string", "description": "The name of a define."}}}
+    return {"type": "object", "if": {"required": [COMPOSITE[-1]]}, "then": use, "else": other}
+
+
+def _requires(names: Iterable[str]) -> list[Schema]:
+    return [{"required": [name]} for name in names]
+
+
+def _stage() -> Schema:
+    use = {"properties": {"use": {"type": "string"}}}
+    return {"type": "object", "if": {"required": ["use"]}, "then": use, "else": object_schema(Stage)}
+
+
+def _defaults() -> Schema:
+    """Fields by family, and wiring keys."""
+    wiring = object_schema(Wiring)["properties"]
+    found = {key: wiring[key] for key in DEFAULT_WIRING}
+    for name in families():
+        bare = {"enum": list(family(name))} if single_class(name) is None else ref(name)
+        found[name] = {"anyOf": [_mapping(name, partial=True), bare, LATE]}
+    return closed(found)
+
+
+def _defines() -> Schema:
+    """Named bodies and stages, with their arguments."""
+    entry = closed({
+        "args": {"type": "array", "items": {"type": "string"}, "description": "Arguments that a use must give."},
+        "optional": {"type": "object", "description": "Arguments that it may give, with their values."},
+        "body": ref("body_item"),
+        "stage": ref("stage"),
+    })  # fmt: skip
+    return {"type": "object", "additionalProperties": entry}

@@ -1,0 +1,134 @@
+"""JSON schema of single fields and of the mappings they stand in: types, late values, holes.
+
+Whatever a field asks for, a late value or a hole may stand in its place; `schema` adds what the references lead to.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import TypeAdapter
+from pydantic.fields import FieldInfo
+
+from vitdsl.parts.base import BodyField, Fields, FieldsOr, Nested, PartField, Reads
+
+Schema = dict[str, Any]
+
+MARKS = (PartField, BodyField, Nested, FieldsOr, Reads)
+
+
+def ref(name: str) -> Schema:
+    """A reference to a definition."""
+    return {"$ref": f"#/definitions/{name}"}
+
+
+LATE = ref("late")
+
+
+def object_schema(model: type[Fields], partial: bool = False) -> Schema:
+    """The schema of a mapping that a model reads.
+
+    Args:
+        model: its fields.
+        partial: whether required ones may be left out, as in `defaults`.
+    """
+    properties, required = {}, []
+    for name, info in model.model_fields.items():
+        key = info.alias or name
+        properties[key] = field_schema(info)
+        if info.is_required():
+            required.append(key)
+    found = closed(properties)
+    found["description"] = summary(model)
+    if required and not partial:
+        found["required"] = required
+    return found
+
+
+def field_schema(info: FieldInfo) -> Schema:
+    """The schema of one field: its type, a late value or a hole."""
+    found = opened(type_schema(info.annotation, tuple(info.metadata)))
+    simple = isinstance(info.default, (bool, int, float, str))
+    return {**found, "default": info.default} if simple and "$ref" not in found else found
+
+
+def opened(schema: Schema) -> Schema:
+    """What else may stand where a schema is asked for: a late value, or a hole."""
+    if "$ref" in schema:
+        return schema if schema == LATE else {"anyOf": [schema, LATE]}
+    alternatives = schema.get("anyOf", [schema])
+    return {"anyOf": [*(_inside(each) for each in alternatives), LATE]}
+
+
+def _inside(schema: Schema) -> Schema:
+    """The same, with everything in it opened."""
+    found = dict(schema)
+    if isinstance(found.get("items"), dict):
+        found["items"] = opened(found["items"])
+    if isinstance(found.get("additionalProperties"), dict):
+        found["additionalProperties"] = opened(found["additionalProperties"])
+    if "properties" in found:
+        found["properties"] = {
+            key: value if "anyOf" in value and LATE in value["anyOf"] else opened(value)
+            for key, value in found["properties"].items()
+        }
+    return found
+
+
+def type_schema(annotation: Any, metadata: tuple[Any, ...] = ()) -> Schema:
+    """The schema of a type; nested models are written out."""
+    for mark in metadata:
+        if isinstance(mark, MARKS):
+            return _marked(mark)
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return type_schema(annotation.__origin__, (*annotation.__metadata__, *metadata))
+    if not metadata and origin in (Union, UnionType):
+        return {"anyOf": [each for argument in get_args(annotation) for each in _alternatives(argument)]}
+    if not metadata and origin is list:
+        return {"type": "array", "items": type_schema(get_args(annotation)[0], ())}
+    if inspect.isclass(annotation) and issubclass(annotation, Fields):
+        return object_schema(annotation)
+    return _renamed(TypeAdapter(Annotated[annotation, *metadata] if metadata else annotation).json_schema())
+
+
+def _alternatives(annotation: Any) -> list[Schema]:
+    found = type_schema(annotation)
+    return found["anyOf"] if set(found) == {"anyOf"} else [found]
+
+
+def _marked(mark: Any) -> Schema:
+    """The schema of a field that holds parts or bodies."""
+    if isinstance(mark, PartField):
+        return ref(mark.family)
+    if isinstance(mark, BodyField):
+        return ref(f"body_{mark.home}")
+    if isinstance(mark, Reads):
+        return _renamed(mark.schema)
+    if isinstance(mark, Nested):
+        return object_schema(mark.model)
+    return {"anyOf": [object_schema(mark.model), ref(mark.family or f"body_{mark.home}")]}
+
+
+def _renamed(node: Any) -> Any:
+    """The same with references to our definitions, and without the titles that repeat the keys."""
+    if isinstance(node, Mapping):
+        kept = {key: value for key, value in node.items() if key not in ("title", "default")}
+        return {
+            key: value.replace("#/$defs/", "#/definitions/") if key == "$ref" else _renamed(value)
+            for key, value in kept.items()
+        }
+    return [_renamed(entry) for entry in node] if isinstance(node, list) else node
+
+
+def closed(properties: Schema) -> Schema:
+    """A mapping with these keys alone."""
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def summary(model: type[Any]) -> str:
+    """The first line of what a class says of itself."""
+    return (inspect.getdoc(model) or "").partition("\n")[0]

@@ -11,7 +11,7 @@ from vitdsl.checkpoints.convert import Shapes, to_ours, to_theirs
 from vitdsl.checkpoints.errors import CheckpointError, Problems
 from vitdsl.checkpoints.files import read_weights
 from vitdsl.checkpoints.layouts import identify, tables_for
-from vitdsl.checkpoints.plan import is_counter
+from vitdsl.checkpoints.plan import is_counter, make_plan
 from vitdsl.checkpoints.resizing import resizers
 from vitdsl.checkpoints.table import Table, parse_table
 
@@ -131,15 +131,14 @@ def load_into(
     for key in resized:
         made[key] = resize[key](made[key])
     _check_types(made, own)
-    unused = tuple(key for key in state if key not in _used(table, ours))
+    used = _used(table, ours)
+    unused = tuple(key for key in state if key not in used)
     new = tuple(key for key in ours if key not in made)
     _put(model, made, new)
     return Report(tuple(key for key in made if key not in resized), resized, (), new, unused)
 
 
 def _used(table: Table, ours: Shapes) -> set[str]:
-    from vitdsl.checkpoints.plan import make_plan
-
     plan = make_plan(table, ours)
     return {*plan.needed, *(theirs for theirs, _ in plan.counters)}
 

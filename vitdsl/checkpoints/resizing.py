@@ -51,7 +51,8 @@ def resizers(model: nn.Module) -> dict[str, Resizer]:
     from vitdsl.layers.relative import OffsetBias, OnKeys, Relative2d, RelativeBias
 
     makers: dict[type, Callable[..., dict[str, Resizer]]] = {
-        LearnedPosition: _learned, OnKeys: _on_keys, RelativeBias: _relative, OffsetBias: _offset, Relative2d: _relative_2d,
+        LearnedPosition: _learned, OnKeys: _on_keys,
+        RelativeBias: _relative, OffsetBias: _offset, Relative2d: _relative_2d,
     }  # fmt: skip
     found: dict[str, Resizer] = {}
     for path, module in model.named_modules():
@@ -65,10 +66,11 @@ def _learned(module: Any) -> dict[str, Resizer]:
     grid, extra, shape = module.grid, module.extra, tuple(module.weight.shape)
     if grid is None:
         return {}
-    resizer = Resizer(
-        shape, 1, lambda places: _root(places - extra), lambda table, side: module.resize(table, extra, (side, side), grid)
-    )
-    return {"weight": resizer}
+
+    def resize(table: Tensor, side: int) -> Tensor:
+        return module.resize(table, extra, (side, side), grid)
+
+    return {"weight": Resizer(shape, 1, lambda places: _root(places - extra), resize)}
 
 
 def _on_keys(module: Any) -> dict[str, Resizer]:

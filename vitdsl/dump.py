@@ -35,6 +35,8 @@ class _Dumper(yaml.SafeDumper):
 
 def _float(dumper: _Dumper, value: float) -> yaml.ScalarNode:
     text = repr(value)
+    if "e" in text and "." not in text:
+        text = text.replace("e", ".0e")  # YAML 1.1, by which PyYAML writes, knows no other exponent
     return dumper.represent_scalar("tag:yaml.org,2002:float", text)
 
 

@@ -6,17 +6,18 @@ import itertools
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from vitdsl.content import content
 from vitdsl.editing import merge, names_in
 from vitdsl.errors import did_you_mean
 from vitdsl.expressions import Late
 from vitdsl.holes import Hole
-from vitdsl.parts.base import NONE, BodyField, Fields, FieldsOr, Items, LateList, NormBody, Part, Reader, Reads
+from vitdsl.parts.base import NONE, BodyField, Fields, FieldsOr, Items, LateList, NormBody, Part, Reader, Reads, checked
 from vitdsl.parts.fields import Natural, Padding, Positive, Rate, Refusal, Repeats, Size, describe, explain, refuse
 from vitdsl.parts.initial import InitField
 from vitdsl.parts.registry import DEFAULT_TYPES, class_of, find, is_role, roles
+from vitdsl.tree import Key, Map, Seq
 
 COMPOSITE = ("body", "parallel", "use")
 RESERVED = frozenset({"dim", "height", "width", "index", "index_1"})
@@ -194,6 +195,21 @@ _memo: dict[Any, Any] = {}
 MAX_MEMO = 50_000
 
 
+def uses(node: Any) -> bool:
+    """Whether a tree has a `use` in it, and so depends on the file's defines."""
+    if isinstance(node, (Map, Seq)):
+        known = node.__dict__.get("uses")
+        if known is None:
+            inside = node.values() if isinstance(node, Map) else node
+            known = node.__dict__["uses"] = "use" in node or any(uses(value) for value in inside)
+        return known
+    if isinstance(node, dict):
+        return "use" in node or any(uses(value) for value in node.values())
+    if isinstance(node, (list, tuple)):
+        return any(uses(value) for value in node)
+    return uses(node.raw) if isinstance(node, Hole) else False
+
+
 def forget() -> None:
     """Empties the memo of what was read."""
     _memo.clear()
@@ -209,11 +225,12 @@ class SpecReader:
 
     def __init__(self, defaults: Mapping[str, Any], defines: Mapping[str, Any]) -> None:
         self.defaults, self.defines = defaults, defines
+        self.opened: list[str] = []  # names of the defines whose bodies are being read, one inside the other
         self.key = (content(defaults), content(defines))
         self.usual = {key: defaults[key] for key in DEFAULT_WIRING if key in defaults}
 
     def _once(self, kind: str, more: str, raw: object, make: Any) -> Any:
-        key = (kind, more, self.key[0], content(raw))
+        key = (kind, more, self.key[0], content(raw), self.key[1] if uses(raw) else 0)
         found = _memo.get(key)
         if found is None:
             found = make()
@@ -231,7 +248,7 @@ class SpecReader:
         if raw == NONE and family != "pool":
             return None
         if isinstance(raw, Hole):
-            return raw.checked(lambda value: self.part(family, value))
+            return checked(raw, lambda value: self.part(family, value))
         return self._once("part", family, raw, lambda: self._part(family, raw))
 
     def default_type(self, family: str) -> str | None:
@@ -249,11 +266,7 @@ class SpecReader:
             if kind is None or kind == own:
                 fields = {info.alias or name for name, info in cls.model_fields.items()}
                 given = merge({k: v for k, v in usual.items() if k in fields or kind}, given)
-        known = tuple(info.alias or name for name, info in cls.model_fields.items())
-        try:
-            return cls.read(given, self)
-        except ValidationError as error:
-            raise Refusal(explain(error, known)) from None
+        return cls.read(given, self)
 
     def _typed(self, family: str, raw: Any) -> tuple[Any, type[Part]]:
         """The mapping with its type, and the class of that type."""
@@ -294,7 +307,7 @@ class SpecReader:
         if raw == NONE:
             return None
         if isinstance(raw, Hole):
-            return raw.checked(lambda value: self.body(value, home))
+            return checked(raw, lambda value: self.body(value, home))
         return self._once("body", home, raw, lambda: self._body(raw, home))
 
     def _body(self, raw: Any, home: str) -> Body:
@@ -338,7 +351,8 @@ class SpecReader:
         if "use" in found:
             found = ["use"]
         if len(found) > 1:
-            refuse(f"an item has one role, but this has {len(found)}: {', '.join(found)}", "write two items", at=(found[1],))
+            hint = "write two items, one after the other"
+            refuse(f"an item has one role, but this has {len(found)}: {', '.join(found)}", hint, at=(Key(found[1]),))
         role = found[0] if found else ""
         given = {key: raw[key] for key in raw if key in WIRING}
         rest = [key for key in raw if key not in WIRING and key != role]
@@ -349,7 +363,7 @@ class SpecReader:
             _collect(faults, (), lambda: self._check_use(item))
         else:
             known = (*WIRING, *roles(), *COMPOSITE) if rest else ()
-            faults += [((key,), f"unknown key `{key}`", self._unknown(key, known, role)) for key in rest]
+            faults += [((Key(key),), f"unknown key `{key}`", self._unknown(key, known, role)) for key in rest]
         if not role and not rest and not given.keys() & {"from", "write"}:
             refuse("an item needs a role, `from` or `write`", did_you_mean("", ("mixer", "mlp", "conv", "body", "use")))
         if role:
@@ -395,6 +409,10 @@ class SpecReader:
         return self._once("wiring", "natural" if natural else "", dict(given), lambda: self._wiring(given, natural))
 
     def _wiring(self, given: Mapping[str, Any], natural: bool) -> Wiring:
+        return Wiring.read(self.full_wiring(given, natural), self)
+
+    def full_wiring(self, given: Mapping[str, Any], natural: bool) -> dict[str, Any]:
+        """The wiring as written, with the defaults of what is residual by nature."""
         full = dict(given)
         if natural:
             plain = given.get("residual") is False
@@ -410,10 +428,7 @@ class SpecReader:
                 full["pre"] = self.default_type("norm")
             if plain:
                 full["residual"] = False
-        try:
-            return Wiring.read(full, self)
-        except ValidationError as error:
-            raise Refusal(explain(error, WIRING)) from None
+        return full
 
     # ------------------------------------------------------------ defines
 
@@ -426,7 +441,8 @@ class SpecReader:
         faults: list[Any] = []
         for key in item.args:
             if key not in args and key not in optional:
-                faults.append(((key,), f"`{name}` has no argument `{key}`", did_you_mean(key, (*args, *optional, *WIRING))))
+                hint = did_you_mean(key, (*args, *optional, *WIRING))
+                faults.append(((Key(key),), f"`{name}` has no argument `{key}`", hint))
         for key in args:
             if key not in item.args:
                 faults.append((("use",), f"`{name}` needs the argument `{key}`", ""))
@@ -448,7 +464,13 @@ class SpecReader:
         define = self.define(name)
         if "body" not in define:
             refuse(f"`{name}` is a stage: it stands among the stages, not in a body", at=("use",))
-        return self.body(define["body"], "item")
+        if name in self.opened:
+            refuse(f"`{name}` is made of itself: {' -> '.join([*self.opened, name])}", at=("use",))
+        self.opened.append(name)
+        try:
+            return self.body(define["body"], "item")
+        finally:
+            self.opened.pop()
 
     def _lates(self, item: Item, raw: Mapping[str, Any]) -> frozenset[Late]:
         """Late values of the item that depend on more than features, seen from outside of its repetition."""
@@ -523,13 +545,19 @@ def _tokens(value: Any, reader: Reader) -> Any:
     if isinstance(value, dict):
         return Tokens.read(value, reader)
     names = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else ()
-    if not names or not all(isinstance(name, str) and name.isidentifier() for name in names):
+    if not names:
         refuse(f"`tokens` must be a list of names such as [cls, dist], or {{count: 16}}, but is {describe(value)}")
-    if len(set(names)) < len(names):
-        refuse(f"`tokens` names one token twice: {describe(value)}")
-    taken = [name for name in names if name in PLACES]
-    if taken:
-        refuse(f"a token cannot be called '{taken[0]}', which has a meaning in `at`")
+    faults: list[Any] = []
+    for index, name in enumerate(names):
+        at = (index,) if isinstance(value, list) else ()
+        if not isinstance(name, str) or not name.isidentifier():
+            faults.append((at, f"a token must have a name of letters, digits and `_`, but it is {describe(name)}", ""))
+        elif name in PLACES:
+            faults.append((at, f"a token cannot be called `{name}`, which has a meaning in `at`", ""))
+        elif name in names[:index]:
+            faults.append((at, f"the token `{name}` is named twice", ""))
+    if faults:
+        raise Refusal(faults)
     return names
 
 
@@ -573,8 +601,15 @@ def _pools(value: Any, reader: Any) -> Any:
     if value is None:
         return None
     values = value if isinstance(value, (list, tuple)) else (value,)
-    pools = tuple(reader.part("pool", entry) for entry in values)
-    return pools if isinstance(value, (list, tuple)) else pools[0]
+    faults: list[Any] = []
+    pools: list[Any] = []
+    for index, entry in enumerate(values):
+        _collect(faults, (index,), lambda entry=entry: pools.append(reader.part("pool", entry)))
+    if not isinstance(value, (list, tuple)):
+        faults = [(loc[1:], message, hint) for loc, message, hint in faults]
+    if faults:
+        raise Refusal(faults)
+    return tuple(pools) if isinstance(value, (list, tuple)) else pools[0]
 
 
 def _outputs(value: Any, reader: Any) -> Any:
@@ -609,12 +644,26 @@ class Head(Fields):
 def _head(value: Any, reader: Any) -> Any:
     if isinstance(value, (Head, type(None))):
         return value
-    raw = value if isinstance(value, dict) and value.keys() <= HEAD_KEYS else {"body": value}
+    raw = value if _is_head(value) else {"body": value}
     try:
-        return Head.read(raw, reader)
-    except ValidationError as error:
-        found = explain(error, tuple(HEAD_KEYS))
-        raise Refusal([(loc[1:] if raw is not value else loc, message, hint) for loc, message, hint in found]) from None
+        head = Head.read(raw, reader)
+    except Refusal as error:
+        items = [(loc[1:] if raw is not value else loc, message, hint) for loc, message, hint in error.items]
+        raise Refusal(items) from None
+    layouts = [name for name in ("body", "outputs") if getattr(head, name) is not None]
+    if layouts:
+        both = [*layouts, *(name for name in ("norm", "pool", "bias", "init") if name in head.model_fields_set)]
+        if len(both) > 1:
+            hint = "a body or an output holds its own norm, pool and classifier"
+            refuse(f"`{both[0]}` says all of the head, but `{both[1]}` stands beside it", hint, at=(Key(both[1]),))
+    return head
+
+
+def _is_head(value: Any) -> bool:
+    """Whether a head is the mapping of a head, not a body."""
+    if not isinstance(value, dict):
+        return False
+    return not any(key in COMPOSITE or key in WIRING or is_role(key) for key in value.keys() - HEAD_KEYS)
 
 
 HEAD_KEYS = {info.alias or name for name, info in Head.model_fields.items()}
@@ -626,6 +675,12 @@ class DropPath(Fields):
     rate: Rate | list[Rate] = 0.0
     schedule: Literal["linear", "constant", "per_stage"] = "linear"
     ends: Literal["closed", "open"] = "closed"
+
+    @model_validator(mode="after")
+    def _rates(self) -> DropPath:
+        if isinstance(self.rate, list) and self.schedule != "per_stage":
+            refuse(f"must be one number where `schedule` is '{self.schedule}', but is {describe(self.rate)}", at=("rate",))
+        return self
 
 
 def _model_drop(value: Any, reader: Reader) -> Any:
@@ -648,7 +703,7 @@ def _stages(value: Any, reader: Any) -> Any:
 
 def _stage(reader: SpecReader, raw: Any) -> Any:
     if isinstance(raw, Hole):
-        return raw.checked(reader.stage)
+        return checked(raw, reader.stage)
     if not isinstance(raw, dict):
         refuse(f"a stage is a mapping, but this is {describe(raw)}")
     return reader._once("stage", "", raw, lambda: _read_stage(reader, raw))
@@ -659,15 +714,15 @@ def _read_stage(reader: SpecReader, raw: Mapping[str, Any]) -> Any:
         item = Item("use", {})
         item.use, item.args = raw["use"], {key: value for key, value in raw.items() if key != "use"}
         reader._check_use(item)
+        if "stage" not in reader.define(item.use):
+            refuse(f"`{item.use}` is a body: it stands in a body, not among the stages", f"`body: {{use: {item.use}}}`", at=("use",))
         return UsedStage(item.use, item.args)
-    try:
-        stage = Stage.read(raw, reader)
-    except ValidationError as error:
-        raise Refusal(explain(error, STAGE)) from None
+    stage = Stage.read(raw, reader)
     if stage.block is not None and stage.body is not None:
-        refuse("a stage has a `body`, or `depth` and `block`, not both", at=("block",))
+        refuse("a stage has `body`, or `depth` and `block`, but this has `body` and `block`", at=(Key("block"),))
     if (stage.block is None) != (stage.depth is None):
-        refuse("`depth` and `block` belong together", at=("depth" if stage.block is None else "block",))
+        there, missing = ("depth", "block") if stage.block is None else ("block", "depth")
+        refuse(f"`{there}` needs `{missing}` beside it", "a body that is not repeated is `body`", at=(Key(there),))
     return stage
 
 
@@ -683,10 +738,18 @@ def _inits(value: Any, reader: Reader) -> Any:
         return {}
     if not isinstance(value, dict):
         refuse(f"`init` must be a mapping of families to initial values, but is {describe(value)}")
-    unknown = [key for key in value if key not in INIT_FAMILIES]
-    if unknown:
-        refuse(f"unknown key `{unknown[0]}`", did_you_mean(unknown[0], INIT_FAMILIES), at=(unknown[0],))
-    return {key: entry if not isinstance(entry, (dict, str, int, float)) else read_init(entry) for key, entry in value.items()}
+    faults: list[Any] = []
+    made: dict[str, Any] = {}
+    for key, entry in value.items():
+        if key not in INIT_FAMILIES:
+            faults.append(((Key(key),), f"unknown key `{key}`", did_you_mean(key, INIT_FAMILIES)))
+        elif isinstance(entry, (Late, Hole)):
+            faults.append(((key,), f"`{key}` must be written out, but is {describe(entry)}", ""))
+        elif entry is not None:
+            _collect(faults, (key,), lambda key=key, entry=entry: made.update({key: read_init(entry)}))
+    if faults:
+        raise Refusal(faults)
+    return made
 
 
 def _raw_mapping(value: Any, reader: Reader) -> Any:

@@ -1,0 +1,81 @@
+"""Mixers and dynamic convolutions in one table: the axes on which they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from vitdsl.features import Feature
+from vitdsl.graph.frames import Call, Frame, Graph, Node, joined
+from vitdsl.parts.primitives.dynamic_conv import DynamicConv
+from vitdsl.parts.primitives.weigh import Weigh
+
+ROW = ("module", "bank", "selection", "kernel", "activation", "size")
+
+
+def axes(graph: Graph) -> list[dict[str, str]]:
+    """A row for every mixer and dynamic convolution: module, bank, selection, kernel, activation and kernel size.
+
+    Repetitions that share a frame share a row; `{n}` stands for their number.
+    """
+    return [dict(zip(ROW, row, strict=True)) for row in _frame(graph.frame, "")]
+
+
+def _frame(frame: Frame, prefix: str) -> Iterator[tuple[str, ...]]:
+    for step in frame.steps:
+        if isinstance(step, Call):
+            seen: set[int] = set()
+            for number, inner in enumerate(step.frames):
+                if id(inner) not in seen:
+                    seen.add(id(inner))
+                    count = sum(other is inner for other in step.frames)
+                    place = ("{n}" if count > 1 else str(number)) if step.numbered else ""
+                    yield from _frame(inner, joined(joined(prefix, step.path), place))
+        elif step.op.type in ("attend", "scores", "modulate", "performer_attend", "dynamic_conv"):
+            yield _row(frame, step, joined(prefix, step.path).rpartition(".")[0])
+
+
+def _row(frame: Frame, node: Node, module: str) -> tuple[str, ...]:
+    features = [frame.features[number] for number in node.inputs]
+    if isinstance(node.op, DynamicConv):
+        return _convolution(node.op, features[0], joined(module, "conv"))
+    keys = features[1]
+    selection = f"own window of {keys}" if node.times > 1 else "all"
+    bias = f" + {_position(frame, node)}" if "bias" in getattr(node.op, "extras", ()) else ""
+    kernel = "depth-wise" if node.op.type == "modulate" else f"point-wise, {getattr(node.op, 'heads', 1)} heads"
+    return module, _bank(frame, node, keys), selection, kernel, _activation(frame, node) + bias, "1x1"
+
+
+def _bank(frame: Frame, node: Node, keys: Feature) -> str:
+    """What the kernels are made of, and how many there are."""
+    root = node.path.rpartition(".")[0]
+    made = [
+        step.op.type for step in frame.steps
+        if isinstance(step, Node) and step.path.startswith((f"{root}.bank", f"{root}.projection.k")) and step.cost.params
+    ]  # fmt: skip
+    how = f" by {' and '.join(dict.fromkeys(made))}" if made else ""
+    return f"{keys.num_tokens} tokens{how}"
+
+
+def _activation(frame: Frame, node: Node) -> str:
+    if node.op.type == "performer_attend":
+        return "random features"
+    if node.op.type == "modulate":
+        return "none"
+    root = node.path.rpartition(".")[0]
+    for step in frame.steps:
+        if isinstance(step, Node) and isinstance(step.op, Weigh) and step.path.startswith(root):
+            return step.op.activation + ("" if step.op.normalize == "none" else f" / {step.op.normalize}")
+    return "softmax"
+
+
+def _position(frame: Frame, node: Node) -> str:
+    root = node.path.rpartition(".")[0]
+    return next((s.op.type for s in frame.steps if isinstance(s, Node) and s.path == f"{root}.position"), "bias")
+
+
+def _convolution(op: DynamicConv, x: Feature, module: str) -> tuple[str, ...]:
+    kernels = op.kernels
+    bank = f"{kernels.count} learned kernels" if kernels.count else f"generated, reduction {kernels.reduction}"
+    kernel = "full" if kernels.count and op.conv.groups == 1 else "depth-wise"
+    activation = f"softmax / {kernels.temperature:g}" if kernels.count else "none"
+    return module, bank, f"per {kernels.by}", kernel, activation, f"{op.conv.kernel[0]}x{op.conv.kernel[1]}"

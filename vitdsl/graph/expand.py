@@ -1,0 +1,224 @@
+"""The expanded spec: uses, forms and defaults written out, so that only general items are left."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from typing import Any
+
+from vitdsl.errors import ExpressionError
+from vitdsl.expressions import Late, parse
+from vitdsl.holes import Hole
+from vitdsl.parts.base import NONE, Fields, LateList, Part
+from vitdsl.spec import Body, Item, SpecReader, UsedStage
+from vitdsl.tree import Map
+
+KEPT = ("name", "paper", "input", "classes", "vars", "drop_path", "init")
+
+
+def expanded(spec: Any) -> Map:
+    """The tree of a spec that says the same without defaults, defines and forms.
+
+    Args:
+        spec: a `vitdsl.api.Spec`.
+    """
+    expander = Expander(spec.reader)
+    tree = Map({key: spec.tree[key] for key in KEPT if key in spec.tree})
+    tree["stages"] = [expander.stage(stage) for stage in spec.model.stages]
+    if spec.model.head is not None:
+        tree["head"] = expander.head(spec.model.head)
+    return tree
+
+
+class Expander:
+    """Writes validated objects back as a tree, expanding what can be expanded."""
+
+    def __init__(self, reader: SpecReader) -> None:
+        self.reader = reader
+
+    # ------------------------------------------------------------ stages and head
+
+    def stage(self, stage: Any) -> dict[str, Any]:
+        """A stage; one that a define gives is written out."""
+        if isinstance(stage, UsedStage):
+            define = self.reader.define(stage.use)
+            raw = substituted(define["stage"], self._arguments(stage.args, define))
+            return self.stage(self.reader.stage(raw))  # type: ignore[attr-defined]
+        return self.fields(stage)
+
+    def head(self, head: Any) -> Any:
+        """The head: its own body stands for it."""
+        return self.fields(head)["body"] if head.model_fields_set == {"body"} else self.fields(head)
+
+    def _arguments(self, args: Mapping[str, Any], define: Mapping[str, Any]) -> dict[str, Any]:
+        made = dict(args)
+        for name, raw in (define.get("optional") or {}).items():
+            if name not in made:
+                made[name] = substituted(raw, made)
+        return made
+
+    # ------------------------------------------------------------ values
+
+    def value(self, value: Any) -> Any:
+        """Any validated value as a tree."""
+        if isinstance(value, Body):
+            return self.body(value)
+        if isinstance(value, Part):
+            return self.part(value)
+        if isinstance(value, Fields):
+            return self.fields(value)
+        if isinstance(value, Item):
+            return self.item(value)
+        if isinstance(value, Hole):
+            return value.raw
+        if isinstance(value, dict):
+            return {key: self.value(entry) for key, entry in value.items()}
+        if isinstance(value, (list, tuple, LateList)):
+            return [self.value(entry) for entry in value]
+        return value
+
+    def fields(self, fields: Fields) -> dict[str, Any]:
+        """A mapping with what was given; a part or body that is nothing is `none`."""
+        if getattr(fields, "off", False) is True:
+            return NONE  # type: ignore[return-value]
+        made = {}
+        for name, value in fields.written.items():
+            alias = type(fields).model_fields[name].alias or name
+            if value is not None:
+                made[alias] = self.value(value)
+            elif name in fields.structured:
+                made[alias] = NONE
+        return made
+
+    def part(self, part: Part) -> dict[str, Any]:
+        """A part with its type."""
+        given = self.fields(part)
+        return {"type": part.type, **{key: value for key, value in given.items() if key != "type"}}
+
+    # ------------------------------------------------------------ bodies
+
+    def body(self, body: Any) -> Any:
+        """A body: a list of items, or one bare part."""
+        if isinstance(body, Late):
+            return body
+        if not body.bare:
+            return [made for item in body.items for made in self.items(item, alone=len(body.items) == 1)]
+        part = body.items[0].part
+        if part is None or isinstance(part, (Late, Hole)):
+            return NONE if part is None else self.value(part)
+        if not part.expands:
+            return self.part(part)
+        raw = part.expand()
+        return self.body(self.reader.body(raw["body"] if raw.keys() == {"body"} else [raw], "item"))
+
+    def items(self, item: Any, alone: bool) -> list[Any]:
+        """What one item becomes: a `use` that is all of its body is spliced into it."""
+        if isinstance(item, (Late, Hole)):
+            return [self.value(item)]
+        if item.role == "use" and alone and not item.given:
+            return self._used(item)
+        return [self.item(item)]
+
+    def _used(self, item: Item) -> list[Any]:
+        define = self.reader.define(item.use)
+        raw = substituted(define["body"], self._arguments(item.args, define))
+        made = self.body(self.reader.body(raw, "item"))
+        return made if isinstance(made, list) else [made]
+
+    def item(self, item: Item) -> Any:
+        """One item, its wiring in full."""
+        if item.part is not None and not isinstance(item.part, (Late, Hole)) and item.part.expands:
+            return self.item(self.reader.item({**item.part.expand(), **item.given}))
+        wiring = self._wiring(item)
+        if item.role == "use":
+            return {**wiring, "body": self._used(item)}
+        if item.role == "body":
+            return {**wiring, "body": self.body(item.body)}
+        if item.role == "parallel":
+            return {**wiring, "parallel": [self.body(branch) for branch in item.branches]}
+        if not item.role:
+            return wiring
+        return {**wiring, item.role: NONE if item.part is None else self.value(item.part)}
+
+    def _wiring(self, item: Item) -> dict[str, Any]:
+        """The wiring with the defaults in it, so that none are needed."""
+        full = self.reader.full_wiring(item.given, item.natural)
+        if item.natural and "pre" not in full and full.get("residual") is not False:
+            full["pre"] = NONE
+        made = {}
+        for key, value in full.items():
+            home = {"pre": "norm", "post": "norm"}.get(key)
+            if value is None:
+                continue
+            if home and value != NONE and not isinstance(value, (Late, Body)):
+                value = self.body(self.reader.body(value, home))
+            elif key == "residual" and isinstance(value, dict):
+                value = self._residual(value)
+            made[key] = self.value(value)
+        return made
+
+    def _residual(self, raw: Mapping[str, Any]) -> dict[str, Any]:
+        made = dict(raw)
+        for key, home in (("shortcut", "item"), ("after", "activation")):
+            if key in made and not isinstance(made[key], (Late, Body)) and made[key] not in (NONE, "value", "query"):
+                made[key] = self.body(self.reader.body(made[key], home))
+        return made
+
+
+# ---------------------------------------------------------------- substitution
+
+
+def substituted(node: Any, env: Mapping[str, Any]) -> Any:
+    """A tree with the names of `env` put in, also inside expressions that still name others."""
+    if isinstance(node, Late):
+        return _partly(node, env)
+    if isinstance(node, Hole):
+        return Hole(substituted(node.raw, env))
+    if isinstance(node, dict):
+        return Map({key: substituted(value, env) for key, value in node.items()})
+    if isinstance(node, list):
+        return [substituted(value, env) for value in node]
+    return node
+
+
+def _partly(late: Late, env: Mapping[str, Any]) -> Any:
+    """A late value with some of its names put in."""
+    known = {name: env[name] for name in late.names if name in env}
+    if not known:
+        return late
+    if known.keys() == late.names and not any(isinstance(value, Late) for value in known.values()):
+        return late.evaluate(env)
+    if not late.text.strip().startswith("$("):
+        return _dotted(late, known)
+    tree = _Names(known).visit(ast.parse(late.text.strip()[2:-1].strip(), mode="eval"))
+    return parse(f"$({ast.unparse(tree)})")
+
+
+def _dotted(late: Late, known: Mapping[str, Any]) -> Any:
+    """`$name`, or a dotted name some of whose segments are known."""
+    if late.text.strip() == f"${next(iter(late.names))}":
+        return next(iter(known.values()))
+    words = [str(known.get(word[1:], word)) if word.startswith("$") else word for word in late.text.strip().split(".")]
+    return parse(".".join(words))
+
+
+class _Names(ast.NodeTransformer):
+    """Puts numbers, and other expressions, in the place of names."""
+
+    def __init__(self, known: Mapping[str, Any]) -> None:
+        self.known = known
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        """The value of a name, where it is known."""
+        if node.id not in self.known:
+            return node
+        value = self.known[node.id]
+        if isinstance(value, Late):
+            text = value.text.strip()
+            return ast.parse(text[2:-1] if text.startswith("$(") else text[1:], mode="eval").body
+        if isinstance(value, (dict, list)):
+            raise ExpressionError(f"`{node.id}` is no number, and the expression names what is not known yet")
+        return ast.Constant(value)
+
+
+__all__ = ["expanded", "substituted"]

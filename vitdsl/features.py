@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from vitdsl.errors import ShapeError
 
+_new = tuple.__new__  # a NamedTuple of known values, made without the detour through its signature
 BYTES_PER_VALUE = 4
 """Activations are counted as float32."""
 
@@ -31,7 +32,8 @@ class Feature(NamedTuple):
     @property
     def size(self) -> int:
         """Number of values of one image."""
-        return self.num_tokens * self.dim
+        dim, grid, tokens, count = self
+        return (len(tokens) + count + (grid[0] * grid[1] if grid else 0)) * dim
 
     def __str__(self) -> str:
         names = "".join(f"{name}+" for name in self.tokens)
@@ -40,7 +42,8 @@ class Feature(NamedTuple):
 
     def with_dim(self, dim: int) -> Feature:
         """The same tokens with another width."""
-        return Feature(dim, self.grid, self.tokens, self.count)
+        _, grid, tokens, count = self
+        return _new(Feature, (dim, grid, tokens, count))
 
     @property
     def grid_only(self) -> Feature:
@@ -68,9 +71,9 @@ class Cost(NamedTuple):
 
     def times(self, count: int) -> Cost:
         """The cost of `count` such things, each with parameters of its own."""
-        return Cost(self.params * count, self.trainable_params * count, self.macs * count, self.activation_bytes * count)
+        return self if count == 1 else Cost(*(value * count for value in self))
 
 
 def weights(params: int, macs: int = 0, *, frozen: int = 0) -> Cost:
     """Cost of an operator with `params` trainable values, `frozen` fixed ones, and `macs` multiply-adds."""
-    return Cost(params + frozen, params, macs)
+    return _new(Cost, (params + frozen, params, macs, 0))

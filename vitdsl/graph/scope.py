@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from types import ModuleType
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,6 +18,17 @@ from vitdsl.parts.fields import Refusal, explain
 from vitdsl.parts.primitives.drop_path import DropPath
 from vitdsl.parts.primitives.dropout import Dropout
 from vitdsl.spec import PLACES, SpecReader
+
+_new = tuple.__new__
+
+
+@cache
+def _items() -> ModuleType:
+    """The module that runs items, which is written on top of this one."""
+    from vitdsl.graph import items
+
+    return items
+
 
 class Surroundings:
     """What is the same all over one elaboration.
@@ -42,7 +55,7 @@ class Builder:
         self.frame, self.outer = Frame(), outer
         self.streams: dict[str, Value] = {}
         self.paths: set[str] = set()
-        self.cost = [0, 0, 0, 0]
+        self.costs: list[Cost] = []
 
     def value(self, feature: Feature) -> Value:
         """A new value."""
@@ -80,15 +93,11 @@ class Builder:
 
     def spend(self, cost: Cost) -> None:
         """Counts a cost."""
-        own = self.cost
-        own[0] += cost.params
-        own[1] += cost.trainable_params
-        own[2] += cost.macs
-        own[3] += cost.activation_bytes
+        self.costs.append(cost)
 
     def done(self) -> Frame:
         """The frame, with what it wrote."""
-        self.frame.cost = Cost(*self.cost)
+        self.frame.cost = Cost(*map(sum, zip(*self.costs, strict=True)))
         return self.frame
 
 
@@ -131,7 +140,8 @@ class Scope:
         if self.current is None:
             assert self.here is not None
             return self.here
-        return self.builder.read(self.current)
+        builder = self.builder
+        return builder.streams.get(self.current) or builder.read(self.current)
 
     @flow.setter
     def flow(self, value: Value) -> None:
@@ -175,12 +185,13 @@ class Scope:
                 builder.paths.add(where)
                 if shared:
                     params = trainable = 0
-        cost = Cost(params, trainable, macs * times, 0 if op.view else output.size * BYTES_PER_VALUE * times)
-        value = Value(len(frame.features), output)
+        cost = _new(Cost, (params, trainable, macs * times, 0 if op.view else output.size * BYTES_PER_VALUE * times))
+        index = len(frame.features)
         frame.features.append(output)
-        builder.spend(cost)
-        frame.steps.append(Node(where, op, tuple([x.index for x in inputs]), value.index, cost, shared, times, place))
-        return value
+        builder.costs.append(cost)
+        read = tuple([x.index for x in inputs])
+        frame.steps.append(_new(Node, (where, op, read, index, cost, shared, times, place)))
+        return Value(index, output)
 
     def bound(self, part: Part, x: Feature) -> Part:
         """The part with its late values put in, which see the feature that enters it."""
@@ -195,10 +206,8 @@ class Scope:
 
     def emit(self, part: Part, x: Value, path: str) -> Value:
         """Binds a part to what enters it, and lets it write its nodes."""
-        from vitdsl.graph.items import expand_part
-
-        bound = self.bound(part, x.feature)
-        return expand_part(self, bound, x, path)
+        bound = self.bound(part, x.feature) if part.open else part
+        return _items().expand_part(self, bound, x, path) if bound.expands else bound.emit(self, x, path)
 
     def emit_dropout(self, rate: float, x: Value, path: str) -> Value:
         """Dropout, where the rate is not 0."""
@@ -208,11 +217,9 @@ class Scope:
         """Runs a body inside an operator, on a value of its own."""
         if body is None:
             return x
-        from vitdsl.graph.items import run_body
-
         inside = self.child(None, x, path)
         inside.drop = "none"
-        run_body(inside, body)
+        _items().run_body(inside, body)
         return inside.flow
 
     def drop_path(self, x: Value) -> Value:

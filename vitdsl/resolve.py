@@ -7,23 +7,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from vitdsl.errors import ExpressionError, Mark, Problem, Source, SpecError, did_you_mean
 from vitdsl.editing import fold, merge, names_in, put
-from vitdsl.expressions import Late, parse
-from vitdsl.holes import KEYS as HOLE_KEYS
+from vitdsl.errors import Mark, Problem, Source, SpecError, did_you_mean
+from vitdsl.expressions import Late
 from vitdsl.holes import Hole
-from vitdsl.source import Map, Seq, format_path, parse_path, read, read_file
+from vitdsl.reading import recognise, shipped
+from vitdsl.source import Map, Seq, parse_path, read, read_file
 
-PROSE = ("name", "paper")
-"""Keys of a file whose text is never late."""
 MAX_EXTENDS = 16
-
-
-def shipped(folder: str = "") -> Path:
-    """Where the shipped specs are: beside the sources, or in the wheel."""
-    here = Path(__file__).parent
-    root = here / "_specs" if (here / "_specs").is_dir() else here.parent / "specs"
-    return root / folder if folder else root
 
 
 def find(name: str, beside: Path | None = None) -> Path:
@@ -47,10 +38,10 @@ def find(name: str, beside: Path | None = None) -> Path:
 def load_tree(source: str | Path | Mapping[str, Any]) -> Map:
     """The file as written, late values recognised: a path, a shipped name, YAML text or a mapping."""
     if isinstance(source, Mapping):
-        return _mapping(_recognise(_positioned(source), ()), None)
+        return _mapping(recognise(_positioned(source), ()), None)
     text = str(source)
     if isinstance(source, str) and ("\n" in text or ":" in text.replace(":\\", "")):
-        return _mapping(_recognise(read(text, "<text>"), ()), None)
+        return _mapping(recognise(read(text, "<text>"), ()), None)
     return _read_cached(find(text))
 
 
@@ -68,7 +59,7 @@ def _read(path: Path, stamp: Any) -> Map:
     files = _files()
     if path in files and files[path][0] == stamp:
         return files[path][1]
-    tree = _mapping(_recognise(read_file(path), ()), path)
+    tree = _mapping(recognise(read_file(path), ()), path)
     if len(files) >= 512:
         files.clear()
     files[path] = (stamp, tree)
@@ -91,39 +82,6 @@ def _positioned(value: Any) -> Any:
     return value
 
 
-def _recognise(node: Any, path: tuple[str | int, ...]) -> Any:
-    """Strings with `$` become late values, mappings with `choose` or `range` holes; all faults at once."""
-    problems: list[Problem] = []
-    tree = _late(node, None, path, problems)
-    if problems:
-        raise SpecError(problems)
-    return tree
-
-
-def _late(node: Any, mark: Mark | None, path: tuple[str | int, ...], problems: list[Problem]) -> Any:
-    if isinstance(node, str) and "$" in node:
-        try:
-            late = parse(node)
-            return late.evaluate({}) if isinstance(late, Late) and not late.names else late
-        except ExpressionError as error:
-            problems.append(Problem(error.message, format_path(path), mark, error.hint))
-            return node
-    if isinstance(node, Map):
-        made = Map()
-        for key, value in node.items():
-            where = node.marks[key][1] if key in node.marks else None
-            prose = not path and key in PROSE
-            made[key] = value if prose else _late(value, where, (*path, key), problems)
-        made.pos, made.marks = node.pos, node.marks
-        return Hole(made) if ("choose" in made or "range" in made) and made.keys() <= HOLE_KEYS else made
-    if isinstance(node, Seq):
-        marks = node.marks or [None] * len(node)
-        made = Seq([_late(v, m, (*path, i), problems) for i, (v, m) in enumerate(zip(node, marks, strict=True))])
-        made.pos, made.marks = node.pos, node.marks
-        return made
-    return node
-
-
 def resolve(source: str | Path | Mapping[str, Any], settings: Mapping[str, Any] | None = None) -> Map:
     """The merged file: what it extends below it, `set` and then `settings` put in, variables folded.
 
@@ -142,7 +100,7 @@ def resolve(source: str | Path | Mapping[str, Any], settings: Mapping[str, Any] 
     if settings:
         for path, value in settings.items():
             origin = Mark(Source("--set", f"{path}={value}"), 1, 1)
-            tree = put(tree, parse_path(path, "--set"), _recognise(_positioned(value), ()), origin, path)
+            tree = put(tree, parse_path(path, "--set"), recognise(_positioned(value), ()), origin, path)
     return _named(_folded(tree), names)
 
 

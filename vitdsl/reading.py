@@ -1,0 +1,55 @@
+"""Files of specs as they are written: where the shipped ones are, and which of their values are late or open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from vitdsl.errors import ExpressionError, Mark, Problem, SpecError
+from vitdsl.expressions import Late, parse
+from vitdsl.holes import KEYS as HOLE_KEYS
+from vitdsl.holes import Hole
+from vitdsl.tree import Map, Seq, format_path
+
+PROSE = ("name", "paper")
+"""Keys of a file whose text is never late."""
+
+
+def shipped(folder: str = "") -> Path:
+    """Where the shipped specs are: beside the sources, or in the wheel."""
+    here = Path(__file__).parent
+    root = here / "_specs" if (here / "_specs").is_dir() else here.parent / "specs"
+    return root / folder if folder else root
+
+
+def recognise(node: Any, path: tuple[str | int, ...]) -> Any:
+    """Strings with `$` become late values, mappings with `choose` or `range` holes; all faults at once."""
+    problems: list[Problem] = []
+    tree = _late(node, None, path, problems)
+    if problems:
+        raise SpecError(problems)
+    return tree
+
+
+def _late(node: Any, mark: Mark | None, path: tuple[str | int, ...], problems: list[Problem]) -> Any:
+    if isinstance(node, str) and "$" in node:
+        try:
+            late = parse(node)
+            return late.evaluate({}) if isinstance(late, Late) and not late.names else late
+        except ExpressionError as error:
+            problems.append(Problem(error.message, format_path(path), mark, error.hint))
+            return node
+    if isinstance(node, Map):
+        made = Map()
+        for key, value in node.items():
+            where = node.marks[key][1] if key in node.marks else None
+            prose = not path and key in PROSE
+            made[key] = value if prose else _late(value, where, (*path, key), problems)
+        made.pos, made.marks = node.pos, node.marks
+        return Hole(made) if ("choose" in made or "range" in made) and made.keys() <= HOLE_KEYS else made
+    if isinstance(node, Seq):
+        marks = node.marks or [None] * len(node)
+        made = Seq([_late(v, m, (*path, i), problems) for i, (v, m) in enumerate(zip(node, marks, strict=True))])
+        made.pos, made.marks = node.pos, node.marks
+        return made
+    return node

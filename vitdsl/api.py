@@ -8,19 +8,18 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
+from vitdsl.declared import judge
 from vitdsl.dump import dump_tree
-from vitdsl.errors import Problem, SpecError
+from vitdsl.errors import Problem, ShapeError, SpecError
 from vitdsl.graph.analysis import Analysis
 from vitdsl.graph.elaborate import elaborate
 from vitdsl.graph.faults import problem_of
 from vitdsl.graph.frames import Graph
-from vitdsl.parts.fields import explain
+from vitdsl.parts.fields import Refusal
+from vitdsl.places import holes_in, open_holes, problem
 from vitdsl.resolve import resolve
-from vitdsl.source import Map, format_path, lookup
-from vitdsl.spec import MODEL, Model, SpecReader
-from vitdsl.errors import ShapeError
+from vitdsl.source import Map
+from vitdsl.spec import Model, SpecReader
 
 if TYPE_CHECKING:
     import torch
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from vitdsl.checkpoints.table import Table
     from vitdsl.compiler.model import VisionModel
 
+TOO_DEEP = "bodies and their arguments are nested too deep here, or made of one another"
 MAX_PARAMS = 10**11
 """A model with more parameters is not built unless the caller allows it."""
 
@@ -67,10 +67,14 @@ class Spec:
         """
         given = (size, size) if isinstance(size, int) else size
         if given not in self._graphs:
+            if holes_in(self.tree):
+                raise SpecError(open_holes(self.tree))
             try:
                 self._graphs[given] = elaborate(self.model, self.reader, given)
             except ShapeError as fault:
                 raise SpecError(problem_of(fault, self.tree)) from None
+            except RecursionError:
+                raise SpecError(Problem(TOO_DEEP, mark=self.tree.pos)) from None
         return self._graphs[given]
 
     def analyze(self, size: int | tuple[int, int] | None = None) -> Analysis:
@@ -119,18 +123,27 @@ def load(source: str | Path | Mapping[str, Any] | Spec, set: Mapping[str, Any] |
         defaults if isinstance(defaults, dict) else Map(), defines if isinstance(defines, dict) else Map()
     )
     try:
+        faults = judge(reader)
+        if faults:
+            raise Refusal(faults)
         model = Model.read(tree, reader)
-    except ValidationError as error:
-        raise SpecError(_problems(explain(error, MODEL), tree)) from None
+    except Refusal as error:
+        raise SpecError(_problems(error.items, tree, reader)) from None
+    except RecursionError:
+        raise SpecError(Problem(TOO_DEEP, mark=tree.pos)) from None
     return Spec(tree, model, reader)
 
 
-def _problems(found: list[Any], tree: Map) -> list[Problem]:
-    """Refusals of the validation, at their places in the file."""
-    return [
-        Problem(message, format_path(path), lookup(tree, path, key=message.startswith("unknown key")), hint)
-        for path, message, hint in found
-    ]
+def _problems(faults: list[Any], tree: Map, reader: SpecReader) -> list[Problem]:
+    """Refusals at their places in the file; those of what is declared, and those of all the rest."""
+    bad = {location[1] for location, _, _ in faults if location[0] == "defaults" and len(location) > 1}
+    if any(location[0] in ("defaults", "define") and len(location) > 1 for location, _, _ in faults):
+        try:
+            rest = SpecReader({key: value for key, value in reader.defaults.items() if key not in bad}, reader.defines)
+            Model.read(tree, rest)
+        except Refusal as error:
+            faults = [*faults, *error.items]
+    return [problem(tree, *fault) for fault in faults]
 
 
 def build(

@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _BREAK = re.compile(r"\r\n|\r|\n")
 _EXCERPT_WIDTH = 100
@@ -126,16 +126,17 @@ class ShapeError(Exception):
     Args:
         message: what does not fit, with both numbers.
         hint: what would.
+        at: where it is, below the part or item whose rule this is: `("heads",)`.
 
     Attributes:
         trail: path segments appended by enclosing code while the error propagates, so the innermost comes first.
     """
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, hint: str = "", at: tuple[str | int, ...] = ()) -> None:
         super().__init__(message, hint)
         self.message = message
         self.hint = hint
-        self.trail: list[str | int] = []
+        self.trail: list[Any] = [*reversed(at)]
 
     def __str__(self) -> str:
         """Return the message alone."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+SHOWN = 12
+"""Paths of open holes that an error lists."""
 KEYS = frozenset({"choose", "range", "when", "else", "each"})
 
 
@@ -14,19 +16,33 @@ class Hole:
     def __init__(self, raw: Mapping[str, Any]) -> None:
         self.raw = raw
 
-    def checked(self, handler: Callable[[Any], Any]) -> Hole:
-        """The hole, after every alternative was validated as the value that it may become."""
-        for value in self.alternatives:
-            handler(value)
-        return self
+    def malformed(self) -> list[tuple[tuple[str | int, ...], str]]:
+        """What is wrong with the hole itself, each with its location."""
+        raw = self.raw
+        if ("choose" in raw) == ("range" in raw):
+            return [((), "has `choose` or `range`, and not both")]
+        if "choose" in raw:
+            choices = raw["choose"]
+            if not isinstance(choices, (Mapping, list)) or not choices:
+                return [(("choose",), "chooses among a list or a mapping of alternatives")]
+            return []
+        ends = raw["range"]
+        if not isinstance(ends, list) or len(ends) not in (2, 3):
+            return [(("range",), "has a range [lowest, highest] or [lowest, highest, step]")]
+        wrong = [index for index, end in enumerate(ends) if type(end) not in (int, float)]
+        if wrong:
+            return [(("range", index), "has a range of plain numbers") for index in wrong]
+        if ends[0] > ends[1] or (len(ends) == 3 and ends[2] <= 0):
+            return [(("range",), "has a range that goes up, by a step above 0")]
+        return []
 
-    @property
-    def alternatives(self) -> list[Any]:
-        """What may be put in."""
+    def alternatives(self) -> list[tuple[tuple[str | int, ...], Any]]:
+        """What may be put in, each with its location; of a range its two ends and the first step."""
         choices = self.raw.get("choose")
         if isinstance(choices, Mapping):
-            return list(choices.values())
+            return [(("choose", name), value) for name, value in choices.items()]
         if isinstance(choices, list):
-            return list(choices)
+            return [(("choose", index), value) for index, value in enumerate(choices)]
         low, high, *step = self.raw["range"]
-        return [low + i * (step[0] if step else 1) for i in range(int((high - low) / (step[0] if step else 1)) + 1)]
+        second = [(("range", 2), low + step[0])] if step and low + step[0] <= high else []
+        return [(("range", 0), low), (("range", 1), high), *second]

@@ -128,6 +128,12 @@ NESTED = {"windows": ("size", "shift"), "residual": ("input", "output"), "drop_p
 """Keys below wiring keys that are values of the item itself; everything else below is a body with late values of its own."""
 
 
+WRONG_PLACE = {
+    "body": lambda name: (f"`{name}` is a stage: it stands among the stages, not in a body", ""),
+    "stage": lambda name: (f"`{name}` is a body: it stands in a body, not among the stages", f"`body: {{use: {name}}}`"),
+}
+"""What to say where a define of the other kind is used, by the kind that is wanted."""
+
 _numbers = itertools.count()
 
 
@@ -432,12 +438,18 @@ class SpecReader:
 
     # ------------------------------------------------------------ defines
 
-    def _check_use(self, item: Item) -> None:
+    def _check_use(self, item: Item, kind: str = "body") -> None:
         name = item.use
         if not isinstance(name, str):
             refuse(f"`use` needs the name of a define, but it is {describe(name)}", at=("use",))
         define = self.define(name)
+        if not isinstance(define, dict):
+            return  # `declared` says what is wrong with it
+        if kind not in define and ("body" in define or "stage" in define):
+            refuse(*WRONG_PLACE[kind](name), at=("use",))
         args, optional = define.get("args") or [], define.get("optional") or {}
+        if not isinstance(args, list) or not isinstance(optional, dict):
+            return
         faults: list[Any] = []
         for key in item.args:
             if key not in args and key not in optional:
@@ -462,10 +474,8 @@ class SpecReader:
     def defined_body(self, name: str) -> Body:
         """The body of a define."""
         define = self.define(name)
-        if "body" not in define:
-            refuse(f"`{name}` is a stage: it stands among the stages, not in a body", at=("use",))
-        if name in self.opened:
-            refuse(f"`{name}` is made of itself: {' -> '.join([*self.opened, name])}", at=("use",))
+        if name in self.opened or not isinstance(define, dict) or "body" not in define:
+            refuse(f"`{name}` has no body", at=("use",))  # `declared` says what is wrong with it
         self.opened.append(name)
         try:
             return self.body(define["body"], "item")
@@ -476,7 +486,10 @@ class SpecReader:
         """Late values of the item that depend on more than features, seen from outside of its repetition."""
         found = set(_dependent(raw))
         if item.use:
-            inner = self.defined_body(item.use).lates
+            try:
+                inner = self.defined_body(item.use).lates
+            except Refusal:
+                inner = frozenset()  # a fault inside a define is reported there, not at each use
             found |= {late for late in inner if late.names & {"index", "index_1"}}
         if item.wiring.repeat is None:
             return frozenset(found)
@@ -713,9 +726,7 @@ def _read_stage(reader: SpecReader, raw: Mapping[str, Any]) -> Any:
     if "use" in raw:
         item = Item("use", {})
         item.use, item.args = raw["use"], {key: value for key, value in raw.items() if key != "use"}
-        reader._check_use(item)
-        if "stage" not in reader.define(item.use):
-            refuse(f"`{item.use}` is a body: it stands in a body, not among the stages", f"`body: {{use: {item.use}}}`", at=("use",))
+        reader._check_use(item, "stage")
         return UsedStage(item.use, item.args)
     stage = Stage.read(raw, reader)
     if stage.block is not None and stage.body is not None:

@@ -52,6 +52,12 @@ class Repetition:
     index: int
 
 
+class Key(str):
+    """Last segment of a path where the key itself is wrong, not its value."""
+
+    __slots__ = ()
+
+
 Segment = str | int | Repetition
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from vitdsl.errors import Problem, ShapeError
 from vitdsl.graph.repeats import UseTrail
-from vitdsl.tree import Map, format_path, lookup
+from vitdsl.places import problem, spelled
+from vitdsl.tree import Map, format_path
 
 
 def problem_of(fault: ShapeError, tree: Map) -> Problem:
@@ -19,6 +20,6 @@ def problem_of(fault: ShapeError, tree: Map) -> Problem:
             paths.append(["define", segment[0]])
         else:
             paths[-1].append(segment)
-    where = paths[-1]
-    notes = tuple((f"used here, at {format_path(path)}", lookup(tree, path)) for path in reversed(paths[:-1]))
-    return Problem(fault.message, format_path(where), lookup(tree, where), fault.hint, notes)
+    used = [spelled(tree, path) for path in reversed(paths[:-1])]
+    notes = [(f"used here, at {format_path(path)}", mark) for path, mark in used]
+    return problem(tree, paths[-1], fault.message, fault.hint, notes)

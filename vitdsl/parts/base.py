@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, field_validator
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError, field_validator
 from pydantic_core import core_schema
 
+from vitdsl.errors import ExpressionError
 from vitdsl.expressions import Late
 from vitdsl.features import Cost, Feature
 from vitdsl.holes import Hole
+from vitdsl.parts.fields import Refusal, explain
 
 if TYPE_CHECKING:
     from torch import nn
@@ -157,11 +159,29 @@ class Reads:
 def _late_values_pass(cls: type[Fields], value: Any, handler: Any, info: Any) -> Any:
     """Lets a late value stand in the place of any field's value."""
     if isinstance(value, (Late, Hole)):
-        return value if isinstance(value, Late) else value.checked(handler)
+        return value if isinstance(value, Late) else checked(value, handler)
     if type(value) is not str and isinstance(value, list) and info.field_name not in cls.structured:
         if any(isinstance(entry, Late) for entry in value):
             return LateList(value)
     return handler(value)
+
+
+def checked(hole: Hole, handler: Callable[[Any], Any]) -> Hole:
+    """The hole, after what may be put in was validated as the value that it may become.
+
+    Raises:
+        Refusal: with the location of each alternative that does not fit.
+    """
+    faults = [(at, f"a hole {message}", "") for at, message in hole.malformed()]
+    for at, value in [] if faults else hole.alternatives():
+        try:
+            handler(value)
+        except (Refusal, ValidationError) as error:
+            items = error.items if isinstance(error, Refusal) else explain(error)
+            faults += [((*at, *loc), message, hint) for loc, message, hint in items]
+    if faults:
+        raise Refusal(faults)
+    return hole
 
 
 KNOWN = frozenset({int, float, bool, str, tuple, type(None)})
@@ -203,8 +223,15 @@ class Fields(BaseModel):
         """Validates a mapping, some of whose values may be late.
 
         Raises:
-            ValidationError: it does not fit.
+            Refusal: it does not fit.
         """
+        try:
+            return cls._validated(raw, reader)
+        except ValidationError as error:
+            raise Refusal(explain(error, cls)) from None
+
+    @classmethod
+    def _validated(cls, raw: Any, reader: Reader) -> Any:
         if not any_late(raw):
             return cls.final.model_validate(raw, context=reader)
         if cls.final.twin is None:
@@ -225,18 +252,22 @@ class Fields(BaseModel):
         """The same with its late values put in, validated a second time.
 
         Raises:
-            ValidationError: a late value does not fit its field.
-            ExpressionError: a late value cannot be computed.
+            Refusal: a late value cannot be computed, or does not fit its field.
         """
         if not self.open:
             return self
         given = self.written
         for name, value in given.items():
-            if isinstance(value, (Late, LateList)):
-                given[name] = value.evaluate(env)
-            elif isinstance(value, Fields) and not isinstance(value, Part):
-                given[name] = value.bind(env, reader)
-        return self.final.model_validate(given, context=reader)
+            try:
+                if isinstance(value, (Late, LateList)):
+                    given[name] = value.evaluate(env)
+                elif isinstance(value, Fields) and not isinstance(value, Part):
+                    given[name] = value.bind(env, reader)
+            except (ExpressionError, Refusal) as error:
+                items = error.items if isinstance(error, Refusal) else [((), error.message, error.hint)]
+                key = type(self).model_fields[name].alias or name
+                raise Refusal([((key, *loc), message, hint) for loc, message, hint in items]) from None
+        return self.final.read(given, reader)
 
 
 def _is_open(fields: Fields) -> bool:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NoReturn
+import re
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, NoReturn, Union, get_args, get_origin
 
-from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+from pydantic import BaseModel, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic_core import ErrorDetails, core_schema
 
-from vitdsl.errors import did_you_mean
+from vitdsl.errors import did_you_mean, near
 from vitdsl.expressions import Late
+from vitdsl.tree import Key
 
 LARGEST = 10**9
 """No width, size or count of a model is larger."""
@@ -61,35 +64,128 @@ _BOUNDS = {
 }
 
 
-def explain(error: ValidationError, known: tuple[str, ...] = ()) -> list[tuple[tuple[str | int, ...], str, str]]:
-    """What pydantic found, as (location, message, hint); `known` are the keys that the mapping may have."""
-    found = []
+Location = tuple[str | int, ...]
+Fault = tuple[Location, str, str]
+
+
+def explain(error: ValidationError, model: type[BaseModel] | None = None, more: tuple[str, ...] = ()) -> list[Fault]:
+    """What pydantic found, as (location, message, hint).
+
+    Args:
+        error: what a validation raised.
+        model: what was validated, for the names of its keys.
+        more: further keys that the mapping may have.
+    """
+    found: list[Fault] = []
+    unions: dict[Location, list[tuple[Location, Fault, ErrorDetails]]] = {}
+    options: dict[Location, Any] = {}
     for entry in error.errors(include_url=False):
-        context = entry.get("ctx") or {}
-        inner = context.get("error")
+        inner = (entry.get("ctx") or {}).get("error")
         if isinstance(inner, Refusal):
-            found += [((*entry["loc"], *loc), message, hint) for loc, message, hint in inner.items]
-        else:
-            found.append((entry["loc"], *_sentence(entry, context, known)))
+            whole = [((*entry["loc"], *loc), message, hint) for loc, message, hint in inner.items]
+            found += [(loc, _named(message, loc), hint) for loc, message, hint in whole]
+            continue
+        cut, kind, owner = _followed(entry["loc"], model)
+        keys = (*keys_of(owner), *more) if owner is model else keys_of(owner)
+        if kind is None:
+            found.append(_sentence(entry, entry["loc"], keys))
+            continue
+        prefix, rest = entry["loc"][:cut], entry["loc"][cut + 1 :]
+        options[prefix] = kind
+        unions.setdefault(prefix, []).append((rest, _sentence(entry, (*prefix, *rest), keys), entry))
+    for prefix, entries in unions.items():
+        found += _chosen(prefix, options[prefix], entries)
     return found
 
 
-def _sentence(entry: ErrorDetails, context: dict[str, Any], known: tuple[str, ...]) -> tuple[str, str]:
-    kind = entry["type"]
-    name = f"`{entry['loc'][-1]}`" if entry["loc"] else "this"
-    found = describe(entry["input"])
+def keys_of(model: type[BaseModel] | None) -> tuple[str, ...]:
+    """The keys of a mapping, as a file writes them."""
+    return () if model is None else tuple(info.alias or name for name, info in model.model_fields.items())
+
+
+def _followed(loc: Location, model: type[BaseModel] | None) -> tuple[int, Any, type[BaseModel] | None]:
+    """Where the alternatives of a union begin to show in a location, that union, and the mapping that holds the last."""
+    annotation: Any = None
+    for index, segment in enumerate(loc):
+        if model is not None and isinstance(segment, str):
+            info = next((i for name, i in model.model_fields.items() if segment in (name, i.alias)), None)
+            if info is None:
+                return 0, None, model
+            annotation = _bare(info.annotation)
+        elif isinstance(segment, int) and get_origin(annotation) in (list, tuple):
+            annotation = _bare(get_args(annotation)[0])
+        else:
+            return 0, None, None
+        if get_origin(annotation) in (Union, UnionType) and index + 1 < len(loc):
+            return index + 1, annotation, None
+        owner, model = model, annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+        if index + 1 == len(loc):
+            return 0, None, owner
+    return 0, None, None
+
+
+def _bare(annotation: Any) -> Any:
+    """An annotation without what is said about it, and without None."""
+    while get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    if get_origin(annotation) in (Union, UnionType):
+        left = [each for each in get_args(annotation) if each is not NoneType]
+        return _bare(left[0]) if len(left) == 1 else Union[tuple(left)]  # noqa: UP007
+    return annotation
+
+
+def _chosen(prefix: Location, kind: Any, entries: list[tuple[Location, Fault, ErrorDetails]]) -> list[Fault]:
+    """What to say where none of several kinds of value fits: what is wrong in the kind that was meant."""
+    deeper = [fault for rest, fault, _ in entries if rest]
+    bounded = [fault for rest, fault, entry in entries if not rest and entry["type"] in _BOUNDS]
+    if deeper or bounded:
+        return deeper or bounded[:1]
+    words = ", or ".join(dict.fromkeys(_words(_bare(each)) for each in get_args(kind)))
+    return [(prefix, _named(f"must be {words}, but is {describe(entries[0][2]['input'])}", prefix), "")]
+
+
+def _words(annotation: Any) -> str:
+    """A kind of value in a sentence."""
+    if get_origin(annotation) is Literal:
+        return ", or ".join(repr(each) for each in get_args(annotation))
+    plain = {bool: "true or false", int: "an integer", float: "a number", str: "a text"}
+    origin = get_origin(annotation) or annotation
+    return plain.get(origin) or ("a list" if origin in (list, tuple) else "a mapping")
+
+
+def _named(message: str, loc: Location) -> str:
+    """A sentence that begins with `must`, with the name of what must."""
+    return f"{name_of(loc)} {message}" if message.startswith("must ") else message
+
+
+def name_of(loc: Location) -> str:
+    """The last key of a location, and the indexes below it, as a message names them."""
+    keys = [index for index, segment in enumerate(loc) if isinstance(segment, str)]
+    if not keys:
+        return "this"
+    return f"`{loc[keys[-1]]}{''.join(f'[{index}]' for index in loc[keys[-1] + 1 :])}`"
+
+
+def _sentence(entry: ErrorDetails, loc: Location, known: tuple[str, ...]) -> Fault:
+    kind, context = entry["type"], entry.get("ctx") or {}
+    name, value = name_of(loc), entry["input"]
+    found = describe(value)
     if kind == "extra_forbidden":
-        return f"unknown key {name}", did_you_mean(str(entry["loc"][-1]), known)
+        return (*loc[:-1], Key(loc[-1])), f"unknown key {name}", did_you_mean(str(loc[-1]), known)
     if kind == "missing":
-        return f"{name} is missing", ""
+        return loc, f"{name} is missing", ""
     if kind == "literal_error":
-        return f"{name} must be one of {context['expected']}, but is {found}", ""
+        words = re.findall(r"'([^']*)'", context["expected"])
+        hint = did_you_mean(value, words) if isinstance(value, str) and near(value, words) else ""
+        return loc, f"{name} must be {'' if len(words) == 1 else 'one of '}{context['expected']}, but is {found}", hint
     if kind in _BOUNDS:
         key, words = _BOUNDS[kind]
-        return f"{name} must be {words} {context[key]}, but is {found}", ""
+        return loc, f"{name} must be {words} {context[key]:g}, but is {found}", ""
+    if kind == "string_pattern_mismatch":
+        return loc, f"{name} must be a name of letters, digits and `_`, but is {found}", ""
     if kind in _EXPECTED:
-        return f"{name} {_EXPECTED[kind]}, but is {found}", ""
-    return f"{name}: {entry['msg']}", ""
+        return loc, f"{name} {_EXPECTED[kind]}, but is {found}", ""
+    return loc, f"{name}: {entry['msg']}", ""
 
 
 class PairField:
@@ -110,9 +206,10 @@ class PairField:
     def _pair(self, value: object) -> Pair:
         sides = list(value) if isinstance(value, (list, tuple)) else [value, value]
         if len(sides) != 2 or any(type(side) is not int for side in sides):
-            refuse(f"an integer or [height, width] is needed here, but it is {describe(value)}")
+            refuse(f"must be an integer or [height, width], but is {describe(value)}")
         if any(side < self.least or side > LARGEST for side in sides):
-            refuse(f"each side must be at least {self.least}, but it is {describe(value)}")
+            words = f"at most {LARGEST:,}" if max(sides) > LARGEST else f"at least {self.least}"
+            refuse(f"must be {words}, but is {describe(value)}")
         return (sides[0], sides[1])
 
 
@@ -138,7 +235,7 @@ class PaddingField(PairField):
         return {"anyOf": [{"const": "same"}, *super().__get_pydantic_json_schema__(schema, handler)["anyOf"]]}
 
     def _pair(self, value: object) -> Any:
-        return "same" if value == "same" else super()._pair(value)
+        return value if value is None or value == "same" else super()._pair(value)
 
 
 Margin = Annotated[Any, PaddingField()]

@@ -42,4 +42,4 @@ InitField = Annotated[
 
 def _read(value: object) -> Init:
     value = _init(value)
-    return value if isinstance(value, Init) else Init.model_validate(value)
+    return value if isinstance(value, Init) else Init.read(value, None)  # type: ignore[arg-type]

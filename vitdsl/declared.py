@@ -1,0 +1,208 @@
+"""What a file declares before its stages: `defaults` and `define`. Judged whether or not anything uses them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vitdsl.errors import did_you_mean
+from vitdsl.expressions import Late
+from vitdsl.holes import Hole
+from vitdsl.parts.fields import Fault, Refusal, describe, keys_of, refuse
+from vitdsl.parts.registry import DEFAULT_TYPES, ROLES, all_parts, class_of, family, find, is_role, part_class, roles
+from vitdsl.spec import COMPOSITE, DEFAULT_WIRING, RESERVED, WIRING, SpecReader
+from vitdsl.tree import Key
+
+STATIC = frozenset({*ROLES, "tokenizer", "position", "bias"})
+"""Families that are known without importing any part."""
+DEFINE = ("args", "optional", "body", "stage")
+
+
+def judge(reader: SpecReader) -> list[Fault]:
+    """Everything that is wrong in the `defaults` and the `define` of a file, with locations from the file's root."""
+    return reader._once("declared", "", reader.defines, lambda: _Faults(_defaults(reader) + _defines(reader))).found
+
+
+class _Faults:
+    """A list that is no empty value, so that the memo keeps it."""
+
+    __slots__ = ("found",)
+
+    def __init__(self, found: list[Fault]) -> None:
+        self.found = found
+
+
+def _collected(at: tuple[str | int, ...], read: Any) -> list[Fault]:
+    try:
+        read()
+    except Refusal as error:
+        return [((*at, *loc), message, hint) for loc, message, hint in error.items]
+    return []
+
+
+# ---------------------------------------------------------------- defaults
+
+
+def _defaults(reader: SpecReader) -> list[Fault]:
+    faults: list[Fault] = []
+    for name, value in reader.defaults.items():
+        if name in DEFAULT_WIRING:
+            plain = SpecReader({}, reader.defines)
+            faults += _collected(("defaults",), lambda name=name, value=value, plain=plain: plain.wiring({name: value}, False))
+        elif name in STATIC or name in _families():
+            faults += _collected(("defaults", name), lambda name=name, value=value: _default(reader, name, value))
+        else:
+            hint = did_you_mean(name, (*_families(), *DEFAULT_WIRING))
+            faults.append((("defaults", Key(name)), f"unknown key `{name}`: neither a family nor a wiring key", hint))
+    return faults
+
+
+def _families() -> set[str]:
+    known = {*roles(), *DEFAULT_TYPES, "tokenizer", "position"}
+    return known | {cls.family for cls in all_parts().values() if cls.family != "internal"}
+
+
+def _default(reader: SpecReader, name: str, value: Any) -> None:
+    """Judges the entry of one family: a type, or fields."""
+    if isinstance(value, (Late, Hole)):
+        refuse(f"`{name}` must be written out, but is {describe(value)}")
+    if isinstance(value, str):
+        find(name, value)
+        return
+    if not isinstance(value, dict):
+        refuse(f"`{name}` must be a name or a mapping of fields, but is {describe(value)}")
+    faults: list[Fault] = []
+    kind = value.get("type")
+    if kind is not None:
+        faults = _collected(("type",), lambda: find(name, kind) if isinstance(kind, str) else refuse(f"must be a name, but is {describe(kind)}"))
+        if faults:
+            raise Refusal(faults)
+    for key in value:
+        if key != "type":
+            faults += _field(reader, name, kind, key, value[key])
+    if faults:
+        raise Refusal(faults)
+
+
+def _field(reader: SpecReader, name: str, kind: str | None, key: str, value: Any) -> list[Fault]:
+    """Judges one field by the type that the entry names, or by the first type of the family that has it."""
+    usual = kind or DEFAULT_TYPES.get(name, "global" if name == "mixer" else name)
+    cls = class_of(name, usual)
+    if cls is None or key not in keys_of(cls):
+        others = {} if kind else family(name)
+        cls = next((other for other in others.values() if key in keys_of(other)), None)
+        if cls is None:
+            known = {k for other in (others or {usual: class_of(name, usual)}).values() for k in keys_of(other)}
+            of = f"`{kind}`" if kind else f"a {name}"
+            return [((Key(key),), f"unknown key `{key}`: {of} has no such field", did_you_mean(key, known - {"type"}))]
+    found: list[Fault] = []
+    bare = SpecReader({}, reader.defines)
+    try:
+        cls.read({key: value} if class_of(name, name) is cls else {"type": _type_of(cls, kind), key: value}, bare)
+    except Refusal as error:
+        found = [fault for fault in error.items if fault[0][:1] == (key,)]
+    return found
+
+
+def _type_of(cls: Any, kind: str | None) -> str:
+    default = cls.model_fields["type"].default
+    return kind or (default if isinstance(default, str) else cls.family)
+
+
+# ---------------------------------------------------------------- defines
+
+
+def _defines(reader: SpecReader) -> list[Fault]:
+    faults = _circles(reader)
+    for name, entry in reader.defines.items():
+        if is_role(name) or name in COMPOSITE or _is_form(name) or "." in name:
+            faults.append((("define", Key(name)), f"a define cannot be called `{name}`, which has a meaning of its own", ""))
+        elif not isinstance(entry, dict):
+            message = f"a define must be a mapping with `body` or `stage`, but is {describe(entry)}"
+            faults.append((("define", name), message, f"`{name}: {{body: [...]}}`" if isinstance(entry, list) else ""))
+        else:
+            faults += [(("define", name, *loc), message, hint) for loc, message, hint in _define(reader, name, entry)]
+    return faults
+
+
+def _circles(reader: SpecReader) -> list[Fault]:
+    """Defines that are made of themselves, each circle once."""
+    faults: list[Fault] = []
+    done: set[str] = set()
+
+    def follow(name: str, above: tuple[str, ...]) -> None:
+        if name in above:
+            circle = (*above[above.index(name) :], name)
+            faults.append((("define", Key(name)), f"`{name}` is made of itself: {' -> '.join(circle)}", ""))
+        elif name not in done and name in reader.defines:
+            for used in _used(reader.defines[name]):
+                follow(used, (*above, name))
+            done.add(name)
+
+    for name in reader.defines:
+        follow(name, ())
+    return faults
+
+
+def _used(node: Any) -> list[str]:
+    """The defines that a tree uses, in order."""
+    if isinstance(node, Hole):
+        node = node.raw
+    if isinstance(node, dict):
+        own = [node["use"]] if isinstance(node.get("use"), str) else []
+        return list(dict.fromkeys([*own, *(name for value in node.values() for name in _used(value))]))
+    return list(dict.fromkeys(name for value in node for name in _used(value))) if isinstance(node, list) else []
+
+
+def _is_form(name: str) -> bool:
+    cls = part_class(name)
+    return cls is not None and cls.family != "internal"
+
+
+def _define(reader: SpecReader, name: str, entry: Any) -> list[Fault]:
+    faults: list[Fault] = [
+        ((Key(key),), f"unknown key `{key}`", did_you_mean(key, DEFINE)) for key in entry if key not in DEFINE
+    ]
+    args, optional = entry.get("args"), entry.get("optional")
+    if args is not None and not isinstance(args, list):
+        faults.append((("args",), f"`args` must be a list of names, but is {describe(args)}", ""))
+    if optional is not None and not isinstance(optional, dict):
+        faults.append((("optional",), f"`optional` must be a mapping of names to values, but is {describe(optional)}", ""))
+    args = args if isinstance(args, list) else []
+    for index, arg in enumerate(args):
+        faults += [(("args", index), message, "") for message in _argument(arg, args[:index])]
+    for arg in optional if isinstance(optional, dict) else ():
+        faults += [(("optional", Key(arg)), message, "") for message in _argument(arg, args)]
+    held = [key for key in ("body", "stage") if key in entry]
+    if len(held) != 1:
+        found = "both" if held else "neither"
+        at = (Key("stage"),) if held else ()
+        faults.append((at, f"a define has `body` or `stage`, but `{name}` has {found}", ""))
+    elif not faults:
+        faults += _held(reader, name, entry)
+    return faults
+
+
+def _argument(arg: Any, before: list[Any]) -> list[str]:
+    """What is wrong with the name of an argument."""
+    if not isinstance(arg, str) or not arg.isidentifier():
+        return [f"an argument must have a name of letters, digits and `_`, but it is {describe(arg)}"]
+    if arg in before:
+        return [f"the argument `{arg}` is named twice"]
+    if arg in RESERVED or arg in WIRING or arg in COMPOSITE or is_role(arg):
+        kind = "a value that is always there" if arg in RESERVED else "a wiring key" if arg in WIRING else "a role"
+        return [f"an argument cannot be called `{arg}`, which is {kind}"]
+    return []
+
+
+def _held(reader: SpecReader, name: str, entry: Any) -> list[Fault]:
+    """Judges the body or the stage that a define holds."""
+    if "body" in entry:
+        reader.opened.append(name)
+        try:
+            return _collected(("body",), lambda: reader.body(entry["body"], "item"))
+        finally:
+            reader.opened.pop()
+    stage = entry["stage"]
+    if isinstance(stage, dict) and "use" in stage:
+        return [(("stage", Key("use")), "the stage of a define must be written out, but is another `use`", "")]
+    return _collected(("stage",), lambda: reader.stage(stage))  # type: ignore[attr-defined]

@@ -149,9 +149,14 @@ class Item:
         use: the name of the define.
         given: the wiring as written.
         wiring: the wiring, with defaults, as far as it is not late.
+        lates: late values in it that depend on more than features, seen from outside of its repetition.
+        inner: the same seen from inside, in the order of their texts, once they were asked for.
     """
 
-    __slots__ = ("args", "body", "branches", "given", "late_wiring", "lates", "natural", "number", "part", "role", "use", "wiring")
+    __slots__ = (
+        "args", "body", "branches", "given", "inner", "late_wiring", "lates", "natural", "number", "part", "role", "use",
+        "wiring",
+    )  # fmt: skip
 
     def __init__(self, role: str, given: Mapping[str, Any]) -> None:
         self.role, self.given = role, given
@@ -164,6 +169,7 @@ class Item:
         self.late_wiring = _has_late(given)
         self.wiring: Wiring
         self.lates: frozenset[Late] = frozenset()
+        self.inner: tuple[Late, ...] | None = None
 
 
 class Body:
@@ -332,7 +338,7 @@ class SpecReader:
             if not isinstance(raw, dict) or "type" in raw:
                 item = Item(home, {})
                 item.part, item.wiring = self.part(home, raw), Wiring()
-                item.lates = _dependent(raw)
+                item.lates = dependent(raw)
                 return Body((item,), home, True, False, (key, home))
         return Body((self.item(raw, home),), home, False, False, (key, home))
 
@@ -484,7 +490,7 @@ class SpecReader:
 
     def _lates(self, item: Item, raw: Mapping[str, Any]) -> frozenset[Late]:
         """Late values of the item that depend on more than features, seen from outside of its repetition."""
-        found = set(_dependent(raw))
+        found = set(dependent(raw))
         if item.use:
             try:
                 inner = self.defined_body(item.use).lates
@@ -503,14 +509,14 @@ def _outward(late: Late) -> Late:
     return parse("$index") if late.names <= {"index", "index_1"} and "index_1" in late.names else late  # type: ignore[return-value]
 
 
-def _dependent(node: Any) -> set[Late]:
+def dependent(node: Any) -> set[Late]:
     """Late values in a tree that depend on more than features."""
     if not names_in(node) - {"dim", "height", "width"}:
         return set()
     if isinstance(node, Late):
         return {node}
     values = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
-    return set().union(*(_dependent(value) for value in values))
+    return set().union(*(dependent(value) for value in values))
 
 
 def list_of(family: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from vitdsl.expressions import Late
 from vitdsl.features import Feature
 from vitdsl.graph.frames import Call, Frame, Graph, Value
 from vitdsl.graph.items import Target, drop_of, known_body, run_body, value_of
-from vitdsl.graph.operators import Image, Join, LearnedTokens
+from vitdsl.graph.operators import Join, LearnedTokens
 from vitdsl.graph.repeats import UseTrail, arguments, call, repeat_item
 from vitdsl.graph.scope import Builder, Scope, Surroundings, bind
 from vitdsl.parts.base import NONE, Part
@@ -42,7 +42,7 @@ def elaborate(model: Model, reader: SpecReader, size: tuple[int, int] | None = N
     around = Surroundings(reader, model.classes, size or model.input.size, model.drop_path is not None, model.vars or {})
     builder = Builder(lambda name: None)
     scope = Scope(around, builder, IMAGE, {})
-    image = scope.add(Image(type="image"), (), None) if False else builder.value(Feature(model.input.channels, around.image))
+    image = builder.value(Feature(model.input.channels, around.image))
     builder.frame.inputs[IMAGE] = image.index
     builder.streams[IMAGE] = image
     current = ""
@@ -128,7 +128,8 @@ def _fill_stage(scope: Scope, stage: Stage, stream: str, current: str) -> None:
     builder = scope.builder
     value = _source(scope, stage, stream, current)
     if stage.tokenizer is not None:
-        assert value is not None or not _fault("a `tokenizer` needs something to tokenize: `from: none` has nothing")
+        if value is None:
+            raise ShapeError("a `tokenizer` needs something to tokenize, but `from: none` has nothing")
         value = _tokenized(scope, stage, value)
     if stage.tokens is not None:
         value = _with_tokens(scope, stage.tokens, value)
@@ -179,10 +180,6 @@ def _under(scope: Scope, key: str, run: Any) -> None:
         raise
 
 
-def _fault(message: str) -> None:
-    raise ShapeError(message)
-
-
 def _source(scope: Scope, stage: Stage, stream: str, current: str) -> Value | None:
     """What the stage starts from."""
     if stage.from_ == NONE:
@@ -190,9 +187,7 @@ def _source(scope: Scope, stage: Stage, stream: str, current: str) -> Value | No
     if stage.from_ is not None:
         inside = scope.child(current or IMAGE)
         return Target(inside, stage.from_).value
-    if scope.builder.has(stream):
-        return scope.builder.read(stream)
-    return scope.builder.read(IMAGE if not current or not scope.builder.has(current) else current) if not current else scope.builder.read(IMAGE)
+    return scope.builder.read(stream if scope.builder.has(stream) else IMAGE)
 
 
 def _tokenized(scope: Scope, stage: Stage, value: Value) -> Value:

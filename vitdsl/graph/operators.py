@@ -16,12 +16,6 @@ class Structural(Primitive):
     structural: ClassVar[bool] = True
 
 
-class Image(Structural):
-    """The image itself."""
-
-    type: Literal["image"] = "image"
-
-
 class LearnedTokens(Structural):
     """Learned tokens, the same for every image. Cost: count·dim parameters."""
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import Any
 
 from vitdsl.content import content
 from vitdsl.errors import ShapeError
 from vitdsl.expressions import Late
-from vitdsl.features import Cost, Feature
+from vitdsl.features import Feature
 from vitdsl.graph.frames import HERE, Call, Frame, Place, joined
 from vitdsl.graph.items import perform, run_body, value_of
 from vitdsl.graph.scope import Builder, Scope
 from vitdsl.editing import fold
-from vitdsl.spec import Item
+from vitdsl.spec import Item, dependent
 
 _frames: dict[Any, list[Frame]] = {}
 _held = 0
@@ -58,22 +59,18 @@ def repeat_item(scope: Scope, item: Item, count: int, segment: str) -> None:
     call(scope, joined(scope.path, segment), frames, True, current)
 
 
-def _inner_lates(scope: Scope, item: Item) -> set[Late]:
+def _inner_lates(scope: Scope, item: Item) -> tuple[Late, ...]:
     """Late values of an item, seen from inside its repetition."""
-    from vitdsl.spec import _dependent
-
-    found = set(_dependent(item.given)) | set(_dependent(item.args))
-    if item.use:
-        found |= scope.around.reader.defined_body(item.use).lates
-    elif item.body is not None and not isinstance(item.body, Late):
-        found |= item.body.lates
-    for branch in item.branches:
-        found |= branch.lates
-    return found | _part_lates(item)
-
-
-def _part_lates(item: Item) -> set[Late]:
-    return set(item.lates)
+    if item.inner is None:
+        found = {*dependent(item.given), *dependent(item.args), *item.lates}
+        if item.use:
+            found |= scope.around.reader.defined_body(item.use).lates
+        elif item.body is not None and not isinstance(item.body, Late):
+            found |= item.body.lates
+        for branch in item.branches:
+            found |= branch.lates
+        item.inner = tuple(sorted(found, key=lambda late: late.text))
+    return item.inner
 
 
 def call(scope: Scope, path: str, frames: list[Frame], numbered: bool, current: str) -> None:
@@ -82,18 +79,15 @@ def call(scope: Scope, path: str, frames: list[Frame], numbered: bool, current: 
     reads: dict[str, int] = {}
     given: dict[str, Feature] = {}
     appended: dict[str, list[Feature]] = {}
-    cost, blocks = Cost(), 0
-    for frame in frames:
+    runs = [(frame, len(list(same))) for frame, same in groupby(frames)]
+    for frame, times in runs:
         for name in frame.inputs:
             if name not in given and name not in reads:
                 reads[name] = (scope.flow if name in (current, HERE) else builder.read(name)).index
         for name, number in frame.outputs.items():
             given[name] = frame.features[number]
         for name, numbers in frame.appends.items():
-            appended.setdefault(name, []).extend(frame.features[number] for number in numbers)
-        blocks += frame.blocks
-    for frame, times in _counted(frames):
-        cost += frame.cost.times(times)
+            appended.setdefault(name, []).extend([frame.features[number] for number in numbers] * times)
     gives = {name: builder.value(feature) for name, feature in given.items()}
     joined_tokens = {
         name: builder.value(Feature(features[0].dim, count=sum(f.num_tokens for f in features)))
@@ -105,9 +99,10 @@ def call(scope: Scope, path: str, frames: list[Frame], numbered: bool, current: 
         {n: v.index for n, v in joined_tokens.items()}, -1 if inside else builder.frame.blocks,
     )  # fmt: skip
     builder.frame.steps.append(step)
-    builder.spend(cost)
+    for frame, times in runs:
+        builder.spend(frame.cost.times(times))
     if not inside:
-        builder.frame.blocks += blocks
+        builder.frame.blocks += sum(frame.blocks * times for frame, times in runs)
     for name, value in gives.items():
         if name in (current, HERE):
             scope.flow = value
@@ -115,13 +110,6 @@ def call(scope: Scope, path: str, frames: list[Frame], numbered: bool, current: 
             builder.write(name, value)
     for name, value in joined_tokens.items():
         builder.append(name, value)
-
-
-def _counted(frames: list[Frame]) -> list[tuple[Frame, int]]:
-    counts: dict[int, list[Any]] = {}
-    for frame in frames:
-        counts.setdefault(id(frame), [frame, 0])[1] += 1
-    return [(frame, times) for frame, times in counts.values()]
 
 
 def analysed(scope: Scope, item: Item, env: dict[str, Any], current: str, outer: Any) -> Frame:
@@ -145,10 +133,13 @@ def analysed(scope: Scope, item: Item, env: dict[str, Any], current: str, outer:
 
 def _env_key(scope: Scope, item: Item, env: dict[str, Any]) -> tuple[Any, ...]:
     """The values that the item's late expressions take, as far as they do not depend on features."""
+    lates = _inner_lates(scope, item)
+    if not lates:
+        return ()
     names: set[str] = set()
     values: list[Any] = []
     everything = {**scope.around.env, **env}
-    for late in sorted(_inner_lates(scope, item), key=lambda late: late.text):
+    for late in lates:
         if late.names <= everything.keys() and late.names <= {"index", "index_1"}:
             values.append((late.text, value_of(late, everything)))
         else:

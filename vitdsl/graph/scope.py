@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from vitdsl.errors import ExpressionError, ShapeError, did_you_mean
 from vitdsl.features import BYTES_PER_VALUE, Cost, Feature
-from vitdsl.graph.frames import HERE, Call, Frame, Node, Place, Value, joined
+from vitdsl.graph.frames import Frame, Node, Place, Value, joined
 from vitdsl.graph.operators import Combine, Join, OpenWindows, Put, Sections, Take, WindowMask
 from vitdsl.parts.base import Part, Primitive
 from vitdsl.parts.fields import Refusal, explain

@@ -14,7 +14,7 @@ from vitdsl.errors import Problem, ShapeError, SpecError
 from vitdsl.graph.analysis import Analysis
 from vitdsl.graph.elaborate import elaborate
 from vitdsl.graph.faults import problem_of
-from vitdsl.graph.frames import Graph
+from vitdsl.graph.frames import Call, Graph
 from vitdsl.parts.fields import Refusal
 from vitdsl.places import holes_in, open_holes, problem
 from vitdsl.resolve import resolve
@@ -168,10 +168,17 @@ def build(
     graph = known.graph(size)
     params = graph.frame.cost.params
     if params > max_params:
-        raise SpecError(
-            Problem(f"this model has {params:,} parameters, but at most {max_params:,} are allowed", hint="--max-params allows more")
-        )
+        raise SpecError(_too_large(known, graph, max_params))
     return compile_graph(graph, known, known.model.drop_path, known.model.init or {}, device, training_outputs)
+
+
+def _too_large(spec: Spec, graph: Graph, most: int) -> Problem:
+    """What to say of a model with too many parameters: how many, and which stage has most of them."""
+    costs = [step.frames[0].cost.params for step in graph.frame.steps if isinstance(step, Call)]
+    index = costs.index(max(costs))
+    where = ("stages", index) if index < len(spec.model.stages) else ("head",)
+    message = f"this model has {sum(costs):,} parameters, but at most {most:,} are allowed; most of them are here"
+    return problem(spec.tree, where, message, "`--max-params` allows more")
 
 
 def convert(

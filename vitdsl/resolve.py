@@ -32,7 +32,7 @@ def find(name: str, beside: Path | None = None) -> Path:
     if given.suffix or given.parent != Path():
         return given
     names = [path.stem for path in shipped().glob("*.yaml")]
-    raise SpecError(Problem(f"there is no spec '{name}'", hint=did_you_mean(name, names)))
+    raise SpecError(Problem(f"there is no spec `{name}`", hint=did_you_mean(name, names)))
 
 
 def load_tree(source: str | Path | Mapping[str, Any]) -> Map:
@@ -210,8 +210,10 @@ def _variables(tree: Map) -> dict[str, Any]:
     while waiting:
         ready = [name for name, value in waiting.items() if not names_in(value) & waiting.keys()]
         if not ready:
-            circle = ", ".join(sorted(waiting))
-            raise SpecError(Problem(f"the variables {circle} are made of one another", "vars", where))
+            circle = ", ".join(f"`{name}`" for name in sorted(waiting))
+            first = next(name for name in raw if name in waiting)
+            where = raw.marks.get(first, (where, where))[0]
+            raise SpecError(Problem(f"the variables {circle} are made of one another", format_path(("vars", first)), where))
         for name in ready:
             problems: list[Problem] = []
             value = fold(waiting.pop(name), done, ("vars", name), problems, raw.marks.get(name, (None, None))[1])

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
 from vitdsl.content import content
 from vitdsl.editing import merge, names_in
 from vitdsl.errors import did_you_mean
-from vitdsl.expressions import Late
+from vitdsl.expressions import Late, parse
 from vitdsl.holes import Hole
 from vitdsl.parts.base import NONE, BodyField, Fields, FieldsOr, Items, LateList, NormBody, Part, Reader, Reads, checked
 from vitdsl.parts.fields import Natural, Padding, Positive, Rate, Refusal, Repeats, Size, describe, explain, refuse
@@ -351,7 +351,7 @@ class SpecReader:
                 return self._once("item", home, raw, lambda: self._item({raw: {}}))
             if home != "item" and class_of(home, raw) is not None:
                 return self.body(raw, home).items[0]
-            refuse(f"unknown operator '{raw}'", did_you_mean(raw, (*roles(), *COMPOSITE)))
+            refuse(f"unknown operator `{raw}`", did_you_mean(raw, (*roles(), *COMPOSITE)))
         if not isinstance(raw, dict):
             refuse(f"an item is a mapping or the name of an operator, but this is {describe(raw)}")
         if "type" in raw and home != "item" and not any(is_role(key) or key in COMPOSITE for key in raw):
@@ -475,7 +475,7 @@ class SpecReader:
             from vitdsl.library import entry
 
             return entry(name)
-        refuse(f"there is no define '{name}'", did_you_mean(name, tuple(self.defines)), at=("use",))
+        refuse(f"there is no define `{name}`", did_you_mean(name, tuple(self.defines)), at=("use",))
 
     def defined_body(self, name: str) -> Body:
         """The body of a define."""
@@ -497,16 +497,25 @@ class SpecReader:
             except Refusal:
                 inner = frozenset()  # a fault inside a define is reported there, not at each use
             found |= {late for late in inner if late.names & {"index", "index_1"}}
+        if by_index(item):
+            found.add(INDEX)
         if item.wiring.repeat is None:
             return frozenset(found)
         return frozenset(_outward(late) for late in found if late.names - {"index"})
 
 
+INDEX: Any = parse("$index")
+
+
+def by_index(item: Item) -> bool:
+    """Whether stochastic depth gives the item a rate for each repetition."""
+    drop = item.wiring.drop_path
+    return isinstance(drop, Drop) and drop.rates is not None
+
+
 def _outward(late: Late) -> Late:
     """What `index_1` inside a repetition is outside of it."""
-    from vitdsl.expressions import parse
-
-    return parse("$index") if late.names <= {"index", "index_1"} and "index_1" in late.names else late  # type: ignore[return-value]
+    return INDEX if late.names <= {"index", "index_1"} and "index_1" in late.names else late
 
 
 def dependent(node: Any) -> set[Late]:
@@ -789,6 +798,15 @@ class Model(Fields):
     head: Annotated[Any, Reads(_head, {"$ref": "#/$defs/head"})] = None
     drop_path: Annotated[Any, Reads(_model_drop, {"anyOf": [{"type": "number"}, {"$ref": "#/$defs/drop_path"}]})] = None
     init: Annotated[Any, Reads(_inits, {"type": "object"})] = None
+    merged: ClassVar[tuple[str, ...]] = ("extends", "set")
+
+    @model_validator(mode="after")
+    def _rate_of_each_stage(self) -> Model:
+        rate = self.drop_path.rate if isinstance(self.drop_path, DropPath) else None
+        if isinstance(rate, list) and isinstance(self.stages, tuple) and len(rate) != len(self.stages):
+            message = f"`rate` must have as many entries as there are stages ({len(self.stages)}), but has {len(rate)}"
+            refuse(message, at=("drop_path", "rate"))
+        return self
 
 
 MODEL = ("extends", "set", *(info.alias or name for name, info in Model.model_fields.items()))

@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from vitdsl.content import content
-from vitdsl.errors import ShapeError
+from vitdsl.errors import ShapeError, did_you_mean
 from vitdsl.expressions import Late
 from vitdsl.features import Feature
 from vitdsl.graph.frames import Call, Frame, Graph, Value
-from vitdsl.graph.items import Target, drop_of, known_body, run_body, value_of
+from vitdsl.graph.items import drop_of, known_body, run_body, target_at, value_of
 from vitdsl.graph.operators import Join, LearnedTokens
 from vitdsl.graph.repeats import UseTrail, arguments, call, repeat_item
 from vitdsl.graph.scope import Builder, Scope, Surroundings, bind
 from vitdsl.parts.base import NONE, Part
 from vitdsl.parts.primitives.classifier import Classifier
 from vitdsl.spec import Body, Drop, Head, Item, Model, SpecReader, Stage, Tokens, UsedStage
+from vitdsl.tree import Key, Repetition
 
 _stages: dict[Any, list[Frame]] = {}
 MAX_STAGES = 20_000
@@ -129,12 +130,12 @@ def _fill_stage(scope: Scope, stage: Stage, stream: str, current: str) -> None:
     value = _source(scope, stage, stream, current)
     if stage.tokenizer is not None:
         if value is None:
-            raise ShapeError("a `tokenizer` needs something to tokenize, but `from: none` has nothing")
+            raise ShapeError("a `tokenizer` needs something to tokenize, but `from: none` has nothing", "", ("tokenizer",))
         value = _tokenized(scope, stage, value)
     if stage.tokens is not None:
         value = _with_tokens(scope, stage.tokens, value)
     if value is None:
-        raise ShapeError("`from: none` needs `tokens: {count: …, dim: …}`")
+        raise ShapeError("`from: none` needs `tokens`: nothing else comes in", "`tokens: {count: …, dim: …}`", ("from",))
     if stage.position is not None:
         value = _positioned(scope, stage.position, value)
     builder.write(stream, value)
@@ -167,7 +168,10 @@ def _block_item(scope: Scope, block: Any) -> Item:
 
 def _renamed(trail: list[Any]) -> list[Any]:
     """The written path of a stage's block is `block`, not `body`."""
-    return [*trail[:-1], "block"] if trail and trail[-1] == "body" else [*trail, "block"]
+    last = trail.pop() if trail and isinstance(trail[-1], Repetition) else None
+    if trail and trail[-1] == "body":
+        trail = trail[:-1]
+    return [*trail, "block"] if last is None else [*trail, last, "block"]
 
 
 def _under(scope: Scope, key: str, run: Any) -> None:
@@ -186,7 +190,7 @@ def _source(scope: Scope, stage: Stage, stream: str, current: str) -> Value | No
         return None
     if stage.from_ is not None:
         inside = scope.child(current or IMAGE)
-        return Target(inside, stage.from_).value
+        return target_at(inside, stage.from_, "from").value
     return scope.builder.read(stream if scope.builder.has(stream) else IMAGE)
 
 
@@ -197,13 +201,19 @@ def _tokenized(scope: Scope, stage: Stage, value: Value) -> Value:
         raise ShapeError(
             f"extra tokens ({names}) come into this stage, and its tokenizer makes new tokens: `carry` must say what becomes of them",
             "`carry: [{linear: {dim: …}}]` brings them along, `carry: []` keeps them, `carry: none` drops them",
+            (Key("tokenizer"),),
         )
     grid = scope.take(value, "grid") if tokens else value
     made = _run_on(scope, stage.tokenizer, grid, "tokenizer")
     if not tokens or stage.carry == NONE:
         return made
     carried = _run_on(scope, stage.carry, scope.take(value, "tokens"), "carry", "item")
-    return scope.join([carried, made])
+    try:
+        return scope.join([carried, made])
+    except ShapeError as fault:
+        fault.hint = f"`carry: [{{linear: {{dim: {made.feature.dim}}}}}]` brings the extra tokens to the new width"
+        fault.trail.append("carry")
+        raise
 
 
 def _run_on(scope: Scope, body: Any, value: Value, key: str, home: str = "") -> Value:
@@ -221,14 +231,16 @@ def _with_tokens(scope: Scope, tokens: Any, value: Value | None) -> Value:
     if isinstance(tokens, Tokens):
         dim = tokens.dim or (value.feature.dim if value is not None else 0)
         if not dim:
-            raise ShapeError("`tokens` without anything that comes in need their `dim`")
+            raise ShapeError("`tokens` need their `dim`, since nothing comes in", "", ("tokens",))
         learned = LearnedTokens(dim=dim, count=tokens.count, init=tokens.init)
     else:
         if value is None:
-            raise ShapeError("named tokens stand in front of a feature, but nothing comes in", "`tokens: {count: …, dim: …}`")
-        twice = [name for name in tokens if name in value.feature.tokens]
+            message = "named tokens stand in front of a feature, but nothing comes in"
+            raise ShapeError(message, "`tokens: {count: …, dim: …}`", ("tokens",))
+        twice = [index for index, name in enumerate(tokens) if name in value.feature.tokens]
         if twice:
-            raise ShapeError(f"there is a token `{twice[0]}` already: the feature is {value.feature}")
+            message = f"there is a token `{tokens[twice[0]]}` already: the feature is {value.feature}"
+            raise ShapeError(message, "", ("tokens", twice[0]))
         learned = LearnedTokens(dim=value.feature.dim, names=tuple(tokens))
     made = scope.add(learned, (), "tokens")
     return made if value is None else scope.join([made, value])
@@ -259,7 +271,7 @@ def _run_head(root: Scope, model: Model) -> Graph:
 
     inner = Builder(outer)
     scope = Scope(root.around, inner, root.current, {})
-    start = scope.flow if head.from_ is None else Target(scope, head.from_).value
+    start = scope.flow if head.from_ is None else target_at(scope, head.from_, "from").value
     outputs = _outputs(scope, head, start)
     evaluation = _weights(head, list(outputs))
     for name, value in outputs.items():
@@ -316,9 +328,7 @@ def _weights(head: Head, names: list[str]) -> dict[str, float]:
     if isinstance(head.merge, dict):
         unknown = [name for name in head.merge if name not in names]
         if unknown:
-            fault = ShapeError(f"there is no output '{unknown[0]}'", f"outputs: {', '.join(names)}")
-            fault.trail += [unknown[0], "merge"]
-            raise fault
+            raise ShapeError(f"there is no output `{unknown[0]}`", did_you_mean(unknown[0], names), ("merge", Key(unknown[0])))
         return {name: float(weight) for name, weight in head.merge.items()}
     return dict.fromkeys(names, 1.0 / len(names))
 
@@ -330,11 +340,10 @@ def _training(builder: Builder, head: Head, outputs: dict[str, int]) -> dict[str
     if head.training is None:
         return outputs
     found = {}
-    for name in head.training:
+    for index, name in enumerate(head.training):
         if name not in outputs and not builder.has(name):
-            fault = ShapeError(f"there is no output or stream '{name}'", f"outputs: {', '.join(outputs)}")
-            fault.trail.append("training")
-            raise fault
+            hint = did_you_mean(name, [*outputs, *(known for known in builder.streams if not known.startswith("@"))])
+            raise ShapeError(f"there is no output or stream `{name}`", hint, ("training", index))
         found[name] = outputs[name] if name in outputs else builder.read(name).index
     return found
 

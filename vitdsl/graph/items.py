@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from vitdsl.errors import ExpressionError, ShapeError
+from vitdsl.errors import ExpressionError, ShapeError, did_you_mean
 from vitdsl.expressions import Late
 from vitdsl.graph.frames import Place, Value, joined
 from vitdsl.graph.operators import CloseWindows, OpenWindows, Take
 from vitdsl.graph.scope import Scope, at_field, part_of
-from vitdsl.parts.base import Form, LateList, Part
+from vitdsl.editing import ROLE_KEYS
+from vitdsl.parts.base import Form, LateList, Part, Primitive
 from vitdsl.parts.fields import Refusal
 from vitdsl.parts.initial import Init
 from vitdsl.parts.primitives.affine import Affine
@@ -27,18 +28,43 @@ def known_body(scope: Scope, body: Any, home: str = "item") -> Body:
     if not isinstance(body, Late):
         return body
     raw = value_of(body, scope.env)
+    if raw is body or isinstance(raw, Late):
+        raise ShapeError(f"{raw.text}: this name stands for itself here")
     try:
         return scope.around.reader.body(raw, home) or Body((), home, False, True, ())
     except Refusal as error:
         raise at_field(error.items) from None
 
 
-def value_of(late: Late | LateList, env: Any) -> Any:
-    """The value of a late value."""
+def value_of(late: Late | LateList, env: Any, at: tuple[str | int, ...] = ()) -> Any:
+    """The value of a late value, which stands `at` this place of what is read."""
     try:
         return late.evaluate(env)
     except ExpressionError as error:
-        raise ShapeError(error.message, error.hint) from None
+        raise ShapeError(error.message, error.hint, at) from None
+
+
+def read_item(scope: Scope, raw: Any) -> Item:
+    """An item that was made, not written."""
+    try:
+        return scope.around.reader.item(raw)
+    except Refusal as error:
+        raise at_field(error.items) from None
+
+
+def of_form(form: Part, role: str, fault: ShapeError) -> None:
+    """Gives a fault inside what a form expands into a place that is written: the form's field, or the form."""
+    trail = fault.trail
+    while trail and trail[-1] not in form.model_fields_set - {"type"} and (isinstance(trail[-1], int) or trail[-1] in ROLE_KEYS):
+        trail.pop()
+    inside = trail[-1] if trail else None
+    fault.trail = [*(trail if inside in form.model_fields_set - {"type"} else []), *([role] if role else [])]
+
+
+def of_part(part: Part, role: str, fault: ShapeError) -> None:
+    """Gives a fault in what a part is made of a place that is written: the part's field, or the part."""
+    known = isinstance(part, Primitive) or (fault.trail and fault.trail[-1] in part.model_fields_set)
+    fault.trail = [*(fault.trail if known else []), *([role] if role else [])]
 
 
 def run_body(scope: Scope, body: Any, home: str = "item") -> None:
@@ -71,15 +97,31 @@ def _run_bare(scope: Scope, body: Body) -> None:
     if part is None:
         return
     if isinstance(part, Late):
-        run_body(scope, scope.around.reader.body(value_of(part, scope.env), body.home))
+        run_body(scope, known_body(scope, part, body.home))
         return
     bound = scope.bound(part, scope.flow.feature)
     if bound.expands:
         expansion = _expanded(bound, {})
         raw = expansion["body"] if expansion.keys() == {"body"} else [expansion]
-        run_body(scope, scope.around.reader.body(raw, "item"))
-    else:
+        try:
+            run_body(scope, _read_body(scope, raw))
+        except ShapeError as fault:
+            of_form(bound, "", fault)
+            raise
+        return
+    try:
         scope.flow = bound.emit(scope, scope.flow, "")
+    except ShapeError as fault:
+        of_part(bound, "", fault)
+        raise
+
+
+def _read_body(scope: Scope, raw: Any) -> Body:
+    """A body that was made, not written."""
+    try:
+        return scope.around.reader.body(raw, "item")
+    except Refusal as error:
+        raise at_field(error.items) from None
 
 
 def _expanded(form: Form, given: Any) -> dict[str, Any]:
@@ -134,9 +176,9 @@ def perform(scope: Scope, item: Item, path: str) -> None:
     role = item.role
     part = item.part
     if isinstance(part, Late):
-        part = scope.around.reader.part(role, value_of(part, env))
-    target = Target(scope, at)
-    source = target.value if from_ is None else Target(scope, from_).value
+        part = _late_part(scope, role, part)
+    target = target_at(scope, at, "at")
+    source = target.value if from_ is None else target_at(scope, from_, "from").value
     try:
         if part is not None:
             part = scope.bound(part, source.feature)
@@ -146,9 +188,11 @@ def perform(scope: Scope, item: Item, path: str) -> None:
     if part is not None and part.expands:
         given = {**_bound_given(item, scope.sight(source.feature))}
         try:
-            perform(scope, scope.around.reader.item(_expanded(part, given)), path)
+            perform(scope, read_item(scope, _expanded(part, given)), path)
         except ShapeError as fault:
-            fault.trail[:] = [role]
+            own = fault.trail[-1] if fault.trail else None
+            if own not in item.given or own in part.model_fields_set:
+                of_form(part, role, fault)
             raise
         return
     wiring = _bound_wiring(scope, item, scope.sight(source.feature))
@@ -160,6 +204,18 @@ def perform(scope: Scope, item: Item, path: str) -> None:
         target.put(y)
     if wiring.write:
         _write(scope, wiring.write, target.value_now())
+
+
+def _late_part(scope: Scope, role: str, late: Late) -> Part | None:
+    """The part that an argument stands for."""
+    raw = value_of(late, scope.env, (role,))
+    try:
+        part = scope.around.reader.part(role, raw)
+    except Refusal as error:
+        raise at_field([((role, *at), message, hint) for at, message, hint in error.items]) from None
+    if part is None and role not in ("norm", "activation"):
+        raise ShapeError(f"`{role}` cannot be none", "", (role,))
+    return part
 
 
 def _place(place: Any, env: Any) -> Any:
@@ -174,20 +230,20 @@ def _bound_given(item: Item, env: Any) -> dict[str, Any]:
     given: dict[str, Any] = {}
     for key, value in item.given.items():
         if isinstance(value, Late):
-            given[key] = value_of(value, env)
+            given[key] = value_of(value, env, (key,))
         elif isinstance(value, list) and any(isinstance(v, Late) for v in value) and key in ("at", "from"):
-            given[key] = [value_of(v, env) if isinstance(v, Late) else v for v in value]
+            given[key] = [value_of(v, env, (key,)) if isinstance(v, Late) else v for v in value]
         elif key in NESTED and isinstance(value, dict):
-            given[key] = {k: _nested(v, env) if k in NESTED[key] else v for k, v in value.items()}
+            given[key] = {k: _nested(v, env, (key, k)) if k in NESTED[key] else v for k, v in value.items()}
         else:
             given[key] = value
     return given
 
 
-def _nested(value: Any, env: Any) -> Any:
+def _nested(value: Any, env: Any, at: tuple[str, ...]) -> Any:
     if isinstance(value, list):
-        return [_nested(v, env) for v in value]
-    return value_of(value, env) if isinstance(value, Late) else value
+        return [_nested(v, env, at) for v in value]
+    return value_of(value, env, at) if isinstance(value, Late) else value
 
 
 def _bound_wiring(scope: Scope, item: Item, env: Any) -> Wiring:
@@ -220,7 +276,8 @@ def drop_of(scope: Scope, drop: Drop | None) -> str | Place:
     if drop.rates is not None:
         index = scope.env.get("index", 0)
         if not isinstance(index, int) or index >= len(drop.rates):
-            raise ShapeError(f"`rates` has {len(drop.rates)} entries, but the repetition is number {index}")
+            message = f"`rates` has {len(drop.rates)} entries, but this is repetition {index}, counted from 0"
+            raise ShapeError(message, "", ("drop_path", "rates"))
         return Place(rate=drop.rates[index])
     return Place(rate=drop.rate, at=drop.at)
 
@@ -234,7 +291,13 @@ class Target:
     def __init__(self, scope: Scope, at: Any) -> None:
         self.scope = scope
         places = at if isinstance(at, tuple) else ("all" if at is None else at,)
-        found = [locate(scope, place) for place in places]
+        found: list[Any] = []
+        try:
+            for place in places:
+                found.append(locate(scope, place))
+        except ShapeError as fault:
+            fault.trail += [len(found)] if isinstance(at, tuple) else []
+            raise
         streams = {stream for stream, _ in found}
         if len(streams) > 1:
             raise ShapeError("a list in `at` or `from` must name parts of one feature", "`keys` of a mixer may list several")
@@ -274,6 +337,15 @@ class Target:
             scope.builder.write(self.stream, whole)
 
 
+def target_at(scope: Scope, place: Any, key: str) -> Target:
+    """A target; what is wrong with it is at the key that names it."""
+    try:
+        return Target(scope, place)
+    except ShapeError as fault:
+        fault.trail.append(key)
+        raise
+
+
 def locate(scope: Scope, place: Any) -> tuple[str | None, Any]:
     """The stream (None: the current value) and the part that a name in `at` or `from` means."""
     if isinstance(place, int) or place in PLACES:
@@ -285,16 +357,18 @@ def locate(scope: Scope, place: Any) -> tuple[str | None, Any]:
     stream, _, part = str(place).partition(".")
     if part and scope.builder.has(stream):
         return (None if stream == scope.current else stream), int(part) if part.isdigit() else part
-    part_of(scope.flow.feature, place)
-    raise AssertionError("part_of refuses what is no part")
+    feature = scope.flow.feature
+    known = (*feature.tokens, *PLACES, *(name for name in scope.builder.streams if name and name[0] != "@"))
+    raise ShapeError(f"there is no stream or part `{place}` here; the feature is {feature}", did_you_mean(str(place), known))
 
 
-def guard(scope: Scope, stream: str) -> None:
+def guard(scope: Scope, stream: str, at: tuple[str, ...] = ("at",)) -> None:
     """Refuses to write a stream that the value of this body will be put back into."""
     if stream in scope.forbidden:
         raise ShapeError(
             f"what is written to `{stream}` here would be overwritten: this body's own value goes back there",
             f"write `{stream}` after the body, or let the body work in place",
+            at,
         )
 
 
@@ -302,17 +376,18 @@ def _write(scope: Scope, name: str, value: Value) -> None:
     """Keeps a value as a stream, or appends it to one."""
     if name.endswith("[]"):
         if value.feature.grid is not None:
-            raise ShapeError(f"`{name}` appends tokens, but the feature is {value.feature}", "pool it first, or take a token")
+            message, hint = f"`{name}` appends tokens, but the feature is {value.feature}", "pool it first, or take a token"
+            raise ShapeError(message, hint, ("write",))
         scope.builder.append(name[:-2], value)
         return
-    guard(scope, name)
+    guard(scope, name, ("write",))
     scope.builder.write(name, value)
 
 
 def _keep(scope: Scope, item: Item, from_: Any) -> None:
     """`from` alone goes on with that value; `write` keeps it, or what flows."""
     write = item.wiring.write
-    value = scope.flow if from_ is None else Target(scope, from_).value
+    value = scope.flow if from_ is None else target_at(scope, from_, "from").value
     if write is not None:
         _write(scope, write, value)
     else:
@@ -378,14 +453,14 @@ def _branch(
     return _summed(inside, residual, target.value, y)
 
 
-def _wired(inside: Scope, body: Any, x: Value, name: str, home: str) -> Value:
+def _wired(inside: Scope, body: Any, x: Value, name: str, home: str, above: str = "") -> Value:
     """A body of the wiring; faults in it are at its key."""
     if body is None:
         return x
     try:
         return inside.run(known_body(inside, body, home), x, name)
     except ShapeError as fault:
-        fault.trail.append(name)
+        fault.trail += [name, above] if above else [name]
         raise
 
 
@@ -393,12 +468,13 @@ def _summed(inside: Scope, residual: Residual, t: Value, y: Value) -> Value:
     shortcut = residual.shortcut
     if isinstance(shortcut, str):
         if shortcut not in inside.exposed:
-            raise ShapeError(f"`shortcut: {shortcut}` needs a mixer that makes a {shortcut}")
+            message = f"`shortcut: {shortcut}` needs a mixer that makes a {shortcut}"
+            raise ShapeError(message, "", ("residual", "shortcut"))
         t = inside.exposed[shortcut]
     else:
-        t = _wired(inside, shortcut, t, "shortcut", "item")
+        t = _wired(inside, shortcut, t, "shortcut", "item", "residual")
     y = inside.combine("add", (t, y))
-    return _wired(inside, residual.after, y, "after", "activation")
+    return _wired(inside, residual.after, y, "after", "activation", "residual")
 
 
 def _scaled(inside: Scope, x: Value, residual: Residual | None) -> Value:
@@ -407,7 +483,8 @@ def _scaled(inside: Scope, x: Value, residual: Residual | None) -> Value:
 
 
 def _banked(
-    scope: Scope, inside: Scope, part: Any, wiring: Wiring, residual: Residual | None, target: Target, source: Value
+    scope: Scope, inside: Scope, part: Any, wiring: Wiring, residual: Residual | None, target: Target, source: Value,
+    role: str = "mixer",
 ) -> tuple[Value, Value | None]:
     """What enters the operator, and the bank of a mixer; `pre` acts on both with the same weights."""
 
@@ -421,17 +498,32 @@ def _banked(
         whole = pre(target.base())
         return scope_take(inside, whole, target), whole
     if not isinstance(keys, (str, tuple, list)):
-        bank = Target(scope, keys.from_).value
-        return pre(source), bank if keys.pre is None else _wired(inside, keys.pre, bank, "keys", "norm")
+        bank = _bank_of(scope, keys.from_, ("from", "keys", role))
+        return pre(source), bank if keys.pre is None else _wired(inside, keys.pre, bank, "keys", "norm", role)
     names = [keys] if isinstance(keys, str) else list(keys)
     entering = pre(source)
     found = []
-    for name in names:
+    for index, name in enumerate(names):
         if name == "self":
             found.append(entering)
         else:
-            found.append(pre(target.base() if name == "all" else Target(scope, name).value))
-    return entering, inside.join(found)
+            trail = ("keys", role) if isinstance(keys, str) else (index, "keys", role)
+            found.append(pre(target.base() if name == "all" else _bank_of(scope, name, trail)))
+    try:
+        return entering, inside.join(found)
+    except ShapeError as fault:
+        fault.hint = "`keys: {from: …, pre: [{linear: {dim: …}}]}` brings a bank to this width"
+        fault.trail += ["keys", role]
+        raise
+
+
+def _bank_of(scope: Scope, name: Any, trail: tuple[str | int, ...]) -> Value:
+    """A feature that fills a bank."""
+    try:
+        return Target(scope, name).value
+    except ShapeError as fault:
+        fault.trail += trail
+        raise
 
 
 def scope_take(inside: Scope, whole: Value, target: Target) -> Value:
@@ -445,7 +537,8 @@ def _opened(wiring: Wiring, x: Value) -> OpenWindows | None:
     if windows is None:
         return None
     if x.feature.tokens:
-        raise ShapeError(f"windows need a grid alone, but the feature is {x.feature}", "`at: grid` leaves the extra tokens out")
+        message = f"`windows` need a grid alone, but the feature is {x.feature}"
+        raise ShapeError(message, "`at: grid` leaves the extra tokens out", ("windows",))
     grid = x.feature.grid_only.grid
     assert grid is not None
     size = (min(windows.size[0], grid[0]), min(windows.size[1], grid[1]))
@@ -454,10 +547,18 @@ def _opened(wiring: Wiring, x: Value) -> OpenWindows | None:
     if windows.fit == "exact" and (grid[0] % size[0] or grid[1] % size[1]):
         raise ShapeError(
             f"`windows` ({size[0]}x{size[1]}) must tile the grid ({grid[0]}x{grid[1]})",
-            "`windows: {size: …, fit: pad}` fills the last windows up",
+            _fitting(size, grid),
+            ("windows",),
         )
     shift = tuple(0 if size[i] == grid[i] else windows.shift[i] % size[i] for i in (0, 1))
     return OpenWindows(size=size, shift=(shift[0], shift[1]), grid=grid)
+
+
+def _fitting(size: tuple[int, int], grid: tuple[int, int]) -> str:
+    """The hint where windows do not tile: the nearest ones that do, and padding."""
+    near = [min((k for k in range(1, g + 1) if g % k == 0), key=lambda k, s=s: (abs(k - s), k)) for s, g in zip(size, grid, strict=True)]
+    text = str(near[0]) if near[0] == near[1] else f"[{near[0]}, {near[1]}]"
+    return f"{text} would do, or `fit: pad`, which fills the last windows up"
 
 
 def _operate(inside: Scope, item: Item, part: Any, x: Value, bank: Value | None, residual: Residual | None) -> Value:
@@ -468,7 +569,7 @@ def _operate(inside: Scope, item: Item, part: Any, x: Value, bank: Value | None,
                 return part.emit(inside, x, role, bank)  # type: ignore[call-arg]
             return part.emit(inside, x, role)
         except ShapeError as fault:
-            fault.trail.append(role)
+            of_part(part, role, fault)
             raise
     if role == "parallel":
         return _parallel(inside, item, x, residual)
@@ -489,8 +590,8 @@ def _parallel(inside: Scope, item: Item, x: Value, residual: Residual | None) ->
             branch = known_body(inside, branch)
             if residual is not None and how == "add" and all(_is_residual(entry) for entry in branch.items):
                 raise ShapeError(
-                    "x would count twice: this parallel is residual, and this branch adds x as well",
-                    "`residual: false` on the branch's items, or on the parallel",
+                    "x would count twice: this `parallel` is residual, and this branch adds x as well",
+                    "`residual: false` on the branch's items, or on the `parallel`",
                 )
             scope = inside.child(None, x, str(index))
             frame.blocks = start
@@ -502,8 +603,13 @@ def _parallel(inside: Scope, item: Item, x: Value, residual: Residual | None) ->
             raise
     frame.blocks = most
     if not found:
-        raise ShapeError("`parallel` needs at least one branch")
-    return inside.combine(how, found)
+        raise ShapeError("`parallel` needs at least one branch, but has none", "", ("parallel",))
+    try:
+        return inside.combine(how, found)
+    except ShapeError as fault:
+        fault.hint = f"all branches must give the same tokens and width for `{how}`"
+        fault.trail.append("parallel")
+        raise
 
 
 def _is_residual(item: Any) -> bool:
@@ -515,7 +621,11 @@ def expand_part(scope: Scope, part: Part, x: Value, path: str) -> Value:
     if not part.expands:
         return part.emit(scope, x, path)
     inside = scope.child(None, x, path)
-    run_body(inside, scope.around.reader.body([_expanded(part, {})], "item"))
+    try:
+        run_body(inside, _read_body(inside, [_expanded(part, {})]))
+    except ShapeError as fault:
+        of_form(part, "", fault)
+        raise
     return inside.flow
 
 

@@ -13,7 +13,8 @@ from vitdsl.graph.frames import HERE, Call, Frame, Place, joined
 from vitdsl.graph.items import perform, run_body, value_of
 from vitdsl.graph.scope import Builder, Scope
 from vitdsl.editing import fold
-from vitdsl.spec import Item, dependent
+from vitdsl.spec import INDEX, Item, by_index, dependent
+from vitdsl.tree import Repetition
 
 _frames: dict[Any, list[Frame]] = {}
 _held = 0
@@ -49,7 +50,11 @@ def repeat_item(scope: Scope, item: Item, count: int, segment: str) -> None:
         env = {**scope.env, "index": len(frames)}
         if outer_index is not None:
             env["index_1"] = outer_index
-        frame = analysed(scope, item, env, current, outer)
+        try:
+            frame = analysed(scope, item, env, current, outer)
+        except ShapeError as fault:
+            fault.trail += [Repetition(len(frames))] if frames else []
+            raise
         after = {name: frame.features[number] for name, number in frame.outputs.items()}
         steady = not varies and all(
             name in frame.inputs and frame.features[frame.inputs[name]] == feature for name, feature in after.items()
@@ -69,6 +74,8 @@ def _inner_lates(scope: Scope, item: Item) -> tuple[Late, ...]:
             found |= item.body.lates
         for branch in item.branches:
             found |= branch.lates
+        if by_index(item):
+            found.add(INDEX)
         item.inner = tuple(sorted(found, key=lambda late: late.text))
     return item.inner
 
@@ -175,7 +182,7 @@ def arguments(scope: Scope, args: Any, define: Any) -> dict[str, Any]:
     env = scope.sight(scope.flow.feature)
     made: dict[str, Any] = {name: scope.env[name] for name in ("index", "index_1") if name in scope.env}
     for name, raw in args.items():
-        made[name] = value_of(raw, env) if isinstance(raw, Late) else fold(raw, scope.env, (), [], None)
+        made[name] = value_of(raw, env, (name,)) if isinstance(raw, Late) else fold(raw, scope.env, (), [], None)
     for name, raw in (define.get("optional") or {}).items():
         if name not in made:
             made[name] = value_of(raw, {**env, **made}) if isinstance(raw, Late) else fold(raw, made, (), [], None)

@@ -7,14 +7,13 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-from pydantic import ValidationError
 
-from vitdsl.errors import ExpressionError, ShapeError, did_you_mean
+from vitdsl.errors import ShapeError, did_you_mean
 from vitdsl.features import BYTES_PER_VALUE, Cost, Feature
 from vitdsl.graph.frames import Frame, Node, Place, Value, joined
 from vitdsl.graph.operators import Combine, Join, OpenWindows, Put, Sections, Take, WindowMask
 from vitdsl.parts.base import Part, Primitive
-from vitdsl.parts.fields import Refusal, explain
+from vitdsl.parts.fields import Refusal
 from vitdsl.parts.primitives.drop_path import DropPath
 from vitdsl.parts.primitives.dropout import Dropout
 from vitdsl.spec import PLACES, SpecReader
@@ -78,8 +77,8 @@ class Builder:
     def read(self, name: str) -> Value:
         """What a stream holds."""
         if not self.has(name):
-            hint = did_you_mean(name, [known for known in self.streams if known])
-            raise ShapeError(f"there is no stream or part `{name}` here", hint)
+            known = [other for other in self.streams if other and not other.startswith("@")]
+            raise ShapeError(f"there is no stream `{name}` here, or not yet", did_you_mean(name, known))
         return self.streams[name]
 
     def write(self, name: str, value: Value) -> None:
@@ -219,7 +218,11 @@ class Scope:
             return x
         inside = self.child(None, x, path)
         inside.drop = "none"
-        _items().run_body(inside, body)
+        try:
+            _items().run_body(inside, body)
+        except ShapeError as fault:
+            fault.trail += reversed(path.split(".")[1:])  # `mixer.maps.after`: the keys below the role
+            raise
         return inside.flow
 
     def drop_path(self, x: Value) -> Value:
@@ -273,20 +276,14 @@ def bind(part: Any, env: Mapping[str, Any], reader: SpecReader) -> Any:
     """A part or wiring with its late values put in; what does not fit is a ShapeError at its field."""
     try:
         return part.bind(env, reader)
-    except ValidationError as error:
-        raise at_field(explain(error)) from None
     except Refusal as error:
         raise at_field(error.items) from None
-    except ExpressionError as error:
-        raise ShapeError(error.message, error.hint) from None
 
 
 def at_field(found: list[tuple[tuple[str | int, ...], str, str]]) -> ShapeError:
     """The first refusal of a bound value, as an error of the graph."""
     location, message, hint = found[0]
-    fault = ShapeError(message, hint)
-    fault.trail += reversed(location)
-    return fault
+    return ShapeError(message, hint, location)
 
 
 def part_of(x: Feature, part: str | int) -> tuple[int, int, Feature]:

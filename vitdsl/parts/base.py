@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError, field_validator
 from pydantic_core import core_schema
 
-from vitdsl.errors import ExpressionError
+from vitdsl.errors import ExpressionError, ShapeError
 from vitdsl.expressions import Late
 from vitdsl.features import Cost, Feature
 from vitdsl.holes import Hole
-from vitdsl.parts.fields import Refusal, explain
+from vitdsl.parts.fields import Refusal, describe, explain, refuse
 
 if TYPE_CHECKING:
     from torch import nn
@@ -121,6 +121,13 @@ class PartField:
         return info.context.part(self.family, value)
 
 
+def no_scalar(value: Any, wanted: str) -> Any:
+    """The value, unless it is a number or a truth."""
+    if isinstance(value, (bool, int, float)):
+        refuse(f"must be {wanted}, but is {describe(value)}")
+    return value
+
+
 class BodyField:
     """Annotation of a field that holds a body; `home` is the family of a bare part in it."""
 
@@ -137,7 +144,7 @@ class BodyField:
 
     def _read(self, value: object, info: core_schema.ValidationInfo) -> Any:
         if value is None or value == NONE or not isinstance(value, (str, dict, list)):
-            return None if value == NONE else value
+            return None if value == NONE else no_scalar(value, "a body")
         return info.context.body(value, self.home)
 
 
@@ -327,7 +334,7 @@ class FieldsOr:
         if isinstance(value, dict) and value.keys() <= self.names:
             return self.model.read(value, info.context)
         if value is None or value == NONE or not isinstance(value, (str, dict, list)):
-            return None if value == NONE else value
+            return None if value == NONE else no_scalar(value, self.home.replace("item", "a body") or f"a {self.family}")
         return info.context.part(self.family, value) if self.family else info.context.body(value, self.home)
 
 
@@ -403,7 +410,11 @@ class Primitive(Part):
         for name in self.followers:
             part = self.__dict__[name]
             if part is not None:
-                y = scope.emit(part, y, f"{path}.{name}")
+                try:
+                    y = scope.emit(part, y, f"{path}.{name}")
+                except ShapeError as fault:
+                    fault.trail.append(name)
+                    raise
         return y
 
 

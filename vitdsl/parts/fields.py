@@ -68,13 +68,12 @@ Location = tuple[str | int, ...]
 Fault = tuple[Location, str, str]
 
 
-def explain(error: ValidationError, model: type[BaseModel] | None = None, more: tuple[str, ...] = ()) -> list[Fault]:
+def explain(error: ValidationError, model: type[BaseModel] | None = None) -> list[Fault]:
     """What pydantic found, as (location, message, hint).
 
     Args:
         error: what a validation raised.
         model: what was validated, for the names of its keys.
-        more: further keys that the mapping may have.
     """
     found: list[Fault] = []
     unions: dict[Location, list[tuple[Location, Fault, ErrorDetails]]] = {}
@@ -86,7 +85,7 @@ def explain(error: ValidationError, model: type[BaseModel] | None = None, more: 
             found += [(loc, _named(message, loc), hint) for loc, message, hint in whole]
             continue
         cut, kind, owner = _followed(entry["loc"], model)
-        keys = (*keys_of(owner), *more) if owner is model else keys_of(owner)
+        keys = keys_of(owner)
         if kind is None:
             found.append(_sentence(entry, entry["loc"], keys))
             continue
@@ -100,7 +99,9 @@ def explain(error: ValidationError, model: type[BaseModel] | None = None, more: 
 
 def keys_of(model: type[BaseModel] | None) -> tuple[str, ...]:
     """The keys of a mapping, as a file writes them."""
-    return () if model is None else tuple(info.alias or name for name, info in model.model_fields.items())
+    if model is None:
+        return ()
+    return (*(info.alias or name for name, info in model.model_fields.items()), *getattr(model, "merged", ()))
 
 
 def _followed(loc: Location, model: type[BaseModel] | None) -> tuple[int, Any, type[BaseModel] | None]:
@@ -162,7 +163,7 @@ def name_of(loc: Location) -> str:
     """The last key of a location, and the indexes below it, as a message names them."""
     keys = [index for index, segment in enumerate(loc) if isinstance(segment, str)]
     if not keys:
-        return "this"
+        return ""
     return f"`{loc[keys[-1]]}{''.join(f'[{index}]' for index in loc[keys[-1] + 1 :])}`"
 
 
@@ -170,6 +171,9 @@ def _sentence(entry: ErrorDetails, loc: Location, known: tuple[str, ...]) -> Fau
     kind, context = entry["type"], entry.get("ctx") or {}
     name, value = name_of(loc), entry["input"]
     found = describe(value)
+    if not name and kind in {*_BOUNDS, *_EXPECTED, "literal_error"}:
+        loc, message, hint = _sentence(entry, ("",), known)
+        return (), message.removeprefix("`` "), hint  # what encloses it puts the name in front
     if kind == "extra_forbidden":
         return (*loc[:-1], Key(loc[-1])), f"unknown key {name}", did_you_mean(str(loc[-1]), known)
     if kind == "missing":

@@ -85,7 +85,7 @@ def find(family_name: str, kind: str) -> type[Part]:
     """As `class_of`, but refuses what is not installed, with the nearest name."""
     cls = class_of(family_name, kind)
     if cls is None:
-        refuse(f"unknown {family_name} '{kind}'", did_you_mean(kind, family(family_name)))
+        refuse(f"unknown {family_name} `{kind}`", did_you_mean(kind, family(family_name)))
     return cls
 
 

@@ -32,8 +32,9 @@ def slid(
     wide = (grid[1] + 2 * padding[1] - dilation[1] * (kernel[1] - 1) - 1) // stride[1] + 1
     if high < 1 or wide < 1:
         raise ShapeError(
-            f"the {what} ({kernel[0]}x{kernel[1]}) does not fit on a grid of {grid[0]}x{grid[1]}"
+            f"the {what} ({kernel[0]}x{kernel[1]}) must fit on the grid, which is {grid[0]}x{grid[1]}"
             f" padded by {padding[0]}x{padding[1]}",
             "a smaller kernel, more padding, or fewer strides before it",
+            ("kernel",),
         )
     return (high, wide)

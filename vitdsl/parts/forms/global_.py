@@ -42,6 +42,19 @@ class Global(MixerFields):
                 scope.expose(word, made[name])
         return finish(scope, self.out, self.dim or x.feature.dim, mixed, path)
 
+    @staticmethod
+    def _kept(scope: Scope, name: str, heads: int) -> Value:
+        """Maps that another mixer wrote."""
+        try:
+            maps = scope.stream(name)
+        except ShapeError as fault:
+            fault.trail += ["from", "maps"]
+            raise
+        if maps.feature.dim != heads:
+            message = f"the maps in `{name}` have {maps.feature.dim} heads, but `heads` is {heads}"
+            raise ShapeError(message, "", ("maps", "from"))
+        return maps
+
     def _scale(self, sizes: tuple[int, int, int]) -> float:
         return sizes[1] ** -0.5 if self.scale is None else self.scale
 
@@ -73,9 +86,7 @@ class Global(MixerFields):
         self, scope: Scope, sizes: tuple[int, int, int], made: dict[str, Value], x: Value, path: str
     ) -> Value:
         if self.maps.from_:
-            maps = scope.stream(self.maps.from_)
-            if maps.feature.dim != sizes[0]:
-                raise ShapeError(f"the maps in `{self.maps.from_}` have {maps.feature.dim} heads, but `heads` is {sizes[0]}")
+            maps = self._kept(scope, self.maps.from_, sizes[0])
             queries = x.feature
         else:
             extras = self._bias(scope, sizes, made, path)
@@ -100,11 +111,16 @@ def head_sizes(mixer: Any, dim: int) -> tuple[int, int, int]:
             raise ShapeError(
                 f"`heads` ({heads}) must divide the width that enters the mixer ({dim})",
                 f"{_near_divisor(dim, heads)} heads would do, or set `head_dim`",
+                ("heads",),
             )
         head_dim = dim // heads
     elif heads is None:
         if dim % head_dim:
-            raise ShapeError(f"`head_dim` ({head_dim}) must divide the width that enters the mixer ({dim})", "or set `heads`")
+            raise ShapeError(
+                f"`head_dim` ({head_dim}) must divide the width that enters the mixer ({dim})",
+                f"{_near_divisor(dim, head_dim)} would do, or set `heads`",
+                ("head_dim",),
+            )
         heads = dim // head_dim
     return heads, head_dim, mixer.value_dim or head_dim
 

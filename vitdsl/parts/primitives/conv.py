@@ -62,7 +62,7 @@ class Conv(Primitive):
         dim = self.dim or x.dim
         for name, width in (("the width that enters", x.dim), ("`dim`", dim)):
             if width % self.groups:
-                raise ShapeError(f"`groups` ({self.groups}) must divide {name} ({width})")
+                raise ShapeError(f"`groups` ({self.groups}) must divide {name} ({width})", "", ("groups",))
         return Feature(dim, slid(x, self.kernel, self.stride, self.margin, self.dilation))
 
     @property

@@ -43,24 +43,29 @@ class DynamicConv(Primitive):
             raise ShapeError(
                 f"generated kernels are depth-wise: `dim` must be the width that enters ({x.dim}), but is {y.dim}",
                 "`kernels: {count: 4}` mixes a bank of full kernels",
+                ("dim",),
             )
         if self._groups(x) and x.dim % self._groups(x):
-            raise ShapeError(f"`kernels.groups` ({self._groups(x)}) must divide the width that enters ({x.dim})")
+            message = f"`kernels.groups` ({self._groups(x)}) must divide the width that enters ({x.dim})"
+            raise ShapeError(message, "", ("kernels", "groups"))
         return y
 
     def _refuse_what_no_layer_does(self) -> None:
         conv, kernels = self.conv, self.kernels
         if conv.margin == "same":
-            raise ShapeError("a conv with `kernels` cannot pad as `same`", "write the padding as a number")
+            raise ShapeError("a conv with `kernels` cannot pad as `same`", "write the padding as a number", ("padding",))
         if kernels.activation != "softmax":
-            raise ShapeError(f"`kernels.activation` must be softmax, but is {kernels.activation}")
+            message = f"`kernels.activation` must be softmax, but is {kernels.activation}"
+            raise ShapeError(message, "", ("kernels", "activation"))
         if kernels.count is not None or kernels.by != "position":
             return
         (k_h, k_w), (d_h, d_w), margin = conv.kernel, conv.dilation, conv.margin
         if not (k_h % 2 and k_w % 2) or margin != (d_h * (k_h - 1) // 2, d_w * (k_w - 1) // 2):
             raise ShapeError(
                 "kernels by position must be odd and padded by dilation·(kernel - 1) / 2, "
-                f"but the kernel is {k_h}x{k_w} and the padding {margin[0]}x{margin[1]}"
+                f"but the kernel is {k_h}x{k_w} and the padding {margin[0]}x{margin[1]}",
+                "",
+                ("kernel",),
             )
 
     def _groups(self, x: Feature) -> int:

@@ -37,7 +37,9 @@ class Fold(Primitive):
         assert grid is not None
         if x.dim % area:
             raise ShapeError(
-                f"`kernel` ({self.kernel[0]}x{self.kernel[1]}) needs a width that {area} divides, but it is {x.dim}"
+                f"`kernel` ({self.kernel[0]}x{self.kernel[1]}) needs a width that {area} divides, but it is {x.dim}",
+                "",
+                ("kernel",),
             )
         return Feature(x.dim // area, (grid[0] * self.kernel[0], grid[1] * self.kernel[1]))
 

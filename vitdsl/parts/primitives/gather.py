@@ -31,7 +31,6 @@ class Gather(Primitive):
     def infer(self, *inputs: Feature) -> Feature:
         """The queries' tokens, as wide as the values."""
         maps, v = inputs
-        assert maps.grid is not None
         if maps.grid != (self.queries.num_tokens, v.num_tokens) or v.dim % maps.dim:
             raise ShapeError(
                 f"the maps are {maps} (queries x keys · heads), but there are {self.queries.num_tokens} queries "

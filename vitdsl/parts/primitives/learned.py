@@ -37,7 +37,9 @@ class Learned(Primitive):
             assert grid is not None
             if grid[0] % self.windows[0] or grid[1] % self.windows[1]:
                 raise ShapeError(
-                    f"`windows` ({self.windows[0]}x{self.windows[1]}) must tile the grid ({grid[0]}x{grid[1]})"
+                    f"`windows` ({self.windows[0]}x{self.windows[1]}) must tile the grid ({grid[0]}x{grid[1]})",
+                    "",
+                    ("windows",),
                 )
         return x
 

@@ -38,11 +38,14 @@ class OffsetBias(Primitive):
             raise ShapeError(
                 f"offset_bias needs queries and keys on a grid, but they are {q} and {k}",
                 "leave extra tokens out with `at: grid`",
+                ("position",),
             )
         stride = max(1, round(k.grid[0] / q.grid[0]))
         if (-(-k.grid[0] // stride), -(-k.grid[1] // stride)) != q.grid:
             raise ShapeError(
-                f"offset_bias needs queries at every s-th position of the keys' grid, but they are {q} and {k}"
+                f"offset_bias needs queries at every s-th position of the keys' grid, but they are {q} and {k}",
+                "",
+                ("position",),
             )
         return OffsetBias(heads=heads, grid=k.grid, queries=q.grid, stride=stride, init=self.init)
 

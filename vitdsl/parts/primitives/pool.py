@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from vitdsl.errors import ShapeError
+from vitdsl.errors import ShapeError, did_you_mean
 from vitdsl.parts.base import Part, Scope, Value
 from vitdsl.parts.fields import Margin, Size
 from vitdsl.parts.initial import InitField
@@ -34,13 +34,22 @@ class Pool(Part):
         if self.type == "sequence":
             return scope.add(SequencePool(init=self.init), (x,), path)
         if self.type not in ("mean", "max"):
-            return scope.take(x, self.type)
+            return self._taken(scope, x)
         if self.kernel is not None:
-            op = PoolWindow(reduce=self.type, kernel=self.kernel, stride=self.stride, padding=self.padding)
+            op = PoolWindow(reduce=self.type, kernel=self.kernel, stride=self.stride, padding=self.padding)  # type: ignore[arg-type]
             return scope.emit(op, x, path)
         if self.stride is not None or self.padding is not None:
-            raise ShapeError("`pool` with `stride` or `padding` needs a `kernel`")
+            there = "stride" if self.stride is not None else "padding"
+            raise ShapeError(f"`pool` with `{there}` needs a `kernel`", "", (there,))
         return scope.add(PoolTokens(reduce=self.type), (self._pooled(scope, x),), path)
+
+    def _taken(self, scope: Scope, x: Value) -> Value:
+        """One token by its name or place."""
+        known = (*x.feature.tokens, "mean", "max", "first", "last", "sequence")
+        if self.type not in known:
+            message = f"there is no pool and no token `{self.type}`; the feature is {x.feature}"
+            raise ShapeError(message, did_you_mean(self.type, known), ("type",))
+        return scope.take(x, self.type)
 
     def _pooled(self, scope: Scope, x: Value) -> Value:
         if isinstance(self.over, list):

@@ -37,7 +37,9 @@ class PoolWindow(Primitive):
         if self.margin != "same" and any(2 * p > k for p, k in zip(self.margin, self.kernel, strict=True)):
             raise ShapeError(
                 f"`padding` ({self.margin[0]}x{self.margin[1]}) must be at most half "
-                f"the pool's kernel ({self.kernel[0]}x{self.kernel[1]})"
+                f"the pool's kernel ({self.kernel[0]}x{self.kernel[1]})",
+                "",
+                ("padding",),
             )
         return Feature(inputs[0].dim, slid(inputs[0], self.kernel, self.step, self.margin, what="pool's kernel"))
 

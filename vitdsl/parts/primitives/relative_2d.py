@@ -37,6 +37,7 @@ class Relative2d(Primitive):
             raise ShapeError(
                 f"relative_2d needs queries and keys on one grid, but they are {q} and {k}",
                 "leave extra tokens out with `at: grid`",
+                ("position",),
             )
         return Relative2d(heads=heads, scale=scale, init=self.init)
 

@@ -36,6 +36,7 @@ class RelativeBias(Primitive):
             raise ShapeError(
                 f"relative_bias needs queries and keys on one grid, but they are {q} and {k}",
                 "leave extra tokens out with `at: grid`",
+                ("position",),
             )
         return RelativeBias(heads=heads, grid=q.grid, init=self.init)
 

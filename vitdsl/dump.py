@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -41,16 +42,19 @@ def _float(dumper: _Dumper, value: float) -> yaml.ScalarNode:
 
 
 def _text(dumper: _Dumper, value: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=_style(value))
+
+
+@lru_cache(maxsize=4096)
+def _style(value: str) -> str | None:
+    """Quotes, where the bare text would be read as something else."""
     from vitdsl.source import read
 
-    style = None
     try:
         plain_again = read(value, "") if value and "\n" not in value else None
     except ValueError:
         plain_again = None
-    if plain_again != value or any(sign in value for sign in ",[]{}#&*!|>'\"%@`"):
-        style = '"'
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+    return '"' if plain_again != value or any(sign in value for sign in ",[]{}#&*!|>'\"%@`") else None
 
 
 _Dumper.add_representer(float, _float)

@@ -6,27 +6,32 @@ from typing import Any
 
 from vitdsl.content import content
 from vitdsl.errors import ShapeError, did_you_mean
-from vitdsl.expressions import Late
 from vitdsl.features import Feature
-from vitdsl.graph.frames import Call, Frame, Graph, Value
-from vitdsl.graph.items import drop_of, known_body, run_body, target_at, value_of
-from vitdsl.graph.operators import Join, LearnedTokens
+from vitdsl.graph import entry
+from vitdsl.graph.entry import IMAGE, enter
+from vitdsl.graph.frames import Frame, Graph, Value
+from vitdsl.graph.items import drop_of, run_body, target_at
+from vitdsl.graph.known import Held, Known
+from vitdsl.graph.operators import Join
 from vitdsl.graph.repeats import UseTrail, arguments, call, repeat_item
 from vitdsl.graph.scope import Builder, Scope, Surroundings, bind
-from vitdsl.parts.base import NONE, Part
+from vitdsl.parts.base import Part
 from vitdsl.parts.primitives.classifier import Classifier
-from vitdsl.spec import Body, Drop, Head, Item, Model, SpecReader, Stage, Tokens, UsedStage
+from vitdsl.spec import Body, Head, Item, Model, SpecReader, Stage, UsedStage
 from vitdsl.tree import Key, Repetition
 
-_stages: dict[Any, list[Frame]] = {}
-MAX_STAGES = 20_000
-IMAGE = "image"
+_stages, _heads = Known(), Known()
 FIRST = "x"
+OUTPUT = "@"
+"""What stands before the name of an output, where it is a stream."""
+NO_HEAD = Head()
 
 
 def forget() -> None:
-    """Empties the memo of analysed stages."""
-    _stages.clear()
+    """Empties the memos of analysed stages and heads."""
+    _stages.forget()
+    _heads.forget()
+    entry.forget()
 
 
 def elaborate(model: Model, reader: SpecReader, size: tuple[int, int] | None = None) -> Graph:
@@ -101,44 +106,22 @@ def _settle(scope: Scope) -> None:
 
 
 def _stage_frame(scope: Scope, stage: Stage, env: dict[str, Any], stream: str, current: str) -> Frame:
-    builder = scope.builder
-
-    def outer(name: str) -> Feature | None:
-        return builder.streams[name].feature if name in builder.streams else None
-
-    key = (id(stage), scope.around.key, stream, current, tuple((n, content(v)) for n, v in sorted(env.items())))
-    bucket = _stages.setdefault(key, [])
-    for kept, frame in bucket:
-        if kept is stage and all(outer(n) == frame.features[i] for n, i in frame.inputs.items()):
-            if all(outer(n) is None for n in frame.absent):
-                return frame
-    inner = Builder(outer)
-    inside = Scope(scope.around, inner, stream, env)
-    inside.drop = drop_of(inside, stage.drop_path)
-    _fill_stage(inside, stage, stream, current)
-    frame = inner.done()
-    if len(_stages) >= MAX_STAGES:
-        _stages.clear()
-        bucket = _stages.setdefault(key, [])
-    bucket.append((stage, frame))
+    outer = scope.builder.feature
+    key = (Held(stage), scope.around.key, stream, current, tuple((n, content(v)) for n, v in sorted(env.items())))
+    frame: Frame | None = _stages.get(key, outer)
+    if frame is None:
+        inner = Builder(outer)
+        inside = Scope(scope.around, inner, stream, env)
+        inside.drop = drop_of(inside, stage.drop_path)
+        _fill_stage(inside, stage, stream, current)
+        frame = inner.done()
+        _stages.keep(key, frame, frame)
     return frame
 
 
 def _fill_stage(scope: Scope, stage: Stage, stream: str, current: str) -> None:
-    """tokenizer, tokens, position, body, norm."""
-    builder = scope.builder
-    value = _source(scope, stage, stream, current)
-    if stage.tokenizer is not None:
-        if value is None:
-            raise ShapeError("a `tokenizer` needs something to tokenize, but `from: none` has nothing", "", ("tokenizer",))
-        value = _tokenized(scope, stage, value)
-    if stage.tokens is not None:
-        value = _with_tokens(scope, stage.tokens, value)
-    if value is None:
-        raise ShapeError("`from: none` needs `tokens`: nothing else comes in", "`tokens: {count: …, dim: …}`", ("from",))
-    if stage.position is not None:
-        value = _positioned(scope, stage.position, value)
-    builder.write(stream, value)
+    """How it begins, then body and norm."""
+    enter(scope, stage, stream, current)
     if stage.block is not None:
         assert stage.depth is not None
         item = _block_item(scope, stage.block)
@@ -184,103 +167,33 @@ def _under(scope: Scope, key: str, run: Any) -> None:
         raise
 
 
-def _source(scope: Scope, stage: Stage, stream: str, current: str) -> Value | None:
-    """What the stage starts from."""
-    if stage.from_ == NONE:
-        return None
-    if stage.from_ is not None:
-        inside = scope.child(current or IMAGE)
-        return target_at(inside, stage.from_, "from").value
-    return scope.builder.read(stream if scope.builder.has(stream) else IMAGE)
-
-
-def _tokenized(scope: Scope, stage: Stage, value: Value) -> Value:
-    tokens = value.feature.tokens
-    if tokens and stage.carry is None:
-        names = ", ".join(tokens)
-        raise ShapeError(
-            f"extra tokens ({names}) come into this stage, and its tokenizer makes new tokens: `carry` must say what becomes of them",
-            "`carry: [{linear: {dim: …}}]` brings them along, `carry: []` keeps them, `carry: none` drops them",
-            (Key("tokenizer"),),
-        )
-    grid = scope.take(value, "grid") if tokens else value
-    made = _run_on(scope, stage.tokenizer, grid, "tokenizer")
-    if not tokens or stage.carry == NONE:
-        return made
-    carried = _run_on(scope, stage.carry, scope.take(value, "tokens"), "carry", "item")
-    try:
-        return scope.join([carried, made])
-    except ShapeError as fault:
-        fault.hint = f"`carry: [{{linear: {{dim: {made.feature.dim}}}}}]` brings the extra tokens to the new width"
-        fault.trail.append("carry")
-        raise
-
-
-def _run_on(scope: Scope, body: Any, value: Value, key: str, home: str = "") -> Value:
-    """Runs a body of the stage on a value of its own."""
-    inside = scope.child(None, value, key)
-    try:
-        run_body(inside, body, home or key)
-    except ShapeError as fault:
-        fault.trail.append(key)
-        raise
-    return inside.flow
-
-
-def _with_tokens(scope: Scope, tokens: Any, value: Value | None) -> Value:
-    if isinstance(tokens, Tokens):
-        dim = tokens.dim or (value.feature.dim if value is not None else 0)
-        if not dim:
-            raise ShapeError("`tokens` need their `dim`, since nothing comes in", "", ("tokens",))
-        learned = LearnedTokens(dim=dim, count=tokens.count, init=tokens.init)
-    else:
-        if value is None:
-            message = "named tokens stand in front of a feature, but nothing comes in"
-            raise ShapeError(message, "`tokens: {count: …, dim: …}`", ("tokens",))
-        twice = [index for index, name in enumerate(tokens) if name in value.feature.tokens]
-        if twice:
-            message = f"there is a token `{tokens[twice[0]]}` already: the feature is {value.feature}"
-            raise ShapeError(message, "", ("tokens", twice[0]))
-        learned = LearnedTokens(dim=value.feature.dim, names=tuple(tokens))
-    made = scope.add(learned, (), "tokens")
-    return made if value is None else scope.join([made, value])
-
-
-def _positioned(scope: Scope, position: Any, value: Value) -> Value:
-    """Positions over all tokens, or over the grid alone."""
-    body = known_body(scope, position, "position")
-    over = getattr(body.items[0].part, "over", "all") if body.bare else "all"
-    if isinstance(over, Late):
-        over = value_of(over, scope.env)
-    if over == "grid" and value.feature.tokens:
-        placed = _run_on(scope, body, scope.take(value, "grid"), "position")
-        return scope.put(value, "grid", placed)
-    return _run_on(scope, body, value, "position")
-
-
 # ---------------------------------------------------------------- head
 
 
 def _run_head(root: Scope, model: Model) -> Graph:
     """Runs the head in a frame of its own; its outputs are the model's."""
-    head: Head = model.head or Head()
+    head: Head = model.head or NO_HEAD
     builder = root.builder
-
-    def outer(name: str) -> Feature | None:
-        return builder.streams[name].feature if name in builder.streams else None
-
-    inner = Builder(outer)
-    scope = Scope(root.around, inner, root.current, {})
-    start = scope.flow if head.from_ is None else target_at(scope, head.from_, "from").value
-    outputs = _outputs(scope, head, start)
-    evaluation = _weights(head, list(outputs))
-    for name, value in outputs.items():
-        inner.write(f"@{name}", value)
-    frame = inner.done()
+    key = (Held(head), root.around.key, root.current)
+    frame: Frame | None = _heads.get(key, builder.feature)
+    if frame is None:
+        frame = _head_frame(root, head)
+        _heads.keep(key, frame, frame)
+    outputs = [name.removeprefix(OUTPUT) for name in frame.outputs if name.startswith(OUTPUT)]
+    evaluation = _weights(head, outputs)
     call(root, "head", [frame], False, "\0")
-    bound = {name: builder.streams[f"@{name}"].index for name in outputs}
+    bound = {name: builder.streams[OUTPUT + name].index for name in outputs}
     training = _training(builder, head, bound)
     return Graph(builder.done(), bound, evaluation, training, head.layout)
+
+
+def _head_frame(root: Scope, head: Head) -> Frame:
+    inner = Builder(root.builder.feature)
+    scope = Scope(root.around, inner, root.current, {})
+    start = scope.flow if head.from_ is None else target_at(scope, head.from_, "from").value
+    for name, value in _outputs(scope, head, start).items():
+        inner.write(OUTPUT + name, value)
+    return inner.done()
 
 
 def _outputs(scope: Scope, head: Head, start: Value) -> dict[str, Value]:
@@ -348,4 +261,3 @@ def _training(builder: Builder, head: Head, outputs: dict[str, int]) -> dict[str
     return found
 
 
-__all__ = ["Call", "Drop", "elaborate"]

@@ -6,24 +6,23 @@ from itertools import groupby
 from typing import Any
 
 from vitdsl.content import content
+from vitdsl.editing import fold
 from vitdsl.errors import ShapeError
 from vitdsl.expressions import Late
 from vitdsl.features import Feature
 from vitdsl.graph.frames import HERE, Call, Frame, Place, joined
 from vitdsl.graph.items import perform, run_body, value_of
+from vitdsl.graph.known import Known
 from vitdsl.graph.scope import Builder, Scope
-from vitdsl.editing import fold
 from vitdsl.spec import INDEX, Item, by_index, dependent
 from vitdsl.tree import Repetition
 
-_frames: dict[Any, list[Frame]] = {}
-_held = 0
-MAX_FRAMES = 20_000
+_frames = Known()
 
 
 def forget() -> None:
     """Empties the memo of analysed bodies."""
-    _frames.clear()
+    _frames.forget()
 
 
 class UseTrail(tuple):
@@ -69,7 +68,7 @@ def _inner_lates(scope: Scope, item: Item) -> tuple[Late, ...]:
     if item.inner is None:
         found = {*dependent(item.given), *dependent(item.args), *item.lates}
         if item.use:
-            found |= scope.around.reader.defined_body(item.use).lates
+            found |= scope.around.reader.lates_of(item.use)
         elif item.body is not None and not isinstance(item.body, Late):
             found |= item.body.lates
         for branch in item.branches:
@@ -125,16 +124,10 @@ def analysed(scope: Scope, item: Item, env: dict[str, Any], current: str, outer:
         item.number, scope.around.key, current, scope.block is None, scope.drop, scope.times, scope.opened,
         scope.forbidden, _env_key(scope, item, env),
     )  # fmt: skip
-    bucket = _frames.setdefault(key, [])
-    for frame in bucket:
-        if all(outer(name) == frame.features[number] for name, number in frame.inputs.items()):
-            if all(outer(name) is None for name in frame.absent):
-                return frame
-    frame = _analyse(scope, item, env, current, outer)
-    if len(_frames) >= MAX_FRAMES:
-        _frames.clear()
-        bucket = _frames.setdefault(key, [])
-    bucket.append(frame)
+    frame: Frame | None = _frames.get(key, outer)
+    if frame is None:
+        frame = _analyse(scope, item, env, current, outer)
+        _frames.keep(key, frame, frame)
     return frame
 
 

@@ -7,7 +7,7 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-
+from vitdsl.content import content
 from vitdsl.errors import ShapeError, did_you_mean
 from vitdsl.features import BYTES_PER_VALUE, Cost, Feature
 from vitdsl.graph.frames import Frame, Node, Place, Value, joined
@@ -44,7 +44,12 @@ class Surroundings:
 
     def __init__(self, reader: SpecReader, classes: int, image: tuple[int, int], drops: bool, env: Mapping[str, Any]) -> None:
         self.reader, self.classes, self.image, self.drops, self.env = reader, classes, image, drops, env
-        self.key = (reader.key, classes, image, drops)
+        self.key = (reader.key, classes, image, drops, content(env))
+
+
+def _nothing(name: str) -> Feature | None:
+    """What is around the model: no stream."""
+    return None
 
 
 class Builder:
@@ -55,6 +60,26 @@ class Builder:
         self.streams: dict[str, Value] = {}
         self.paths: set[str] = set()
         self.costs: list[Cost] = []
+
+    def feature(self, name: str) -> Feature | None:
+        """What a stream is, or None where there is none: what a frame below this one sees."""
+        value = self.streams.get(name)
+        return None if value is None else value.feature
+
+    def copy(self) -> Builder:
+        """Another one at the same place, to be kept."""
+        made = Builder(_nothing)
+        made.resume(self)
+        return made
+
+    def resume(self, other: Builder) -> None:
+        """Goes on from where another stands, in an equal surrounding."""
+        mine, theirs = self.frame, other.frame
+        mine.features, mine.steps, mine.blocks = theirs.features.copy(), theirs.steps.copy(), theirs.blocks
+        mine.inputs, mine.outputs = theirs.inputs.copy(), theirs.outputs.copy()
+        mine.appends = {name: numbers.copy() for name, numbers in theirs.appends.items()}
+        mine.absent, mine.marks = theirs.absent.copy(), theirs.marks.copy()
+        self.streams, self.paths, self.costs = other.streams.copy(), other.paths.copy(), other.costs.copy()
 
     def value(self, feature: Feature) -> Value:
         """A new value."""

@@ -1,0 +1,129 @@
+"""How a stage begins: what it starts from, tokenizer, tokens, position."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vitdsl.content import content
+from vitdsl.errors import ShapeError
+from vitdsl.expressions import Late
+from vitdsl.graph.frames import Value
+from vitdsl.graph.items import known_body, run_body, target_at, value_of
+from vitdsl.graph.known import Known
+from vitdsl.graph.operators import LearnedTokens
+from vitdsl.graph.scope import Builder, Scope
+from vitdsl.parts.base import NONE
+from vitdsl.spec import Stage, Tokens
+from vitdsl.tree import Key
+
+IMAGE = "image"
+_entries = Known()
+
+
+def forget() -> None:
+    """Empties the memo of how stages begin."""
+    _entries.forget()
+
+
+def enter(scope: Scope, stage: Stage, stream: str, current: str) -> None:
+    """Writes how a stage begins; what began alike in an equal surrounding is copied."""
+    builder = scope.builder
+    env = tuple((name, content(value)) for name, value in sorted(scope.env.items()))
+    parts = (stage.from_, stage.tokenizer, stage.carry, stage.tokens, stage.position)
+    key = (parts, scope.around.key, stream, current, scope.drop, env)
+    kept: Builder | None = _entries.get(key, builder.outer)
+    if kept is not None:
+        builder.resume(kept)
+        return
+    _enter(scope, stage, stream, current)
+    kept = builder.copy()
+    _entries.keep(key, kept.frame, kept)
+
+
+def _enter(scope: Scope, stage: Stage, stream: str, current: str) -> None:
+    value = _source(scope, stage, stream, current)
+    if stage.tokenizer is not None:
+        if value is None:
+            raise ShapeError("a `tokenizer` needs something to tokenize, but `from: none` has nothing", "", ("tokenizer",))
+        value = _tokenized(scope, stage, value)
+    if stage.tokens is not None:
+        value = _with_tokens(scope, stage.tokens, value)
+    if value is None:
+        raise ShapeError("`from: none` needs `tokens`: nothing else comes in", "`tokens: {count: …, dim: …}`", ("from",))
+    if stage.position is not None:
+        value = _positioned(scope, stage.position, value)
+    scope.builder.write(stream, value)
+
+
+def _source(scope: Scope, stage: Stage, stream: str, current: str) -> Value | None:
+    """What the stage starts from."""
+    if stage.from_ == NONE:
+        return None
+    if stage.from_ is not None:
+        inside = scope.child(current or IMAGE)
+        return target_at(inside, stage.from_, "from").value
+    return scope.builder.read(stream if scope.builder.has(stream) else IMAGE)
+
+
+def _tokenized(scope: Scope, stage: Stage, value: Value) -> Value:
+    tokens = value.feature.tokens
+    if tokens and stage.carry is None:
+        names = ", ".join(tokens)
+        raise ShapeError(
+            f"extra tokens ({names}) come into this stage, and its tokenizer makes new tokens: `carry` must say what becomes of them",
+            "`carry: [{linear: {dim: …}}]` brings them along, `carry: []` keeps them, `carry: none` drops them",
+            (Key("tokenizer"),),
+        )
+    grid = scope.take(value, "grid") if tokens else value
+    made = _run_on(scope, stage.tokenizer, grid, "tokenizer")
+    if not tokens or stage.carry == NONE:
+        return made
+    carried = _run_on(scope, stage.carry, scope.take(value, "tokens"), "carry", "item")
+    try:
+        return scope.join([carried, made])
+    except ShapeError as fault:
+        fault.hint = f"`carry: [{{linear: {{dim: {made.feature.dim}}}}}]` brings the extra tokens to the new width"
+        fault.trail.append("carry")
+        raise
+
+
+def _run_on(scope: Scope, body: Any, value: Value, key: str, home: str = "") -> Value:
+    """Runs a body of the stage on a value of its own."""
+    inside = scope.child(None, value, key)
+    try:
+        run_body(inside, body, home or key)
+    except ShapeError as fault:
+        fault.trail.append(key)
+        raise
+    return inside.flow
+
+
+def _with_tokens(scope: Scope, tokens: Any, value: Value | None) -> Value:
+    if isinstance(tokens, Tokens):
+        dim = tokens.dim or (value.feature.dim if value is not None else 0)
+        if not dim:
+            raise ShapeError("`tokens` need their `dim`, since nothing comes in", "", ("tokens",))
+        learned = LearnedTokens(dim=dim, count=tokens.count, init=tokens.init)
+    else:
+        if value is None:
+            message = "named tokens stand in front of a feature, but nothing comes in"
+            raise ShapeError(message, "`tokens: {count: …, dim: …}`", ("tokens",))
+        twice = [index for index, name in enumerate(tokens) if name in value.feature.tokens]
+        if twice:
+            message = f"there is a token `{tokens[twice[0]]}` already: the feature is {value.feature}"
+            raise ShapeError(message, "", ("tokens", twice[0]))
+        learned = LearnedTokens(dim=value.feature.dim, names=tuple(tokens))
+    made = scope.add(learned, (), "tokens")
+    return made if value is None else scope.join([made, value])
+
+
+def _positioned(scope: Scope, position: Any, value: Value) -> Value:
+    """Positions over all tokens, or over the grid alone."""
+    body = known_body(scope, position, "position")
+    over = getattr(body.items[0].part, "over", "all") if body.bare else "all"
+    if isinstance(over, Late):
+        over = value_of(over, scope.env)
+    if over == "grid" and value.feature.tokens:
+        placed = _run_on(scope, body, scope.take(value, "grid"), "position")
+        return scope.put(value, "grid", placed)
+    return _run_on(scope, body, value, "position")

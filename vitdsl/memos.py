@@ -1,0 +1,14 @@
+"""The memos of reading and analysing, all together."""
+
+from __future__ import annotations
+
+from vitdsl import content, spec
+from vitdsl.graph import elaborate, repeats
+
+
+def forget() -> None:
+    """Empties every memo, so that the next spec is read and analysed as if it were the first; files stay read."""
+    content.forget()
+    spec.forget()
+    repeats.forget()
+    elaborate.forget()

@@ -6,11 +6,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["SpecError", "build", "convert", "load", "load_weights"]
+__all__ = ["SpecError", "build", "convert", "fold", "load", "load_weights"]
 ERRORS = {"SpecError": "vitdsl.errors", "CheckpointError": "vitdsl.checkpoints.errors"}
 
 if TYPE_CHECKING:
-    from vitdsl.api import build, convert, load, load_weights
+    from vitdsl.api import build, convert, fold, load, load_weights
     from vitdsl.checkpoints.errors import CheckpointError as CheckpointError
     from vitdsl.errors import SpecError
 

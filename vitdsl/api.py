@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vitdsl.declared import judge
+from vitdsl.declared import judge, unknown, unknown_names
 from vitdsl.dump import dump_tree
 from vitdsl.errors import Problem, ShapeError, SpecError
 from vitdsl.graph.analysis import Analysis
@@ -97,6 +97,18 @@ class Spec:
             self._hash = hashlib.sha256(dump_tree(said).encode()).hexdigest()[:16]
         return self._hash
 
+    def rebuild(self, options: dict[str, Any], folded: bool, training: bool, state: dict[str, Any]) -> VisionModel:
+        """A model out of what its pickle holds."""
+        made = build(self, device="meta", **options)
+        made = fold(made) if folded else made
+        made.to_empty(device=next(iter(state.values())).device if state else "cpu")
+        made.load_state_dict(state, assign=True)
+        return made.train(training)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles as canonical YAML."""
+        return load, (self.dump(),)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Spec) and self.hash == other.hash
 
@@ -123,7 +135,7 @@ def load(source: str | Path | Mapping[str, Any] | Spec, set: Mapping[str, Any] |
         defaults if isinstance(defaults, dict) else Map(), defines if isinstance(defines, dict) else Map()
     )
     try:
-        faults = judge(reader)
+        faults = [*judge(reader, tree.variables), *unknown_names(tree)]
         if faults:
             raise Refusal(faults)
         model = Model.read(tree, reader)
@@ -131,13 +143,15 @@ def load(source: str | Path | Mapping[str, Any] | Spec, set: Mapping[str, Any] |
         raise SpecError(_problems(error.items, tree, reader)) from None
     except RecursionError:
         raise SpecError(Problem(TOO_DEEP, mark=tree.pos)) from None
+    if model.open and not holes_in(tree):
+        raise SpecError([problem(tree, *fault) for fault in unknown(model)])
     return Spec(tree, model, reader)
 
 
 def _problems(faults: list[Any], tree: Map, reader: SpecReader) -> list[Problem]:
     """Refusals at their places in the file; those of what is declared, and those of all the rest."""
     bad = {location[1] for location, _, _ in faults if location[0] == "defaults" and len(location) > 1}
-    if any(location[0] in ("defaults", "define") and len(location) > 1 for location, _, _ in faults):
+    if any(location[0] not in ("defaults", "define") or len(location) > 1 for location, _, _ in faults):
         try:
             rest = SpecReader({key: value for key, value in reader.defaults.items() if key not in bad}, reader.defines)
             Model.read(tree, rest)
@@ -170,6 +184,26 @@ def build(
     if params > max_params:
         raise SpecError(_too_large(known, graph, max_params))
     return compile_graph(graph, known, known.model.drop_path, known.model.init or {}, device, training_outputs)
+
+
+def fold(model: VisionModel) -> VisionModel:
+    """The model with every batch norm folded into the convolution or linear map beside it, where there is one.
+
+    It computes the same in evaluation mode, which it is in; the model that was given is left as it is.
+
+    Args:
+        model: what `build` gave.
+    """
+    from vitdsl.compiler.fold import folded_graph, folded_state
+    from vitdsl.compiler.model import compile_graph
+
+    spec, graph = model.spec, model.spec.graph(model.image_size)
+    state = folded_state(graph, model.state_dict())
+    made = compile_graph(folded_graph(graph), spec, spec.model.drop_path, {}, "meta", model.training_outputs)
+    made.to_empty(device=next(iter(state.values())).device)
+    made.load_state_dict(state, assign=True)
+    made.folded = True
+    return made.eval()
 
 
 def _too_large(spec: Spec, graph: Graph, most: int) -> Problem:

@@ -21,14 +21,19 @@ class VisionModel(Generated):
     Attributes:
         spec: the spec that it was built from.
         training_outputs: whether training returns all that the head trains, rather than the same as evaluation.
+        image_size: (height, width) that its tables were made for.
+        folded: whether its batch norms were folded into the linear maps beside them.
     """
 
     spec: Any
     training_outputs: bool
+    image_size: tuple[int, int]
+    folded: bool = False
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles as the canonical spec and the state dict."""
-        return _rebuilt, (self.spec.dump(), self.training_outputs, self.training, self.state_dict())
+        options = {"training_outputs": self.training_outputs, "size": self.image_size}
+        return self.spec.rebuild, (options, self.folded, self.training, self.state_dict())
 
     def __deepcopy__(self, memo: dict[int, Any]) -> VisionModel:
         """A copy with weights of its own; the generated classes are shared."""
@@ -60,15 +65,7 @@ def compile_graph(graph: Graph, spec: Any, setting: Any, inits: Any, device: str
             place(tree, "outputs", Outputs(weights, trained))
         model = builder.instance(written, tree, VisionModel)
     assert isinstance(model, VisionModel)
-    model.spec, model.training_outputs = spec, training_outputs
+    size = graph.frame.features[0].grid
+    assert size is not None
+    model.spec, model.training_outputs, model.image_size = spec, training_outputs, size
     return model
-
-
-def _rebuilt(text: str, training_outputs: bool, training: bool, state: dict[str, Any]) -> VisionModel:
-    """What a pickle holds, as a model again."""
-    from vitdsl.api import build, load
-
-    model = build(load(text), device="meta", training_outputs=training_outputs)
-    model.to_empty(device=next(iter(state.values())).device if state else "cpu")
-    model.load_state_dict(state, assign=True)
-    return model.train(training)

@@ -8,13 +8,15 @@ from vitdsl.content import content
 from vitdsl.errors import ShapeError, did_you_mean
 from vitdsl.features import Feature
 from vitdsl.graph import entry
+from vitdsl.graph.binding import drop_of
 from vitdsl.graph.entry import IMAGE, enter
 from vitdsl.graph.frames import Frame, Graph, Value
-from vitdsl.graph.items import drop_of, run_body, target_at
+from vitdsl.graph.items import run_body
 from vitdsl.graph.known import Held, Known
 from vitdsl.graph.operators import Join
 from vitdsl.graph.repeats import UseTrail, arguments, call, repeat_item
 from vitdsl.graph.scope import Builder, Scope, Surroundings, bind
+from vitdsl.graph.targets import target_at
 from vitdsl.parts.base import Part
 from vitdsl.parts.primitives.classifier import Classifier
 from vitdsl.spec import Body, Head, Item, Model, SpecReader, Stage, UsedStage

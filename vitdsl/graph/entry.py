@@ -7,11 +7,13 @@ from typing import Any
 from vitdsl.content import content
 from vitdsl.errors import ShapeError
 from vitdsl.expressions import Late
+from vitdsl.graph.binding import known_body, value_of
 from vitdsl.graph.frames import Value
-from vitdsl.graph.items import known_body, run_body, target_at, value_of
+from vitdsl.graph.items import run_body
 from vitdsl.graph.known import Known
 from vitdsl.graph.operators import LearnedTokens
 from vitdsl.graph.scope import Builder, Scope
+from vitdsl.graph.targets import target_at
 from vitdsl.parts.base import NONE
 from vitdsl.spec import Stage, Tokens
 from vitdsl.tree import Key

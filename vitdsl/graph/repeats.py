@@ -10,8 +10,9 @@ from vitdsl.editing import fold
 from vitdsl.errors import ShapeError
 from vitdsl.expressions import Late
 from vitdsl.features import Feature
+from vitdsl.graph.binding import value_of
 from vitdsl.graph.frames import HERE, Call, Frame, Place, joined
-from vitdsl.graph.items import perform, run_body, value_of
+from vitdsl.graph.items import perform, run_body
 from vitdsl.graph.known import Known
 from vitdsl.graph.scope import Builder, Scope
 from vitdsl.spec import INDEX, Item, by_index, dependent

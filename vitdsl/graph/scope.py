@@ -231,7 +231,7 @@ class Scope:
     def emit(self, part: Part, x: Value, path: str) -> Value:
         """Binds a part to what enters it, and lets it write its nodes."""
         bound = self.bound(part, x.feature) if part.open else part
-        return _items().expand_part(self, bound, x, path) if bound.expands else bound.emit(self, x, path)
+        return _items().run_part(self, bound, x, path) if bound.expands else bound.emit(self, x, path)
 
     def emit_dropout(self, rate: float, x: Value, path: str) -> Value:
         """Dropout, where the rate is not 0."""

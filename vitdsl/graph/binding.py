@@ -1,0 +1,137 @@
+"""Late values of items, put in where the item runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vitdsl.editing import ROLE_KEYS
+from vitdsl.errors import ExpressionError, ShapeError
+from vitdsl.expressions import Late
+from vitdsl.graph.frames import Place
+from vitdsl.graph.scope import Scope, at_field
+from vitdsl.parts.base import Form, LateList, Part, Primitive
+from vitdsl.parts.fields import Refusal
+from vitdsl.spec import NESTED, Body, Drop, Item, Wiring
+
+
+def known_body(scope: Scope, body: Any, home: str = "item") -> Body:
+    """A body, where it is an argument read at its place."""
+    if not isinstance(body, Late):
+        return body
+    raw = value_of(body, scope.env)
+    if raw is body or isinstance(raw, Late):
+        raise ShapeError(f"{raw.text}: this name stands for itself here")
+    try:
+        return scope.around.reader.body(raw, home) or Body((), home, False, True, ())
+    except Refusal as error:
+        raise at_field(error.items) from None
+
+
+def value_of(late: Late | LateList, env: Any, at: tuple[str | int, ...] = ()) -> Any:
+    """The value of a late value, which stands `at` this place of what is read."""
+    try:
+        return late.evaluate(env)
+    except ExpressionError as error:
+        raise ShapeError(error.message, error.hint, at) from None
+
+
+def read_item(scope: Scope, raw: Any) -> Item:
+    """An item that was made, not written."""
+    try:
+        return scope.around.reader.item(raw)
+    except Refusal as error:
+        raise at_field(error.items) from None
+
+
+def of_form(form: Part, role: str, fault: ShapeError) -> None:
+    """Gives a fault inside what a form expands into a place that is written: the form's field, or the form."""
+    trail = fault.trail
+    while trail and trail[-1] not in form.model_fields_set - {"type"} and (isinstance(trail[-1], int) or trail[-1] in ROLE_KEYS):
+        trail.pop()
+    inside = trail[-1] if trail else None
+    fault.trail = [*(trail if inside in form.model_fields_set - {"type"} else []), *([role] if role else [])]
+
+
+def of_part(part: Part, role: str, fault: ShapeError) -> None:
+    """Gives a fault in what a part is made of a place that is written: the part's field, or the part."""
+    known = isinstance(part, Primitive) or (fault.trail and fault.trail[-1] in part.model_fields_set)
+    fault.trail = [*(fault.trail if known else []), *([role] if role else [])]
+
+
+def read_body(scope: Scope, raw: Any) -> Body:
+    """A body that was made, not written."""
+    try:
+        return scope.around.reader.body(raw, "item")
+    except Refusal as error:
+        raise at_field(error.items) from None
+
+
+def expansion_of(form: Form, given: Any) -> dict[str, Any]:
+    try:
+        return {**form.expand(), **given}
+    except Refusal as error:
+        raise at_field(error.items) from None
+
+
+def late_part(scope: Scope, role: str, late: Late) -> Part | None:
+    """The part that an argument stands for."""
+    raw = value_of(late, scope.env, (role,))
+    try:
+        part = scope.around.reader.part(role, raw)
+    except Refusal as error:
+        raise at_field([((role, *at), message, hint) for at, message, hint in error.items]) from None
+    if part is None and role not in ("norm", "activation"):
+        raise ShapeError(f"`{role}` cannot be none", "", (role,))
+    return part
+
+
+def bound_place(place: Any, env: Any) -> Any:
+    """`at` or `from`, once its late names are known."""
+    if isinstance(place, (Late, LateList)):
+        place = value_of(place, env)
+    return tuple(place) if isinstance(place, list) else place
+
+
+def bound_given(item: Item, env: Any) -> dict[str, Any]:
+    """The wiring as written, late values put in."""
+    given: dict[str, Any] = {}
+    for key, value in item.given.items():
+        if isinstance(value, Late):
+            given[key] = value_of(value, env, (key,))
+        elif isinstance(value, list) and any(isinstance(v, Late) for v in value) and key in ("at", "from"):
+            given[key] = [value_of(v, env, (key,)) if isinstance(v, Late) else v for v in value]
+        elif key in NESTED and isinstance(value, dict):
+            given[key] = {k: _nested(v, env, (key, k)) if k in NESTED[key] else v for k, v in value.items()}
+        else:
+            given[key] = value
+    return given
+
+
+def _nested(value: Any, env: Any, at: tuple[str, ...]) -> Any:
+    if isinstance(value, list):
+        return [_nested(v, env, at) for v in value]
+    return value_of(value, env, at) if isinstance(value, Late) else value
+
+
+def bound_wiring(scope: Scope, item: Item, env: Any) -> Wiring:
+    if not item.late_wiring:
+        return item.wiring
+    try:
+        return scope.around.reader.wiring(bound_given(item, env), item.natural)
+    except Refusal as error:
+        raise at_field(error.items) from None
+
+
+def drop_of(scope: Scope, drop: Drop | None) -> str | Place:
+    """What stochastic depth does below an item."""
+    if drop is None or scope.drop == "none":
+        return scope.drop
+    if drop.off:
+        return "none"
+    if drop.rates is not None:
+        index = scope.env.get("index", 0)
+        if not isinstance(index, int) or index >= len(drop.rates):
+            message = f"`rates` has {len(drop.rates)} entries, but this is repetition {index}, counted from 0"
+            raise ShapeError(message, "", ("drop_path", "rates"))
+        return Place(rate=drop.rates[index])
+    return Place(rate=drop.rate, at=drop.at)

@@ -1,0 +1,219 @@
+"""What stands around an operator: pre, windows, post, scale, stochastic depth, and the sum with the shortcut."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vitdsl.errors import ShapeError
+from vitdsl.graph.binding import drop_of, known_body, of_part
+from vitdsl.graph.frames import Value
+from vitdsl.graph.operators import CloseWindows, OpenWindows
+from vitdsl.graph.scope import Scope
+from vitdsl.graph.targets import Target
+from vitdsl.parts.initial import Init
+from vitdsl.parts.primitives.affine import Affine
+from vitdsl.parts.primitives.scale import Scale
+from vitdsl.spec import Body, Item, Residual, Wiring
+
+
+def branch(
+    scope: Scope, item: Item, part: Any, wiring: Wiring, residual: Residual | None, target: Target, source: Value, path: str
+) -> Value:
+    """shortcut(t) + output · drop_path(layer_scale · post(op(pre(input · s)))), then `after`."""
+    inside = scope.child(None, source, path)
+    inside.drop = drop_of(scope, wiring.drop_path)
+    inside.exposed = {}
+    own = target.stream or scope.current
+    inside.forbidden = scope.forbidden | ({own} if own is not None else set())
+    x, bank = _banked(scope, inside, part, wiring, residual, target, source)
+    opened = _opened(wiring, x)
+    if opened is not None:
+        x = inside.add(opened, (x,), None)
+        bank = inside.add(opened, (bank,), None) if bank is not None else None
+        inside.opened, inside.times = opened, inside.times * opened.counts[0] * opened.counts[1]
+    y = _operate(inside, item, part, x, bank, residual)
+    if opened is not None:
+        inside.opened, inside.times = scope.opened, scope.times
+        y = inside.add(CloseWindows(opened=opened), (y,), None)
+    y = _wired(inside, wiring.post, y, "post", "norm")
+    if wiring.layer_scale is not None:
+        scale = Affine(bias=False, init=Init(type="constant", value=wiring.layer_scale))
+        y = inside.add(scale, (y,), "layer_scale")
+    if residual is None:
+        return y
+    y = inside.drop_path(y)
+    if residual.output != 1:
+        y = inside.add(Scale(value=residual.output), (y,), None)
+    return _summed(inside, residual, target.value, y)
+
+
+def _wired(inside: Scope, body: Any, x: Value, name: str, home: str, above: str = "") -> Value:
+    """A body of the wiring; faults in it are at its key."""
+    if body is None:
+        return x
+    try:
+        return inside.run(known_body(inside, body, home), x, name)
+    except ShapeError as fault:
+        fault.trail += [name, above] if above else [name]
+        raise
+
+
+def _summed(inside: Scope, residual: Residual, t: Value, y: Value) -> Value:
+    shortcut = residual.shortcut
+    if isinstance(shortcut, str):
+        if shortcut not in inside.exposed:
+            message = f"`shortcut: {shortcut}` needs a mixer that makes a {shortcut}"
+            raise ShapeError(message, "", ("residual", "shortcut"))
+        t = inside.exposed[shortcut]
+    else:
+        t = _wired(inside, shortcut, t, "shortcut", "item", "residual")
+    y = inside.combine("add", (t, y))
+    return _wired(inside, residual.after, y, "after", "activation", "residual")
+
+
+def _scaled(inside: Scope, x: Value, residual: Residual | None) -> Value:
+    factor = 1.0 if residual is None else residual.input
+    return x if factor == 1 else inside.add(Scale(value=factor), (x,), None)
+
+
+def _banked(
+    scope: Scope, inside: Scope, part: Any, wiring: Wiring, residual: Residual | None, target: Target, source: Value,
+    role: str = "mixer",
+) -> tuple[Value, Value | None]:
+    """What enters the operator, and the bank of a mixer; `pre` acts on both with the same weights."""
+
+    def pre(x: Value) -> Value:
+        return _wired(inside, wiring.pre, _scaled(inside, x, residual), "pre", "norm")
+
+    keys = part.keys if part is not None and part.banked else None
+    if keys is None:
+        return pre(source), None
+    if keys == "all" and source is target.value:
+        whole = pre(target.base())
+        return scope_take(inside, whole, target), whole
+    if not isinstance(keys, (str, tuple, list)):
+        bank = _bank_of(scope, keys.from_, ("from", "keys", role))
+        return pre(source), bank if keys.pre is None else _wired(inside, keys.pre, bank, "keys", "norm", role)
+    names = [keys] if isinstance(keys, str) else list(keys)
+    entering = pre(source)
+    found = []
+    for index, name in enumerate(names):
+        if name == "self":
+            found.append(entering)
+        else:
+            trail = ("keys", role) if isinstance(keys, str) else (index, "keys", role)
+            found.append(pre(target.base() if name == "all" else _bank_of(scope, name, trail)))
+    try:
+        return entering, inside.join(found)
+    except ShapeError as fault:
+        fault.hint = "`keys: {from: …, pre: [{linear: {dim: …}}]}` brings a bank to this width"
+        fault.trail += ["keys", role]
+        raise
+
+
+def _bank_of(scope: Scope, name: Any, trail: tuple[str | int, ...]) -> Value:
+    """A feature that fills a bank."""
+    try:
+        return Target(scope, name).value
+    except ShapeError as fault:
+        fault.trail += trail
+        raise
+
+
+def scope_take(inside: Scope, whole: Value, target: Target) -> Value:
+    """The target's part of a feature that was worked on as a whole."""
+    return whole if target.whole else inside.join([inside.take(whole, part) for part in target.parts])
+
+
+def _opened(wiring: Wiring, x: Value) -> OpenWindows | None:
+    """The windows in which the operator runs; one that covers the grid is no window."""
+    windows = wiring.windows
+    if windows is None:
+        return None
+    if x.feature.tokens:
+        message = f"`windows` need a grid alone, but the feature is {x.feature}"
+        raise ShapeError(message, "`at: grid` leaves the extra tokens out", ("windows",))
+    grid = x.feature.grid_only.grid
+    assert grid is not None
+    size = (min(windows.size[0], grid[0]), min(windows.size[1], grid[1]))
+    if size == grid:
+        return None
+    if windows.fit == "exact" and (grid[0] % size[0] or grid[1] % size[1]):
+        raise ShapeError(
+            f"`windows` ({size[0]}x{size[1]}) must tile the grid ({grid[0]}x{grid[1]})",
+            _fitting(size, grid),
+            ("windows",),
+        )
+    shift = tuple(0 if size[i] == grid[i] else windows.shift[i] % size[i] for i in (0, 1))
+    return OpenWindows(size=size, shift=(shift[0], shift[1]), grid=grid)
+
+
+def _fitting(size: tuple[int, int], grid: tuple[int, int]) -> str:
+    """The hint where windows do not tile: the nearest ones that do, and padding."""
+    near = [min((k for k in range(1, g + 1) if g % k == 0), key=lambda k, s=s: (abs(k - s), k)) for s, g in zip(size, grid, strict=True)]
+    text = str(near[0]) if near[0] == near[1] else f"[{near[0]}, {near[1]}]"
+    return f"{text} would do, or `fit: pad`, which fills the last windows up"
+
+
+def _operate(inside: Scope, item: Item, part: Any, x: Value, bank: Value | None, residual: Residual | None) -> Value:
+    role = item.role
+    if part is not None:
+        try:
+            if bank is not None:
+                return part.emit(inside, x, role, bank)  # type: ignore[call-arg]
+            return part.emit(inside, x, role)
+        except ShapeError as fault:
+            of_part(part, role, fault)
+            raise
+    if role == "parallel":
+        return _parallel(inside, item, x, residual)
+    if part is None and role not in ("body", "use"):
+        return x
+    body = inside.child(None, x)
+    body.drop, body.block = inside.drop, inside.block
+    from vitdsl.graph.items import fill
+
+    fill(body, item)
+    return body.flow
+
+
+def _parallel(inside: Scope, item: Item, x: Value, residual: Residual | None) -> Value:
+    how = item.wiring.merge or "add"
+    frame = inside.builder.frame
+    start, most, found = frame.blocks, frame.blocks, []
+    for index, branch in enumerate(item.branches):
+        try:
+            branch = known_body(inside, branch)
+            if residual is not None and how == "add" and all(_is_residual(entry) for entry in branch.items):
+                raise ShapeError(
+                    "x would count twice: this `parallel` is residual, and this branch adds x as well",
+                    "`residual: false` on the branch's items, or on the `parallel`",
+                )
+            scope = inside.child(None, x, str(index))
+            frame.blocks = start
+            run_branch(scope, branch)
+            most = max(most, frame.blocks)
+            found.append(scope.flow)
+        except ShapeError as fault:
+            fault.trail += [index, "parallel"]
+            raise
+    frame.blocks = most
+    if not found:
+        raise ShapeError("`parallel` needs at least one branch, but has none", "", ("parallel",))
+    try:
+        return inside.combine(how, found)
+    except ShapeError as fault:
+        fault.hint = f"all branches must give the same tokens and width for `{how}`"
+        fault.trail.append("parallel")
+        raise
+
+
+def _is_residual(item: Any) -> bool:
+    return isinstance(item, Item) and bool(item.wiring.residual)
+
+
+def run_branch(scope: Scope, body: Body) -> None:
+    """Runs a body inside an operator; bodies hold items, whose operators hold bodies."""
+    from vitdsl.graph.items import run_body
+
+    run_body(scope, body)

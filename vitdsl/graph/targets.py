@@ -1,0 +1,120 @@
+"""Where an item acts: a stream or the current value, whole or in part."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vitdsl.errors import ShapeError, did_you_mean
+from vitdsl.graph.frames import Value
+from vitdsl.graph.operators import Take
+from vitdsl.graph.scope import Scope, part_of
+from vitdsl.spec import PLACES, Item
+
+
+class Target:
+    """What an item is at: a stream or the current value, whole or in part."""
+
+    def __init__(self, scope: Scope, at: Any) -> None:
+        self.scope = scope
+        places = at if isinstance(at, tuple) else ("all" if at is None else at,)
+        found: list[Any] = []
+        try:
+            for place in places:
+                found.append(locate(scope, place))
+        except ShapeError as fault:
+            fault.trail += [len(found)] if isinstance(at, tuple) else []
+            raise
+        streams = {stream for stream, _ in found}
+        if len(streams) > 1:
+            raise ShapeError("a list in `at` or `from` must name parts of one feature", "`keys` of a mixer may list several")
+        self.stream = found[0][0]
+        self.parts = [part for _, part in found]
+        self.whole = self.parts == ["all"]
+        base = self.base()
+        self.value = base if self.whole else scope.join([scope.take(base, part) for part in self.parts])
+
+    def base(self) -> Value:
+        """The feature of which the target is a part."""
+        return self.scope.flow if self.stream is None else self.scope.builder.read(self.stream)
+
+    def value_now(self) -> Value:
+        """What stands at the target now."""
+        base = self.base()
+        return base if self.whole else self.scope.join([self.scope.take(base, part) for part in self.parts])
+
+    def put(self, y: Value) -> None:
+        """Puts a result where the target is."""
+        scope, base = self.scope, self.base()
+        if len(self.parts) == 1:
+            whole = y if self.whole else scope.put(base, self.parts[0], y)
+        else:
+            whole, start = base, 0
+            for part in self.parts:
+                feature = part_of(base.feature, part)[2]
+                stop = start + feature.num_tokens
+                if stop > y.feature.num_tokens:
+                    raise ShapeError(f"what goes back to {self.parts} must have as many tokens, but is {y.feature}")
+                piece = scope.add(Take(start=start, stop=stop, feature=feature.with_dim(y.feature.dim)), (y,), None)
+                whole, start = scope.put(whole, part, piece), stop
+        if self.stream is None:
+            scope.flow = whole
+        else:
+            guard(scope, self.stream)
+            scope.builder.write(self.stream, whole)
+
+
+def target_at(scope: Scope, place: Any, key: str) -> Target:
+    """A target; what is wrong with it is at the key that names it."""
+    try:
+        return Target(scope, place)
+    except ShapeError as fault:
+        fault.trail.append(key)
+        raise
+
+
+def locate(scope: Scope, place: Any) -> tuple[str | None, Any]:
+    """The stream (None: the current value) and the part that a name in `at` or `from` means."""
+    if isinstance(place, int) or place in PLACES:
+        return None, place
+    if place in scope.flow.feature.tokens:
+        return None, place
+    if scope.builder.has(place):
+        return (None if place == scope.current else place), "all"
+    stream, _, part = str(place).partition(".")
+    if part and scope.builder.has(stream):
+        return (None if stream == scope.current else stream), int(part) if part.isdigit() else part
+    feature = scope.flow.feature
+    known = (*feature.tokens, *PLACES, *(name for name in scope.builder.streams if name and name[0] != "@"))
+    raise ShapeError(f"there is no stream or part `{place}` here; the feature is {feature}", did_you_mean(str(place), known))
+
+
+def guard(scope: Scope, stream: str, at: tuple[str, ...] = ("at",)) -> None:
+    """Refuses to write a stream that the value of this body will be put back into."""
+    if stream in scope.forbidden:
+        raise ShapeError(
+            f"what is written to `{stream}` here would be overwritten: this body's own value goes back there",
+            f"write `{stream}` after the body, or let the body work in place",
+            at,
+        )
+
+
+def write_stream(scope: Scope, name: str, value: Value) -> None:
+    """Keeps a value as a stream, or appends it to one."""
+    if name.endswith("[]"):
+        if value.feature.grid is not None:
+            message, hint = f"`{name}` appends tokens, but the feature is {value.feature}", "pool it first, or take a token"
+            raise ShapeError(message, hint, ("write",))
+        scope.builder.append(name[:-2], value)
+        return
+    guard(scope, name, ("write",))
+    scope.builder.write(name, value)
+
+
+def keep(scope: Scope, item: Item, from_: Any) -> None:
+    """`from` alone goes on with that value; `write` keeps it, or what flows."""
+    write = item.wiring.write
+    value = scope.flow if from_ is None else target_at(scope, from_, "from").value
+    if write is not None:
+        write_stream(scope, write, value)
+    else:
+        scope.flow = value

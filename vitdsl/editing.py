@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from vitdsl.errors import ExpressionError, Mark, Problem, SpecError
 from vitdsl.expressions import Late
+from vitdsl.facts import facts
 from vitdsl.holes import Hole
 from vitdsl.tree import Map, Seq, format_path
+
 
 def merge(base: Any, over: Any) -> Any:
     """`over` laid over `base` by key, at every depth; lists, and mappings of another type or role, replace."""
@@ -89,21 +91,7 @@ def _nowhere(node: Any, path: tuple[Any, ...], at: int, origin: Mark | None, lab
 
 def names_in(node: Any) -> frozenset[str]:
     """The names that the late values in a tree read."""
-    if isinstance(node, Late):
-        return node.names
-    if isinstance(node, (Map, Seq)):
-        known = node.__dict__.get("mentioned")
-        if known is None:
-            known = _union(names_in(v) for v in (node.values() if isinstance(node, Map) else node))
-            node.__dict__["mentioned"] = known
-        return known
-    if isinstance(node, Hole):
-        return names_in(node.raw)
-    return frozenset()
-
-
-def _union(sets: Iterable[frozenset[str]]) -> frozenset[str]:
-    return frozenset().union(*sets)
+    return facts(node).names
 
 
 def fold(node: Any, env: Mapping[str, Any], path: tuple[str | int, ...], problems: list[Problem], mark: Mark | None) -> Any:

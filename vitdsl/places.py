@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from vitdsl.errors import Mark, Problem
+from vitdsl.facts import facts
 from vitdsl.holes import SHOWN, Hole
 from vitdsl.tree import Key, Map, Repetition, Segment, Seq, format_path
 
@@ -63,13 +64,7 @@ def problem(tree: Any, location: Iterable[Segment], message: str, hint: str = ""
 
 def holes_in(node: Any) -> bool:
     """Whether a tree has holes."""
-    if isinstance(node, (Map, Seq)):
-        known = node.__dict__.get("holes")
-        if known is None:
-            known = any(holes_in(value) for value in (node.values() if isinstance(node, Map) else node))
-            node.__dict__["holes"] = known
-        return known
-    return isinstance(node, Hole)
+    return facts(node).holes
 
 
 def _holes(node: Any, path: tuple[Segment, ...]) -> list[tuple[Segment, ...]]:

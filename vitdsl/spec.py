@@ -9,9 +9,10 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from vitdsl.content import content
-from vitdsl.editing import merge, names_in
+from vitdsl.editing import merge
 from vitdsl.errors import did_you_mean
 from vitdsl.expressions import Late, parse
+from vitdsl.facts import facts
 from vitdsl.holes import Hole
 from vitdsl.parts.base import NONE, BodyField, Fields, FieldsOr, Items, LateList, NormBody, Part, Reader, Reads, checked
 from vitdsl.parts.fields import Natural, Padding, Positive, Rate, Refusal, Repeats, Size, describe, explain, refuse
@@ -99,7 +100,7 @@ def _layer_scale(value: Any, reader: Reader) -> Any:
 NUMBER_OR_NONE = {"anyOf": [{"type": "number"}, {"const": "none"}]}
 PLACE = {"anyOf": [{"type": ["string", "integer"]}, {"type": "array", "items": {"type": ["string", "integer"]}}]}
 DROP = {"anyOf": [*NUMBER_OR_NONE["anyOf"], {"type": "object", "properties": {"rates": {"type": "array"}, "at": {}}}]}
-PlaceField = Annotated[Any, Reads(_names, PLACE, structured=False)]
+PlaceField = Annotated[Any, Reads(_names, PLACE)]
 DropField = Annotated[Any, Reads(_drop, DROP)]
 WindowsField = Annotated[Any, Reads(_windows, {"anyOf": [{"type": ["integer", "array"]}, {"$ref": "#/$defs/windows"}]})]
 ResidualField = Annotated[Any, Reads(_residual, {"anyOf": [{"type": "boolean"}, {"$ref": "#/$defs/residual"}]})]
@@ -207,21 +208,6 @@ _memo: dict[Any, Any] = {}
 MAX_MEMO = 50_000
 
 
-def uses(node: Any) -> bool:
-    """Whether a tree has a `use` in it, and so depends on the file's defines."""
-    if isinstance(node, (Map, Seq)):
-        known = node.__dict__.get("uses")
-        if known is None:
-            inside = node.values() if isinstance(node, Map) else node
-            known = node.__dict__["uses"] = "use" in node or any(uses(value) for value in inside)
-        return known
-    if isinstance(node, dict):
-        return "use" in node or any(uses(value) for value in node.values())
-    if isinstance(node, (list, tuple)):
-        return any(uses(value) for value in node)
-    return uses(node.raw) if isinstance(node, Hole) else False
-
-
 def forget() -> None:
     """Empties the memo of what was read."""
     _memo.clear()
@@ -242,7 +228,7 @@ class SpecReader:
         self.usual = {key: defaults[key] for key in DEFAULT_WIRING if key in defaults}
 
     def _once(self, kind: str, more: str, raw: object, make: Any) -> Any:
-        key = (kind, more, self.key[0], content(raw), self.key[1] if uses(raw) else 0)
+        key = (kind, more, self.key[0], content(raw), self.key[1] if facts(raw).uses else 0)
         found = _memo.get(key)
         if found is None:
             found = make()
@@ -520,7 +506,7 @@ def _outward(late: Late) -> Late:
 
 def dependent(node: Any) -> set[Late]:
     """Late values in a tree that depend on more than features."""
-    if not names_in(node) - {"dim", "height", "width"}:
+    if not facts(node).names - {"dim", "height", "width"}:
         return set()
     if isinstance(node, Late):
         return {node}
@@ -784,17 +770,20 @@ def _raw_mapping(value: Any, reader: Reader) -> Any:
     return value or {}
 
 
+RawField = Annotated[Any, Reads(_raw_mapping, {"type": "object"}, apart=True)]
+
+
 class Model(Fields):
     """A whole file, merged."""
 
     name: str | None = None
-    paper: Annotated[Any, Reads(_raw_mapping, {"type": "object"})] = None
+    paper: RawField = None
     input: Input = Input()
     classes: Natural = 1000
-    defaults: Annotated[Any, Reads(_raw_mapping, {"type": "object"})] = None
-    define: Annotated[Any, Reads(_raw_mapping, {"type": "object"})] = None
-    vars: Annotated[Any, Reads(_raw_mapping, {"type": "object"})] = None
-    stages: Annotated[Any, Reads(_stages, {"type": "array", "items": {"$ref": "#/$defs/stage"}})]
+    defaults: RawField = None
+    define: RawField = None
+    vars: RawField = None
+    stages: Annotated[Any, Reads(_stages, {"type": "array", "items": {"$ref": "#/$defs/stage"}}, apart=True)]
     head: Annotated[Any, Reads(_head, {"$ref": "#/$defs/head"})] = None
     drop_path: Annotated[Any, Reads(_model_drop, {"anyOf": [{"type": "number"}, {"$ref": "#/$defs/drop_path"}]})] = None
     init: Annotated[Any, Reads(_inits, {"type": "object"})] = None

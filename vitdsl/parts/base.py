@@ -10,6 +10,7 @@ from pydantic_core import core_schema
 
 from vitdsl.errors import ExpressionError, ShapeError
 from vitdsl.expressions import Late
+from vitdsl.facts import facts
 from vitdsl.features import Cost, Feature
 from vitdsl.holes import Hole
 from vitdsl.parts.fields import Refusal, describe, explain, refuse
@@ -149,10 +150,13 @@ class BodyField:
 
 
 class Reads:
-    """Annotation of a field that a function reads: it gets the value and the reader, and gives the field's value."""
+    """Annotation of a field that a function reads: it gets the value and the reader, and gives the field's value.
 
-    def __init__(self, read: Callable[[Any, Reader], Any], schema: dict[str, Any], structured: bool = True) -> None:
-        self.read, self.schema, self.structured = read, schema, structured
+    Late values below an `apart` field are the business of what is read.
+    """
+
+    def __init__(self, read: Callable[[Any, Reader], Any], schema: dict[str, Any], apart: bool = False) -> None:
+        self.read, self.schema, self.apart = read, schema, apart
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         """Calls the function."""
@@ -204,6 +208,8 @@ class Fields(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
     structured: ClassVar[frozenset[str]] = frozenset()
+    apart: ClassVar[frozenset[str]] = frozenset()
+    """Keys whose value may have late values below it that are not this mapping's: they are bound on their own."""
     followers: ClassVar[tuple[str, ...]] = ()
     """Fields whose part follows a primitive, in order."""
     twin: ClassVar[Any] = None
@@ -220,6 +226,10 @@ class Fields(BaseModel):
         cls.structured = frozenset(
             name for name, field in cls.model_fields.items()
             if any(isinstance(mark, (PartField, BodyField, FieldsOr, Nested, Reads)) for mark in field.metadata)
+        )  # fmt: skip
+        cls.apart = frozenset(
+            field.alias or name for name, field in cls.model_fields.items()
+            if any(isinstance(mark, (PartField, BodyField)) or getattr(mark, "apart", False) for mark in field.metadata)
         )  # fmt: skip
         cls.followers = tuple(name for name in ("norm", "activation") if name in cls.structured)
         if "_late_values_pass" not in cls.__dict__:
@@ -239,7 +249,7 @@ class Fields(BaseModel):
 
     @classmethod
     def _validated(cls, raw: Any, reader: Reader) -> Any:
-        if not any_late(raw):
+        if not facts(raw).late or not cls._concerned(raw):
             return cls.final.model_validate(raw, context=reader)
         if cls.final.twin is None:
             hook = field_validator("*", mode="wrap")(classmethod(_late_values_pass))  # type: ignore[arg-type]
@@ -248,6 +258,14 @@ class Fields(BaseModel):
             twin.final = cls.final  # type: ignore[attr-defined]
             cls.final.twin = twin
         return cls.final.twin.model_validate(raw, context=reader)
+
+    @classmethod
+    def _concerned(cls, raw: Any) -> bool:
+        """Whether a value that is late, or a hole, is this mapping's own."""
+        if not isinstance(raw, dict):
+            return True
+        apart = cls.apart
+        return any(isinstance(v, (Late, Hole)) or (key not in apart and facts(v).late) for key, v in raw.items())
 
     @property
     def written(self) -> dict[str, Any]:
@@ -286,12 +304,6 @@ def _is_open(fields: Fields) -> bool:
         if kind is Late or kind is LateList or (isinstance(value, Fields) and not isinstance(value, Part) and value.open):
             return True
     return False
-
-
-def any_late(raw: Any) -> bool:
-    """Whether a mapping, or a plain mapping or list in it, has a late value or a hole."""
-    values = raw.values() if isinstance(raw, dict) else raw if isinstance(raw, (list, tuple)) else ()
-    return any(isinstance(v, (Late, Hole)) or (isinstance(v, (dict, list)) and any_late(v)) for v in values)
 
 
 class Nested:

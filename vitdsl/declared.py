@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
-from vitdsl.errors import did_you_mean
+from vitdsl.editing import names_in
+from vitdsl.errors import ExpressionError, did_you_mean
 from vitdsl.expressions import Late
 from vitdsl.holes import Hole
-from vitdsl.parts.fields import Fault, Refusal, describe, keys_of, refuse
+from vitdsl.parts.base import Fields, LateList, Part
+from vitdsl.parts.fields import Fault, Refusal, describe, keys_of, name_of, refuse
 from vitdsl.parts.registry import DEFAULT_TYPES, ROLES, all_parts, class_of, family, find, is_role, part_class, roles
 from vitdsl.spec import COMPOSITE, DEFAULT_WIRING, RESERVED, WIRING, SpecReader
 from vitdsl.tree import Key
@@ -17,9 +20,27 @@ STATIC = frozenset({*ROLES, "tokenizer", "position", "bias"})
 DEFINE = ("args", "optional", "body", "stage")
 
 
-def judge(reader: SpecReader) -> list[Fault]:
+def judge(reader: SpecReader, variables: Collection[str]) -> list[Fault]:
     """Everything that is wrong in the `defaults` and the `define` of a file, with locations from the file's root."""
-    return reader._once("declared", "", reader.defines, lambda: _Faults(_defaults(reader) + _defines(reader))).found
+    names = ",".join(sorted(variables))
+    return reader._once("declared", names, reader.defines, lambda: _Faults(_declared(reader, variables))).found
+
+
+def _declared(reader: SpecReader, variables: Collection[str]) -> list[Fault]:
+    faults = _defaults(reader) + _defines(reader)
+    for name, entry in reader.defines.items():
+        if isinstance(entry, dict):
+            faults += _strange(name, entry, variables)
+    return faults
+
+
+def _strange(name: str, entry: Any, variables: Collection[str]) -> list[Fault]:
+    """Late values of a define that read what is neither an argument nor a variable."""
+    args, optional = entry.get("args"), entry.get("optional")
+    own = [*(args if isinstance(args, list) else ()), *(optional if isinstance(optional, dict) else ())]
+    known = RESERVED.union(variables, (arg for arg in own if isinstance(arg, str)))
+    held = [key for key in ("optional", "body", "stage") if not names_in(entry.get(key)) <= known]
+    return [fault for key in held for fault in _unknown_below(entry[key], known, ("define", name, key))]
 
 
 class _Faults:
@@ -206,3 +227,47 @@ def _held(reader: SpecReader, name: str, entry: Any) -> list[Fault]:
     if isinstance(stage, dict) and "use" in stage:
         return [(("stage", Key("use")), "the stage of a define must be written out, but is another `use`", "")]
     return _collected(("stage",), lambda: reader.stage(stage))  # type: ignore[attr-defined]
+
+
+# ---------------------------------------------------------------- names that stand for nothing
+
+
+def unknown_names(tree: Any) -> list[Fault]:
+    """Late values that read a name which is neither a variable nor always there; a define's are judged with it."""
+    known = RESERVED.union(tree.variables)
+    faults: list[Fault] = []
+    for key, value in tree.items():
+        if key not in ("define", "defaults") and not names_in(value) <= known:
+            faults += _unknown_below(value, known, (key,))
+    return faults
+
+
+def _unknown_below(node: Any, known: frozenset[str], at: tuple[Any, ...]) -> list[Fault]:
+    if isinstance(node, Late):
+        names = sorted(node.names - known)
+        return [(at, f"{node.text}: there is no `{name}` here", did_you_mean(name, known)) for name in names[:1]]
+    if isinstance(node, Hole):
+        node = node.raw
+    entries = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    return [fault for key, value in entries for fault in _unknown_below(value, known, (*at, key))]
+
+
+# ---------------------------------------------------------------- what no feature makes known
+
+
+def unknown(fields: Fields, at: tuple[str, ...] = ()) -> list[Fault]:
+    """Late values where nothing flows: in `input`, `classes`, `drop_path`, and beside the bodies of the head."""
+    faults: list[Fault] = []
+    for name, value in fields.written.items():
+        where = (*at, type(fields).model_fields[name].alias or name)
+        if isinstance(value, Fields) and not isinstance(value, Part):
+            faults += unknown(value, where) if value.open else []
+        elif isinstance(value, (Late, LateList)):
+            try:
+                value.evaluate({})
+            except ExpressionError as error:
+                hint = error.hint or "only items see the feature that enters them"
+                faults.append((where, error.message, hint))
+            else:
+                faults.append((where, f"{name_of(where)} must be written out, but is {describe(value)}", ""))
+    return faults

@@ -107,7 +107,7 @@ def resolve(source: str | Path | Mapping[str, Any], settings: Mapping[str, Any] 
 def _named(tree: Map, names: tuple[str, ...]) -> Map:
     """The same tree, not the one in the table of files, that knows these names."""
     made = Map(tree)
-    made.pos, made.marks, made.names = tree.pos, tree.marks, names
+    made.pos, made.marks, made.names, made.variables = tree.pos, tree.marks, names, tree.variables
     return made
 
 
@@ -167,6 +167,7 @@ def _folded(tree: Map) -> Map:
     if "vars" not in tree:
         return tree
     variables = _variables(tree)
+    names = tuple(variables)
     env = {name: value for name, value in variables.items() if not isinstance(value, (Late, Hole))}
     problems: list[Problem] = []
     made = Map()
@@ -174,12 +175,13 @@ def _folded(tree: Map) -> Map:
         if key == "vars":
             continue
         made[key] = _fold_define(value, env, problems) if key == "define" else fold(value, env, (key,), problems, tree.marks.get(key, (None, None))[1])
-    made.pos, made.marks = tree.pos, {k: v for k, v in tree.marks.items() if k != "vars"}
+    made.pos, made.marks, made.variables = tree.pos, {k: v for k, v in tree.marks.items() if k != "vars"}, names
     if problems:
         raise SpecError(problems)
     left = {name: value for name, value in variables.items() if name in names_in(made)}
     if left:
-        made["vars"] = Map(left)
+        kept = made["vars"] = Map(left)
+        kept.pos, kept.marks = tree["vars"].pos, tree["vars"].marks
         if "vars" in tree.marks:
             made.marks["vars"] = tree.marks["vars"]
     return made
@@ -213,7 +215,7 @@ def _variables(tree: Map) -> dict[str, Any]:
             circle = ", ".join(f"`{name}`" for name in sorted(waiting))
             first = next(name for name in raw if name in waiting)
             where = raw.marks.get(first, (where, where))[0]
-            raise SpecError(Problem(f"the variables {circle} are made of one another", format_path(("vars", first)), where))
+            raise SpecError(Problem(f"the variables {circle} are made of one another", f"vars.{first}", where))
         for name in ready:
             problems: list[Problem] = []
             value = fold(waiting.pop(name), done, ("vars", name), problems, raw.marks.get(name, (None, None))[1])

@@ -474,12 +474,17 @@ class SpecReader:
         finally:
             self.opened.pop()
 
+    def lates_of(self, name: str) -> frozenset[Late]:
+        """Late values in the body of a define that depend on more than features."""
+        body: Any = self.defined_body(name)
+        return frozenset([body]) if isinstance(body, Late) else frozenset() if body is None else body.lates
+
     def _lates(self, item: Item, raw: Mapping[str, Any]) -> frozenset[Late]:
         """Late values of the item that depend on more than features, seen from outside of its repetition."""
         found = set(dependent(raw))
         if item.use:
             try:
-                inner = self.defined_body(item.use).lates
+                inner = self.lates_of(item.use)
             except Refusal:
                 inner = frozenset()  # a fault inside a define is reported there, not at each use
             found |= {late for late in inner if late.names & {"index", "index_1"}}

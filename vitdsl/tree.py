@@ -27,6 +27,9 @@ class Map(dict[str, Any]):
     A whole file that was merged knows in `names` what it and the files that it extends are called, nearest first.
     """
 
+    variables: tuple[str, ...] = ()
+    """Of a whole file: the names of its variables, also of those that were put in."""
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Make a mapping without positions."""
         super().__init__(*args, **kwargs)

@@ -40,7 +40,7 @@ def describe(value: object) -> str:
     """A value as an error message shows it: `'three'`, `[1, 2]`, `a mapping with a, b`."""
     if isinstance(value, dict):
         return f"a mapping with {', '.join(map(str, value)) or 'nothing in it'}"
-    text = str(value) if isinstance(value, Late) else repr(value).replace("True", "true").replace("False", "false")
+    text = value.text if isinstance(value, Late) else repr(value).replace("True", "true").replace("False", "false")
     text = "nothing" if value is None else text
     return text if len(text) <= 60 else text[:57] + "..."
 

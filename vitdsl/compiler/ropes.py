@@ -239,10 +239,10 @@ class Writer:
                 if single.form == shape.form:
                     return single.node
             piece = self.windowed(rope, replace_grid(shape.opened, shape.grid, shape.inner))
-            return self._in_form(piece, shape.form)
+            return self.in_form(piece, shape.form)
         return self.map_piece(rope).node if shape.form == "map" else self.tokens(rope)
 
-    def _in_form(self, piece: Piece, form: Form) -> Any:
+    def in_form(self, piece: Piece, form: Form) -> Any:
         """A windowed piece in the other form."""
         if piece.form == form:
             return piece.node
@@ -290,3 +290,14 @@ def cuttable(writer: Writer, rope: Rope, *places: int) -> Rope:
         made.append(piece)
         at += piece.count
     return Rope(rope.feature, made, rope.joined)
+
+
+def retensored(piece: Piece, node: Any) -> Piece:
+    """A whole piece of the same form with another tensor."""
+    return Piece(node, piece.form, 0, piece.count, piece.count, piece.grid, piece.opened, piece.inner)
+
+
+def raw(writer: Writer, rope: Rope) -> Any:
+    """A tensor as it is: maps, biases and masks are never turned into tokens."""
+    single = rope.single
+    return single.node if single is not None else writer.map_piece(rope).node

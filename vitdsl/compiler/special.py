@@ -1,0 +1,179 @@
+"""Operators for which the writer has no call of a layer, or more than that: splices, sums, windows, positions."""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from vitdsl.compiler import names
+from vitdsl.compiler.ropes import Piece, Rope, Writer, cut, cuttable, retensored
+from vitdsl.features import Feature
+from vitdsl.graph.frames import Node, joined
+from vitdsl.graph.operators import CloseWindows, Combine, Join, LearnedTokens, OpenWindows, Put, Sections, Take
+from vitdsl.parts.primitives.drop_path import DropPath
+from vitdsl.parts.primitives.learned import Learned
+from vitdsl.parts.primitives.scale import Scale
+from vitdsl.parts.primitives.unfold import Unfold
+
+if TYPE_CHECKING:
+    from vitdsl.compiler.writing import FrameWriter
+
+
+def _scale(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
+    assert isinstance(node.op, Scale)
+    value = node.op.value
+    pieces = [retensored(p, self.writer.function(operator.mul, self.writer.sliced(p), value, name="scaled")) for p in inputs[0].pieces]
+    return Rope(feature, pieces)
+
+
+def _drop_path(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
+    single = inputs[0].single
+    if single is None or single.opened is None:
+        return self.layer(node, feature, inputs)
+    rows, columns = single.opened.counts
+    return self.result(node.op, feature, self.module(node, single.node, rows * columns), "tokens", single)
+
+
+def _tokens(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
+    writer, op = self.writer, node.op
+    assert isinstance(op, LearnedTokens) and self.image is not None
+    batch = writer.method("size", self.image, 0)
+    pieces = []
+    for name in op.names or ("weight",):
+        table = writer.graph.create_node("get_attr", f"{joined(self.prefix, node.path)}.{name}", name=names.identifier(name))
+        count = 1 if op.names else op.count
+        pieces.append(Piece(writer.method("expand", table, batch, -1, -1), "tokens", 0, count, count))
+    return Rope(feature, pieces)
+
+
+def _take(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
+    assert isinstance(node.op, Take)
+    rope = cuttable(self.writer, inputs[0], node.op.start, node.op.stop)
+    pieces = cut(rope, node.op.start, node.op.stop)
+    return Rope(feature, [_gridded(pieces[0], feature)] if len(pieces) == 1 else pieces)
+
+
+def _gridded(piece: Piece, feature: Feature) -> Piece:
+    """A piece that is all of a feature knows its grid."""
+    return Piece(piece.node, piece.form, piece.start, piece.count, piece.total, feature.grid, piece.opened, piece.inner)
+
+
+def _put(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
+    assert isinstance(node.op, Put)
+    base = cuttable(self.writer, inputs[0], node.op.start, node.op.stop)
+    whole = base.feature.num_tokens
+    return Rope(feature, [*cut(base, 0, node.op.start), *inputs[1].pieces, *cut(base, node.op.stop, whole)])
+
+
+def _join(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
+    return Rope(feature, [piece for rope in inputs for piece in rope.pieces])
+
+
+def _sections(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
+    assert isinstance(node.op, Sections)
+    piece = inputs[0].single or self.writer.token_piece(inputs[0])
+    section = slice(node.op.start, node.op.stop)
+    where = (Ellipsis, section) if piece.form == "tokens" else (slice(None), section)
+    out = self.writer.function(operator.getitem, piece.node, where, name=f"{piece.node.name.rstrip('_0123456789')}_part")
+    return Rope(feature, [retensored(piece, out)])
+
+
+def _combine(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
+    assert isinstance(node.op, Combine)
+    writer, how = self.writer, node.op.how
+    fullest = max(inputs, key=lambda rope: rope.feature.num_tokens)
+    first = fullest.single or writer.token_piece(fullest)
+    nodes = [_beside(writer, rope, first, how) for rope in inputs]
+    if how == "concat":
+        out = writer.function(torch.cat, nodes, dim=-1 if first.form == "tokens" else 1, name="concatenated")
+    else:
+        out = nodes[0]
+        for other in nodes[1:]:
+            out = writer.function(operator.mul if how == "multiply" else operator.add, out, other, name="sum" if how != "multiply" else "product")
+        if how == "mean":
+            out = writer.function(operator.truediv, out, len(nodes), name="mean")
+    piece = Piece(out, first.form, 0, feature.num_tokens, feature.num_tokens, feature.grid, first.opened, first.inner)
+    return Rope(feature, [piece])
+
+
+def _beside(writer: Writer, rope: Rope, first: Piece, how: str) -> Any:
+    """A rope in the form of another that it is combined with; one token spreads."""
+    if rope.feature.num_tokens == first.count:
+        return writer.like(rope, first)
+    token = writer.tokens(rope)
+    if first.opened is not None:
+        rows, columns = first.opened.counts
+        token = writer.method("repeat_interleave", token, rows * columns, 0)
+    return writer.method("unsqueeze", writer.method("transpose", token, 1, 2), 3) if first.form == "map" else token
+
+
+def _open(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
+    assert isinstance(node.op, OpenWindows)
+    piece = self.writer.windowed(inputs[0], node.op)
+    return Rope(feature, [Piece(piece.node, piece.form, 0, feature.num_tokens, feature.num_tokens, feature.grid)])
+
+
+def _close(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
+    assert isinstance(node.op, CloseWindows)
+    (rope,) = inputs
+    self.writer.inside += 1
+    piece = rope.single or self.writer.token_piece(rope)
+    self.writer.inside -= 1
+    closed = Piece(piece.node, piece.form, 0, feature.num_tokens, feature.num_tokens, feature.grid, node.op.opened, rope.feature.grid)
+    if node.op.opened.padding != (0, 0):
+        closed = self.writer.closed(closed)
+    return Rope(feature, [closed])
+
+
+def _learned(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
+    """A learned table may be resized where the image is; one by windows acts in them."""
+    op, writer = node.op, self.writer
+    assert isinstance(op, Learned)
+    if op.windows is not None:
+        assert feature.grid is not None
+        piece = writer.windowed(inputs[0], OpenWindows(size=op.windows, grid=feature.grid))
+        tensor = writer.in_form(piece, "tokens")
+        out = self.module(node, tensor)
+        return Rope(feature, [Piece(out, "tokens", 0, piece.count, piece.count, piece.grid, piece.opened, piece.inner)])
+    sizes = writer.size(feature.grid) if feature.grid is not None else ()
+    return self.result(op, feature, self.module(node, writer.tokens(inputs[0]), *sizes), "tokens")
+
+
+def _unfold(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
+    """Windows that are unfolded whole are only reshaped; else the size of the grid that is left is computed."""
+    op, writer = node.op, self.writer
+    assert isinstance(op, Unfold) and feature.grid is not None
+    single = inputs[0].single
+    tiles = op.step == op.kernel and op.margin == (0, 0)
+    if tiles and single is not None and single.opened is not None and single.inner == op.kernel and single.opened.shift == (0, 0):
+        node_ = single.node if single.form == "map" else writer.method("transpose", single.node, 1, 2)
+        flat = writer.method("unflatten", writer.method("flatten", node_, 1), 0, (-1, feature.num_tokens))
+        return self.result(op, feature, flat, "tokens")
+    entering = inputs[0].feature.grid
+    assert entering is not None
+    out = self.module(node, writer.map_piece(inputs[0]).node)
+    if not writer.inside and feature.grid not in writer.sizes and feature.grid not in writer.maps:
+        lengths = writer.size(entering)
+        writer.sizes[feature.grid] = tuple(  # type: ignore[assignment]
+            _slid(writer, length, op.kernel[i], op.step[i], op.margin[i]) for i, length in enumerate(lengths)
+        )
+    return self.result(op, feature, out, "tokens")
+
+
+def _slid(writer: Writer, length: Any, kernel: int, stride: int, padding: int) -> Any:
+    """(length + 2·padding - kernel) // stride + 1, written where it is not known."""
+    if isinstance(length, int):
+        return (length + 2 * padding - kernel) // stride + 1
+    reach = writer.function(operator.add, length, 2 * padding - kernel, name="reach")
+    steps = writer.function(operator.floordiv, reach, stride, name="steps")
+    return writer.function(operator.add, steps, 1, name="length")
+
+
+SPECIAL: dict[type, Any] = {
+    Scale: _scale, DropPath: _drop_path, LearnedTokens: _tokens, Take: _take, Put: _put, Join: _join,
+    Sections: _sections, Combine: _combine, OpenWindows: _open, CloseWindows: _close, Learned: _learned, Unfold: _unfold,
+}  # fmt: skip
+WITHOUT_MODULE = frozenset({Scale, Take, Put, Join, Sections, Combine, OpenWindows, CloseWindows, LearnedTokens})
+"""Primitives for which no layer is built; learned tokens are parameters of their own."""

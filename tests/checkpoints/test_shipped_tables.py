@@ -28,7 +28,9 @@ def test_every_table_parses_and_is_named_after_its_layout(path):
 
 @pytest.mark.parametrize("spec", sorted({spec for path in PATHS for spec in read_table(path).specs}))
 def test_every_spec_has_an_official_table(spec):
-    assert "official" in tables_for(spec)
+    """But the first ViT, whose authors' weights are no torch state dict."""
+    tables = tables_for(spec)
+    assert "official" in tables or (spec.startswith("vit_") and "timm" in tables)
 
 
 def test_relative_position_index_is_timms():

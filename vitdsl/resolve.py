@@ -29,7 +29,7 @@ def find(name: str, beside: Path | None = None) -> Path:
     for path in [*candidates, shipped() / f"{name}.yaml"]:
         if path.is_file():
             return path
-    if given.suffix or given.parent != Path():
+    if given.suffix or given.parent != Path() or given.is_dir():
         return given
     names = [path.stem for path in shipped().glob("*.yaml")]
     raise SpecError(Problem(f"there is no spec `{name}`", hint=did_you_mean(name, names)))

@@ -19,23 +19,36 @@ def content(node: Any) -> int:
     if isinstance(node, (Map, Seq)):
         own = node.__dict__.get("content")
         if own is None:
-            if isinstance(node, Map):
-                own = _number(("m", *((key, content(value)) for key, value in node.items())))
-            else:
-                own = _number(("s", *(content(value) for value in node)))
-            node.__dict__["content"] = own
+            own = node.__dict__["content"] = _number(_said(node))
         return own
-    if isinstance(node, Hole):
-        return _number(("hole", content(node.raw)))
+    return _number(_said(node))
+
+
+def _said(node: Any) -> Any:
+    """What a tree says, as a key: equal for equal trees, and no number of another tree."""
     if isinstance(node, dict):
-        return _number(("m", *((key, content(value)) for key, value in node.items())))
+        return ("m", *node, *[_part(value) for value in node.values()])
     if isinstance(node, (list, tuple)):
-        return _number(("s", *(content(value) for value in node)))
-    if isinstance(node, (str, int, float, bool, type(None), Late)):
-        return _number((node.__class__, node))
-    return _number(("object", id(node), _kept.setdefault(id(node), node) is node))
+        return ("s", *[_part(value) for value in node])
+    return _part(node)
 
 
+def _part(node: Any) -> Any:
+    kind = node.__class__
+    if kind is str:
+        return node
+    if kind in _SCALARS:
+        return (kind, node)
+    if isinstance(node, (dict, list, tuple)):
+        return content(node)
+    if isinstance(node, Late):
+        return (Late, node.text)
+    if isinstance(node, Hole):
+        return (Hole, content(node.raw))
+    return (object, id(node), _kept.setdefault(id(node), node) is node)
+
+
+_SCALARS = frozenset({int, float, bool, type(None)})
 _kept: dict[int, Any] = {}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ PROSE = ("name", "paper")
 """Keys of a file whose text is never late."""
 
 
+@cache
 def shipped(folder: str = "") -> Path:
     """Where the shipped specs are: beside the sources, or in the wheel."""
     here = Path(__file__).parent

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +23,23 @@ def find(name: str, beside: Path | None = None) -> Path:
     Raises:
         SpecError: there is no such file.
     """
-    given = Path(name)
-    candidates = [given] if beside is None else [beside / given, given]
-    candidates += [path.with_suffix(".yaml") for path in list(candidates) if not path.suffix]
-    for path in [*candidates, shipped() / f"{name}.yaml"]:
+    for path in _candidates(name, beside):
         if path.is_file():
             return path
-    if given.suffix or given.parent != Path() or given.is_dir():
+    given = Path(name)
+    if given.suffix or given.parent != Path():
         return given
     names = [path.stem for path in shipped().glob("*.yaml")]
     raise SpecError(Problem(f"there is no spec `{name}`", hint=did_you_mean(name, names)))
+
+
+@lru_cache(maxsize=512)
+def _candidates(name: str, beside: Path | None) -> tuple[Path, ...]:
+    """Where a spec of this name may be, in order."""
+    given = Path(name)
+    near = [given] if beside is None else [beside / given, given]
+    written = [path.with_suffix(".yaml") for path in near if not path.suffix]
+    return (*near, *written, shipped() / f"{name}.yaml")
 
 
 def load_tree(source: str | Path | Mapping[str, Any]) -> Map:
@@ -46,8 +53,11 @@ def load_tree(source: str | Path | Mapping[str, Any]) -> Map:
 
 
 def _read_cached(path: Path) -> Map:
-    status = path.stat() if path.is_file() else None
-    return _read(path, (status.st_mtime_ns, status.st_size) if status else None)
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return _read(path, None)
+    return _read(path, (status.st_mtime_ns, status.st_size))
 
 
 @cache

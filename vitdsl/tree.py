@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from vitdsl.errors import Mark, Problem, Source, SpecError
@@ -64,6 +65,7 @@ class Key(str):
 Segment = str | int | Repetition
 
 
+@lru_cache(maxsize=4096)
 def parse_path(text: str, name: str = "path") -> tuple[Segment, ...]:
     """Read a written path.
 

@@ -40,8 +40,7 @@ class Resize(Primitive):
         if self.scale is not None:
             height, width = int(grid[0] * self.scale), int(grid[1] * self.scale)
             if min(height, width) < 1:
-                message = f"`scale` ({self.scale}) leaves nothing of a grid of {grid[0]}x{grid[1]}"
-                raise ShapeError(message, "", ("scale",))
+                raise ShapeError(f"`scale` ({self.scale}) leaves nothing of a grid of {grid[0]}x{grid[1]}", "", ("scale",))
             return Feature(inputs[0].dim, (height, width))
         assert isinstance(self.size, tuple), "`image` is put in where the item is bound"
         return Feature(inputs[0].dim, self.size)

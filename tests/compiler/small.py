@@ -1,0 +1,36 @@
+"""The ten models with few blocks and small images, for tests of what compilers do with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+import vitdsl
+from vitdsl.compiler.model import VisionModel
+
+SMALL: dict[str, dict[str, Any]] = {
+    "deit_tiny_distilled": {"input.size": 64, "stages[0].depth": 2},
+    "cvt13": {"input.size": 64, "stages[2].depth": 2},
+    "t2t_vit_14": {"input.size": 64, "stages[2].depth": 2},
+    "cait_xxs24": {"input.size": 64, "stages[0].depth": 2},
+    "refiner_vit_s": {"input.size": 64, "stages[0].body[2].repeat": 2},
+    "swin_tiny": {"input.size": 224, "stages[2].depth": 2},
+    "crossvit_tiny": {"input.size": 64, "stages[0].tokenizer[0].resize.size": 72, "stages[2].depth": 2},
+    "tnt_small": {"input.size": 64, "stages[2].depth": 2},
+    "ceit_tiny": {"input.size": 64, "stages[0].depth": 2},
+    "levit_128s": {"input.size": 128},
+}
+"""What is set: all that is left out is repetition."""
+
+
+def small(name: str) -> VisionModel:
+    """A small model in evaluation mode, the same each time."""
+    torch.manual_seed(0)
+    return vitdsl.build(vitdsl.load(name, {**SMALL[name], "classes": 20})).eval()
+
+
+def photos(model: VisionModel, batch: int = 2) -> torch.Tensor:
+    """Noise of the size that the model takes."""
+    height, width = model.spec.model.input.size
+    return torch.randn(batch, 3, height, width, generator=torch.Generator().manual_seed(1))

@@ -1,0 +1,50 @@
+"""No tensor may take another's place unseen: what the parity tests would miss, were a table wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from tests.parity import fingerprint
+from tests.parity.allowed import allowed
+from tests.parity.models import RECORDS
+from tests.parity.mutations import Mutable
+from vitdsl.checkpoints.layouts import tables_for
+
+HERE = "parity/test_mutation.py"
+TABLES = [
+    (spec, layout) for spec in RECORDS for layout, table in tables_for(spec).items() if layout == table.layout[0]
+]
+
+
+@pytest.fixture
+def _one_thread() -> Iterator[None]:
+    """So small are these models that threads wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("_one_thread")
+@pytest.mark.parametrize(("spec", "layout"), TABLES, ids=lambda value: value)
+def test_every_tensor_counts(spec: str, layout: str) -> None:
+    """Swapping two tensors of one shape in one block, or 1 % of noise on any kind of tensor, moves an output."""
+    model = Mutable(spec, layout)
+    silent = set()
+    keys = [key for group in model.groups for key in group]
+    silent |= {kind(key) for key in keys if model.moved({key: model.perturbed(key)}) <= fingerprint.LIMIT}
+    pairs = list(model.pairs())
+    for a, b in pairs:
+        if model.moved({a: model.theirs[b], b: model.theirs[a]}) <= fingerprint.LIMIT:
+            silent.add(f"{kind(a)} and {kind(b)}")
+    print(f"{spec}, {layout}: {len(keys)} tensors, {len(pairs)} pairs")
+    assert silent == set(allowed(HERE, f"{spec} {layout}"))
+
+
+def kind(key: str) -> str:
+    """A key without the numbers of its blocks."""
+    return re.sub(r"blocks\.(\d+)", "blocks.*", key)

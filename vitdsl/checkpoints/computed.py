@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def relative_position_index(table: Tensor) -> Tensor:
-    """Rows of a ((2w - 1)², heads) table for all pairs of a w by w window, (w², w²): Swin's index."""
+def relative_position_index(table: Tensor, flat: int = 0) -> Tensor:
+    """Rows of a ((2w - 1)², heads) table for all pairs of a w by w window, (w², w²) or, `flat`, (w⁴): Swin's index."""
     import torch
 
     side = math.isqrt(len(table))
@@ -22,7 +22,8 @@ def relative_position_index(table: Tensor) -> Tensor:
     rows, columns = torch.meshgrid(torch.arange(window), torch.arange(window), indexing="ij")
     down = rows.reshape(-1, 1) - rows.reshape(1, -1) + window - 1
     right = columns.reshape(-1, 1) - columns.reshape(1, -1) + window - 1
-    return down * side + right
+    index = down * side + right
+    return index.flatten() if flat else index
 
 
 def shifted_window_mask(table: Tensor, grid: int, shift: int) -> Tensor:

@@ -67,8 +67,8 @@ def _defaults(reader: SpecReader) -> list[Fault]:
     faults: list[Fault] = []
     for name, value in reader.defaults.items():
         if name in DEFAULT_WIRING:
-            plain = SpecReader({}, reader.defines)
-            faults += _collected(("defaults",), lambda name=name, value=value, plain=plain: plain.wiring({name: value}, False))
+            given, plain = {name: value}, SpecReader({}, reader.defines)
+            faults += _collected(("defaults",), lambda given=given, plain=plain: plain.wiring(given, False))
         elif name in STATIC or name in _families():
             faults += _collected(("defaults", name), lambda name=name, value=value: _default(reader, name, value))
         else:
@@ -94,7 +94,9 @@ def _default(reader: SpecReader, name: str, value: Any) -> None:
     faults: list[Fault] = []
     kind = value.get("type")
     if kind is not None:
-        faults = _collected(("type",), lambda: find(name, kind) if isinstance(kind, str) else refuse(f"must be a name, but is {describe(kind)}"))
+        if not isinstance(kind, str):
+            refuse(f"`type` must be a name, but is {describe(kind)}", at=("type",))
+        faults = _collected(("type",), lambda: find(name, kind))
         if faults:
             raise Refusal(faults)
     for key in value:
@@ -136,7 +138,8 @@ def _defines(reader: SpecReader) -> list[Fault]:
     faults = _circles(reader)
     for name, entry in reader.defines.items():
         if is_role(name) or name in COMPOSITE or _is_form(name) or "." in name:
-            faults.append((("define", Key(name)), f"a define cannot be called `{name}`, which has a meaning of its own", ""))
+            message = f"a define cannot be called `{name}`, which has a meaning of its own"
+            faults.append((("define", Key(name)), message, ""))
         elif not isinstance(entry, dict):
             message = f"a define must be a mapping with `body` or `stage`, but is {describe(entry)}"
             faults.append((("define", name), message, f"`{name}: {{body: [...]}}`" if isinstance(entry, list) else ""))
@@ -187,7 +190,8 @@ def _define(reader: SpecReader, name: str, entry: Any) -> list[Fault]:
     if args is not None and not isinstance(args, list):
         faults.append((("args",), f"`args` must be a list of names, but is {describe(args)}", ""))
     if optional is not None and not isinstance(optional, dict):
-        faults.append((("optional",), f"`optional` must be a mapping of names to values, but is {describe(optional)}", ""))
+        message = f"`optional` must be a mapping of names to values, but is {describe(optional)}"
+        faults.append((("optional",), message, ""))
     args = args if isinstance(args, list) else []
     for index, arg in enumerate(args):
         faults += [(("args", index), message, "") for message in _argument(arg, args[:index])]

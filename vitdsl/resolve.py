@@ -27,7 +27,7 @@ def find(name: str, beside: Path | None = None) -> Path:
         if path.is_file():
             return path
     given = Path(name)
-    if given.suffix or given.parent != Path():
+    if given.suffix or given.parent != Path() or given.is_dir():
         return given
     names = [path.stem for path in shipped().glob("*.yaml")]
     raise SpecError(Problem(f"there is no spec `{name}`", hint=did_you_mean(name, names)))

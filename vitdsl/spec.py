@@ -440,7 +440,7 @@ class SpecReader:
         if kind not in define and ("body" in define or "stage" in define):
             refuse(*WRONG_PLACE[kind](name), at=("use",))
         args, optional = define.get("args") or [], define.get("optional") or {}
-        if not isinstance(args, list) or not isinstance(optional, dict):
+        if not isinstance(args, list) or not isinstance(optional, dict) or not all(type(arg) is str for arg in args):
             return
         faults: list[Any] = []
         for key in item.args:

@@ -346,7 +346,7 @@ class FieldsOr:
         if isinstance(value, dict) and value.keys() <= self.names:
             return self.model.read(value, info.context)
         if value is None or value == NONE or not isinstance(value, (str, dict, list)):
-            return None if value == NONE else no_scalar(value, self.home.replace("item", "a body") or f"a {self.family}")
+            return None if value == NONE else no_scalar(value, f"a {self.family}" if self.family else "a body")
         return info.context.part(self.family, value) if self.family else info.context.body(value, self.home)
 
 

@@ -105,7 +105,7 @@ def keys_of(model: type[BaseModel] | None) -> tuple[str, ...]:
 
 
 def _followed(loc: Location, model: type[BaseModel] | None) -> tuple[int, Any, type[BaseModel] | None]:
-    """Where the alternatives of a union begin to show in a location, that union, and the mapping that holds the last."""
+    """Where the alternatives of a union begin to show in a location, that union, and what holds the last segment."""
     annotation: Any = None
     for index, segment in enumerate(loc):
         if model is not None and isinstance(segment, str):

@@ -53,7 +53,8 @@ class DynamicConv(Primitive):
     def _refuse_what_no_layer_does(self) -> None:
         conv, kernels = self.conv, self.kernels
         if conv.margin == "same":
-            raise ShapeError("a conv with `kernels` cannot pad as `same`", "write the padding as a number", ("padding",))
+            message = "a conv with `kernels` cannot pad as `same`"
+            raise ShapeError(message, "write the padding as a number", ("padding",))
         if kernels.activation != "softmax":
             message = f"`kernels.activation` must be softmax, but is {kernels.activation}"
             raise ShapeError(message, "", ("kernels", "activation"))

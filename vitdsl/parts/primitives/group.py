@@ -32,7 +32,8 @@ class Group(Primitive):
     def infer(self, *inputs: Feature) -> Feature:
         """Unchanged; the groups must divide the width."""
         if inputs[0].dim % self.groups:
-            raise ShapeError(f"`groups` ({self.groups}) must divide the width that enters ({inputs[0].dim})", "", ("groups",))
+            message = f"`groups` ({self.groups}) must divide the width that enters ({inputs[0].dim})"
+            raise ShapeError(message, "", ("groups",))
         return inputs[0]
 
     def cost(self, *inputs: Feature) -> Cost:

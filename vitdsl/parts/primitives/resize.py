@@ -40,7 +40,8 @@ class Resize(Primitive):
         if self.scale is not None:
             height, width = int(grid[0] * self.scale), int(grid[1] * self.scale)
             if min(height, width) < 1:
-                raise ShapeError(f"`scale` ({self.scale}) leaves nothing of a grid of {grid[0]}x{grid[1]}", "", ("scale",))
+                message = f"`scale` ({self.scale}) leaves nothing of a grid of {grid[0]}x{grid[1]}"
+                raise ShapeError(message, "", ("scale",))
             return Feature(inputs[0].dim, (height, width))
         assert isinstance(self.size, tuple), "`image` is put in where the item is bound"
         return Feature(inputs[0].dim, self.size)

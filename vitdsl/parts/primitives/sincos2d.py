@@ -31,7 +31,8 @@ class Sincos2d(Primitive):
         """Unchanged; 4 must divide the width."""
         (x,) = inputs
         if x.dim % 4:
-            raise ShapeError(f"sincos2d needs a width that 4 divides, but it is {x.dim}", f"{x.dim // 4 * 4 or 4} would do")
+            hint = f"{x.dim // 4 * 4 or 4} would do"
+            raise ShapeError(f"sincos2d needs a width that 4 divides, but it is {x.dim}", hint)
         return x.grid_only if not x.tokens else _refused(x)
 
     def cost(self, *inputs: Feature) -> Cost:

@@ -59,16 +59,14 @@ def _put(node: Any, path: tuple[Any, ...], at: int, value: Any, origin: Mark | N
     if isinstance(segment, int):
         if not isinstance(node, list) or not segment < len(node):
             _nowhere(node, path, at, origin, label)
-        made = Seq(node)
-        made.pos, made.marks = getattr(node, "pos", None), list(getattr(node, "marks", []))
+        made = node.copy() if isinstance(node, Seq) else Seq(node)
         made[segment] = _put(node[segment], path, at + 1, value, origin, label)
         if at + 1 == len(path) and origin and made.marks:
             made.marks[segment] = origin
         return made
     if not isinstance(segment, str) or not isinstance(node, dict) and node is not None:
         _nowhere(node, path, at, origin, label)
-    made = Map(node or {})
-    made.pos, made.marks = getattr(node, "pos", None), dict(getattr(node, "marks", {}))
+    made = (node if isinstance(node, Map) else Map(node or {})).copy()
     if value is None and at + 1 == len(path):
         made.pop(segment, None)
         return made

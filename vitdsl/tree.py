@@ -12,7 +12,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from types import MappingProxyType
+from typing import Any, cast
 
 from vitdsl.errors import Mark, Problem, Source, SpecError
 
@@ -25,28 +26,35 @@ _REPETITION = re.compile(r"@([0-9]{1,9})(?![0-9])")
 class Map(dict[str, Any]):
     """A mapping with positions: `pos` of its beginning, and by key the `marks` of key and value. Never change one.
 
-    A whole file that was merged knows in `names` what it and the files that it extends are called, nearest first.
+    A whole file that was merged knows in `names` what it and the files that it extends are called, nearest first. Whoever
+    makes one gives it `pos` and `marks` of its own, or leaves it without positions.
     """
 
     variables: tuple[str, ...] = ()
     """Of a whole file: the names of its variables, also of those that were put in."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Make a mapping without positions."""
-        super().__init__(*args, **kwargs)
-        self.pos: Mark | None = None
-        self.marks: dict[str, tuple[Mark, Mark]] = {}
-        self.names: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    pos: Mark | None = None
+    marks: dict[str, tuple[Mark, Mark]] = cast(Any, MappingProxyType({}))
+
+    def copy(self) -> Map:
+        """Another one with the same entries and positions, which may be changed while it is made."""
+        made = Map(self)
+        made.pos, made.marks = self.pos, dict(self.marks)
+        return made
 
 
 class Seq(list[Any]):
     """A list with positions: `pos` of its beginning, `marks` of its elements. Never change one."""
 
-    def __init__(self, *args: Any) -> None:
-        """Make a list without positions."""
-        super().__init__(*args)
-        self.pos: Mark | None = None
-        self.marks: list[Mark] = []
+    pos: Mark | None = None
+    marks: list[Mark] = cast(Any, ())
+
+    def copy(self) -> Seq:
+        """Another one with the same elements and positions, which may be changed while it is made."""
+        made = Seq(self)
+        made.pos, made.marks = self.pos, list(self.marks)
+        return made
 
 
 @dataclass(frozen=True, slots=True)

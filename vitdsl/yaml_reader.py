@@ -168,7 +168,7 @@ class EventReader:
             self.refuse(f"this is nested deeper than {MAX_LEVELS} levels", mark)
             raise SpecError(self.problems)
         value = Map() if type(event) is yaml.MappingStartEvent else Seq()
-        value.pos = mark
+        value.pos, value.marks = mark, {} if isinstance(value, Map) else []
         self.put(value, mark)
         self.stack.append(_Frame(value, bool(event.flow_style)))
 

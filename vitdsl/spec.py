@@ -340,9 +340,17 @@ class SpecReader:
             refuse(f"unknown operator `{raw}`", did_you_mean(raw, (*roles(), *COMPOSITE)))
         if not isinstance(raw, dict):
             refuse(f"an item is a mapping or the name of an operator, but this is {describe(raw)}")
-        if "type" in raw and home != "item" and not any(is_role(key) or key in COMPOSITE for key in raw):
+        if "type" in raw and home != "item" and self._is_part(raw, home):
             return self.body(raw, home).items[0]
         return self._once("item", home, raw, lambda: self._item(raw))
+
+    @staticmethod
+    def _is_part(raw: Mapping[str, Any], home: str) -> bool:
+        """Whether a mapping with `type` is a part of the home family; its fields may be called like roles."""
+        kind = raw["type"]
+        if isinstance(kind, str) and class_of(home, kind) is not None:
+            return True
+        return not any(is_role(key) or key in COMPOSITE for key in raw)
 
     def _item(self, raw: Mapping[str, Any]) -> Item:
         found = [key for key in raw if key in COMPOSITE or (key not in WIRING and key != "type" and is_role(key))]

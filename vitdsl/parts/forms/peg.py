@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 from vitdsl.expressions import parse as late
 from vitdsl.parts.base import Form
 from vitdsl.parts.fields import Size
+from vitdsl.parts.initial import InitField
 
 class Peg(Form):
     """A depthwise convolution, added: positions that the zero padding gives away.
@@ -20,8 +21,9 @@ class Peg(Form):
     type: Literal["peg"] = "peg"
     kernel: Size = (3, 3)
     bias: bool = True
+    init: InitField = None
 
     def expand(self) -> dict[str, Any]:
         """One item."""
         conv = {"kernel": self.kernel, "groups": late("$dim"), "bias": self.bias, "norm": "none", "activation": "none"}
-        return {"residual": True, "pre": "none", "drop_path": "none", "conv": conv}
+        return {"residual": True, "pre": "none", "drop_path": "none", "conv": {**conv, "init": self.init}}

@@ -671,6 +671,10 @@ class Head(Fields):
 def _head(value: Any, reader: Any) -> Any:
     if isinstance(value, (Head, type(None))):
         return value
+    return reader._once("head", "", value, lambda: _read_head(value, reader))
+
+
+def _read_head(value: Any, reader: Any) -> Head:
     raw = value if _is_head(value) else {"body": value}
     try:
         head = Head.read(raw, reader)

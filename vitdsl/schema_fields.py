@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Union, cast, get_args, get_origin
 
 from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
@@ -92,7 +92,8 @@ def type_schema(annotation: Any, metadata: tuple[Any, ...] = ()) -> Schema:
         return {"type": "array", "items": type_schema(get_args(annotation)[0], ())}
     if inspect.isclass(annotation) and issubclass(annotation, Fields):
         return object_schema(annotation)
-    return _renamed(TypeAdapter(Annotated[annotation, *metadata] if metadata else annotation).json_schema())
+    whole: Any = cast(Any, Annotated)[(annotation, *metadata)] if metadata else annotation
+    return _renamed(TypeAdapter(whole).json_schema())
 
 
 def _alternatives(annotation: Any) -> list[Schema]:
@@ -116,6 +117,9 @@ def _marked(mark: Any) -> Schema:
 def _renamed(node: Any) -> Any:
     """The same with references to our definitions, and without the titles that repeat the keys."""
     if isinstance(node, Mapping):
+        if "prefixItems" in node:  # draft-07 has no such key, and the entries of our pairs are alike
+            node = {**node, "items": node["prefixItems"][0]}
+            del node["prefixItems"]
         kept = {key: value for key, value in node.items() if key not in ("title", "default")}
         return {
             key: value.replace("#/$defs/", "#/definitions/") if key == "$ref" else _renamed(value)

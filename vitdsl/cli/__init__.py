@@ -20,7 +20,7 @@ from vitdsl.checkpoints.errors import CheckpointError
 from vitdsl.errors import SpecError
 
 COMMANDS = ("build", "check", "show", "list", "schema", "convert")
-"""Each is a module of this folder, with a function `run`."""
+"""Each is a module of this folder, with a function `run`. (So `list`, once it is loaded, is not Python's here.)"""
 PLAIN: dict[str, Any] = {"add_completion": False, "rich_markup_mode": None, "pretty_exceptions_enable": False}
 WRONG_INPUT, OUR_FAULT, INTERRUPTED = 1, 3, 130
 
@@ -30,7 +30,7 @@ class Commands(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         """All names, in the order of the help."""
-        return list(COMMANDS)
+        return [*COMMANDS]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """One command, or None where there is none of that name."""
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code.
     """
     app = typer.Typer(cls=Commands, no_args_is_help=True, callback=_vitdsl, **PLAIN)
-    given = None if arguments is None else list(arguments)
+    given = None if arguments is None else [*arguments]
     try:
         typer.main.get_command(app).main(args=given, prog_name="vitdsl")
     except SystemExit as done:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vitdsl.cli.options import AsJson, Settings, load_spec
-from vitdsl.cli.output import print_json, short
+from vitdsl.cli.output import macs, print_json
 from vitdsl.errors import Problem, SpecError, render
 
 if TYPE_CHECKING:
@@ -56,11 +56,10 @@ def _print(reports: list[dict[str, Any]]) -> None:
         if not report["ok"]:
             typer.echo(str(report["error"]), err=True)
             continue
-        typer.echo(
-            f"ok  {report['name']:<{width}}  {report['params']:>13,} parameters  {short(report['macs']):>5} MACs"
-        )
+        name = f"{report['name']:<{width}}"
+        typer.echo(f"ok  {name}  {report['params']:>13,} parameters  {macs(report['macs']):>10}")
         for warning in report["warnings"]:
-            typer.echo(f"warning: {warning}", err=True)
+            typer.echo(f"warning: {report['name']}: {warning}", err=True)
 
 
 def _unreached(paths: tuple[str, ...]) -> list[str]:

@@ -59,3 +59,13 @@ def image_size(text: str | None) -> int | tuple[int, int] | None:
         raise typer.BadParameter(f"'{text}' is not a size, such as 256 or 256x192", param_hint="--size")
     height, *width = (int(side) for side in sides)
     return (height, width[0]) if width else height
+
+
+def to_write(path: Path | None, option: str, ending: str) -> None:
+    """Refuses a file that could not be written, before any work is done."""
+    if path is None:
+        return
+    if path.suffix != ending:
+        raise typer.BadParameter(f"'{path}' does not end in {ending}", param_hint=option)
+    if not path.parent.is_dir():
+        raise typer.BadParameter(f"there is no folder '{path.parent}'", param_hint=option)

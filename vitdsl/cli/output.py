@@ -26,6 +26,12 @@ def short(number: float) -> str:
     return f"{number:g}"
 
 
+def macs(count: int) -> str:
+    """Multiply-adds with their unit: 4.57 GMACs."""
+    text = short(count)
+    return f"{text[:-1]} {text[-1]}MACs" if text[-1].isalpha() else f"{text} MACs"
+
+
 def number(text: str) -> int | None:
     """The number that a text such as 1G, 20M or 5_000 says, or None."""
     digits, unit = (text[:-1], text[-1]) if text[-1:].isalpha() else (text, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 from vitdsl.errors import Mark
@@ -10,8 +11,8 @@ from vitdsl.holes import Hole
 from vitdsl.source import format_path, lookup
 
 Path = tuple[str | int, ...]
-NAMING = ("write", "stream")
-"""Keys whose value makes a stream rather than reads it."""
+NAMING = ("write", "stream", "name", "type", "use")
+"""Keys whose value makes a stream, or names something else, rather than reads one."""
 PROSE = ("name", "paper")
 
 
@@ -39,7 +40,7 @@ def _left_behind(stages: Any) -> list[tuple[Path, str]]:
     named = list(enumerate(stages)) if isinstance(stages, list) else []
     named = [(index, stage) for index, stage in named if isinstance(stage, Mapping)]
     found = []
-    for (index, stage), (_, following) in zip(named, named[1:], strict=False):
+    for (index, stage), (_, following) in pairwise(named):
         name = stage.get("stream")
         if isinstance(name, str) and isinstance(following.get("stream"), str) and following["stream"] != name:
             found.append((("stages", index, "stream"), name))

@@ -1,0 +1,113 @@
+"""`vitdsl build`."""
+
+import ast
+import json
+
+import pytest
+from safetensors.torch import load_file
+
+import vitdsl
+from vitdsl.cli.verify import run_once
+
+TINY = """\
+name: tiny
+stages:
+  - tokenizer: {type: patch, size: 8, dim: 16}
+    tokens: [cls]
+    depth: 2
+    block: [{mixer: {type: global, heads: 2}}, mlp]
+head: {norm: layer, pool: cls}
+input: {size: 32}
+classes: 5
+"""
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY)
+    return path
+
+
+def test_cvt13_is_that_of_the_paper(run):
+    found = run("build", "cvt13")
+    assert found.code == 0
+    assert not found.err
+    assert "19,997,480 parameters, 4.57 GMACs" in found.out
+    assert "paper: 20M parameters, 4.5G MACs" in found.out
+    assert "output 1×1000, 19,997,480 parameters, as inferred" in found.out
+
+
+def test_a_row_for_each_stage(run):
+    lines = run("build", "cvt13").out.splitlines()
+    rows = {line.split()[0]: line.split()[1:] for line in lines if line.startswith(("stages.", "head"))}
+    assert rows["stages.0"] == ["56×56", "64", "1", "61,696", "482M"]
+    assert rows["stages.2"] == ["cls+14×14", "384", "10", "18,536,448", "3.27G"]
+    assert rows["head"] == ["cls", "1000", "385,768", "384k"]
+
+
+def test_json_is_what_the_graph_says(run, tiny):
+    report = json.loads(run("build", tiny, "--json").out)
+    analysis = vitdsl.load(tiny).analyze()
+    assert list(report) == [
+        "name", "hash", "title", "arxiv", "image", "stages", "params", "trainable_params", "macs", "activation_bytes",
+        "paper", "unreached", "verified",
+    ]  # fmt: skip
+    assert (report["params"], report["macs"]) == (analysis.params, analysis.macs)
+    assert sum(stage["params"] for stage in report["stages"]) == report["params"]
+    assert report["stages"][0] == {
+        "path": "stages.0",
+        "outputs": {"x": {"dim": 16, "grid": [4, 4], "tokens": ["cls"], "count": 0}},
+        "blocks": 2,
+        "params": analysis.stages[0].cost.params,
+        "macs": analysis.stages[0].cost.macs,
+    }
+    assert report["verified"] == {"image": [1, 3, 32, 32], "output": [1, 5], "params": analysis.trainable_params}
+
+
+def test_size_and_set(run, tiny):
+    report = json.loads(run("build", tiny, "--size", "16x24", "--set", "classes=7", "--json").out)
+    assert report["verified"]["image"] == [1, 3, 16, 24]
+    assert report["verified"]["output"] == [1, 7]
+
+
+@pytest.mark.parametrize(("head", "shape"), [
+    ("head={norm: layer, pool: mean}", [1, 5]), ("head=[{from: grid}]", [1, 16, 4, 4]),
+    ("head={body: [{from: grid}], layout: tokens}", [1, 16, 16]), ("head=[{norm: layer}]", [1, 17, 16]),
+])  # fmt: skip
+def test_every_layout_of_outputs_is_verified(run, tiny, head, shape):
+    found = run("build", tiny, "--set", head, "--json")
+    assert found.code == 0, found.err
+    assert json.loads(found.out)["verified"]["output"] == shape
+
+
+def test_weights_and_code_are_written(run, tiny, tmp_path):
+    weights, code = tmp_path / "w.safetensors", tmp_path / "c.py"
+    found = run("build", tiny, "--save", weights, "--code", code)
+    assert found.code == 0
+    assert load_file(weights).keys() == vitdsl.build(tiny, device="meta").state_dict().keys()
+    tree = ast.parse(code.read_text())
+    assert [node.name for node in tree.body if isinstance(node, ast.ClassDef)] == ["Model", "Stage0Block"]
+    assert f"weights written to {weights}" in found.out
+
+
+def test_weights_are_loaded(run, tiny, tmp_path):
+    weights = tmp_path / "w.safetensors"
+    run("build", "deit_tiny", "--save", weights)
+    found = run("build", "deit_tiny", "--weights", weights, "--layout", "ours")
+    assert found.code == 0, found.err
+    assert run("build", tiny, "--weights", weights, "--layout", "ours").code == 1
+    assert run("build", tiny, "--weights", tmp_path / "none.safetensors").code == 1
+
+
+def test_a_model_that_is_too_large_is_refused(run, tiny):
+    found = run("build", tiny, "--max-params", "1k")
+    assert found.code == 1
+    assert "at most 1,000 are allowed" in found.err
+
+
+def test_a_module_that_differs_from_its_graph_is_our_fault(run, tiny):
+    spec = vitdsl.load(tiny)
+    other = vitdsl.build(spec, size=(32, 32))
+    with pytest.raises(RuntimeError, match="parameters"):
+        run_once(other, vitdsl.load(tiny, {"stages[0].depth": 1}).graph())

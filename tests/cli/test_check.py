@@ -1,0 +1,85 @@
+"""`vitdsl check`."""
+
+import json
+
+import pytest
+
+from vitdsl.cli.streams import unread
+from vitdsl.resolve import resolve, shipped
+
+SPECS = sorted(path.stem for path in shipped().glob("*.yaml"))
+
+
+def test_every_shipped_spec_is_right(run):
+    found = run("check", *SPECS)
+    assert found.code == 0
+    assert all(": no output reads " in line for line in found.err.splitlines())
+    assert [line.split()[:2] for line in found.out.splitlines()] == [["ok", name] for name in SPECS]
+
+
+def test_every_file_is_judged(run, tmp_path):
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("stages:\n  - {tokeniser: patch}\nheads: 3\n")
+    found = run("check", wrong, "cvt13", "no_such_spec")
+    assert found.code == 1
+    assert found.out.split() == ["ok", "cvt13", "19,997,480", "parameters", "4.57", "GMACs"]
+    assert f"{wrong}:2:" in found.err
+    assert f"{wrong}:3:1" in found.err
+    assert "no_such_spec" in found.err
+
+
+def test_json(run, tmp_path):
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("stages: [{depht: 3}]\n")
+    found = run("check", "deit_tiny", wrong, "--json")
+    good, bad = json.loads(found.out)
+    assert found.code == 1
+    assert good == {
+        "spec": "deit_tiny", "ok": True, "name": "deit_tiny", "params": 5717416, "macs": good["macs"], "warnings": [],
+    }  # fmt: skip
+    (problem,) = bad["problems"]
+    assert problem == {
+        "message": "unknown key `depht`", "path": "stages[0].depht", "file": str(wrong), "line": 1, "column": 11,
+        "hint": "did you mean 'depth'?",
+    }  # fmt: skip
+
+
+READ = """\
+stages:
+  - tokenizer: {type: patch, size: 16, dim: 32}
+    tokens: [cls]
+    depth: 1
+    block: [mlp, {write: MINE}]
+head: {norm: layer, pool: cls}
+"""
+
+
+def test_a_stream_that_nothing_reads_is_a_warning(run, tmp_path):
+    path = tmp_path / "spec.yaml"
+    path.write_text(READ.replace("MINE", "left"))
+    found = run("check", path)
+    assert found.code == 0
+    assert f"warning: model: {path}:5:26: stages[0].block[1].write\n  nothing reads the stream 'left'" in found.err
+
+
+@pytest.mark.parametrize("head", ["{from: left, pool: cls}", "[{pool: cls}, {at: left.grid, mlp: {}}]"])
+def test_a_stream_that_something_reads_is_none(head):
+    text = READ.replace("MINE", "left").replace("{norm: layer, pool: cls}", head)
+    assert unread(resolve(text)) == []
+
+
+def test_streams_of_stages():
+    patch = "tokenizer: {type: patch, size: 16, dim: 8}"
+    stages = [f"{{stream: a, {patch}}}", f"{{stream: b, from: image, {patch}}}", "{body: [mlp]}"]
+    text = "\n  - ".join(["stages:", *stages]) + "\nhead: {pool: mean}\n"
+    assert [name for name, _, _ in unread(resolve(text))] == ["a"]
+    assert unread(resolve(text.replace("body: [mlp]", "body: [{at: a, mlp: {}}]"))) == []
+
+
+def test_what_no_output_reads_is_a_warning(run, tmp_path):
+    path = tmp_path / "spec.yaml"
+    path.write_text(READ.replace("{write: MINE}", "{at: grid, mlp: {hidden: 3}}"))
+    found = run("check", path)
+    assert found.code == 0
+    assert found.err.startswith("warning: model: no output reads ")
+    assert "stages.0.block.0.1.mlp.fc1, stages.0.block.0.1.mlp.fc2: their weights load" in found.err

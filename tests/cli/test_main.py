@@ -1,0 +1,133 @@
+"""Exit codes, where errors go, and what a command loads."""
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from vitdsl import __version__
+from vitdsl.cli import COMMANDS
+
+SPEC = """\
+stages:
+  - {tokenizer: {type: patch, size: 16, dim: 64}, depth: 2, block: [{mixer: {type: global, heads: 3}}]}
+head: {pool: mean}
+"""
+
+
+def python(code: str, **env: str) -> subprocess.CompletedProcess[str]:
+    full = {**os.environ, **env}
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=full, check=False)
+
+
+def test_help_names_every_command(run):
+    found = run("--help")
+    assert found.code == 0
+    assert all(f"\n  {name} " in found.out for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_takes_set_and_json(run, name):
+    found = run(name, "--help")
+    assert found.code == 0
+    assert "--set PATH=VALUE" in found.out
+    assert "--json" in found.out
+
+
+def test_version(run):
+    assert run("--version") == (0, f"vitdsl {__version__}\n", "")
+
+
+def test_wrong_input_is_1(run, tmp_path):
+    path = tmp_path / "wrong.yaml"
+    path.write_text(SPEC)
+    found = run("build", path)
+    assert found.code == 1
+    assert not found.out
+    assert f"{path}:2:" in found.err
+    assert "`heads` (3) must divide the width that enters the mixer (64)" in found.err
+    assert "Traceback" not in found.err
+
+
+@pytest.mark.parametrize("call", [
+    ["build"], ["nothing"], ["build", "cvt13", "--nothing"], ["build", "cvt13", "--set", "head"],
+    ["build", "cvt13", "--size", "big"], ["build", "cvt13", "--max-params", "many"],
+    ["build", "cvt13", "--layout", "timm"], ["build", "cvt13", "--save", "weights.pth"],
+    ["build", "cvt13", "--save", "no/such/folder/x.safetensors"], ["show", "cvt13", "--stage", "nothing"],
+    ["show", "cvt13", "--origins"], ["show", "cvt13", "--axes", "--paths"], ["list", "--parts", "--set", "a=1"],
+    ["show", "cvt13", "--stage", "graph", "--paths"], ["check"],
+])  # fmt: skip
+def test_wrong_call_is_2(run, call):
+    found = run(*call)
+    assert found.code == 2
+    assert not found.out
+    assert "Error: " in found.err
+
+
+def test_our_fault_is_3(run, monkeypatch):
+    def fails(*_):
+        raise ZeroDivisionError("of a kind that no file causes")
+
+    monkeypatch.setattr("vitdsl.cli.check.load_spec", fails)
+    monkeypatch.delenv("VITDSL_TRACEBACK", raising=False)
+    found = run("check", "cvt13")
+    assert found.code == 3
+    assert "ZeroDivisionError: of a kind that no file causes" in found.err
+    assert "VITDSL_TRACEBACK=1" in found.err
+    assert "Traceback" not in found.err
+    monkeypatch.setenv("VITDSL_TRACEBACK", "1")
+    assert "Traceback" in run("check", "cvt13").err
+
+
+def test_set_goes_by_yaml(run):
+    found = run("check", "deit_tiny", "--set", "stages[0].depth=3", "--set", "classes=10", "--json")
+    assert found.code == 0
+    (report,) = json.loads(found.out)
+    assert report["params"] == 193 * 10 + 192 * 3 * 256 + 192 + 198 * 192 + 3 * (12 * 192**2 + 13 * 192) + 384
+
+
+def test_a_value_that_is_no_yaml_is_wrong_input(run):
+    found = run("check", "deit_tiny", "--set", "stages[0].tokens=[cls")
+    assert found.code == 1
+    assert "--set:1:" in found.err
+
+
+def test_check_loads_neither_torch_nor_networkx_nor_rich():
+    code = (
+        "import sys; from vitdsl.cli import main; code = main(['check', 'cvt13', 'crossvit_tiny', 'nothing']);"
+        "print(code, sorted({name.partition('.')[0] for name in sys.modules} & {'torch', 'networkx', 'rich', 'numpy'}))"
+    )
+    found = python(code)
+    assert found.stdout.splitlines()[-1] == "1 []", found.stderr
+
+
+def test_a_command_loads_no_other():
+    code = (
+        "import sys; from vitdsl.cli import main; main(['check', 'deit_tiny']);"
+        "print(*sorted(name for name in sys.modules if name.startswith('vitdsl.cli.')))"
+    )
+    found = python(code)
+    assert found.stdout.splitlines()[-1].split() == [
+        "vitdsl.cli.check", "vitdsl.cli.options", "vitdsl.cli.output", "vitdsl.cli.streams",
+    ]  # fmt: skip
+
+
+def test_plain_text_when_stdout_is_no_terminal():
+    found = python("import sys; from vitdsl.cli import main; sys.exit(main(['list']))", FORCE_COLOR="1")
+    assert found.returncode == 0, found.stderr
+    assert "\x1b" not in found.stdout
+
+
+def test_module_runs():
+    found = subprocess.run(
+        [sys.executable, "-m", "vitdsl.cli", "--version"], capture_output=True, text=True, check=True
+    )
+    assert found.stdout == f"vitdsl {__version__}\n"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_a_docstring(name):
+    assert importlib.import_module(f"vitdsl.cli.{name}").run.__doc__

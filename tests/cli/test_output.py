@@ -1,0 +1,56 @@
+"""Numbers and tables."""
+
+import io
+
+import pytest
+
+from vitdsl.cli.output import macs, number, print_table, short
+
+
+@pytest.mark.parametrize(("value", "text"), [
+    (0, "0"), (999, "999"), (1000, "1.00k"), (9_994, "9.99k"), (99_940, "99.9k"), (384_000, "384k"),
+    (999_600, "1.00M"), (304_800_000, "305M"), (4_566_089_216, "4.57G"), (17_580_000_000, "17.6G"),
+])  # fmt: skip
+def test_short(value, text):
+    assert short(value) == text
+
+
+def test_macs():
+    assert [macs(n) for n in (0, 4_566_089_216)] == ["0 MACs", "4.57 GMACs"]
+
+
+@pytest.mark.parametrize(("text", "value"), [
+    ("1G", 10**9), ("20M", 20_000_000), ("1.5g", 1_500_000_000), ("5_000", 5000), ("7", 7), ("1e6", 10**6),
+    ("", None), ("M", None), ("many", None), ("-1M", None), ("0", None), ("inf", None), ("nan", None),
+])  # fmt: skip
+def test_number(text, value):
+    assert number(text) == value
+
+
+ROWS = [("a", "1"), ("long [b]name[/b]", "1,000")]
+
+
+def test_plain_table(capsys):
+    print_table(("name", "count"), ROWS, right=("count",))
+    assert capsys.readouterr().out.splitlines() == [
+        "name              count",
+        "a                     1",
+        "long [b]name[/b]  1,000",
+    ]
+
+
+def test_drawn_table_on_a_terminal(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setattr("sys.stdout", Terminal())
+    print_table(("name", "count"), ROWS, right=("count",))
+    import sys
+
+    text = sys.stdout.getvalue()
+    assert "long [b]name[/b]" in text
+    assert "─" in text

@@ -1,0 +1,85 @@
+"""`vitdsl show`."""
+
+import ast
+import json
+
+import pytest
+
+import vitdsl
+from vitdsl.resolve import shipped
+
+STEPS = ("values", "spec", "expanded", "graph", "code")
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_every_step_is_printed(run, step):
+    found = run("show", "cvt13", "--stage", step)
+    assert found.code == 0, found.err
+    assert found.out.strip()
+    assert run("show", "cvt13", "--stage", step) == found
+    assert run("show", "cvt13", "--stage", step, "--json").out != found.out
+    json.loads(run("show", "cvt13", "--stage", step, "--json").out)
+
+
+def test_the_graph_is_the_default(run):
+    assert run("show", "deit_tiny") == run("show", "deit_tiny", "--stage", "graph")
+
+
+def test_spec_loads_again(run):
+    assert vitdsl.load(run("show", "cvt13", "--stage", "spec").out) == vitdsl.load("cvt13")
+
+
+def test_expanded_costs_the_same(run):
+    ours, theirs = (vitdsl.load(text).analyze() for text in (run("show", "cvt13", "--stage", "expanded").out, "cvt13"))
+    assert ours.cost == theirs.cost
+
+
+def test_code_is_python(run):
+    assert ast.parse(run("show", "cvt13", "--stage", "code").out)
+
+
+def line_of(name, word):
+    lines = shipped(f"{name}.yaml").read_text(encoding="utf-8").splitlines()
+    return next(number for number, line in enumerate(lines, 1) if word in line)
+
+
+def test_origins_name_file_and_line(run):
+    found = run("show", "deit_tiny_distilled", "--stage", "values", "--origins", "--set", "classes=10")
+    lines = {line.split(": ")[0]: line for line in found.out.splitlines()}
+    assert lines["stages[0].tokens"].startswith("stages[0].tokens: [cls, dist] ")
+    assert lines["stages[0].tokens"].endswith(
+        f"{shipped('deit_tiny_distilled.yaml')}:{line_of('deit_tiny_distilled', 'tokens')}"
+    )
+    assert lines["stages[0].depth"].endswith(f"deit_tiny.yaml:{line_of('deit_tiny', 'depth')}")
+    assert lines["classes"].endswith("--set:1")
+
+
+def test_origins_as_json(run):
+    rows = json.loads(run("show", "deit_tiny", "--stage", "values", "--origins", "--json").out)
+    assert {
+        "path": "name",
+        "value": "deit_tiny",
+        "file": str(shipped("deit_tiny.yaml")),
+        "line": 1,
+        "column": 7,
+    } in rows
+
+
+def test_axes(run):
+    found = run("show", "cvt13", "--axes")
+    assert found.code == 0, found.err
+    assert "softmax" in found.out
+    rows = json.loads(run("show", "cvt13", "--axes", "--json").out)
+    assert rows
+    assert {"bank", "selection", "kernel", "activation", "size"} <= rows[0].keys()
+
+
+@pytest.mark.parametrize("more", [[], ["--stage", "expanded"]])
+def test_paths(run, more):
+    found = run("show", "cvt13", "--paths", *more, "--json")
+    assert found.code == 0, found.err
+    pairs = [(row["written"], row["module"]) for row in json.loads(found.out)]
+    assert any(module.startswith("stages.2.block") for _, module in pairs)
+    assert ("head.norm", "head.norm") in pairs
+    assert ("stages[2].tokens", "stages.2.tokens") in pairs
+    assert run("show", "cvt13", "--paths", *more).out.startswith("written")

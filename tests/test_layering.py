@@ -1,0 +1,86 @@
+"""Imports go upwards only, and nothing left of lowering loads torch."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "vitdsl"
+ORDER = (
+    "errors", "tree", "yaml_reader", "source", "arithmetic", "expressions", "features", "holes", "facts", "places",
+    "reading", "content", "editing", "layers", "parts", "library", "spec", "declared", "resolve", "dump", "graph",
+    "memos", "compiler", "checkpoints", "training", "search", "export", "api", "testing", "preprocess", "schema_fields", "schema",
+    "cli",
+)  # fmt: skip
+"""Each may import itself and what stands before it, at module level and in functions."""
+HEAVY = {"torch", "networkx", "rich", "torchvision", "timm"}
+FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]
+
+
+def layer(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> Iterator[tuple[str, int, tuple[str, ...]]]:
+    """Every import of a file: the module, the line, and the names of the functions that it stands in."""
+    package = ("vitdsl", *path.relative_to(PACKAGE).parts[:-1])
+    for module, level, line, within in _imports(ast.parse(path.read_text(encoding="utf-8")), ()):
+        yield ".".join((*package[: len(package) + 1 - level], module)) if level else module, line, within
+
+
+def _imports(node: ast.AST, within: tuple[str, ...]) -> Iterator[tuple[str, int, int, tuple[str, ...]]]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            yield from ((alias.name, 0, child.lineno, within) for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            for alias in child.names:
+                name = f"{child.module}.{alias.name}" if child.module else alias.name
+                yield name, child.level, child.lineno, within
+        elif isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield from _imports(child, (*within, child.name))
+        elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            yield from _imports(child, (*within, "TYPE_CHECKING"))
+        else:
+            yield from _imports(child, within)
+
+
+def own(module: str) -> str | None:
+    """The layer that an import is of, or None where it is not ours (or the package's own names)."""
+    first, _, rest = module.partition(".")
+    name = rest.partition(".")[0]
+    return name if first == "vitdsl" and not name.startswith("__") else None
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_go_upwards_only(path):
+    mine = layer(path)
+    assert mine in ORDER, f"{mine} has no place in the order of layers"
+    wrong = [
+        f"line {line}: {mine} imports {module}"
+        for module, line, _ in imports(path)
+        if (found := own(module)) is not None and (found not in ORDER or ORDER.index(found) > ORDER.index(mine))
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_nothing_left_of_lowering_loads_torch(path):
+    mine = layer(path)
+    if mine == "layers" or mine in ORDER[ORDER.index("compiler") :]:
+        return
+    wrong = [
+        f"line {line}: {module}" for module, line, within in imports(path)
+        if not within and (module.partition(".")[0] in HEAVY or own(module) in ("layers", "compiler"))
+    ]  # fmt: skip
+    assert not wrong, "\n".join(wrong)
+
+
+def test_parts_take_layers_only_in_build():
+    wrong = [
+        f"{path.relative_to(PACKAGE)}:{line}: {module} in {'.'.join(within) or 'the module'}"
+        for path in FILES if layer(path) == "parts"
+        for module, line, within in imports(path)
+        if own(module) == "layers" and within[-1:] != ("build",)
+    ]  # fmt: skip
+    assert not wrong, "\n".join(wrong)

@@ -1,0 +1,173 @@
+"""`vitdsl build`: a spec becomes a torch module; what it costs, and one forward pass that proves it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vitdsl.cli.options import AsJson, ImageSize, Settings, SpecName, image_size, load_spec, to_write
+from vitdsl.cli.output import macs, number, print_json, print_table, short
+
+if TYPE_CHECKING:
+    from vitdsl.api import Spec
+    from vitdsl.features import Feature
+    from vitdsl.graph.analysis import Analysis, StageCost
+
+COLUMNS = ("stage", "grid", "dim", "blocks", "parameters", "MACs")
+
+
+def run(
+    spec: SpecName,
+    set_: Settings = None,
+    size: ImageSize = None,
+    weights: Annotated[Path | None, typer.Option(help="Weights to load: .safetensors, or .pth.")] = None,
+    layout: Annotated[
+        str | None, typer.Option(help="Whose keys the weights have: official, timm, ours, …; else told by the keys.")
+    ] = None,
+    save: Annotated[Path | None, typer.Option(help="Write the module's weights to this .safetensors file.")] = None,
+    code: Annotated[Path | None, typer.Option(help="Write the generated code to this .py file.")] = None,
+    max_params: Annotated[
+        str, typer.Option(metavar="NUMBER", help="A model with more parameters is refused unbuilt.")
+    ] = "1G",
+    as_json: AsJson = False,
+) -> None:
+    """Build the torch module, print what each stage costs, and run it once on a random image."""
+    given = image_size(size)
+    most = number(max_params)
+    if most is None:
+        raise typer.BadParameter(f"'{max_params}' is not a number, such as 500M or 2G", param_hint="--max-params")
+    if layout is not None and weights is None:
+        raise typer.BadParameter("it says whose keys --weights has, but there is no --weights", param_hint="--layout")
+    to_write(save, "--save", ".safetensors")
+    to_write(code, "--code", ".py")
+    known = load_spec(spec, set_)
+    report = _describe(known, known.analyze(given))
+    if not as_json:
+        _print_costs(report)
+    report |= _build(known, given, most, weights, layout, save, code)
+    if as_json:
+        print_json(report)
+    else:
+        _print_module(report)
+
+
+def _describe(spec: Spec, analysis: Analysis) -> dict[str, Any]:
+    """What the graph says."""
+    paper = spec.model.paper or {}
+    return {
+        "name": spec.name,
+        "hash": spec.hash,
+        "title": paper.get("title"),
+        "arxiv": paper.get("arxiv"),
+        "image": list(analysis.graph.frame.features[0][1] or ()),
+        "stages": [_stage(stage) for stage in analysis.stages],
+        "params": analysis.params,
+        "trainable_params": analysis.trainable_params,
+        "macs": analysis.macs,
+        "activation_bytes": analysis.activation_bytes,
+        "paper": {key: paper[key] for key in ("params", "macs") if key in paper},
+        "unreached": list(analysis.unreached),
+    }
+
+
+def _stage(stage: StageCost) -> dict[str, Any]:
+    return {
+        "path": stage.path,
+        "outputs": {name.lstrip("@"): _feature(feature) for name, feature in stage.outputs.items()},
+        "blocks": stage.blocks,
+        "params": stage.cost.params,
+        "macs": stage.cost.macs,
+    }
+
+
+def _feature(feature: Feature) -> dict[str, Any]:
+    grid = None if feature.grid is None else list(feature.grid)
+    return {"dim": feature.dim, "grid": grid, "tokens": list(feature.tokens), "count": feature.count}
+
+
+def _build(
+    spec: Spec,
+    size: int | tuple[int, int] | None,
+    max_params: int,
+    weights: Path | None,
+    layout: str | None,
+    save: Path | None,
+    code: Path | None,
+) -> dict[str, Any]:
+    """Builds, loads, verifies and writes; says what was done."""
+    from vitdsl.api import build
+    from vitdsl.cli.verify import run_once
+
+    model = build(spec, size=size, max_params=max_params)
+    done: dict[str, Any] = {}
+    if weights is not None:
+        from vitdsl import api
+
+        done["weights"] = str(api.load_weights(model, weights, layout=layout))
+    done["verified"] = run_once(model, spec.graph(size))
+    if save is not None:
+        from vitdsl.checkpoints.files import write_weights
+
+        write_weights(save, model.state_dict())
+        done["saved"] = str(save)
+    if code is not None:
+        from vitdsl.cli.verify import generated_code
+
+        code.write_text(generated_code(model), encoding="utf-8")
+        done["code"] = str(code)
+    return done
+
+
+# ---------------------------------------------------------------- text
+
+
+def _print_costs(report: dict[str, Any]) -> None:
+    title = f"  {report['title']}" if report["title"] else ""
+    arxiv = f" (arXiv {report['arxiv']})" if report["arxiv"] else ""
+    typer.echo(f"{report['name']}{title}{arxiv}\n")
+    print_table(COLUMNS, [_row(stage) for stage in report["stages"]], right=COLUMNS[2:])
+    typer.echo(f"\nhere:  {report['params']:,} parameters, {macs(report['macs'])}")
+    if report["paper"]:
+        printed = {"params": "parameters", "macs": "MACs"}
+        words = [f"{report['paper'][key]} {word}" for key, word in printed.items() if key in report["paper"]]
+        typer.echo(f"paper: {', '.join(words)}")
+    if report["trainable_params"] != report["params"]:
+        typer.echo(f"{report['params'] - report['trainable_params']:,} of the parameters are fixed tables")
+
+
+def _row(stage: dict[str, Any]) -> tuple[str, ...]:
+    several = len(stage["outputs"]) > 1
+    grids = [f"{name} {_grid(feature)}" if several else _grid(feature) for name, feature in stage["outputs"].items()]
+    return (
+        stage["path"],
+        ", ".join(grids),
+        ", ".join(str(feature["dim"]) for feature in stage["outputs"].values()),
+        str(stage["blocks"] or ""),
+        f"{stage['params']:,}",
+        short(stage["macs"]) if stage["macs"] else "0",
+    )
+
+
+def _grid(feature: dict[str, Any]) -> str:
+    """The tokens of a feature: `cls+14×14`, `16` for a list."""
+    parts = list(feature["tokens"])
+    if feature["grid"]:
+        parts.append("×".join(map(str, feature["grid"])))
+    elif feature["count"]:
+        parts.append(str(feature["count"]))
+    return "+".join(parts)
+
+
+def _print_module(report: dict[str, Any]) -> None:
+    if "weights" in report:
+        typer.echo(f"\n{report['weights']}")
+    found = report["verified"]
+    image, output = ("×".join(map(str, found[key])) for key in ("image", "output"))
+    typer.echo(
+        f"\nbuilt, and run on one random image ({image}): output {output}, {found['params']:,} parameters, as inferred"
+    )
+    for key, what in (("saved", "weights"), ("code", "code")):
+        if key in report:
+            typer.echo(f"{what} written to {report[key]}")

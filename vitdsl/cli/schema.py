@@ -1,0 +1,34 @@
+"""`vitdsl schema`: the JSON schema that editors complete and check specs with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vitdsl.cli.options import AsJson, Settings, to_write
+
+
+def run(
+    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it to a file.")] = None,
+    set_: Settings = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the JSON schema of spec files, with the installed parts.
+
+    In an editor with yaml-language-server: write it to a file, and begin a spec with the line
+    `# yaml-language-server: $schema=FILE`.
+    """
+    from vitdsl.schema import schema
+
+    if set_:
+        raise typer.BadParameter("the schema is that of all specs: there is nothing to set", param_hint="--set")
+    to_write(output, "--output", ".json")
+    text = json.dumps(schema(), indent=None if output else 2, ensure_ascii=False)
+    if output is None:
+        typer.echo(text)
+        return
+    output.write_text(text + "\n", encoding="utf-8")
+    typer.echo(json.dumps({"written": str(output)}) if as_json else f"schema written to {output}")

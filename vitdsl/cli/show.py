@@ -1,0 +1,153 @@
+"""`vitdsl show`: a spec at each of the steps that it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vitdsl.cli.options import AsJson, ImageSize, Settings, SpecName, image_size, load_spec, settings
+from vitdsl.cli.output import print_json, print_table
+from vitdsl.dump import plain
+from vitdsl.source import format_path, lookup
+
+if TYPE_CHECKING:
+    from vitdsl.api import Spec
+    from vitdsl.source import Map, Segment
+
+
+class Step(StrEnum):
+    """The steps between a file and its module."""
+
+    values = "values"
+    spec = "spec"
+    expanded = "expanded"
+    graph = "graph"
+    code = "code"
+
+
+def run(
+    spec: SpecName,
+    set_: Settings = None,
+    stage: Annotated[Step | None, typer.Option(help="Which step to show; the graph if not said.")] = None,
+    axes: Annotated[
+        bool, typer.Option("--axes", help="Every mixer and dynamic convolution in one table: bank, kernel, …")
+    ] = False,
+    paths: Annotated[bool, typer.Option("--paths", help="Written paths beside module paths.")] = False,
+    origins: Annotated[bool, typer.Option("--origins", help="With values: which file and line set each.")] = False,
+    size: ImageSize = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a spec as values, spec, expanded spec, graph or code; its mixers by axes; its paths."""
+    if axes and (paths or stage is not None):
+        raise typer.BadParameter("it is a view of its own, without --stage or --paths", param_hint="--axes")
+    if origins and (stage is not Step.values or paths):
+        raise typer.BadParameter("it goes with --stage values", param_hint="--origins")
+    if paths and stage not in (None, Step.expanded):
+        raise typer.BadParameter("it goes with --stage expanded", param_hint="--paths")
+    given = image_size(size)
+    if stage is Step.values:
+        _values(spec, settings(set_), origins, as_json)
+        return
+    known = load_spec(spec, set_)
+    if axes:
+        _axes(known, given, as_json)
+    elif paths:
+        _paths(known, as_json)
+    else:
+        text = _text(known, stage or Step.graph, given).rstrip("\n")
+        if as_json:
+            print_json({"name": known.name, "stage": (stage or Step.graph).value, "text": text})
+        else:
+            typer.echo(text)
+
+
+def _text(spec: Spec, step: Step, size: int | tuple[int, int] | None) -> str:
+    """A step that is one text."""
+    if step is Step.spec:
+        return spec.dump()
+    if step is Step.expanded:
+        from vitdsl.dump import dump_tree
+        from vitdsl.graph.expand import expanded
+
+        return dump_tree(expanded(spec))
+    if step is Step.graph:
+        from vitdsl.graph.printing import text
+
+        return text(spec.graph(size))
+    from vitdsl.api import build
+    from vitdsl.cli.verify import generated_code
+
+    return generated_code(build(spec, device="meta", size=size))
+
+
+def _values(spec: str, given: dict[str, Any], origins: bool, as_json: bool) -> None:
+    """Every value of the merged file, and who set it; nothing is validated."""
+    from vitdsl.resolve import resolve
+
+    tree = resolve(Path(spec), given)
+    found = [
+        {"path": format_path(path), "value": plain(value), **(_origin(tree, path) if origins else {})}
+        for path, value in _leaves(tree, ())
+    ]
+    if as_json:
+        print_json(found)
+        return
+    width = max((len(_pair(entry)) for entry in found), default=0)
+    for entry in found:
+        where = f"{entry['file']}:{entry['line']}" if entry.get("file") else ""
+        typer.echo(f"{_pair(entry):<{width}}  {where}".rstrip() if origins else _pair(entry))
+
+
+def _pair(entry: Mapping[str, Any]) -> str:
+    from vitdsl.cli.words import as_yaml
+
+    return f"{entry['path']}: {as_yaml(entry['value'])}"
+
+
+def _origin(tree: Map, path: tuple[Segment, ...]) -> dict[str, Any]:
+    mark = lookup(tree, path)
+    if mark is None:
+        return {"file": None, "line": None, "column": None}
+    return {"file": mark.source.name, "line": mark.line, "column": mark.column}
+
+
+def _leaves(node: Any, path: tuple[Segment, ...]) -> Iterator[tuple[tuple[Segment, ...], Any]]:
+    """Paths and values of a tree, empty mappings and lists included."""
+    if isinstance(node, Mapping) and node:
+        for key, value in node.items():
+            yield from _leaves(value, (*path, key))
+    elif isinstance(node, list) and node and any(isinstance(entry, (Mapping, list)) for entry in node):
+        for index, value in enumerate(node):
+            yield from _leaves(value, (*path, index))
+    else:
+        yield path, node
+
+
+def _axes(spec: Spec, size: int | tuple[int, int] | None, as_json: bool) -> None:
+    """Every mixer and dynamic convolution on the axes on which they differ."""
+    from vitdsl.graph.axes import axes
+
+    found = axes(spec.graph(size))
+    if as_json:
+        print_json(found)
+        return
+    if not found:
+        typer.echo("there is no mixer and no dynamic convolution in this spec")
+        return
+    columns = list(dict.fromkeys(key for row in found for key in row))
+    print_table(columns, [[str(row.get(key, "")) for key in columns] for row in found])
+
+
+def _paths(spec: Spec, as_json: bool) -> None:
+    """Written paths and the module paths that they become."""
+    from vitdsl.graph.printing import paths
+
+    found = list(paths(spec))
+    if as_json:
+        print_json([{"written": written, "module": module} for written, module in found])
+    else:
+        print_table(("written", "module"), found)

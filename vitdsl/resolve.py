@@ -204,10 +204,11 @@ def _fold_define(defines: Any, env: dict[str, Any], problems: list[Problem]) -> 
     for name, entry in defines.items():
         inner = env
         if isinstance(entry, Map):
-            args, optional = entry.get("args") or [], entry.get("optional") or {}
-            taken = {*(a for a in args if isinstance(a, str)), *(optional if isinstance(optional, dict) else ())}
+            args, optional = entry.get("args"), entry.get("optional")
+            taken = {a for a in args if isinstance(a, str)} if isinstance(args, list) else set()
+            taken.update(optional if isinstance(optional, dict) else ())
             inner = {key: value for key, value in env.items() if key not in taken}
-        made[name] = fold(entry, inner, ("define", name), problems, None)
+        made[name] = fold(entry, inner, ("define", name), problems, defines.marks.get(name, (None, None))[1])
     made.pos, made.marks = defines.pos, defines.marks
     return made
 

@@ -630,6 +630,8 @@ def _pools(value: Any, reader: Any) -> Any:
     values = value if isinstance(value, (list, tuple)) else (value,)
     faults: list[Any] = []
     pools: list[Any] = []
+    if not values or None in values:
+        refuse(f"must be a pool or a list of pools, but is {describe(value)}")
     for index, entry in enumerate(values):
         _collect(faults, (index,), lambda entry=entry: pools.append(reader.part("pool", entry)))
     if not isinstance(value, (list, tuple)):

@@ -43,7 +43,7 @@ def test_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.yaml").write_text("name: x\n")
     assert refused("mien.yaml") == "mien.yaml: there is no such file\n  hint: did you mean 'mine.yaml'?"
-    assert refused("cvt31") == "there is no spec `cvt31`\n  hint: did you mean 'cvt13'?"
+    assert refused("swn_tiny") == "there is no spec `swn_tiny`\n  hint: did you mean 'swin_tiny'?"
 
 
 def test_what_is_no_spec() -> None:

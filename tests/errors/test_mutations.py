@@ -14,9 +14,10 @@ from vitdsl.errors import SpecError
 SPECS = [path.read_text(encoding="utf-8") for path in sorted((Path(__file__).parents[2] / "specs").glob("*.yaml"))]
 NAMES = (
     "at", "body", "block", "cls", "conv", "depth", "dim", "drop_path", "from", "global", "grid", "head", "heads",
-    "image", "keys", "kernel", "layer", "maps", "mean", "mixer", "mlp", "none", "norm", "parallel", "pool", "position",
-    "pre", "repeat", "residual", "self", "shortcut", "size", "stages", "tokens", "type", "use", "windowed", "windows", "write",
-    "x", "$x", "$(dim)", "$(dim / 0)", "$(index)", "x.grid", "history[]", "library.x", "", "ü", "choose", "args", "peg",
+    "image", "keys", "kernel", "layer", "maps", "mean", "mixer", "mlp", "none", "norm", "parallel", "pool",
+    "position", "pre", "repeat", "residual", "self", "shortcut", "size", "stages", "tokens", "type", "use",
+    "windowed", "windows", "write", "x", "$x", "$(dim)", "$(dim / 0)", "$(index)", "x.grid", "history[]", "library.x",
+    "", "ü", "choose", "args", "peg",
 )  # fmt: skip
 SCALARS = st.one_of(
     st.sampled_from(NAMES), st.integers(-3, 40), st.sampled_from([10**9, 10**15, 0.5, -1.5, 1e300, True, False, None])

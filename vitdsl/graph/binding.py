@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import ValidationError
+
 from vitdsl.editing import ROLE_KEYS
 from vitdsl.errors import ExpressionError, ShapeError
 from vitdsl.expressions import Late
 from vitdsl.graph.frames import Place
 from vitdsl.graph.scope import Scope, at_field
 from vitdsl.parts.base import Form, LateList, Part, Primitive
-from vitdsl.parts.fields import Refusal
+from vitdsl.parts.fields import Refusal, explain
 from vitdsl.spec import NESTED, Body, Drop, Item, Wiring
 
 
@@ -50,6 +52,12 @@ def of_form(form: Part, role: str, fault: ShapeError) -> None:
         trail.pop()
     inside = trail[-1] if trail else None
     fault.trail = [*(trail if inside in form.model_fields_set - {"type"} else []), *([role] if role else [])]
+
+
+def made_wrong(role: str, error: ValidationError) -> ShapeError:
+    """The fault of a part whose fields are right, but not what it makes of them: a width beyond all bounds."""
+    _, message, hint = explain(error)[0]
+    return ShapeError(f"what this is made of does not fit: {message}", hint, (role,) if role else ())
 
 
 def of_part(part: Part, role: str, fault: ShapeError) -> None:

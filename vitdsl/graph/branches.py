@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import ValidationError
+
 from vitdsl.errors import ShapeError
-from vitdsl.graph.binding import drop_of, known_body, of_part
+from vitdsl.graph.binding import drop_of, known_body, made_wrong, of_part
 from vitdsl.graph.frames import Value
 from vitdsl.graph.operators import CloseWindows, OpenWindows
 from vitdsl.graph.scope import Scope
@@ -165,6 +167,8 @@ def _operate(inside: Scope, item: Item, part: Any, x: Value, bank: Value | None,
         except ShapeError as fault:
             of_part(part, role, fault)
             raise
+        except ValidationError as error:
+            raise made_wrong(role, error) from None
     if role == "parallel":
         return _parallel(inside, item, x, residual)
     if part is None and role not in ("body", "use"):

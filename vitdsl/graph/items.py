@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import ValidationError
+
 from vitdsl.errors import ShapeError
 from vitdsl.expressions import Late
 from vitdsl.graph.binding import (
@@ -14,6 +16,7 @@ from vitdsl.graph.binding import (
     expansion_of,
     known_body,
     late_part,
+    made_wrong,
     of_form,
     of_part,
     read_body,
@@ -77,6 +80,8 @@ def _run_bare(scope: Scope, body: Body) -> None:
     except ShapeError as fault:
         of_part(bound, "", fault)
         raise
+    except ValidationError as error:
+        raise made_wrong("", error) from None
 
 
 def _drops(scope: Scope, item: Any) -> bool:

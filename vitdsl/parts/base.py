@@ -13,7 +13,7 @@ from vitdsl.expressions import Late
 from vitdsl.facts import facts
 from vitdsl.features import Cost, Feature
 from vitdsl.holes import Hole
-from vitdsl.parts.fields import Refusal, describe, explain, refuse
+from vitdsl.parts.fields import Refusal, describe, explain, keys_of, refuse
 
 if TYPE_CHECKING:
     from torch import nn
@@ -249,6 +249,8 @@ class Fields(BaseModel):
 
     @classmethod
     def _validated(cls, raw: Any, reader: Reader) -> Any:
+        if isinstance(raw, dict) and None in raw.values():  # `null` takes away what would be inherited
+            raw = {key: value for key, value in raw.items() if value is not None or key not in keys_of(cls)}
         if not facts(raw).late or not cls._concerned(raw):
             return cls.final.model_validate(raw, context=reader)
         if cls.final.twin is None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
+from pydantic import Field
+
+from vitdsl.errors import ShapeError
 from vitdsl.parts.base import Activation, Fields, FieldsOr, Items, Norm, Part, Reads, Scope, Value
-from vitdsl.parts.fields import Positive, Rate, describe, refuse
+from vitdsl.parts.fields import LARGEST, Positive, Rate, describe, refuse
 from vitdsl.parts.initial import InitField
 from vitdsl.parts.primitives.activation import Activation as ActivationPart
 from vitdsl.parts.primitives.linear import Linear
@@ -43,7 +46,7 @@ class MlpFields(Part):
     residual: ClassVar[bool] = True
     own: ClassVar[frozenset[str]] = frozenset()
     """Fields of the form itself, which its expansion does not pass on."""
-    ratio: Annotated[float, "hidden width / width"] = 4.0
+    ratio: Annotated[float, Field(gt=0, le=LARGEST, description="hidden width / width")] = 4.0
     hidden: Positive | None = None
     dim: Positive | None = None
     bias: bool = True
@@ -74,6 +77,9 @@ class Mlp(MlpFields):
         """The two linear maps and what stands around them."""
         entering = x.feature.dim if self.over == "channels" else x.feature.num_tokens
         hidden = self.hidden or max(1, int(entering * self.ratio))
+        if hidden > LARGEST:
+            message = f"the hidden width must be at most {LARGEST:,}, but {self.ratio:g} times {entering} is more"
+            raise ShapeError(message, "", ("ratio",))
         norms = self.norm if isinstance(self.norm, Norms) else Norms(hidden=self.norm, out=self.norm)
         rates = self.dropout if isinstance(self.dropout, Dropouts) else Dropouts(hidden=self.dropout, out=self.dropout)
         linear = {"bias": self.bias, "over": self.over, "init": self.init}

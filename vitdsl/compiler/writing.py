@@ -128,20 +128,19 @@ class FrameWriter:
     def layer(self, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
         """A call of the node's module."""
         op, writer = node.op, self.writer
+        extras = getattr(op, "extras", ())
+        plain = inputs[: len(inputs) - len(extras)]
         shape = _kept(op, inputs)
         if shape is not None:
             arguments = [shape.node]
         elif op.layout == "map":
-            arguments = [writer.map_piece(rope).node for rope in inputs]
+            arguments = [writer.map_piece(rope).node for rope in plain]
+        elif isinstance(op, Gather):
+            arguments = [writer.map_piece(plain[0]).node, writer.tokens(plain[1])]
         else:
-            plain_inputs = inputs[: len(inputs) - len(getattr(op, "extras", ()))]
-            arguments = [writer.tokens(rope) for rope in plain_inputs] + [None] * (len(inputs) - len(plain_inputs))
-        extras = getattr(op, "extras", ())
-        plain = len(arguments) - len(extras)
-        named = {name: raw(writer, rope) for name, rope in zip(extras, inputs[plain:], strict=True)}
-        if isinstance(op, Gather):
-            arguments[0] = raw(writer, inputs[0])
-        out = self.module(node, *arguments[:plain], **named)
+            arguments = [writer.tokens(rope) for rope in plain]
+        named = {name: raw(writer, rope) for name, rope in zip(extras, inputs[len(plain) :], strict=True)}
+        out = self.module(node, *arguments, **named)
         form = "tokens" if op.layout == "any" else op.layout
         return self.result(op, feature, out, form if op.gives == "same" else op.gives, shape)
 

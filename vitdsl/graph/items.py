@@ -128,15 +128,15 @@ def perform(scope: Scope, item: Item, path: str) -> None:
     if isinstance(part, Late):
         part = late_part(scope, role, part)
     target = target_at(scope, at, "at")
-    source = target.value if from_ is None else target_at(scope, from_, "from").value
+    read = target if from_ is None else target_at(scope, from_, "from")
     try:
         if part is not None:
-            part = scope.bound(part, source.feature)
+            part = scope.bound(part, read.feature)
     except ShapeError as fault:
         fault.trail.append(role)
         raise
     if part is not None and part.expands:
-        given = {**bound_given(item, scope.sight(source.feature))}
+        given = {**bound_given(item, scope.sight(read.feature))}
         try:
             perform(scope, read_item(scope, expansion_of(part, given)), path)
         except ShapeError as fault:
@@ -145,12 +145,12 @@ def perform(scope: Scope, item: Item, path: str) -> None:
                 of_form(part, role, fault)
             raise
         return
-    wiring = bound_wiring(scope, item, scope.sight(source.feature))
+    wiring = bound_wiring(scope, item, scope.sight(read.feature)) if item.late_wiring else item.wiring
     residual = residual_of(wiring)
     if role in ("body", "use") and target.whole and from_ is None and not _own_value(wiring, residual):
         _in_place(scope, item, wiring, target, path)
     else:
-        y = branch(scope, item, part, wiring, residual, target, source, path)
+        y = branch(scope, item, part, wiring, residual, target, read.value, path)
         target.put(y)
     if wiring.write:
         write_stream(scope, wiring.write, target.value_now())

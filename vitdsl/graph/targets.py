@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from vitdsl.errors import ShapeError, did_you_mean
+from vitdsl.features import Feature
 from vitdsl.graph.frames import Value
-from vitdsl.graph.operators import Take
+from vitdsl.graph.operators import Join, Take
 from vitdsl.graph.scope import Scope, part_of
 from vitdsl.spec import PLACES, Item
 
@@ -16,6 +17,11 @@ class Target:
 
     def __init__(self, scope: Scope, at: Any) -> None:
         self.scope = scope
+        if at is None:
+            self.stream, self.parts, self.whole = None, ["all"], True
+            self._base = self._value = scope.flow
+            self.feature = self._base.feature
+            return
         places = at if isinstance(at, tuple) else ("all" if at is None else at,)
         found: list[Any] = []
         try:
@@ -30,8 +36,22 @@ class Target:
         self.stream = found[0][0]
         self.parts = [part for _, part in found]
         self.whole = self.parts == ["all"]
-        base = self.base()
-        self.value = base if self.whole else scope.join([scope.take(base, part) for part in self.parts])
+        self._base = self.base()
+        self._value: Value | None = None
+        self.feature = self._feature()
+
+    def _feature(self) -> Feature:
+        """What the target is, before any node takes it."""
+        found = [part_of(self._base.feature, part)[2] for part in self.parts]
+        return found[0] if len(found) == 1 else Join().infer(*found)
+
+    @property
+    def value(self) -> Value:
+        """What stood at the target when it was named."""
+        if self._value is None:
+            scope, base = self.scope, self._base
+            self._value = base if self.whole else scope.join([scope.take(base, part) for part in self.parts])
+        return self._value
 
     def base(self) -> Value:
         """The feature of which the target is a part."""
@@ -56,6 +76,8 @@ class Target:
                     raise ShapeError(f"what goes back to {self.parts} must have as many tokens, but is {y.feature}")
                 piece = scope.add(Take(start=start, stop=stop, feature=feature.with_dim(y.feature.dim)), (y,), None)
                 whole, start = scope.put(whole, part, piece), stop
+            if start != y.feature.num_tokens:
+                raise ShapeError(f"what goes back to {self.parts} must have as many tokens ({start}), but is {y.feature}")
         if self.stream is None:
             scope.flow = whole
         else:

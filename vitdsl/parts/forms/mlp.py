@@ -89,5 +89,6 @@ class Mlp(MlpFields):
             y = scope.emit(self.activation, y, f"{path}.activation")
         y = scope.emit_dropout(rates.hidden, y, f"{path}.dropout1")
         y = scope.run(self.between, y, f"{path}.between")
-        y = scope.emit(Linear(dim=self.dim or entering, norm=norms.out, **linear), y, f"{path}.fc2")
+        second = Linear(dim=self.dim or entering, norm=norms.out, **linear)
+        y = second.emit_again(scope, y, f"{path}.fc2", x.feature)
         return scope.emit_dropout(rates.out, y, f"{path}.dropout2")

@@ -28,10 +28,14 @@ class TokenLinear(Primitive):
     dim: Positive
     bias: bool = True
     init: InitField = None
+    again: Feature | None = None
+    """The feature whose tokens these are again: what went into an mlp over tokens."""
 
     def infer(self, *inputs: Feature) -> Feature:
         """A list of `dim` tokens; the grid is kept where as many tokens come out as went in."""
         (x,) = inputs
+        if self.again is not None and self.again.num_tokens == self.dim:
+            return self.again.with_dim(x.dim)
         return x if x.num_tokens == self.dim else Feature(x.dim, count=self.dim)
 
     def cost(self, *inputs: Feature) -> Cost:

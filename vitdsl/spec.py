@@ -228,7 +228,7 @@ class SpecReader:
         self.usual = {key: defaults[key] for key in DEFAULT_WIRING if key in defaults}
 
     def _once(self, kind: str, more: str, raw: object, make: Any) -> Any:
-        key = (kind, more, self.key[0], content(raw), self.key[1] if facts(raw).uses else 0)
+        key = (kind, more, self.key[0], content(raw), self.key[1] if self.defines and facts(raw).uses else 0)
         found = _memo.get(key)
         if found is None:
             found = make()
@@ -241,7 +241,7 @@ class SpecReader:
 
     def part(self, family: str, raw: object) -> Any:
         """A part of a family: a mapping, a bare type, or a bare value; nothing for `none`."""
-        if raw is None or isinstance(raw, (Part, Late)):
+        if raw is None or (not isinstance(raw, (dict, str)) and isinstance(raw, (Part, Late))):
             return raw
         if raw == NONE and family != "pool":
             return None

@@ -19,6 +19,8 @@ from vitdsl.parts.primitives.dropout import Dropout
 from vitdsl.spec import PLACES, SpecReader
 
 _new = tuple.__new__
+DROP_PATH, JOIN = DropPath(), Join()
+COMBINED = {how: Combine(how=how) for how in ("add", "mean", "multiply", "concat")}
 
 
 @cache
@@ -255,7 +257,7 @@ class Scope:
         if self.drop == "none" or (self.drop == "schedule" and not self.around.drops):
             return x
         place = self.drop if isinstance(self.drop, Place) else Place(-1 if self.block is None else self.block)
-        return self.add(DropPath(), (x,), "drop_path", place)
+        return self.add(DROP_PATH, (x,), "drop_path", place)
 
     # ------------------------------------------------------------ parts of features
 
@@ -276,11 +278,11 @@ class Scope:
 
     def join(self, values: Sequence[Value]) -> Value:
         """All tokens of several features of one width, in order."""
-        return values[0] if len(values) == 1 else self.add(Join(), values, None)
+        return values[0] if len(values) == 1 else self.add(JOIN, values, None)
 
     def combine(self, how: Any, values: Sequence[Value]) -> Value:
         """Several features merged."""
-        return values[0] if len(values) == 1 else self.add(Combine(how=how), values, None)
+        return values[0] if len(values) == 1 else self.add(COMBINED[how], values, None)
 
     def sections(self, x: Value, dims: Sequence[int]) -> list[Value]:
         """The channels of a feature, cut into sections of these widths."""

@@ -117,8 +117,10 @@ class PartField:
         return {"$ref": f"#/$defs/{self.family}"}
 
     def _read(self, value: object, info: core_schema.ValidationInfo) -> Part | None:
-        if value is None or value == NONE or isinstance(value, Part):
-            return None if value == NONE else value  # type: ignore[return-value]
+        if value is None or isinstance(value, str) and value == NONE:
+            return None
+        if not isinstance(value, (str, dict)) and isinstance(value, Part):
+            return value
         return info.context.part(self.family, value)
 
 

@@ -35,7 +35,7 @@ def _init(value: object) -> object:
 
 InitField = Annotated[
     Any,
-    BeforeValidator(lambda value: value if isinstance(value, Init) or value is None else _read(value)),
+    BeforeValidator(lambda value: value if value is None or isinstance(value, Init) else _read(value)),
     WithJsonSchema({"anyOf": [{"type": "number"}, {"enum": list(Init.names)}, {"type": "object"}]}),
 ]
 

@@ -72,9 +72,11 @@ class Conv(Primitive):
 
     def cost(self, *inputs: Feature) -> Cost:
         """As the class says."""
-        y = self.infer(*inputs)
-        taps = y.dim * (inputs[0].dim // self.groups) * self.kernel[0] * self.kernel[1]
-        return weights(taps + self.bias * y.dim, y.num_tokens * taps)
+        (x,) = inputs
+        dim = self.dim or x.dim
+        high, wide = slid(x, self.kernel, self.stride, self.margin, self.dilation)
+        taps = dim * (x.dim // self.groups) * self.kernel[0] * self.kernel[1]
+        return weights(taps + self.bias * dim, high * wide * taps)
 
     def build(self, *inputs: Feature) -> nn.Module:
         """A `torch.nn.Conv2d`, or one that pads as TensorFlow does."""

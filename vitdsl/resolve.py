@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,21 @@ def find(name: str, beside: Path | None = None) -> Path:
         SpecError: there is no such file.
     """
     for path in _candidates(name, beside):
-        if path.is_file():
+        if _there(path.is_file):
             return path
     given = Path(name)
-    if given.suffix or given.parent != Path() or given.is_dir():
+    if given.suffix or given.parent != Path() or (name and _there(given.is_dir)):
         return given
     names = [path.stem for path in shipped().glob("*.yaml")]
     raise SpecError(Problem(f"there is no spec `{name}`", hint=did_you_mean(name, names)))
+
+
+def _there(question: Callable[[], bool]) -> bool:
+    """The answer; no where the name is too long, or a folder on the way may not be read."""
+    try:
+        return question()
+    except OSError:
+        return False
 
 
 @lru_cache(maxsize=512)
@@ -38,7 +46,7 @@ def _candidates(name: str, beside: Path | None) -> tuple[Path, ...]:
     """Where a spec of this name may be, in order."""
     given = Path(name)
     near = [given] if beside is None else [beside / given, given]
-    written = [path.with_suffix(".yaml") for path in near if not path.suffix]
+    written = [path.with_suffix(".yaml") for path in near if path.name and not path.suffix]
     return (*near, *written, shipped() / f"{name}.yaml")
 
 

@@ -73,3 +73,9 @@ def test_bombs_are_refused_quickly(tmp_path: Path) -> None:
     command = [sys.executable, "-c", code, str(tmp_path)]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "/", "a/", "a" * 300, "a" * 3000 + "/b", "a\\0b"])
+def test_extends_of_what_is_no_name(name: str) -> None:
+    message = refused(f'extends: "{name}"\n')
+    assert message.startswith("<text>:1:10: extends\n")

@@ -1,0 +1,53 @@
+"""The file as written: model, stages, items, bodies. Fields are typed here; shapes are the graph's business."""
+
+from __future__ import annotations
+
+from vitdsl.spec.items import INDEX, Body, Item, by_index, dependent
+from vitdsl.spec.model import (
+    HEAD_KEYS,
+    INIT_FAMILIES,
+    MODEL,
+    STAGE,
+    DropPath,
+    Head,
+    Input,
+    Model,
+    Stage,
+    Tokens,
+    UsedStage,
+)
+from vitdsl.spec.reader import COMPOSITE, RESERVED, SpecReader, forget, list_of
+from vitdsl.spec.wiring import DEFAULT_WIRING, NESTED, PLACES, WIRING, Drop, Place, Residual, Windows, Wiring
+
+__all__ = [
+    "Body",
+    "COMPOSITE",
+    "DEFAULT_WIRING",
+    "Drop",
+    "DropPath",
+    "HEAD_KEYS",
+    "Head",
+    "INDEX",
+    "INIT_FAMILIES",
+    "Input",
+    "Item",
+    "MODEL",
+    "Model",
+    "NESTED",
+    "PLACES",
+    "Place",
+    "RESERVED",
+    "Residual",
+    "STAGE",
+    "SpecReader",
+    "Stage",
+    "Tokens",
+    "UsedStage",
+    "WIRING",
+    "Windows",
+    "Wiring",
+    "by_index",
+    "dependent",
+    "forget",
+    "list_of",
+]

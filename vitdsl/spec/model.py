@@ -1,0 +1,300 @@
+"""The file: input, stages, head, and what stands at its root."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from vitdsl.errors import did_you_mean
+from vitdsl.expressions import Late
+from vitdsl.holes import Hole
+from vitdsl.parts.base import NONE, BodyField, Fields, Items, NormBody, Reader, Reads, checked
+from vitdsl.parts.fields import Natural, Positive, Rate, Refusal, Repeats, Size, describe, refuse
+from vitdsl.parts.initial import InitField
+from vitdsl.parts.registry import is_role
+from vitdsl.spec.items import Body, Item
+from vitdsl.spec.reader import COMPOSITE, SpecReader, collect
+from vitdsl.spec.wiring import (
+    PLACES,
+    WIRING,
+    DropField,
+    PlaceField,
+)
+from vitdsl.tree import Key
+
+
+class Input(Fields):
+    """The image: size, channels, and how a photo becomes one."""
+
+    size: Size = (224, 224)
+    channels: Positive = 3
+    mean: Literal["imagenet", "half"] | list[float] = "imagenet"
+    std: Literal["imagenet", "half"] | list[float] = "imagenet"
+    crop: float = 0.875
+    interpolation: Literal["bicubic", "bilinear", "nearest"] = "bicubic"
+
+
+class Tokens(Fields):
+    """A plain list of learned tokens."""
+
+    count: Positive
+    dim: Positive | None = None
+    init: InitField = None
+
+
+def _tokens(value: Any, reader: Reader) -> Any:
+    if value is None or isinstance(value, Tokens):
+        return value
+    if isinstance(value, dict):
+        return Tokens.read(value, reader)
+    names = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else ()
+    if not names:
+        refuse(f"`tokens` must be a list of names such as [cls, dist], or {{count: 16}}, but is {describe(value)}")
+    faults: list[Any] = []
+    for index, name in enumerate(names):
+        at = (index,) if isinstance(value, list) else ()
+        if not isinstance(name, str) or not name.isidentifier():
+            faults.append((at, f"a token must have a name of letters, digits and `_`, but it is {describe(name)}", ""))
+        elif name in PLACES:
+            faults.append((at, f"a token cannot be called `{name}`, which has a meaning in `at`", ""))
+        elif name in names[:index]:
+            faults.append((at, f"the token `{name}` is named twice", ""))
+    if faults:
+        raise Refusal(faults)
+    return names
+
+
+def _carry(value: Any, reader: Any) -> Any:
+    return value if value == NONE else reader.body(value, "item")
+
+
+class Stage(Fields):
+    """A stage: tokenizer, tokens, position, body, norm; each optional."""
+
+    stream: str | None = None
+    from_: PlaceField = Field(None, alias="from")
+    tokenizer: Annotated[Any, BodyField("tokenizer")] = None
+    carry: Annotated[Any, Reads(_carry, {"anyOf": [{"const": "none"}, {"$ref": "#/$defs/body_item"}]})] = None
+    tokens: Annotated[Any, Reads(_tokens, {"type": ["array", "object", "string"]})] = None
+    position: Annotated[Any, BodyField("position")] = None
+    body: Items = None
+    depth: Repeats | None = None
+    block: Items = None
+    norm: NormBody = None
+    drop_path: DropField = None
+    name: str | None = Field(None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+
+
+STAGE = tuple(info.alias or name for name, info in Stage.model_fields.items())
+
+
+class UsedStage:
+    """A stage that a define gives: `{use: NAME, argument: value}`."""
+
+    __slots__ = ("args", "use")
+
+    def __init__(self, use: str, args: Mapping[str, Any]) -> None:
+        self.use, self.args = use, args
+
+
+def _pools(value: Any, reader: Any) -> Any:
+    if value is None:
+        return None
+    values = value if isinstance(value, (list, tuple)) else (value,)
+    faults: list[Any] = []
+    pools: list[Any] = []
+    if not values or None in values:
+        refuse(f"must be a pool or a list of pools, but is {describe(value)}")
+    for index, entry in enumerate(values):
+        collect(faults, (index,), lambda entry=entry: pools.append(reader.part("pool", entry)))
+    if not isinstance(value, (list, tuple)):
+        faults = [(loc[1:], message, hint) for loc, message, hint in faults]
+    if faults:
+        raise Refusal(faults)
+    return tuple(pools) if isinstance(value, (list, tuple)) else pools[0]
+
+
+def _outputs(value: Any, reader: Any) -> Any:
+    if value is None:
+        return None
+    if not isinstance(value, dict) or not value:
+        refuse(f"`outputs` must be a mapping of names to bodies, but is {describe(value)}")
+    faults: list[Any] = []
+    made: dict[str, Body] = {}
+    for name, raw in value.items():
+        collect(faults, (name,), lambda name=name, raw=raw: made.update({name: reader.body(raw, "item")}))
+    if faults:
+        raise Refusal(faults)
+    return made
+
+
+class Head(Fields):
+    """The head: a norm and a pool, a body, or several outputs."""
+
+    from_: PlaceField = Field(None, alias="from")
+    norm: NormBody = None
+    pool: Annotated[
+        Any, Reads(_pools, {"anyOf": [{"$ref": "#/$defs/pool"}, {"type": "array", "items": {"$ref": "#/$defs/pool"}}]})
+    ] = None
+    body: Items = None
+    outputs: Annotated[
+        Any, Reads(_outputs, {"type": "object", "additionalProperties": {"$ref": "#/$defs/body_item"}})
+    ] = None
+    merge: Literal["mean"] | dict[str, float] | None = None
+    training: Literal["same"] | list[str] | None = None
+    layout: Literal["tokens", "map"] | None = None
+    bias: bool = True
+    init: InitField = None
+
+
+def _head(value: Any, reader: Any) -> Any:
+    if isinstance(value, (Head, type(None))):
+        return value
+    return reader._once("head", "", value, lambda: _read_head(value, reader))
+
+
+def _read_head(value: Any, reader: Any) -> Head:
+    raw = value if _is_head(value) else {"body": value}
+    try:
+        head = Head.read(raw, reader)
+    except Refusal as error:
+        items = [(loc[1:] if raw is not value else loc, message, hint) for loc, message, hint in error.items]
+        raise Refusal(items) from None
+    layouts = [name for name in ("body", "outputs") if getattr(head, name) is not None]
+    if layouts:
+        both = [*layouts, *(name for name in ("norm", "pool", "bias", "init") if name in head.model_fields_set)]
+        if len(both) > 1:
+            hint = "a body or an output holds its own norm, pool and classifier"
+            refuse(f"`{both[0]}` says all of the head, but `{both[1]}` stands beside it", hint, at=(Key(both[1]),))
+    return head
+
+
+def _is_head(value: Any) -> bool:
+    """Whether a head is the mapping of a head, not a body."""
+    if not isinstance(value, dict):
+        return False
+    return not any(key in COMPOSITE or key in WIRING or is_role(key) for key in value.keys() - HEAD_KEYS)
+
+
+HEAD_KEYS = {info.alias or name for name, info in Head.model_fields.items()}
+
+
+class DropPath(Fields):
+    """Stochastic depth of the model."""
+
+    rate: Rate | list[Rate] = 0.0
+    schedule: Literal["linear", "constant", "per_stage"] = "linear"
+    ends: Literal["closed", "open"] = "closed"
+
+    @model_validator(mode="after")
+    def _rates(self) -> DropPath:
+        if isinstance(self.rate, list) and self.schedule != "per_stage":
+            refuse(
+                f"must be one number where `schedule` is '{self.schedule}', but is {describe(self.rate)}", at=("rate",)
+            )
+        return self
+
+
+def _model_drop(value: Any, reader: Reader) -> Any:
+    if value is None or isinstance(value, DropPath) or value == NONE:
+        return None if value == NONE else value
+    return DropPath.read(value if isinstance(value, dict) else {"rate": value}, reader)
+
+
+def _stages(value: Any, reader: Any) -> Any:
+    if not isinstance(value, (list, tuple)) or not value:
+        refuse(f"`stages` must be a list of stages, but is {describe(value)}")
+    faults: list[Any] = []
+    made: list[Any] = []
+    for index, raw in enumerate(value):
+        collect(faults, (index,), lambda raw=raw: made.append(reader.stage(raw)))
+    if faults:
+        raise Refusal(faults)
+    return tuple(made)
+
+
+def read_stage(reader: SpecReader, raw: Any) -> Any:
+    """A stage, or the use of a define that is one."""
+    if isinstance(raw, Hole):
+        return checked(raw, reader.stage)
+    if not isinstance(raw, dict):
+        refuse(f"a stage is a mapping, but this is {describe(raw)}")
+    return reader._once("stage", "", raw, lambda: _stage_of(reader, raw))
+
+
+def _stage_of(reader: SpecReader, raw: Mapping[str, Any]) -> Any:
+    if "use" in raw:
+        item = Item("use", {})
+        item.use, item.args = raw["use"], {key: value for key, value in raw.items() if key != "use"}
+        reader._check_use(item, "stage")
+        return UsedStage(item.use, item.args)
+    stage = Stage.read(raw, reader)
+    if stage.block is not None and stage.body is not None:
+        refuse("a stage has `body`, or `depth` and `block`, but this has `body` and `block`", at=(Key("block"),))
+    if (stage.block is None) != (stage.depth is None):
+        there, missing = ("depth", "block") if stage.block is None else ("block", "depth")
+        refuse(f"`{there}` needs `{missing}` beside it", "a body that is not repeated is `body`", at=(Key(there),))
+    return stage
+
+
+INIT_FAMILIES = ("linear", "conv", "classifier", "tokens", "position", "bias", "norm")
+
+
+def _inits(value: Any, reader: Reader) -> Any:
+    from vitdsl.parts.initial import _read as read_init
+
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        refuse(f"`init` must be a mapping of families to initial values, but is {describe(value)}")
+    faults: list[Any] = []
+    made: dict[str, Any] = {}
+    for key, entry in value.items():
+        if key not in INIT_FAMILIES:
+            faults.append(((Key(key),), f"unknown key `{key}`", did_you_mean(key, INIT_FAMILIES)))
+        elif isinstance(entry, (Late, Hole)):
+            faults.append(((key,), f"`{key}` must be written out, but is {describe(entry)}", ""))
+        elif entry is not None:
+            collect(faults, (key,), lambda key=key, entry=entry: made.update({key: read_init(entry)}))
+    if faults:
+        raise Refusal(faults)
+    return made
+
+
+def _raw_mapping(value: Any, reader: Reader) -> Any:
+    if value is not None and not isinstance(value, dict):
+        refuse(f"a mapping is needed here, but it is {describe(value)}")
+    return value or {}
+
+
+RawField = Annotated[Any, Reads(_raw_mapping, {"type": "object"}, apart=True)]
+
+
+class Model(Fields):
+    """A whole file, merged."""
+
+    name: str | None = None
+    paper: RawField = None
+    input: Input = Input()
+    classes: Natural = 1000
+    defaults: RawField = None
+    define: RawField = None
+    vars: RawField = None
+    stages: Annotated[Any, Reads(_stages, {"type": "array", "items": {"$ref": "#/$defs/stage"}}, apart=True)]
+    head: Annotated[Any, Reads(_head, {"$ref": "#/$defs/head"})] = None
+    drop_path: Annotated[Any, Reads(_model_drop, {"anyOf": [{"type": "number"}, {"$ref": "#/$defs/drop_path"}]})] = None
+    init: Annotated[Any, Reads(_inits, {"type": "object"})] = None
+    merged: ClassVar[tuple[str, ...]] = ("extends", "set")
+
+    @model_validator(mode="after")
+    def _rate_of_each_stage(self) -> Model:
+        rate = self.drop_path.rate if isinstance(self.drop_path, DropPath) else None
+        if isinstance(rate, list) and isinstance(self.stages, tuple) and len(rate) != len(self.stages):
+            message = f"`rate` must have as many entries as there are stages ({len(self.stages)}), but has {len(rate)}"
+            refuse(message, at=("drop_path", "rate"))
+        return self
+
+
+MODEL = ("extends", "set", *(info.alias or name for name, info in Model.model_fields.items()))

@@ -1,0 +1,360 @@
+"""What reads the values of a file: parts, bodies, items, uses, with the file's defaults and defines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from vitdsl.content import content
+from vitdsl.editing import merge
+from vitdsl.errors import did_you_mean
+from vitdsl.expressions import Late
+from vitdsl.facts import facts
+from vitdsl.holes import Hole
+from vitdsl.parts.base import NONE, Part, checked
+from vitdsl.parts.fields import Refusal, describe, explain, refuse
+from vitdsl.parts.registry import DEFAULT_TYPES, class_of, find, is_role, roles
+from vitdsl.spec.items import INDEX, Body, Item, by_index, dependent, outward
+from vitdsl.spec.wiring import (
+    DEFAULT_WIRING,
+    WIRING,
+    Place,
+    Wiring,
+    _names,
+)
+from vitdsl.tree import Key
+
+COMPOSITE = ("body", "parallel", "use")
+RESERVED = frozenset({"dim", "height", "width", "index", "index_1"})
+WRONG_PLACE = {
+    "body": lambda name: (f"`{name}` is a stage: it stands among the stages, not in a body", ""),
+    "stage": lambda name: (
+        f"`{name}` is a body: it stands in a body, not among the stages",
+        f"`body: {{use: {name}}}`",
+    ),
+}
+"""What to say where a define of the other kind is used, by the kind that is wanted."""
+
+
+_memo: dict[Any, Any] = {}
+MAX_MEMO = 50_000
+
+
+def forget() -> None:
+    """Empties the memo of what was read."""
+    _memo.clear()
+
+
+class SpecReader:
+    """Validates values with the defaults and defines of one file; what was read once is not read again.
+
+    Attributes:
+        defaults: the file's defaults, as written.
+        defines: the file's defines, as written.
+    """
+
+    def __init__(self, defaults: Mapping[str, Any], defines: Mapping[str, Any]) -> None:
+        self.defaults, self.defines = defaults, defines
+        self.opened: list[str] = []  # names of the defines whose bodies are being read, one inside the other
+        self.key = (content(defaults), content(defines))
+        self.usual = {key: defaults[key] for key in DEFAULT_WIRING if key in defaults}
+
+    def _once(self, kind: str, more: str, raw: object, make: Any) -> Any:
+        key = (kind, more, self.key[0], content(raw), self.key[1] if self.defines and facts(raw).uses else 0)
+        found = _memo.get(key)
+        if found is None:
+            found = make()
+            if len(_memo) >= MAX_MEMO:
+                _memo.clear()
+            _memo[key] = found
+        return found
+
+    # ------------------------------------------------------------ parts
+
+    def part(self, family: str, raw: object) -> Any:
+        """A part of a family: a mapping, a bare type, or a bare value; nothing for `none`."""
+        if raw is None or (not isinstance(raw, (dict, str)) and isinstance(raw, (Part, Late))):
+            return raw
+        if raw == NONE and family != "pool":
+            return None
+        if isinstance(raw, Hole):
+            return checked(raw, lambda value: self.part(family, value))
+        return self._once("part", family, raw, lambda: self._part(family, raw))
+
+    def default_type(self, family: str) -> str | None:
+        """The type of a part that does not say it."""
+        own = self.defaults.get(family)
+        named = own.get("type") if isinstance(own, dict) else own if isinstance(own, str) else None
+        return named or DEFAULT_TYPES.get(family)
+
+    def _part(self, family: str, raw: Any) -> Part:
+        given, cls = self._typed(family, raw)
+        usual = self.defaults.get(family)
+        if isinstance(usual, dict):
+            kind = usual.get("type")
+            own = given.get("type", kind)
+            if kind is None or kind == own:
+                fields = {info.alias or name for name, info in cls.model_fields.items()}
+                given = merge({k: v for k, v in usual.items() if k in fields or kind}, given)
+        return cls.read(given, self)
+
+    def _typed(self, family: str, raw: Any) -> tuple[Any, type[Part]]:
+        """The mapping with its type, and the class of that type."""
+        single = class_of(family, family) if family not in DEFAULT_TYPES else None
+        if isinstance(raw, dict):
+            kind = raw.get("type", self.default_type(family))
+            if single is not None:
+                return raw, single
+            if isinstance(kind, (Late, Hole)):
+                refuse("`type` must be a name, not a late value", "let the whole part be the argument", at=("type",))
+            if kind is None:
+                refuse(f"`type` is missing: which {family}?", did_you_mean("", list_of(family)))
+            if not isinstance(kind, str):
+                refuse(f"`type` must be a name, but is {describe(kind)}", at=("type",))
+            cls = self._find(family, kind, ("type",))
+            return merge({"type": kind}, raw) if "type" not in raw else raw, cls
+        if single is not None and single.shorthand and single.shorthand != "type":
+            return {single.shorthand: raw}, single
+        if isinstance(raw, str):
+            return {"type": raw}, single or self._find(family, raw, ())
+        refuse(f"a {family} is a name or a mapping, but this is {describe(raw)}")
+
+    @staticmethod
+    def _find(family: str, kind: str, at: tuple[str, ...]) -> type[Part]:
+        try:
+            return find(family, kind)
+        except Refusal as error:
+            raise Refusal([(at, message, hint) for _, message, hint in error.items]) from None
+
+    # ------------------------------------------------------------ bodies
+
+    def body(self, raw: object, home: str) -> Any:
+        """A body: a list of items, one item, or one bare part of the home family."""
+        if home == "names":
+            return _names(raw, self)
+        if raw is None or isinstance(raw, (Body, Late)):
+            return raw
+        if raw == NONE:
+            return None
+        if isinstance(raw, Hole):
+            return checked(raw, lambda value: self.body(value, home))
+        return self._once("body", home, raw, lambda: self._body(raw, home))
+
+    def _body(self, raw: Any, home: str) -> Body:
+        key = content(raw)
+        if isinstance(raw, (list, tuple)):
+            items, faults = [], []
+            for index, entry in enumerate(raw):
+                try:
+                    items.append(self.item(entry, home))
+                except Refusal as error:
+                    faults += [((index, *loc), message, hint) for loc, message, hint in error.items]
+            if faults:
+                raise Refusal(faults)
+            return Body(tuple(items), home, False, True, (key, home))
+        if home != "item" and not (isinstance(raw, str) and class_of(home, raw) is None and is_role(raw)):
+            if not isinstance(raw, dict) or "type" in raw:
+                item = Item(home, {})
+                item.part, item.wiring = self.part(home, raw), Wiring()
+                item.lates = dependent(raw)
+                return Body((item,), home, True, False, (key, home))
+        return Body((self.item(raw, home),), home, False, False, (key, home))
+
+    def item(self, raw: Any, home: str = "item") -> Any:
+        """One item."""
+        if isinstance(raw, (Late, Item)):
+            return raw
+        if isinstance(raw, str):
+            if is_role(raw):
+                return self._once("item", home, raw, lambda: self._item({raw: {}}))
+            if home != "item" and class_of(home, raw) is not None:
+                return self.body(raw, home).items[0]
+            refuse(f"unknown operator `{raw}`", did_you_mean(raw, (*roles(), *COMPOSITE)))
+        if not isinstance(raw, dict):
+            refuse(f"an item is a mapping or the name of an operator, but this is {describe(raw)}")
+        if "type" in raw and home != "item" and self._is_part(raw, home):
+            return self.body(raw, home).items[0]
+        return self._once("item", home, raw, lambda: self._item(raw))
+
+    @staticmethod
+    def _is_part(raw: Mapping[str, Any], home: str) -> bool:
+        """Whether a mapping with `type` is a part of the home family; its fields may be called like roles."""
+        kind = raw["type"]
+        if isinstance(kind, str) and class_of(home, kind) is not None:
+            return True
+        return not any(is_role(key) or key in COMPOSITE for key in raw)
+
+    def _item(self, raw: Mapping[str, Any]) -> Item:
+        found = [key for key in raw if key in COMPOSITE or (key not in WIRING and key != "type" and is_role(key))]
+        if "use" in found:
+            found = ["use"]
+        if len(found) > 1:
+            hint = "write two items, one after the other"
+            refuse(f"an item has one role, but this has {len(found)}: {', '.join(found)}", hint, at=(Key(found[1]),))
+        role = found[0] if found else ""
+        given = {key: raw[key] for key in raw if key in WIRING}
+        rest = [key for key in raw if key not in WIRING and key != role]
+        item = Item(role, given)
+        faults: list[tuple[tuple[Place, ...], str, str]] = []
+        if role == "use":
+            item.use, item.args = raw["use"], {key: raw[key] for key in rest}
+            collect(faults, (), lambda: self._check_use(item))
+        else:
+            known = (*WIRING, *roles(), *COMPOSITE) if rest else ()
+            faults += [((Key(key),), f"unknown key `{key}`", self._unknown(key, known, role)) for key in rest]
+        if not role and not rest and not given.keys() & {"from", "write"}:
+            refuse("an item needs a role, `from` or `write`", did_you_mean("", ("mixer", "mlp", "conv", "body", "use")))
+        if role:
+            collect(faults, (role,), lambda: self._fill(item, raw[role]))
+        collect(faults, (), lambda: self._wire(item))
+        if faults:
+            raise Refusal(faults)
+        item.lates = self._lates(item, raw)
+        return item
+
+    @staticmethod
+    def _unknown(key: str, known: tuple[str, ...], role: str) -> str:
+        cls = class_of(role, role) if role and role not in COMPOSITE else None
+        if cls is not None and key in cls.model_fields:
+            return f"`{key}` is a field of {role}: write it below `{role}`"
+        return did_you_mean(key, known)
+
+    def _fill(self, item: Item, raw: Any) -> None:
+        """What the role holds."""
+        if item.role == "body":
+            item.body = self.body([] if raw is None else raw, "item")
+        elif item.role == "parallel":
+            if not isinstance(raw, (list, tuple)):
+                refuse(f"`parallel` is a list of bodies, but this is {describe(raw)}")
+            faults: list[Any] = []
+            branches: list[Body] = []
+            for index, entry in enumerate(raw):
+                collect(faults, (index,), lambda entry=entry: branches.append(self.body(entry, "item")))
+            if faults:
+                raise Refusal(faults)
+            item.branches = tuple(branches)
+        elif item.role != "use":
+            item.part = self.part(item.role, raw)
+            if item.part is None and item.role not in ("norm", "activation"):
+                refuse(f"`{item.role}` cannot be none")
+            item.natural = isinstance(item.part, Part) and item.part.residual or item.role in ("mixer", "mlp")
+
+    def _wire(self, item: Item) -> None:
+        item.wiring = self.wiring(item.given, item.natural)
+
+    def wiring(self, given: Mapping[str, Any], natural: bool) -> Wiring:
+        """The wiring as given, over the defaults where the item is residual by nature."""
+        return self._once("wiring", "natural" if natural else "", dict(given), lambda: self._wiring(given, natural))
+
+    def _wiring(self, given: Mapping[str, Any], natural: bool) -> Wiring:
+        return Wiring.read(self.full_wiring(given, natural), self)
+
+    def full_wiring(self, given: Mapping[str, Any], natural: bool) -> dict[str, Any]:
+        """The wiring as written, with the defaults of what is residual by nature."""
+        full = dict(given)
+        if natural:
+            plain = given.get("residual") is False
+            for key, value in self.usual.items():
+                if key == "residual" and given.get(key) is True or key not in given:
+                    full[key] = value
+                elif key == "residual" and isinstance(value, dict) and isinstance(given[key], dict):
+                    full[key] = merge(value, given[key])
+            full.setdefault("residual", True)
+            if plain and "pre" not in given:
+                full.pop("pre", None)
+            elif not plain and "pre" not in full:
+                full["pre"] = self.default_type("norm")
+            if plain:
+                full["residual"] = False
+        return full
+
+    # ------------------------------------------------------------ defines
+
+    def _check_use(self, item: Item, kind: str = "body") -> None:
+        name = item.use
+        if not isinstance(name, str):
+            refuse(f"`use` needs the name of a define, but it is {describe(name)}", at=("use",))
+        define = self.define(name)
+        if not isinstance(define, dict):
+            return  # `declared` says what is wrong with it
+        if kind not in define and ("body" in define or "stage" in define):
+            refuse(*WRONG_PLACE[kind](name), at=("use",))
+        args, optional = define.get("args") or [], define.get("optional") or {}
+        if not isinstance(args, list) or not isinstance(optional, dict) or not all(type(arg) is str for arg in args):
+            return
+        faults: list[Any] = []
+        for key in item.args:
+            if key not in args and key not in optional:
+                hint = did_you_mean(key, (*args, *optional, *WIRING))
+                faults.append(((Key(key),), f"`{name}` has no argument `{key}`", hint))
+        for key in args:
+            if key not in item.args:
+                faults.append((("use",), f"`{name}` needs the argument `{key}`", ""))
+        if faults:
+            raise Refusal(faults)
+
+    def define(self, name: str) -> Mapping[str, Any]:
+        """A define of this file, or of the library."""
+        if name in self.defines:
+            return self.defines[name]
+        if name.startswith("library."):
+            from vitdsl.library import entry
+
+            return entry(name)
+        refuse(f"there is no define `{name}`", did_you_mean(name, tuple(self.defines)), at=("use",))
+
+    def defined_body(self, name: str) -> Body:
+        """The body of a define."""
+        define = self.define(name)
+        if name in self.opened or not isinstance(define, dict) or "body" not in define:
+            refuse(f"`{name}` has no body", at=("use",))  # `declared` says what is wrong with it
+        self.opened.append(name)
+        try:
+            return self.body(define["body"], "item")
+        finally:
+            self.opened.pop()
+
+    def lates_of(self, name: str) -> frozenset[Late]:
+        """Late values in the body of a define that depend on more than features."""
+        body: Any = self.defined_body(name)
+        return frozenset([body]) if isinstance(body, Late) else frozenset() if body is None else body.lates
+
+    def _lates(self, item: Item, raw: Mapping[str, Any]) -> frozenset[Late]:
+        """Late values of the item that depend on more than features, seen from outside of its repetition."""
+        found = set(dependent(raw))
+        if item.use:
+            try:
+                inner = self.lates_of(item.use)
+            except Refusal:
+                inner = frozenset()  # a fault inside a define is reported there, not at each use
+            found |= {late for late in inner if late.names & {"index", "index_1"}}
+        if by_index(item):
+            found.add(INDEX)
+        if item.wiring.repeat is None:
+            return frozenset(found)
+        return frozenset(outward(late) for late in found if late.names - {"index"})
+
+    def stage(self, raw: object) -> Any:
+        """A stage, or the use of a define that is one."""
+        from vitdsl.spec.model import read_stage
+
+        return read_stage(self, raw)
+
+
+def list_of(family: str) -> tuple[str, ...]:
+    """Types of a family, for a message."""
+    from vitdsl.parts.registry import family as members
+
+    return tuple(members(family))
+
+
+def collect(faults: list[Any], at: tuple[Place, ...], read: Any) -> None:
+    """Runs one reading and keeps what it refuses."""
+    try:
+        read()
+    except Refusal as error:
+        faults += [((*at, *loc), message, hint) for loc, message, hint in error.items]
+    except ValidationError as error:
+        faults += [((*at, *loc), message, hint) for loc, message, hint in explain(error)]

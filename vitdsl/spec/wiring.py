@@ -1,0 +1,122 @@
+"""What stands around an item's role: where it acts, windows, norms, the residual form, stochastic depth."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from vitdsl.expressions import Late
+from vitdsl.parts.base import NONE, BodyField, Fields, LateList, NormBody, Reader, Reads
+from vitdsl.parts.fields import Padding, Rate, Repeats, Size, describe, refuse
+
+Place = str | int
+PLACES = ("all", "grid", "tokens", "first", "last")
+
+
+def _names(value: Any, reader: Reader) -> Any:
+    """`at`, `from`: a name, an index, or a list of them."""
+    if value is None or isinstance(value, (Late, LateList)) or type(value) in (str, int):
+        return value
+    if isinstance(value, list) and value and all(type(v) in (str, int) or isinstance(v, Late) for v in value):
+        return LateList(value) if any(isinstance(v, Late) for v in value) else tuple(value)
+    refuse(f"a name, an index or a list of them is needed here, but it is {describe(value)}")
+
+
+def _shortcut(value: Any, reader: Any) -> Any:
+    """`shortcut`: a body, or an inner value of the mixer."""
+    if not isinstance(value, (str, dict, list)) or value in ("value", "query"):
+        return value
+    return reader.body(value, "item")
+
+
+class Windows(Fields):
+    """Windows in which an operator runs."""
+
+    size: Size
+    shift: Padding = (0, 0)
+    fit: Literal["exact", "pad"] = "exact"
+
+
+class Residual(Fields):
+    """The residual form of an item: what scales the branch's input and output, the shortcut, and what follows the sum."""
+
+    input: float = 1.0
+    output: float = 1.0
+    shortcut: Annotated[
+        Any, Reads(_shortcut, {"anyOf": [{"enum": ["value", "query"]}, {"$ref": "#/$defs/body_item"}]})
+    ] = None
+    after: Annotated[Any, BodyField("activation")] = None
+
+
+class Drop(Fields):
+    """Stochastic depth of an item: off, a fixed rate, a rate for each index, or a place on the schedule."""
+
+    off: bool = False
+    rate: Rate | None = None
+    rates: list[Rate] | None = None
+    at: Rate | None = None
+
+
+def _windows(value: Any, reader: Reader) -> Any:
+    if value is None or isinstance(value, Windows):
+        return value
+    raw = value if isinstance(value, dict) else {"size": value}
+    return Windows.read(raw, reader)
+
+
+def _residual(value: Any, reader: Reader) -> Any:
+    if isinstance(value, (bool, Residual, type(None))):
+        return value
+    if not isinstance(value, dict):
+        refuse(f"`residual` must be true, false or a mapping, but is {describe(value)}")
+    return Residual.read(value, reader)
+
+
+def _drop(value: Any, reader: Reader) -> Any:
+    if value is None or isinstance(value, Drop):
+        return value
+    if value == NONE:
+        return Drop(off=True)
+    raw = value if isinstance(value, dict) else {"rate": value}
+    return Drop.read(raw, reader)
+
+
+def _layer_scale(value: Any, reader: Reader) -> Any:
+    if value is None or value == NONE:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        refuse(f"`layer_scale` must be a number (its initial value) or none, but is {describe(value)}")
+    return float(value)
+
+
+NUMBER_OR_NONE = {"anyOf": [{"type": "number"}, {"const": "none"}]}
+PLACE = {"anyOf": [{"type": ["string", "integer"]}, {"type": "array", "items": {"type": ["string", "integer"]}}]}
+DROP = {"anyOf": [*NUMBER_OR_NONE["anyOf"], {"type": "object", "properties": {"rates": {"type": "array"}, "at": {}}}]}
+PlaceField = Annotated[Any, Reads(_names, PLACE)]
+DropField = Annotated[Any, Reads(_drop, DROP)]
+WindowsField = Annotated[Any, Reads(_windows, {"anyOf": [{"type": ["integer", "array"]}, {"$ref": "#/$defs/windows"}]})]
+ResidualField = Annotated[Any, Reads(_residual, {"anyOf": [{"type": "boolean"}, {"$ref": "#/$defs/residual"}]})]
+
+
+class Wiring(Fields):
+    """What stands around an item's role."""
+
+    at: PlaceField = None
+    from_: PlaceField = Field(None, alias="from")
+    write: str | None = None
+    windows: WindowsField = None
+    pre: NormBody = None
+    post: NormBody = None
+    residual: ResidualField = None
+    layer_scale: Annotated[Any, Reads(_layer_scale, NUMBER_OR_NONE)] = None
+    drop_path: DropField = None
+    repeat: Repeats | None = None
+    name: str | None = Field(None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    merge: Literal["add", "concat", "mean", "multiply"] | None = None
+
+
+WIRING = tuple(info.alias or name for name, info in Wiring.model_fields.items())
+DEFAULT_WIRING = ("pre", "post", "residual", "layer_scale", "drop_path")
+NESTED = {"windows": ("size", "shift"), "residual": ("input", "output"), "drop_path": ("rate", "rates", "at")}
+"""Keys below wiring keys that are values of the item itself; everything else below is a body with late values of its own."""

@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, WithJsonSchema
 
+from vitdsl.errors import did_you_mean
 from vitdsl.parts.base import Fields
 from vitdsl.parts.fields import describe, refuse
 
@@ -28,7 +29,8 @@ def _init(value: object) -> object:
         return Init(type="constant", value=float(value))
     if isinstance(value, str):
         if value not in Init.names:
-            refuse(f"`init` must be a number, a mapping, or one of {', '.join(Init.names)}, but is {describe(value)}")
+            message = f"`init` must be a number, a mapping or the name of initial values, but is {describe(value)}"
+            refuse(message, did_you_mean(value, Init.names))
         return Init(type=value)  # type: ignore[arg-type]
     return value
 

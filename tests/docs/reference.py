@@ -65,7 +65,8 @@ KEYS: dict[str, tuple[Any, dict[str, str]]] = {
         "name": "a segment of paths in place of the stage's number",
     }),
     "Wiring": (Wiring, {
-        "at": "what the item acts on: `all`, `grid`, `tokens`, a token, `first`, `last`, an index, a stream, `stream.part`",
+        "at": "what the item acts on: `all`, `grid`, `tokens`, a token, `first`, `last`, an index, a stream, "
+        "`stream.part`",
         "from": "what it reads, if that is something else",
         "write": "keeps the result as a stream; `NAME[]` appends it as a token",
         "windows": "runs the operator in windows",
@@ -152,7 +153,8 @@ def _roles() -> list[str]:
     for name in registry.roles():
         (cls, *others) = own[name]
         what = cls["summary"] if not others else "one of: " + ", ".join(f"`{part['type']}`" for part in own[name])
-        short = getattr(registry.class_of(name, name), "shorthand", "") or ("type" if others or len(cls["types"]) > 1 else "")
+        named = "type" if others or len(cls["types"]) > 1 else ""
+        short = getattr(registry.class_of(name, name), "shorthand", "") or named
         residual = any(registry.all_parts()[part["type"]].residual for part in own[name])
         rows.append((f"`{name}`", f"`{short}`" if short else "", "yes" if residual else "", what))
     note = "A bare value fills the field in the second column: `{dropout: 0.1}` is `{dropout: {rate: 0.1}}`."

@@ -273,9 +273,9 @@ class Fields(BaseModel):
 
     @property
     def written(self) -> dict[str, Any]:
-        """The fields that were given, as validated."""
-        values = self.__dict__
-        return {name: values[name] for name in self.model_fields_set}
+        """The fields that were given, as validated, in the order of the class."""
+        given = self.model_fields_set
+        return {name: value for name, value in self.__dict__.items() if name in given}
 
     def bind(self, env: Mapping[str, object], reader: Reader) -> Any:
         """The same with its late values put in, validated a second time.

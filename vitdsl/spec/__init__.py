@@ -17,7 +17,7 @@ from vitdsl.spec.model import (
     UsedStage,
 )
 from vitdsl.spec.reader import COMPOSITE, RESERVED, SpecReader, forget, list_of
-from vitdsl.spec.wiring import DEFAULT_WIRING, NESTED, PLACES, WIRING, Drop, Place, Residual, Windows, Wiring
+from vitdsl.spec.wiring import DEFAULT_WIRING, NESTED, PLACE, PLACES, WIRING, Drop, Place, Residual, Windows, Wiring
 
 __all__ = [
     "Body",
@@ -34,6 +34,7 @@ __all__ = [
     "MODEL",
     "Model",
     "NESTED",
+    "PLACE",
     "PLACES",
     "Place",
     "RESERVED",

@@ -167,8 +167,8 @@ class EventReader:
         if len(self.stack) >= MAX_LEVELS:
             self.refuse(f"this is nested deeper than {MAX_LEVELS} levels", mark)
             raise SpecError(self.problems)
-        value = Map() if type(event) is yaml.MappingStartEvent else Seq()
-        value.pos, value.marks = mark, {} if isinstance(value, Map) else []
+        value = Map().copy() if type(event) is yaml.MappingStartEvent else Seq().copy()  # with marks of its own
+        value.pos = mark
         self.put(value, mark)
         self.stack.append(_Frame(value, bool(event.flow_style)))
 

@@ -230,7 +230,7 @@ def _held(reader: SpecReader, name: str, entry: Any) -> list[Fault]:
     stage = entry["stage"]
     if isinstance(stage, dict) and "use" in stage:
         return [(("stage", Key("use")), "the stage of a define must be written out, but is another `use`", "")]
-    return _collected(("stage",), lambda: reader.stage(stage))  # type: ignore[attr-defined]
+    return _collected(("stage",), lambda: reader.stage(stage))
 
 
 # ---------------------------------------------------------------- names that stand for nothing

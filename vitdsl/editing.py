@@ -59,8 +59,9 @@ def _put(node: Any, path: tuple[Any, ...], at: int, value: Any, origin: Mark | N
     if isinstance(segment, int):
         if not isinstance(node, list) or not segment < len(node):
             _nowhere(node, path, at, origin, label)
+        there: Any = node[segment]  # type: ignore[index]
         made = node.copy() if isinstance(node, Seq) else Seq(node)
-        made[segment] = _put(node[segment], path, at + 1, value, origin, label)
+        made[segment] = _put(there, path, at + 1, value, origin, label)
         if at + 1 == len(path) and origin and made.marks:
             made.marks[segment] = origin
         return made
@@ -108,11 +109,12 @@ def fold(node: Any, env: Mapping[str, Any], path: tuple[str | int, ...], problem
     if isinstance(node, Hole):
         return Hole(fold(node.raw, env, path, problems, mark))
     if isinstance(node, Map):
-        marks = node.marks
-        made = Map({k: fold(v, env, (*path, k), problems, marks[k][1] if k in marks else None) for k, v in node.items()})
-    else:
-        marks = node.marks or [None] * len(node)
-        made = Seq([fold(v, env, (*path, i), problems, m) for i, (v, m) in enumerate(zip(node, marks, strict=True))])
+        places = node.marks
+        made = Map({k: fold(v, env, (*path, k), problems, places[k][1] if k in places else None) for k, v in node.items()})
+        made.pos, made.marks = node.pos, places
+        return made
+    marks = node.marks or [None] * len(node)
+    made = Seq([fold(v, env, (*path, i), problems, m) for i, (v, m) in enumerate(zip(node, marks, strict=True))])
     made.pos, made.marks = node.pos, node.marks
     return made
 

@@ -66,7 +66,7 @@ SMALL: dict[str, dict[str, Any]] = {
         "stages[0].depth": 2,
     },
     "levit_128s": {
-        "input.size": 96,
+        "input.size": 160,
         "stages[0].tokenizer[6].channels": 32,
         "stages[0].body[1].channels": 48,
         "stages[0].body[2].repeat": 2,
@@ -75,9 +75,8 @@ SMALL: dict[str, dict[str, Any]] = {
     },
 }
 """Fewer blocks, channels and pixels than the spec has; of each class of blocks there is one at least."""
-SCALED = {"t2t_vit_14": ("kqv", 0.25), "levit_128s": ("qkv.bn", 0.25)}
-"""As drawn, a performer's kernels vanish (the record's probe scales these tensors likewise), and LeViT's last softmaxes
-are so sharp that biases hardly reach the logits."""
+SCALED = {"t2t_vit_14": ("kqv", 0.25)}
+"""As drawn, a performer's kernels vanish; the record's probe scales these tensors likewise."""
 
 
 def _outside(key: str) -> str:

@@ -16,8 +16,12 @@ from vitdsl.checkpoints.layouts import tables_for
 
 HERE = "parity/test_mutation.py"
 TABLES = [
-    (spec, layout) for spec in RECORDS for layout, table in tables_for(spec).items() if layout == table.layout[0]
+    pytest.param(spec, layout, marks=() if layout == "official" else pytest.mark.full)
+    for spec in RECORDS
+    for layout, table in tables_for(spec).items()
+    if layout == table.layout[0]
 ]
+"""The official ones by default."""
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from vitdsl.errors import ExpressionError, ShapeError
 from vitdsl.expressions import Late
 from vitdsl.graph.frames import Place
 from vitdsl.graph.scope import Scope, at_field
-from vitdsl.parts.base import Form, LateList, Part, Primitive
+from vitdsl.parts.base import LateList, Part, Primitive
 from vitdsl.parts.fields import Refusal, explain
 from vitdsl.spec import NESTED, Body, Drop, Item, Wiring
 
@@ -74,7 +74,7 @@ def read_body(scope: Scope, raw: Any) -> Body:
         raise at_field(error.items) from None
 
 
-def expansion_of(form: Form, given: Any) -> dict[str, Any]:
+def expansion_of(form: Any, given: Any) -> dict[str, Any]:
     try:
         return {**form.expand(), **given}
     except Refusal as error:

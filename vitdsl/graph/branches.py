@@ -12,6 +12,7 @@ from vitdsl.graph.frames import Value
 from vitdsl.graph.operators import CloseWindows, OpenWindows
 from vitdsl.graph.scope import Scope
 from vitdsl.graph.targets import Target
+from vitdsl.parts.base import Form
 from vitdsl.parts.initial import Init
 from vitdsl.parts.primitives.affine import Affine
 from vitdsl.parts.primitives.scale import Scale
@@ -31,12 +32,15 @@ def branch(
     opened = _opened(wiring, x)
     if opened is not None:
         x = inside.add(opened, (x,), None)
-        bank = inside.add(opened, (bank,), None) if bank is not None else None
+        bank = None if bank is None else inside.add(opened, (_windowed_bank(opened, bank),), None)
         inside.opened, inside.times = opened, inside.times * opened.counts[0] * opened.counts[1]
     y = _operate(inside, item, part, x, bank, residual)
     if opened is not None:
         inside.opened, inside.times = scope.opened, scope.times
         y = inside.add(CloseWindows(opened=opened), (y,), None)
+        if residual is not None and isinstance(residual.shortcut, str):
+            closed = {name: inside.add(CloseWindows(opened=opened), (value,), None) for name, value in inside.exposed.items()}
+            inside.exposed = closed
     y = _wired(inside, wiring.post, y, "post", "norm")
     if wiring.layer_scale is not None:
         scale = Affine(bias=False, init=Init(type="constant", value=wiring.layer_scale))
@@ -47,6 +51,14 @@ def branch(
     if residual.output != 1:
         y = inside.add(Scale(value=residual.output), (y,), None)
     return _summed(inside, residual, target.value, y)
+
+
+def _windowed_bank(opened: OpenWindows, bank: Value) -> Value:
+    """A bank that the same windows cut."""
+    if bank.feature.grid != opened.grid or bank.feature.tokens:
+        grid = f"{opened.grid[0]}x{opened.grid[1]}"
+        raise ShapeError(f"windows cut the keys too, which must be a grid of {grid} for that, but are {bank.feature}")
+    return bank
 
 
 def _wired(inside: Scope, body: Any, x: Value, name: str, home: str, above: str = "") -> Value:
@@ -85,7 +97,10 @@ def _banked(
     """What enters the operator, and the bank of a mixer; `pre` acts on both with the same weights."""
 
     def pre(x: Value) -> Value:
-        return _wired(inside, wiring.pre, _scaled(inside, x, residual), "pre", "norm")
+        inside.sharing, before = True, inside.sharing
+        y = _wired(inside, wiring.pre, _scaled(inside, x, residual), "pre", "norm")
+        inside.sharing = before
+        return y
 
     keys = part.keys if part is not None and part.banked else None
     if keys is None:
@@ -104,13 +119,23 @@ def _banked(
             found.append(entering)
         else:
             trail = ("keys", role) if isinstance(keys, str) else (index, "keys", role)
-            found.append(pre(target.base() if name == "all" else _bank_of(scope, name, trail)))
-    try:
-        return entering, inside.join(found)
-    except ShapeError as fault:
-        fault.hint = "`keys: {from: …, pre: [{linear: {dim: …}}]}` brings a bank to this width"
-        fault.trail += ["keys", role]
-        raise
+            bank = target.base() if name == "all" else _bank_of(scope, name, trail)
+            if wiring.pre is not None and bank.feature.dim != source.feature.dim:
+                raise _other_width(sorted({bank.feature.dim, source.feature.dim}), role)
+            found.append(pre(bank))
+    if len(widths := sorted({value.feature.dim for value in found})) > 1:
+        raise _other_width(widths, role)
+    return entering, inside.join(found)
+
+
+def _other_width(widths: list[int], role: str) -> ShapeError:
+    """The fault of a bank that is not as wide as what asks it."""
+    fault = ShapeError(
+        f"features of several widths ({', '.join(map(str, widths))}) cannot be one",
+        "`keys: {from: …, pre: [{linear: {dim: …}}]}` brings a bank to this width",
+    )
+    fault.trail += ["keys", role]
+    return fault
 
 
 def _bank_of(scope: Scope, name: Any, trail: tuple[str | int, ...]) -> Value:
@@ -188,7 +213,7 @@ def _parallel(inside: Scope, item: Item, x: Value, residual: Residual | None) ->
     for index, branch in enumerate(item.branches):
         try:
             branch = known_body(inside, branch)
-            if residual is not None and how == "add" and all(_is_residual(entry) for entry in branch.items):
+            if residual is not None and how == "add" and _adds(inside, branch):
                 raise ShapeError(
                     "x would count twice: this `parallel` is residual, and this branch adds x as well",
                     "`residual: false` on the branch's items, or on the `parallel`",
@@ -212,8 +237,20 @@ def _parallel(inside: Scope, item: Item, x: Value, residual: Residual | None) ->
         raise
 
 
-def _is_residual(item: Any) -> bool:
-    return isinstance(item, Item) and bool(item.wiring.residual)
+def _adds(inside: Scope, body: Any) -> bool:
+    """Whether what comes out of a body is what enters it, and something added."""
+    return isinstance(body, Body) and all(_adds_item(inside, item) for item in body.items)
+
+
+def _adds_item(inside: Scope, item: Any) -> bool:
+    if not isinstance(item, Item):
+        return False
+    residual = item.wiring.residual
+    if residual is None and isinstance(item.part, Form) and not item.part.open:
+        residual = item.part.expand().get("residual")
+    if residual or item.role not in ("body", "use") or item.given:
+        return bool(residual)
+    return _adds(inside, item.body if item.role == "body" else inside.around.reader.defined_body(item.use))
 
 
 def run_branch(scope: Scope, body: Body) -> None:

@@ -26,7 +26,7 @@ _stages, _heads = Known(), Known()
 FIRST = "x"
 OUTPUT = "@"
 """What stands before the name of an output, where it is a stream."""
-NO_HEAD = Head()
+NO_HEAD = Head.model_validate({})
 
 
 def forget() -> None:
@@ -80,7 +80,7 @@ def _run_stage(scope: Scope, stage: Any, index: int, current: str) -> str:
         scope.current = current or IMAGE
         define = scope.around.reader.define(stage.use)
         env = arguments(scope, stage.args, define)
-        stage = scope.around.reader.stage(define["stage"])  # type: ignore[attr-defined]
+        stage = scope.around.reader.stage(define["stage"])
     try:
         bound: Stage = bind(stage, {**scope.around.env, **env}, scope.around.reader) if stage.open else stage
         stream = bound.stream or current or FIRST

@@ -43,7 +43,7 @@ class Expander:
         if isinstance(stage, UsedStage):
             define = self.reader.define(stage.use)
             raw = substituted(define["stage"], self._arguments(stage.args, define))
-            return self.stage(self.reader.stage(raw))  # type: ignore[attr-defined]
+            return self.stage(self.reader.stage(raw))
         return self.fields(stage)
 
     def head(self, head: Any) -> Any:

@@ -15,6 +15,10 @@ BY_QUERY = ("attend", "modulate", "performer_attend")
 """Mixers: an output token depends on its own query alone, and on all keys and values."""
 
 
+BY_STATISTICS = ("batch",)
+"""Norms whose statistics, while training, read every token."""
+
+
 def segments(x: Feature) -> Segments:
     """All segments of a feature: each extra token by name, and the rest."""
     return frozenset((*x.tokens, REST)) if x.num_tokens > len(x.tokens) else frozenset(x.tokens)
@@ -99,7 +103,7 @@ def _wanted(frame: Frame, node: Node, out: Segments) -> list[Segments]:
         return [part & out if x.num_tokens > 1 or part == out else part for part, x in zip(whole, inputs, strict=True)]
     if op.type in BY_QUERY:
         return [whole[0] & out, *whole[1:]]
-    if op.mixes or frame.features[node.output].tokens != (inputs[0].tokens if inputs else ()):
+    if op.mixes or op.type in BY_STATISTICS or frame.features[node.output].tokens != (inputs[0].tokens if inputs else ()):
         return whole
     return [whole[0] & out, *whole[1:]] if inputs else []
 

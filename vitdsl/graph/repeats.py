@@ -105,6 +105,9 @@ def call(scope: Scope, path: str, frames: list[Frame], numbered: bool, current: 
         path, tuple(frames), numbered, reads, {n: v.index for n, v in gives.items()},
         {n: v.index for n, v in joined_tokens.items()}, -1 if inside else builder.frame.blocks,
     )  # fmt: skip
+    if path in builder.paths:
+        raise ShapeError(f"two bodies would both be called `{path}` here", "give one of them another `name`")
+    builder.paths[path] = None
     builder.frame.steps.append(step)
     for frame, times in runs:
         builder.spend(frame.cost.times(times))

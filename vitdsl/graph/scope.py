@@ -60,7 +60,7 @@ class Builder:
     def __init__(self, outer: Callable[[str], Feature | None]) -> None:
         self.frame, self.outer = Frame(), outer
         self.streams: dict[str, Value] = {}
-        self.paths: set[str] = set()
+        self.paths: dict[str, Any] = {}
         self.costs: list[Cost] = []
 
     def feature(self, name: str) -> Feature | None:
@@ -136,7 +136,7 @@ class Scope:
         env: arguments and indexes.
         drop: what stochastic depth does here: `schedule`, `none`, or a Place that fixes it.
         block: number of the block, None outside of every block.
-        inner: whether this is inside an operator, where residuals never drop.
+        sharing: whether a module path may be met again here, by an operator that has the same weights.
     """
 
     def __init__(self, around: Surroundings, builder: Builder, current: str | None, env: Mapping[str, Any]) -> None:
@@ -149,13 +149,14 @@ class Scope:
         self.opened: OpenWindows | None = None
         self.exposed: dict[str, Value] = {}
         self.forbidden: frozenset[str] = frozenset()
+        self.sharing = False
 
     def child(self, current: str | None, here: Value | None = None, path: str = "") -> Scope:
         """A scope inside this one, in the same frame."""
         made = Scope(self.around, self.builder, current, self.env)
         made.here, made.path = here, joined(self.path, path)
         made.drop, made.block, made.times, made.opened = self.drop, self.block, self.times, self.opened
-        made.exposed, made.forbidden = self.exposed, self.forbidden
+        made.exposed, made.forbidden, made.sharing = self.exposed, self.forbidden, self.sharing
         return made
 
     # ------------------------------------------------------------ what flows
@@ -183,7 +184,11 @@ class Scope:
 
     def stream(self, name: str) -> Value:
         """What a stream holds."""
-        return self.builder.read(name)
+        return self.builder.read(self.named(name))
+
+    def named(self, name: str) -> str:
+        """The name of a stream where it is used: what is written inside of windows holds a value for each of them."""
+        return name if self.opened is None else f"{name}@{self.opened.size}{self.opened.shift}{self.opened.grid}"
 
     def mark(self, name: str, x: Value) -> Value:
         """Gives a value a name that recipes know."""
@@ -207,10 +212,12 @@ class Scope:
         if path is not None:
             where = joined(self.path, path.strip(".")) if path else self.path
             if not op.structural:
+                weighs = (op, params, tuple([x.dim for x in features]))
                 shared = where in builder.paths
-                builder.paths.add(where)
                 if shared:
                     params = trainable = 0
+                    self._share(where, weighs)
+                builder.paths[where] = weighs
         cost = _new(Cost, (params, trainable, macs * times, 0 if op.view else output.size * BYTES_PER_VALUE * times))
         index = len(frame.features)
         frame.features.append(output)
@@ -218,6 +225,16 @@ class Scope:
         read = tuple([x.index for x in inputs])
         frame.steps.append(_new(Node, (where, op, read, index, cost, shared, times, place)))
         return Value(index, output)
+
+    def _share(self, path: str, weighs: Any) -> None:
+        """Refuses an operator at the path of another, but for the same weights where they are meant to act again."""
+        if not self.sharing:
+            raise ShapeError(f"two operators would both be called `{path}` here", "give one of them another `name`")
+        if self.builder.paths[path] != weighs:
+            raise ShapeError(
+                "the same weights act on what the item is at and on its keys, which must be of one kind for that",
+                "`keys: {from: …, pre: …}` gives the bank weights of its own",
+            )
 
     def bound(self, part: Part, x: Feature) -> Part:
         """The part with its late values put in, which see the feature that enters it."""

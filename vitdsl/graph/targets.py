@@ -100,9 +100,10 @@ def locate(scope: Scope, place: Any) -> tuple[str | None, Any]:
         return None, place
     if place in scope.flow.feature.tokens:
         return None, place
-    if scope.builder.has(place):
-        return (None if place == scope.current else place), "all"
+    if scope.builder.has(name := scope.named(str(place))):
+        return (None if name == scope.current else name), "all"
     stream, _, part = str(place).partition(".")
+    stream = scope.named(stream)
     if part and scope.builder.has(stream):
         return (None if stream == scope.current else stream), int(part) if part.isdigit() else part
     feature = scope.flow.feature
@@ -126,10 +127,12 @@ def write_stream(scope: Scope, name: str, value: Value) -> None:
         if value.feature.grid is not None:
             message, hint = f"`{name}` appends tokens, but the feature is {value.feature}", "pool it first, or take a token"
             raise ShapeError(message, hint, ("write",))
+        if scope.opened is not None:
+            raise ShapeError(f"`{name}` appends a token of an image, but here is one of each window", "", ("write",))
         scope.builder.append(name[:-2], value)
         return
     guard(scope, name, ("write",))
-    scope.builder.write(name, value)
+    scope.builder.write(scope.named(name), value)
 
 
 def keep(scope: Scope, item: Item, from_: Any) -> None:

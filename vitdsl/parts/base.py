@@ -48,51 +48,51 @@ class Reader(Protocol):
 class Scope(Protocol):
     """What a part writes its nodes into; `path` is relative to the item that the part stands in."""
 
-    def add(self, op: Primitive, inputs: Sequence[Value], path: str) -> Value:
+    def add(self, op: Primitive, inputs: Sequence[Any], path: str) -> Any:
         """Appends a node: checks shapes, counts the cost, and gives the node's output."""
         ...
 
-    def emit(self, part: Part, x: Value, path: str) -> Value:
+    def emit(self, part: Part, x: Any, path: str) -> Any:
         """Binds the late values of `part` to what enters it, and lets it write its nodes."""
         ...
 
-    def emit_dropout(self, rate: float, x: Value, path: str) -> Value:
+    def emit_dropout(self, rate: float, x: Any, path: str) -> Any:
         """Dropout, where the rate is not 0."""
         ...
 
-    def expose(self, name: str, x: Value) -> None:
+    def expose(self, name: str, x: Any) -> None:
         """Gives a shortcut an inner value of the mixer to start from: `value` or `query`."""
         ...
 
-    def run(self, body: Any, x: Value, path: str) -> Value:
+    def run(self, body: Any, x: Any, path: str) -> Any:
         """Runs a body on a value of its own and gives what comes out (an absent body gives `x`)."""
         ...
 
-    def take(self, x: Value, part: str | int) -> Value:
+    def take(self, x: Any, part: str | int) -> Any:
         """A part of a feature: `grid`, `tokens`, a token's name, `first`, `last`, an index."""
         ...
 
-    def put(self, x: Value, part: str | int, y: Value) -> Value:
+    def put(self, x: Any, part: str | int, y: Any) -> Any:
         """The feature `x` with `y` in the place of its part."""
         ...
 
-    def join(self, values: Sequence[Value]) -> Value:
+    def join(self, values: Sequence[Any]) -> Any:
         """All tokens of several features of one width, in order."""
         ...
 
-    def sections(self, x: Value, dims: Sequence[int]) -> list[Value]:
+    def sections(self, x: Any, dims: Sequence[int]) -> list[Any]:
         """The channels of a feature, cut into sections of these widths."""
         ...
 
-    def stream(self, name: str) -> Value:
+    def stream(self, name: str) -> Any:
         """What a stream holds."""
         ...
 
-    def mark(self, name: str, x: Value) -> Value:
+    def mark(self, name: str, x: Any) -> Any:
         """Gives a value a name that recipes know."""
         ...
 
-    def window_mask(self) -> Value | None:
+    def window_mask(self) -> Any | None:
         """The mask of the window that encloses what is written now, or nothing where all of it may be seen."""
         ...
 
@@ -116,7 +116,7 @@ class PartField:
         """Refers to the family's definition, which `vitdsl.schema` writes."""
         return {"$ref": f"#/$defs/{self.family}"}
 
-    def _read(self, value: object, info: core_schema.ValidationInfo) -> Part | None:
+    def _read(self, value: object, info: core_schema.ValidationInfo[Any]) -> Part | None:
         if value is None or isinstance(value, str) and value == NONE:
             return None
         if not isinstance(value, (str, dict)) and isinstance(value, Part):
@@ -145,7 +145,7 @@ class BodyField:
         """Refers to the definition of a body with this home, which `vitdsl.schema` writes."""
         return {"$ref": f"#/$defs/body_{self.home}"}
 
-    def _read(self, value: object, info: core_schema.ValidationInfo) -> Any:
+    def _read(self, value: object, info: core_schema.ValidationInfo[Any]) -> Any:
         if value is None or value == NONE or not isinstance(value, (str, dict, list)):
             return None if value == NONE else no_scalar(value, "a body")
         return info.context.body(value, self.home)
@@ -273,9 +273,9 @@ class Fields(BaseModel):
 
     @property
     def written(self) -> dict[str, Any]:
-        """The fields that were given, as validated, in the order of the class."""
-        given = self.model_fields_set
-        return {name: value for name, value in self.__dict__.items() if name in given}
+        """The fields that were given, as validated, in the order of the class; a part or body that is nothing is `none`."""
+        given, parts = self.model_fields_set, self.structured
+        return {n: NONE if v is None and n in parts else v for n, v in self.__dict__.items() if n in given}
 
     def bind(self, env: Mapping[str, object], reader: Reader) -> Any:
         """The same with its late values put in, validated a second time.
@@ -324,7 +324,7 @@ class Nested:
         """The mapping's own."""
         return self.model.model_json_schema()
 
-    def _read(self, value: object, info: core_schema.ValidationInfo) -> Any:
+    def _read(self, value: object, info: core_schema.ValidationInfo[Any]) -> Any:
         if value is None or isinstance(value, self.model):
             return value
         return self.model.read(value, info.context)
@@ -346,7 +346,7 @@ class FieldsOr:
         other = {"$ref": f"#/$defs/{self.family or 'body_' + self.home}"}
         return {"anyOf": [self.model.model_json_schema(), other]}
 
-    def _read(self, value: object, info: core_schema.ValidationInfo) -> Any:
+    def _read(self, value: object, info: core_schema.ValidationInfo[Any]) -> Any:
         if isinstance(value, dict) and value.keys() <= self.names:
             return self.model.read(value, info.context)
         if value is None or value == NONE or not isinstance(value, (str, dict, list)):
@@ -374,7 +374,7 @@ class Part(Fields):
     """Whether an item with this part is residual and pre-norm by nature."""
     type: str
 
-    def emit(self, scope: Scope, x: Value, path: str) -> Value:
+    def emit(self, scope: Any, x: Any, path: str) -> Any:
         """Writes the part's nodes for the input `x` and gives its output."""
         raise NotImplementedError
 

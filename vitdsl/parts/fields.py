@@ -210,7 +210,7 @@ class PairField:
     def _pair(self, value: object) -> Pair:
         if value.__class__ is int and self.least <= value <= LARGEST:  # type: ignore[operator]
             return (value, value)  # type: ignore[return-value]
-        sides = list(value) if isinstance(value, (list, tuple)) else [value, value]
+        sides: list[Any] = list(value) if isinstance(value, (list, tuple)) else [value, value]
         if len(sides) != 2 or any(type(side) is not int for side in sides):
             refuse(f"must be an integer or [height, width], but is {describe(value)}")
         if any(side < self.least or side > LARGEST for side in sides):

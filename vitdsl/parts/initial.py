@@ -14,12 +14,12 @@ from vitdsl.parts.fields import describe, refuse
 class Init(Fields):
     """Values of a weight before training.
 
-    `torch` leaves what torch's own layer starts with. `fan_out` is a normal with std √(2 / fan out), as ConvNets have
-    it. `constant` fills with `value`. A bias is zero, but under `torch`.
+    `torch` leaves what torch's own layer starts with. `fan_in` and `fan_out` are normals with std √(2 / fan in) or
+    √(2 / fan out), as ConvNets have them. `constant` fills with `value`. A bias is zero, but under `torch`.
     """
 
-    names: ClassVar[tuple[str, ...]] = ("zeros", "ones", "constant", "trunc_normal", "normal", "uniform", "fan_out", "xavier_uniform", "torch")  # fmt: skip
-    type: Literal["zeros", "ones", "constant", "trunc_normal", "normal", "uniform", "fan_out", "xavier_uniform", "torch"]
+    names: ClassVar[tuple[str, ...]] = ("zeros", "ones", "constant", "trunc_normal", "normal", "uniform", "fan_in", "fan_out", "xavier_uniform", "torch")  # fmt: skip
+    type: Literal["zeros", "ones", "constant", "trunc_normal", "normal", "uniform", "fan_in", "fan_out", "xavier_uniform", "torch"]
     std: float = 0.02
     value: float = 0.0
 

@@ -47,6 +47,9 @@ def forget() -> None:
     _memo.clear()
 
 
+NO_WIRING = Wiring.model_validate({})
+
+
 class SpecReader:
     """Validates values with the defaults and defines of one file; what was read once is not read again.
 
@@ -157,8 +160,8 @@ class SpecReader:
         if home != "item" and not (isinstance(raw, str) and class_of(home, raw) is None and is_role(raw)):
             if not isinstance(raw, dict) or "type" in raw:
                 item = Item(home, {})
-                item.part, item.wiring = self.part(home, raw), Wiring()
-                item.lates = dependent(raw)
+                item.part, item.wiring = self.part(home, raw), NO_WIRING
+                item.lates = frozenset(dependent(raw))
                 return Body((item,), home, True, False, (key, home))
         return Body((self.item(raw, home),), home, False, False, (key, home))
 

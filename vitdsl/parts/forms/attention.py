@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from vitdsl.parts.base import Activation, Fields, Items, Nested, Norm, Part, Scope, Value
+from vitdsl.parts.base import Activation, Fields, Items, Nested, Norm, Scope, Value
 from vitdsl.parts.fields import Rate, Size, describe, refuse
 from vitdsl.parts.initial import InitField
 from vitdsl.parts.primitives.conv import Conv

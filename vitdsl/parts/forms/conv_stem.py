@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 from vitdsl.parts.base import Activation, Form, Norm
-from vitdsl.parts.fields import Positive, Size, refuse
+from vitdsl.parts.fields import Positive, refuse
 
 class ConvStem(Form):
     """Convolutions, each with norm and activation; the last may be plain (with bias), or have its norm alone.

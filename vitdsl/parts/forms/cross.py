@@ -15,7 +15,7 @@ class Cross(MixerForm):
     """
 
     type: Literal["cross"] = "cross"
-    keys: Annotated[Any, FieldsOr(Keys, home="names")]
+    keys: Annotated[Any, FieldsOr(Keys, home="names")]  # type: ignore[reportGeneralTypeIssues]
 
     def expand(self) -> dict[str, Any]:
         """One item."""

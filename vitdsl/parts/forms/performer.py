@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
+from vitdsl.errors import ShapeError
 from vitdsl.parts.base import FieldsOr, Items, Nested, Part, Reads, Scope, Value
 from vitdsl.parts.fields import Positive, Rate
 from vitdsl.parts.forms.attention import Out, Projection, Query, finish, project, read_query
@@ -44,6 +45,8 @@ class Performer(Part):
     def emit(self, scope: Scope, x: Value, path: str, bank: Value | None = None) -> Value:
         """Projections, the mixing, what follows, and dropout at the end."""
         sizes = head_sizes(self, x.feature.dim)
+        if scope.window_mask() is not None:
+            raise ShapeError("a performer cannot leave pairs out, as windows that are shifted or filled up need it to")
         made = project(scope, self, sizes, x, bank, path, "qkv")
         op = PerformerAttend(heads=sizes[0], features=self.features)
         mixed = scope.add(op, (made["q"], made["k"], made["v"]), f"{path}.features")

@@ -64,6 +64,8 @@ def fill(weight: Tensor, init: Init) -> None:
             nn.init.normal_(weight, std=init.std)
         elif init.type == "uniform":
             nn.init.uniform_(weight, -init.std, init.std)
+        elif init.type == "fan_in":
+            nn.init.normal_(weight, std=math.sqrt(2.0 / weight[0].numel()))
         elif init.type == "fan_out":
             fan_out = weight.shape[0] * (weight[0, 0].numel() if weight.ndim > 2 else 1)
             nn.init.normal_(weight, std=math.sqrt(2.0 / fan_out))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from vitdsl.graph.faults import problem_of
 from vitdsl.graph.frames import Call, Graph
 from vitdsl.parts.fields import Refusal
 from vitdsl.places import holes_in, open_holes, problem
+from vitdsl.reading import shipped
 from vitdsl.resolve import resolve
 from vitdsl.source import Map
 from vitdsl.spec import Model, SpecReader
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from vitdsl.checkpoints.loading import Report
+    from vitdsl.checkpoints.loading import Base, Report
     from vitdsl.checkpoints.table import Table
     from vitdsl.compiler.model import VisionModel
 
@@ -241,27 +242,50 @@ def convert(
 
 
 def load_weights(
-    model: VisionModel, source: str | Path | Mapping[str, Tensor], layout: str | None = None
+    model: VisionModel, source: str | Path | Mapping[str, Tensor], layout: str | None = None, partial: bool = False,
+    channels: str | None = None,
 ) -> Report:
     """Fills a built model with weights: all of them, each of its own shape.
 
     Tables of positions whose grid alone differs are resized to the model's. What the model has on the meta device
     comes to the CPU. Where the weights are refused, the model is as it was.
 
+    They may be those of a shipped spec that the model's was edited from: renamed as that spec's, and taken by path.
+
     Args:
         model: what `build` gave.
         source: a `.safetensors` file, a `.pth` of tensors alone, or a state dict.
         layout: whose names the weights have; None: told apart by the exact set of keys.
+        partial: allows tensors that the weights lack, which stay as initialized, and tensors that have no place.
+        channels: how the first convolution takes other channels: `repeat` or `mean`, or `first` (zeros behind those).
 
     Returns:
-        What was copied, resized, left as it was initialized, and not used.
+        What was copied, resized, adapted, left as it was initialized, and not used.
 
     Raises:
         CheckpointError: with all that does not fit.
     """
     from vitdsl.checkpoints.loading import load_into
 
-    return load_into(model, source, _tables(model.spec), layout)
+    spec = model.spec
+
+    def fresh() -> dict[str, Tensor]:
+        made = build(spec, size=model.image_size)
+        return (fold(made) if model.folded else made).state_dict()
+
+    return load_into(
+        model, source, _tables(spec), layout, partial=partial, channels=channels, bases=_bases(spec), fresh=fresh
+    )
+
+
+def _bases(spec: Spec) -> Iterator[Base]:
+    """The shipped specs among those that a spec is called after, but for itself."""
+    from vitdsl.checkpoints.loading import Base
+
+    for name in spec.names:
+        path = shipped() / f"{name}.yaml"
+        if path.is_file() and (base := load(path)) != spec:
+            yield Base(name, _shapes(base), _tables(base))
 
 
 def _tables(spec: Spec) -> dict[str, Table]:

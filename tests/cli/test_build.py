@@ -100,6 +100,22 @@ def test_weights_are_loaded(run, tiny, tmp_path):
     assert run("build", tiny, "--weights", tmp_path / "none.safetensors").code == 1
 
 
+def test_weights_of_another_spec_are_taken_in_part(run, tiny, tmp_path):
+    weights = tmp_path / "w.safetensors"
+    run("build", tiny, "--save", weights)
+    call = ["build", tiny, "--weights", weights, "--layout", "ours", "--set", "classes=7", "--set", "input.channels=1"]
+    refused = run(*call)
+    assert refused.code == 1
+    assert "or `--partial`, takes what fits" in refused.err
+    call += ["--set", "input.mean=[0.5]", "--set", "input.std=[0.5]"]
+    found = run(*call, "--partial", "--channels", "mean")
+    assert found.code == 0, found.err
+    assert "adapted: 1 (stages.0.tokenizer.0.conv.weight)" in found.out
+    assert "new: 2 (head.classifier.weight, head.classifier.bias)" in found.out
+    assert run(*call, "--partial", "--channels", "sum").code == 2
+    assert run("build", tiny, "--partial").code == 2
+
+
 def test_a_model_that_is_too_large_is_refused(run, tiny):
     found = run("build", tiny, "--max-params", "1k")
     assert found.code == 1

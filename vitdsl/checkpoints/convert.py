@@ -24,8 +24,13 @@ def nothing_else(key: str, tensor: Tensor) -> bool:
     return False
 
 
+def anything(key: str, tensor: Tensor) -> bool:
+    """Accepts tensors of all shapes."""
+    return True
+
+
 def to_ours(
-    theirs: Mapping[str, Tensor], table: Table, ours: Shapes, *, accept: Accept = nothing_else
+    theirs: Mapping[str, Tensor], table: Table, ours: Shapes, *, accept: Accept = nothing_else, whole: bool = True
 ) -> dict[str, Tensor]:
     """Rename and rearrange their weights as `table` says.
 
@@ -36,6 +41,7 @@ def to_ours(
         table: rows for this very spec (`tables_for` gives them).
         ours: the shape of each of our keys.
         accept: whether a tensor of another shape than our key's will do, because the caller resizes or replaces it.
+        whole: False makes what can be made, and leaves the rest out.
 
     Returns:
         Our state dict, in the order of `ours`. Batch counters that they lack are left out.
@@ -44,13 +50,15 @@ def to_ours(
         CheckpointError: with every key that is missing, unexpected, used twice or of another shape.
     """
     plan, problems = make_plan(table, ours), Problems()
-    problems.extend(plan.problems)
-    _check_keys(theirs, table, plan, problems)
+    if whole:
+        problems.extend(plan.problems)
+        _check_keys(theirs, table, plan, problems)
     made: dict[str, Tensor] = {}
     for step in plan.steps:
         if all(key in theirs for key in step.theirs):
             made |= _forward(step, theirs, ours, accept, problems)
-    problems.raise_if_any(f"The weights do not fit the table {table.name}.")
+    if whole:
+        problems.raise_if_any(f"The weights do not fit the table {table.name}.")
     made |= {mine: theirs[key] for key, mine in plan.counters if key in theirs}
     return {key: made[key] for key in ours if key in made}
 

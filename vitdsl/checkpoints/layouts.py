@@ -71,6 +71,13 @@ def identify(keys: Collection[str], tables: Mapping[str, Table], ours: Iterable[
     raise CheckpointError("The keys fit none of the layouts known for this spec.", lines or ["There are none."])
 
 
+def distance(keys: Collection[str], table: Table, ours: Iterable[str]) -> int:
+    """How many keys are missing or unexpected, or made by no row: 0 where a table fits exactly."""
+    ours = list(ours)
+    missing, unexpected = _differences(dict.fromkeys(keys), table, ours)
+    return len(missing) + len(unexpected) + len(make_plan(table, ours).problems)
+
+
 def _differences(keys: Mapping[str, None], table: Table, ours: list[str]) -> tuple[list[str], list[str]]:
     plan = make_plan(table, ours)
     missing = [key for key in plan.needed if key not in keys]

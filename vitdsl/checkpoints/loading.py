@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from vitdsl.checkpoints.convert import Shapes, to_ours, to_theirs
+from vitdsl.checkpoints.convert import Shapes, anything, to_ours, to_theirs
 from vitdsl.checkpoints.errors import CheckpointError, Problems
 from vitdsl.checkpoints.files import read_weights
-from vitdsl.checkpoints.layouts import identify, tables_for
+from vitdsl.checkpoints.layouts import distance, identify, tables_for
 from vitdsl.checkpoints.plan import is_counter, make_plan
-from vitdsl.checkpoints.resizing import resizers
 from vitdsl.checkpoints.table import Table, parse_table
+from vitdsl.checkpoints.transfer import Fitted, Fitting
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 OURS = "ours"
 """The layout of our own state dicts."""
+PARTIAL = "`partial=True`, or `--partial`, takes what fits."
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,8 @@ class Report:
 
     Attributes:
         copied: tensors that were taken as they are.
-        resized: tables that were interpolated to the model's grid.
-        adapted: tensors that were fitted to a spec that differs from theirs.
+        resized: tables of positions that were fitted to the model's grid.
+        adapted: first convolutions that were fitted to images of other channels.
         new: tensors that the weights do not hold, left as they were initialized.
         unused: tensors of theirs that the model has no place for.
     """
@@ -50,6 +52,14 @@ class Report:
             return f"copied: {len(names)}"
         shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
         return f"{kind}: {len(names)} ({shown})"
+
+
+class Base(NamedTuple):
+    """A spec that weights may be for: its name, the shape of each of its keys, and its tables by layout."""
+
+    name: str
+    shapes: Shapes
+    tables: Mapping[str, Table]
 
 
 def tables_of(names: Iterable[str], folder: Path | None = None) -> dict[str, Table]:
@@ -105,9 +115,11 @@ def chosen(tables: Mapping[str, Table], layout: str) -> Table:
 
 
 def load_into(
-    model: nn.Module, source: str | Path | Mapping[str, Tensor], tables: Mapping[str, Table], layout: str | None = None
+    model: nn.Module, source: str | Path | Mapping[str, Tensor], tables: Mapping[str, Table], layout: str | None = None,
+    *, partial: bool = False, channels: str | None = None, bases: Iterable[Base] = (),
+    fresh: Callable[[], Mapping[str, Tensor]] = dict,
 ) -> Report:
-    """Fill a model with weights.
+    """Fill a model with weights, its own or those of a spec that it was edited from.
 
     Everything must fit by name and shape; tables of positions whose grid alone differs are resized. A model on the
     meta device is moved to the CPU. Nothing of the model changes where the weights are refused.
@@ -117,30 +129,87 @@ def load_into(
         source: a file, or a state dict.
         tables: by layout.
         layout: of the weights; None: told apart by the exact set of keys.
+        partial: takes what fits by path, and leaves the rest of both sides as it is.
+        channels: how the first convolution is fitted to other channels: one of `transfer.CHANNELS`.
+        bases: specs that the model's was edited from, nearest first; read only where the weights are not its own.
+        fresh: the initial values of a model on the meta device, for what the weights do not hold.
 
     Raises:
         CheckpointError: with all that does not fit.
     """
     state = source if isinstance(source, Mapping) else read_weights(source).tensors
-    own = model.state_dict()
-    ours = {key: tuple(tensor.shape) for key, tensor in own.items()}
-    table = chosen(tables, layout or told_apart(state, ours, tables))
-    resize = resizers(model)
-    made = to_ours(state, table, ours, accept=lambda key, tensor: key in resize and resize[key].fits(tensor))
-    resized = tuple(key for key, tensor in made.items() if tuple(tensor.shape) != ours[key])
-    for key in resized:
-        made[key] = resize[key](made[key])
-    _check_types(made, own)
-    used = _used(table, ours)
+    fitting = Fitting(model, channels)
+    own = Base("", fitting.shapes, tables)
+    base, table = _meant(state, chain((own,), bases), layout)
+    made = _renamed(state, base, table, fitting, partial)
+    fitted = fitting.fit(made)
+    taken = fitted.tensors
+    new = tuple(key for key in fitting.shapes if key not in taken)
+    if not partial:
+        _check_whole(base, made, fitted, new, fitting)
+    _check_types(taken, model.state_dict())
+    used = _used(table, base.shapes, taken)
+    _put(model, taken, new, fresh)
     unused = tuple(key for key in state if key not in used)
-    new = tuple(key for key in ours if key not in made)
-    _put(model, made, new)
-    return Report(tuple(key for key in made if key not in resized), resized, (), new, unused)
+    return Report(tuple(fitted.copied), tuple(fitted.resized), tuple(fitted.adapted), new, unused)
 
 
-def _used(table: Table, ours: Shapes) -> set[str]:
+def _meant(state: Mapping[str, Tensor], bases: Iterable[Base], layout: str | None) -> tuple[Base, Table]:
+    """The spec that has exactly these keys, or else that of the named layout which is nearest; and the table."""
+    near: tuple[int, Base, Table] | None = None
+    refused: CheckpointError | None = None
+    for base in bases:
+        try:
+            table = chosen(base.tables, layout or told_apart(state, base.shapes, base.tables))
+        except CheckpointError as error:
+            refused = refused or error
+            continue
+        away = distance(state, table, base.shapes) if layout else 0
+        if not away:
+            return base, table
+        if near is None or away < near[0]:
+            near = away, base, table
+    if near is None:
+        assert refused is not None
+        raise refused
+    return near[1:]
+
+
+def _renamed(
+    state: Mapping[str, Tensor], base: Base, table: Table, fitting: Fitting, partial: bool
+) -> dict[str, Tensor]:
+    """The weights with our names, and the shapes that they came with."""
+    if partial:
+        return to_ours(state, table, base.shapes, accept=anything, whole=False)
+    try:
+        return to_ours(state, table, base.shapes, accept=anything if base.name else fitting.accepts)
+    except CheckpointError as error:
+        raise CheckpointError(f"{error.headline} {PARTIAL}", error.problems) from None
+
+
+def _check_whole(
+    base: Base, made: Mapping[str, Tensor], fitted: Fitted, new: tuple[str, ...], fitting: Fitting
+) -> None:
+    """Complains of all that the weights of another spec leave over on either side."""
+    problems = Problems()
+    for key in sorted(fitted.left, key=lambda key: key not in fitting.shapes):
+        shape = list(made[key].shape)
+        if key not in fitting.shapes:
+            problems.add(f"`{key}` of shape {shape} has no place in the model.")
+            continue
+        how = " `channels` says how it is fitted." if fitting.other_channels(key, made[key]) else ""
+        problems.add(f"Our `{key}` has shape {list(fitting.shapes[key])}, found {shape}.{how}")
+    for key in new:
+        if key not in made and not is_counter(key):
+            problems.add(f"Our `{key}` is not among the weights.")
+    problems.raise_if_any(f"The weights are those of `{base.name}`, and the model is another. {PARTIAL}")
+
+
+def _used(table: Table, ours: Shapes, taken: Mapping[str, Tensor]) -> set[str]:
+    """Keys of theirs of which the model took something."""
     plan = make_plan(table, ours)
-    return {*plan.needed, *(theirs for theirs, _ in plan.counters)}
+    steps = {key for step in plan.steps if any(mine in taken for mine in step.ours) for key in step.theirs}
+    return steps | {theirs for theirs, mine in plan.counters if mine in taken}
 
 
 def _check_types(made: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
@@ -151,13 +220,16 @@ def _check_types(made: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
     problems.raise_if_any("The weights do not fit the model.")
 
 
-def _put(model: nn.Module, made: Mapping[str, Tensor], new: tuple[str, ...]) -> None:
-    """Copies the tensors into the model; counters that the weights lack start at zero."""
+def _put(
+    model: nn.Module, made: Mapping[str, Tensor], new: tuple[str, ...], fresh: Callable[[], Mapping[str, Tensor]]
+) -> None:
+    """Copies the tensors into the model; counters that the weights lack start at zero, the rest as initialized."""
     own = model.state_dict()
     if any(tensor.is_meta for tensor in own.values()):
+        values = fresh() if not all(map(is_counter, new)) else {}
         model.to_empty(device="cpu")
-        own = model.state_dict()
-    missing = {key: own[key].new_zeros(own[key].shape) for key in new}
+        own = {**model.state_dict(), **values}
+    missing = {key: own[key].new_zeros(own[key].shape) if is_counter(key) else own[key] for key in new}
     model.load_state_dict({**made, **missing}, strict=True)
 
 

@@ -47,11 +47,11 @@ class Resizer:
 
 def resizers(model: nn.Module) -> dict[str, Resizer]:
     """The tables of a model that can be resized, by key."""
-    from vitdsl.layers.positions import LearnedPosition
+    from vitdsl.layers.positions import FixedPosition, LearnedPosition, WindowPosition
     from vitdsl.layers.relative import OffsetBias, OnKeys, Relative2d, RelativeBias
 
     makers: dict[type, Callable[..., dict[str, Resizer]]] = {
-        LearnedPosition: _learned, OnKeys: _on_keys,
+        LearnedPosition: _learned, FixedPosition: _fixed, WindowPosition: _window, OnKeys: _on_keys,
         RelativeBias: _relative, OffsetBias: _offset, Relative2d: _relative_2d,
     }  # fmt: skip
     found: dict[str, Resizer] = {}
@@ -71,6 +71,21 @@ def _learned(module: Any) -> dict[str, Resizer]:
         return module.resize(table, extra, (side, side), grid)
 
     return {"weight": Resizer(shape, 1, lambda places: _root(places - extra), resize)}
+
+
+def _fixed(module: Any) -> dict[str, Resizer]:
+    """A formula is computed anew: nothing of the other table is taken."""
+    if not module.persistent:
+        return {}
+    shape = tuple(module.weight.shape)
+    return {"weight": Resizer(shape, 1, lambda places: places, lambda table, places: module.table().to(table.dtype))}
+
+
+def _window(module: Any) -> dict[str, Resizer]:
+    from vitdsl.layers.tables import resize_grid
+
+    window, shape = module.window, tuple(module.weight.shape)
+    return {"weight": Resizer(shape, 1, _root, lambda table, side: resize_grid(table, 0, (side, side), window))}
 
 
 def _on_keys(module: Any) -> dict[str, Resizer]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -15,7 +15,17 @@ if TYPE_CHECKING:
     from vitdsl.features import Feature
     from vitdsl.graph.analysis import Analysis, StageCost
 
+
 COLUMNS = ("stage", "grid", "dim", "blocks", "parameters", "MACs")
+
+
+class Loading(NamedTuple):
+    """Where weights come from, and how they are taken: arguments of `load_weights`."""
+
+    weights: Path | None
+    layout: str | None
+    partial: bool
+    channels: str | None
 
 
 def run(
@@ -25,6 +35,11 @@ def run(
     weights: Annotated[Path | None, typer.Option(help="Weights to load: .safetensors, or .pth.")] = None,
     layout: Annotated[
         str | None, typer.Option(help="Whose keys the weights have: official, timm, ours, …; else told by the keys.")
+    ] = None,
+    partial: Annotated[bool, typer.Option("--partial", help="Take what fits of the weights of another spec.")] = False,
+    channels: Annotated[
+        str | None,
+        typer.Option(metavar="HOW", help="Fit the first convolution to other channels: repeat, mean or first."),
     ] = None,
     save: Annotated[Path | None, typer.Option(help="Write the module's weights to this .safetensors file.")] = None,
     code: Annotated[Path | None, typer.Option(help="Write the generated code to this .py file.")] = None,
@@ -38,19 +53,30 @@ def run(
     most = number(max_params)
     if most is None:
         raise typer.BadParameter(f"'{max_params}' is not a number, such as 500M or 2G", param_hint="--max-params")
-    if layout is not None and weights is None:
-        raise typer.BadParameter("it says whose keys --weights has, but there is no --weights", param_hint="--layout")
+    _check_weights(weights, layout, partial, channels)
     to_write(save, "--save", ".safetensors")
     to_write(code, "--code", ".py")
     known = load_spec(spec, set_)
     report = _describe(known, known.analyze(given))
     if not as_json:
         _print_costs(report)
-    report |= _build(known, given, most, weights, layout, save, code)
+    report |= _build(known, given, most, Loading(weights, layout, partial, channels), save, code)
     if as_json:
         print_json(report)
     else:
         _print_module(report)
+
+
+def _check_weights(weights: Path | None, layout: str | None, partial: bool, channels: str | None) -> None:
+    """Refuses what says something of weights where there are none."""
+    from vitdsl.checkpoints.transfer import CHANNELS
+
+    given = {"--layout": layout is not None, "--partial": partial, "--channels": channels is not None}
+    for option, there in given.items():
+        if there and weights is None:
+            raise typer.BadParameter("it says how --weights are read, but there is no --weights", param_hint=option)
+    if channels is not None and channels not in CHANNELS:
+        raise typer.BadParameter(f"'{channels}' is not one of {', '.join(CHANNELS)}", param_hint="--channels")
 
 
 def _describe(spec: Spec, analysis: Analysis) -> dict[str, Any]:
@@ -91,8 +117,7 @@ def _build(
     spec: Spec,
     size: int | tuple[int, int] | None,
     max_params: int,
-    weights: Path | None,
-    layout: str | None,
+    loading: Loading,
     save: Path | None,
     code: Path | None,
 ) -> dict[str, Any]:
@@ -102,10 +127,10 @@ def _build(
 
     model = build(spec, size=size, max_params=max_params)
     done: dict[str, Any] = {}
-    if weights is not None:
+    if loading.weights is not None:
         from vitdsl import api
 
-        done["weights"] = str(api.load_weights(model, weights, layout=layout))
+        done["weights"] = str(api.load_weights(model, *loading))
     done["verified"] = run_once(model, spec.graph(size))
     if save is not None:
         from vitdsl.checkpoints.files import write_weights

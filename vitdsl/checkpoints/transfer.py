@@ -1,0 +1,135 @@
+"""Weights of one spec in a model of another, edited from it: what fits by path, what is resized, what is adapted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from vitdsl.checkpoints.errors import CheckpointError
+from vitdsl.checkpoints.resizing import resizers
+from vitdsl.graph.frames import Call, Frame, Graph, joined
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+CHANNELS = ("repeat", "mean", "first")
+"""How a first convolution is fitted to images of other channels."""
+
+
+def fit_channels(kernel_oikk: Tensor, channels: int, how: str) -> Tensor:
+    """The kernels of a first convolution, for images of another number of channels.
+
+    - `repeat`: the kernels of the old channels over again, in order, each times old / new. An image that repeats its
+      channels as often gives what it gave before: for further channels that look like the old ones.
+    - `mean`: every channel gets the mean over the old ones, times old / new. An image whose channels are all equal
+      gives what it gave before: for grey images.
+    - `first`: the old channels' kernels as they are, as many as there are new ones, and zeros for the rest. Further
+      channels change nothing until they are trained: for colours with depth or infrared behind them.
+
+    Args:
+        kernel_oikk: (outputs, old channels, height, width).
+        channels: the new number.
+        how: one of `CHANNELS`.
+
+    Returns:
+        (outputs, channels, height, width).
+    """
+    old = kernel_oikk.shape[1]
+    if how == "repeat":
+        return kernel_oikk[:, [index % old for index in range(channels)]] * (old / channels)
+    if how == "mean":
+        return kernel_oikk.mean(1, keepdim=True).expand(-1, channels, -1, -1) * (old / channels)
+    made = kernel_oikk.new_zeros(kernel_oikk.shape[0], channels, *kernel_oikk.shape[2:])
+    made[:, :old] = kernel_oikk[:, :channels]
+    return made
+
+
+def first_convolutions(model: nn.Module) -> set[str]:
+    """Keys of the kernels that read the image itself."""
+    built: Any = model
+    graph: Graph = built.spec.graph(built.image_size)
+    return {f"{path}.weight" for path in _reading(graph.frame, {*graph.frame.inputs.values()}, "")}
+
+
+def _reading(frame: Frame, images: set[int], prefix: str) -> Iterator[str]:
+    """Paths of the convolutions that read one of these values, or what was resized of it; adds to them."""
+    for step in frame.steps:
+        if isinstance(step, Call):
+            path, inner = next(step.paths(), ("", frame))
+            read = inner.inputs.keys() & {name for name, number in step.reads.items() if number in images}
+            yield from _reading(inner, {inner.inputs[name] for name in read}, joined(prefix, path))
+        elif step.op.type == "conv" and images.intersection(step.inputs):
+            yield joined(prefix, step.path)
+        elif images.intersection(step.inputs) and not step.cost.params:
+            same = frame.features[step.output].dim == frame.features[step.inputs[0]].dim
+            images |= {step.output} if same else set()
+
+
+class Fitted(NamedTuple):
+    """What became of tensors with our names, each under the name that it has."""
+
+    copied: dict[str, Tensor]
+    resized: dict[str, Tensor]
+    adapted: dict[str, Tensor]
+    left: tuple[str, ...]
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """All that the model takes."""
+        return {**self.copied, **self.resized, **self.adapted}
+
+
+class Fitting:
+    """How a model takes tensors of its own paths, whose shapes may be those of another spec.
+
+    Args:
+        model: what is to be filled.
+        channels: how its first convolution is fitted to other channels, if it is.
+
+    Raises:
+        CheckpointError: there is no such way.
+    """
+
+    def __init__(self, model: nn.Module, channels: str | None) -> None:
+        if channels is not None and channels not in CHANNELS:
+            raise CheckpointError(f"`channels` must be one of {', '.join(CHANNELS)}, found `{channels}`.")
+        self.shapes = {key: tuple(tensor.shape) for key, tensor in model.state_dict().items()}
+        self.resizers, self.channels, self.model = resizers(model), channels, model
+        self._first: set[str] | None = None
+
+    def accepts(self, key: str, tensor: Tensor) -> bool:
+        """Whether a tensor of another shape than the model's is made to fit."""
+        return self._resizes(key, tensor) or (self.channels is not None and self.other_channels(key, tensor))
+
+    def other_channels(self, key: str, tensor: Tensor) -> bool:
+        """Whether it is a first convolution, and only the number of channels differs."""
+        mine, found = self.shapes[key], tuple(tensor.shape)
+        if len(mine) != 4 or len(found) != 4 or (mine[0], *mine[2:]) != (found[0], *found[2:]):
+            return False
+        if self._first is None:
+            self._first = first_convolutions(self.model)
+        return key in self._first
+
+    def fit(self, made: Mapping[str, Tensor]) -> Fitted:
+        """Sorts tensors into those that are taken, and how, and those that are left."""
+        fitted = Fitted({}, {}, {}, tuple(key for key, tensor in made.items() if not self._takes(key, tensor)))
+        for key in self.shapes:
+            if key not in made or key in fitted.left:
+                continue
+            tensor = made[key]
+            if tuple(tensor.shape) == self.shapes[key]:
+                fitted.copied[key] = tensor
+            elif self._resizes(key, tensor):
+                fitted.resized[key] = self.resizers[key](tensor)
+            else:
+                assert self.channels is not None
+                fitted.adapted[key] = fit_channels(tensor, self.shapes[key][1], self.channels)
+        return fitted
+
+    def _takes(self, key: str, tensor: Tensor) -> bool:
+        if key not in self.shapes:
+            return False
+        return tuple(tensor.shape) == self.shapes[key] or self.accepts(key, tensor)
+
+    def _resizes(self, key: str, tensor: Tensor) -> bool:
+        return key in self.resizers and self.resizers[key].fits(tensor)

@@ -10,6 +10,9 @@ from vitdsl.checkpoints.errors import CheckpointError
 from vitdsl.checkpoints.plan import dropped_by, is_counter, make_plan
 from vitdsl.checkpoints.table import Table, read_table
 
+SOURCES = "sources.yaml"
+"""The file beside the tables that is none: where weights are."""
+
 
 def shipped_folder() -> Path:
     """Where the tables are: inside the wheel, or beside the package in a checkout."""
@@ -20,7 +23,7 @@ def shipped_folder() -> Path:
 
 @cache
 def _tables(folder: Path) -> tuple[Table, ...]:
-    return tuple(read_table(path) for path in sorted(folder.glob("*.yaml")))
+    return tuple(read_table(path) for path in sorted(folder.glob("*.yaml")) if path.name != SOURCES)
 
 
 def tables_for(spec_name: str, folder: Path | None = None) -> dict[str, Table]:

@@ -3,36 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vitdsl.cli.options import AsJson, ImageSize, Settings, SpecName, image_size, load_spec, to_write
 from vitdsl.cli.output import macs, number, print_json, print_table, short
+from vitdsl.cli.weights import Loading, check_weights, load_named
 
 if TYPE_CHECKING:
     from vitdsl.api import Spec
     from vitdsl.features import Feature
     from vitdsl.graph.analysis import Analysis, StageCost
 
-
 COLUMNS = ("stage", "grid", "dim", "blocks", "parameters", "MACs")
-
-
-class Loading(NamedTuple):
-    """Where weights come from, and how they are taken: arguments of `load_weights`."""
-
-    weights: Path | None
-    layout: str | None
-    partial: bool
-    channels: str | None
 
 
 def run(
     spec: SpecName,
     set_: Settings = None,
     size: ImageSize = None,
-    weights: Annotated[Path | None, typer.Option(help="Weights to load: .safetensors, or .pth.")] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE|NAME", help="Weights: .safetensors, .pth, or official, timm, torchvision: downloaded."
+        ),
+    ] = None,
     layout: Annotated[
         str | None, typer.Option(help="Whose keys the weights have: official, timm, ours, …; else told by the keys.")
     ] = None,
@@ -53,30 +49,19 @@ def run(
     most = number(max_params)
     if most is None:
         raise typer.BadParameter(f"'{max_params}' is not a number, such as 500M or 2G", param_hint="--max-params")
-    _check_weights(weights, layout, partial, channels)
+    loading = Loading(weights, layout, partial, channels)
+    check_weights(loading)
     to_write(save, "--save", ".safetensors")
     to_write(code, "--code", ".py")
     known = load_spec(spec, set_)
     report = _describe(known, known.analyze(given))
     if not as_json:
         _print_costs(report)
-    report |= _build(known, given, most, Loading(weights, layout, partial, channels), save, code)
+    report |= _build(known, given, most, loading, save, code)
     if as_json:
         print_json(report)
     else:
         _print_module(report)
-
-
-def _check_weights(weights: Path | None, layout: str | None, partial: bool, channels: str | None) -> None:
-    """Refuses what says something of weights where there are none."""
-    from vitdsl.checkpoints.transfer import CHANNELS
-
-    given = {"--layout": layout is not None, "--partial": partial, "--channels": channels is not None}
-    for option, there in given.items():
-        if there and weights is None:
-            raise typer.BadParameter("it says how --weights are read, but there is no --weights", param_hint=option)
-    if channels is not None and channels not in CHANNELS:
-        raise typer.BadParameter(f"'{channels}' is not one of {', '.join(CHANNELS)}", param_hint="--channels")
 
 
 def _describe(spec: Spec, analysis: Analysis) -> dict[str, Any]:
@@ -128,9 +113,7 @@ def _build(
     model = build(spec, size=size, max_params=max_params)
     done: dict[str, Any] = {}
     if loading.weights is not None:
-        from vitdsl import api
-
-        done["weights"] = str(api.load_weights(model, *loading))
+        done |= load_named(model, loading.weights, loading)
     done["verified"] = run_once(model, spec.graph(size))
     if save is not None:
         from vitdsl.checkpoints.files import write_weights
@@ -186,8 +169,9 @@ def _grid(feature: dict[str, Any]) -> str:
 
 
 def _print_module(report: dict[str, Any]) -> None:
-    if "weights" in report:
-        typer.echo(f"\n{report['weights']}")
+    for key in ("fetched", "weights"):
+        if key in report:
+            typer.echo(f"\n{report[key]}")
     found = report["verified"]
     image, output = ("×".join(map(str, found[key])) for key in ("image", "output"))
     typer.echo(

@@ -1,0 +1,176 @@
+"""Where published weights come from, and how they get here: into the usual caches, whole, and verified."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from vitdsl.checkpoints.errors import CheckpointError
+from vitdsl.checkpoints.layouts import SOURCES, shipped_folder
+from vitdsl.checkpoints.rows import Closed
+
+LAYOUTS = ("official", "timm", "torchvision", "huggingface")
+"""What `--weights` may name in place of a file."""
+UNVERIFIED = "unverified"
+HUB_FILE = "model.safetensors"
+CHUNK, TIMEOUT = 1 << 20, 30
+PREDICT = "pip install 'vitdsl[predict]'"
+
+
+class Source(Closed):
+    """Where the weights of one spec are, in one layout.
+
+    Attributes:
+        spec: a shipped one.
+        layout: whose names they have.
+        url: of a file.
+        hub: a repository on the Hugging Face hub.
+        sha256: of the file, or its beginning; `unverified` where nobody states it.
+        licence: of the weights, as stated.
+        stated: who says all this.
+    """
+
+    spec: str
+    layout: str
+    url: Annotated[str, Field(pattern=r"^https?://")] | None = None
+    hub: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] | None = None
+    sha256: Annotated[str, Field(pattern=r"^(unverified|[0-9a-f]{8,64})$")] = UNVERIFIED
+    licence: str
+    stated: str
+
+    @model_validator(mode="after")
+    def _check(self) -> Source:
+        if (self.url is None) == (self.hub is None):
+            raise ValueError("a source has either `url` or `hub`")
+        return self
+
+
+class Fetched(NamedTuple):
+    """A file that is here, and what was done for it."""
+
+    path: Path
+    said: str
+
+
+@cache
+def sources(path: Path | None = None) -> tuple[Source, ...]:
+    """All sources in a file; default, those that are shipped.
+
+    Raises:
+        CheckpointError: an entry is wrong.
+    """
+    path = path or shipped_folder() / SOURCES
+    try:
+        entries = yaml.safe_load(path.read_text(encoding="utf-8"))["sources"]
+        return tuple(map(Source.model_validate, entries))
+    except ValidationError as error:
+        raise CheckpointError(f"{path.name} is wrong.", [str(each["msg"]) for each in error.errors()]) from None
+
+
+def source_of(spec: str, layout: str, among: Iterable[Source] | None = None) -> Source:
+    """The source of a spec's weights in a layout.
+
+    Raises:
+        CheckpointError: there is none; says which there are.
+    """
+    known = [source for source in (sources() if among is None else among) if source.spec == spec]
+    for source in known:
+        if source.layout == layout:
+            return source
+    there = ", ".join(f"`{source.layout}`" for source in known)
+    others = f"Weights are known as {there}." if there else "No weights are known for it."
+    raise CheckpointError(f"Nobody states where the `{layout}` weights of `{spec}` are. {others} A file may be named.")
+
+
+def fetch(source: Source, folder: Path | None = None) -> Fetched:
+    """The file of a source, downloaded unless it is here already, and verified.
+
+    Args:
+        source: where it is.
+        folder: of the cache; default, that of torch.hub or of huggingface_hub.
+
+    Raises:
+        CheckpointError: it cannot be had, or is not what it should be; nothing is left of it then.
+    """
+    if source.hub is not None:
+        return _from_hub(source, folder)
+    assert source.url is not None
+    path = (folder or _cache()) / source.url.rsplit("/", 1)[-1]
+    if path.is_file():
+        return Fetched(path, f"already here: {path}; {_verified(source, path)}; licence: {source.licence}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        _download(source.url, draft)
+        said = _verified(source, draft)
+        size = draft.stat().st_size / 1e6
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return Fetched(path, f"downloaded {source.url} ({size:.1f} MB) to {path}; {said}; licence: {source.licence}")
+
+
+def _cache() -> Path:
+    import torch
+
+    return Path(torch.hub.get_dir()) / "checkpoints"
+
+
+def _download(url: str, path: Path) -> None:
+    """Writes all of what is at `url` to `path`."""
+    request = urllib.request.Request(url, headers={"User-Agent": "vitdsl"})
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer, path.open("wb") as file:
+            length, done = answer.headers.get("Content-Length"), 0
+            while block := answer.read(CHUNK):
+                done += file.write(block)
+            file.flush()
+            os.fsync(file.fileno())
+    except urllib.error.HTTPError as error:
+        raise CheckpointError(f"{url} cannot be had: the server says {error.code} {error.reason}.") from None
+    except OSError as error:
+        raise CheckpointError(f"{url} cannot be had: {getattr(error, 'reason', error)}.") from None
+    if length is not None and done != int(length):
+        raise CheckpointError(f"{url} came in part: {done:,} of {int(length):,} bytes. Nothing of it was kept.")
+
+
+def _verified(source: Source, path: Path) -> str:
+    """What the file's hash says; removes a file whose hash is another than stated."""
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if source.sha256 == UNVERIFIED:
+        return f"sha256 {found}, which nobody states"
+    if not found.startswith(source.sha256):
+        path.unlink()
+        place = source.url or source.hub
+        raise CheckpointError(
+            f"What is at {place} is not what it should be: its sha256 is {found}, and should begin with "
+            f"{source.sha256}. The file was removed."
+        )
+    return f"sha256 begins with {source.sha256}, as stated" if len(source.sha256) < 64 else "sha256 as stated"
+
+
+def _from_hub(source: Source, folder: Path | None) -> Fetched:
+    try:
+        import huggingface_hub  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        where = f"{source.hub} is on the Hugging Face hub"
+        raise CheckpointError(f"{where}, which needs huggingface_hub: {PREDICT}") from None
+    hub: Any = huggingface_hub
+    try:
+        path = Path(hub.hf_hub_download(source.hub, HUB_FILE, cache_dir=folder))
+    except (hub.errors.HfHubHTTPError, hub.errors.LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise CheckpointError(f"{HUB_FILE} of {source.hub} cannot be had from the Hugging Face hub: {reason}") from None
+    said = _verified(source, path)
+    return Fetched(path, f"{HUB_FILE} of {source.hub}, in the hub's cache: {path}; {said}; licence: {source.licence}")

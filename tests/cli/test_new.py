@@ -1,0 +1,40 @@
+"""`vitdsl new`."""
+
+import json
+
+import vitdsl
+
+
+def test_it_is_a_right_spec(run, tmp_path):
+    path = tmp_path / "mine.yaml"
+    found = run("new", "mine", "-o", path)
+    assert found.code == 0, found.err
+    assert path.read_text().startswith("# yaml-language-server: $schema=vitdsl.schema.json\n")
+    checked = run("check", path)
+    assert checked.code == 0, checked.err
+    assert not checked.err
+    assert vitdsl.load(path).name == "mine"
+    assert run("new", "mine").out == path.read_text()
+    assert json.loads(run("new", "mine", "--json").out)["text"] == path.read_text()
+
+
+def test_what_is_commented_out_works(run, tmp_path):
+    lines = run("new", "mine").out.splitlines()
+    first = next(index for index, line in enumerate(lines) if line.startswith("  # - tokenizer: merge"))
+    lines[first : first + 4] = [line.replace("# ", "", 1) for line in lines[first : first + 4]]
+    path = tmp_path / "mine.yaml"
+    path.write_text("\n".join(lines))
+    checked = run("check", path)
+    assert checked.code == 0, checked.err
+    assert len(vitdsl.load(path).model.stages) == 2
+
+
+def test_files_are_not_written_over(run, tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("mine")
+    found = run("new", "mine", "-o", path)
+    assert found.code == 2
+    assert "is there already" in found.err
+    assert path.read_text() == "mine"
+    assert run("new", "no name").code == 2
+    assert run("new", "mine", "--set", "classes=7").code == 2

@@ -70,8 +70,8 @@ def predictions(model: VisionModel, images: Sequence[Path], top: int = 5) -> lis
         shares_c = logits_c.softmax(0)
         best = logits_c.topk(min(top, len(logits_c))).indices.tolist()
         entries = [
-            {"class": index, "name": name_of(index), "logit": logits_c[index].item(), "probability": shares_c[index].item()}
-            for index in best
+            {"class": i, "name": name_of(i), "logit": logits_c[i].item(), "probability": shares_c[i].item()}
+            for i in best
         ]
         found.append({"image": str(path), "top": entries})
     return found

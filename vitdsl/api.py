@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from vitdsl.compiler.model import VisionModel
 
 TOO_DEEP = "bodies and their arguments are nested too deep here, or made of one another"
+FOLDED = "official_fused"
+"""The layout of authors' weights in which batch norms are folded: those of the model that `fold` gives."""
 MAX_PARAMS = 10**11
 """A model with more parameters is not built unless the caller allows it."""
 
@@ -238,7 +240,8 @@ def convert(
     from vitdsl.checkpoints.loading import convert_state
 
     known = spec if isinstance(spec, Spec) else load(spec)
-    return convert_state(state, _shapes(known), _tables(known), layout, to)
+    folded = FOLDED in (layout, to)
+    return convert_state(state, _shapes(known, folded), _tables(known), layout, to)
 
 
 def load_weights(
@@ -295,6 +298,7 @@ def _tables(spec: Spec) -> dict[str, Table]:
 
 
 @lru_cache(maxsize=64)
-def _shapes(spec: Spec) -> dict[str, tuple[int, ...]]:
-    """The shape of each of our keys."""
-    return {key: tuple(tensor.shape) for key, tensor in build(spec, device="meta").state_dict().items()}
+def _shapes(spec: Spec, folded: bool = False) -> dict[str, tuple[int, ...]]:
+    """The shape of each of our keys; `folded`: of the model that `fold` gives."""
+    model = build(spec, device="meta")
+    return {key: tuple(tensor.shape) for key, tensor in (fold(model) if folded else model).state_dict().items()}

@@ -11,15 +11,20 @@ from vitdsl.compiler.model import VisionModel
 
 SMALL: dict[str, dict[str, Any]] = {
     "deit_tiny_distilled": {"input.size": 64, "stages[0].depth": 2},
-    "cvt13": {"input.size": 64, "stages[2].depth": 2},
-    "t2t_vit_14": {"input.size": 64, "stages[2].depth": 2},
-    "cait_xxs24": {"input.size": 64, "stages[0].depth": 2},
-    "refiner_vit_s": {"input.size": 64, "stages[0].body[2].repeat": 2},
-    "swin_tiny": {"input.size": 224, "stages[2].depth": 2},
-    "crossvit_tiny": {"input.size": 64, "stages[0].tokenizer[0].resize.size": 72, "stages[2].depth": 2},
-    "tnt_small": {"input.size": 64, "stages[2].depth": 2},
+    "cvt13": {"input.size": 64, "stages[1].depth": 1, "stages[2].depth": 1},
+    "t2t_vit_14": {"input.size": 64, "stages[2].depth": 1},
+    "cait_xxs24": {"input.size": 64, "stages[0].depth": 1, "stages[1].depth": 1},
+    "refiner_vit_s": {"input.size": 64, "stages[0].body[2].repeat": 1},
+    "swin_tiny": {"input.size": 224, "stages[1].depth": 1, "stages[2].depth": 2, "stages[3].depth": 1},
+    "crossvit_tiny": {"input.size": 64, "stages[0].tokenizer[0].resize.size": 72, "stages[2].depth": 1},
+    "tnt_small": {"input.size": 64, "stages[2].depth": 1},
     "ceit_tiny": {"input.size": 64, "stages[0].depth": 2},
-    "levit_128s": {"input.size": 128},
+    "levit_128s": {
+        "input.size": 128,
+        "stages[0].body[0].repeat": 1,
+        "stages[0].body[2].repeat": 1,
+        "stages[0].body[4].repeat": 1,
+    },
 }
 """What is set: all that is left out is repetition."""
 

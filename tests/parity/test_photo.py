@@ -72,7 +72,7 @@ def test_photos_of_other_modes(photo: Image.Image) -> None:
 
 
 def test_unfit_statistics_are_refused() -> None:
-    with pytest.raises(ValueError, match="`input.mean` has 3 numbers, but images have 1 channels"):
+    with pytest.raises(ValueError, match=r"`input.mean` has 3 numbers, but images have 1 channels"):
         transform(vitdsl.load("deit_tiny", {"input.channels": 1}))
     with pytest.raises(ValueError, match="1, 3 or 4 channels, but this spec's images have 2"):
         transform(vitdsl.load("deit_tiny", {"input.channels": 2}))

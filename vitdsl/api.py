@@ -164,8 +164,12 @@ def _problems(faults: list[Any], tree: Map, reader: SpecReader) -> list[Problem]
 
 
 def build(
-    spec: Spec | str | Path | Mapping[str, Any], device: str | torch.device = "cpu", *, training_outputs: bool = True,
-    size: int | tuple[int, int] | None = None, max_params: int = MAX_PARAMS,
+    spec: Spec | str | Path | Mapping[str, Any],
+    device: str | torch.device = "cpu",
+    *,
+    training_outputs: bool = True,
+    size: int | tuple[int, int] | None = None,
+    max_params: int = MAX_PARAMS,
 ) -> VisionModel:
     """The torch module of a spec, initialized as it says.
 
@@ -219,7 +223,10 @@ def _too_large(spec: Spec, graph: Graph, most: int) -> Problem:
 
 
 def convert(
-    state: Mapping[str, Tensor], spec: Spec | str | Path | Mapping[str, Any], layout: str | None = None, *,
+    state: Mapping[str, Tensor],
+    spec: Spec | str | Path | Mapping[str, Any],
+    layout: str | None = None,
+    *,
     to: str | None = None,
 ) -> dict[str, Tensor]:
     """A state dict of other people's model as ours, or the other way.
@@ -245,7 +252,10 @@ def convert(
 
 
 def load_weights(
-    model: VisionModel, source: str | Path | Mapping[str, Tensor], layout: str | None = None, partial: bool = False,
+    model: VisionModel,
+    source: str | Path | Mapping[str, Tensor],
+    layout: str | None = None,
+    partial: bool = False,
     channels: str | None = None,
 ) -> Report:
     """Fills a built model with weights: all of them, each of its own shape.

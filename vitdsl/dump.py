@@ -63,4 +63,6 @@ _Dumper.add_representer(str, _text)
 
 def dump_tree(tree: Any) -> str:
     """Canonical YAML of a tree: block style, keys in the order of the file."""
-    return yaml.dump(plain(tree), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000, default_flow_style=False)
+    return yaml.dump(
+        plain(tree), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000, default_flow_style=False
+    )

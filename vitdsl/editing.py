@@ -41,7 +41,9 @@ def _other_kind(base: dict[str, Any], over: dict[str, Any]) -> bool:
     if "use" in over and over["use"] != base.get("use", over["use"]):
         return True
     mine, theirs = ROLE_KEYS & over.keys(), ROLE_KEYS & base.keys()
-    item = len(mine) == 1 and len(theirs) == 1 and "stages" not in base and "tokenizer" not in base and "depth" not in base
+    item = (
+        len(mine) == 1 and len(theirs) == 1 and "stages" not in base and "tokenizer" not in base and "depth" not in base
+    )
     return item and mine != theirs
 
 
@@ -65,7 +67,7 @@ def _put(node: Any, path: tuple[Any, ...], at: int, value: Any, origin: Mark | N
         if at + 1 == len(path) and origin and made.marks:
             made.marks[segment] = origin
         return made
-    if not isinstance(segment, str) or not isinstance(node, dict) and node is not None:
+    if not isinstance(segment, str) or (not isinstance(node, dict) and node is not None):
         _nowhere(node, path, at, origin, label)
     made = (node if isinstance(node, Map) else Map(node or {})).copy()
     if value is None and at + 1 == len(path):
@@ -93,7 +95,9 @@ def names_in(node: Any) -> frozenset[str]:
     return facts(node).names
 
 
-def fold(node: Any, env: Mapping[str, Any], path: tuple[str | int, ...], problems: list[Problem], mark: Mark | None) -> Any:
+def fold(
+    node: Any, env: Mapping[str, Any], path: tuple[str | int, ...], problems: list[Problem], mark: Mark | None
+) -> Any:
     """The tree with every late value computed whose names are all known; shares what does not change."""
     names = names_in(node)
     if not names or names.isdisjoint(env):
@@ -110,7 +114,9 @@ def fold(node: Any, env: Mapping[str, Any], path: tuple[str | int, ...], problem
         return Hole(fold(node.raw, env, path, problems, mark))
     if isinstance(node, Map):
         places = node.marks
-        made = Map({k: fold(v, env, (*path, k), problems, places[k][1] if k in places else None) for k, v in node.items()})
+        made = Map(
+            {k: fold(v, env, (*path, k), problems, places[k][1] if k in places else None) for k, v in node.items()}
+        )
         made.pos, made.marks = node.pos, places
         return made
     marks = node.marks or [None] * len(node)

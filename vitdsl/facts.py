@@ -54,6 +54,6 @@ def _gathered(node: Any) -> Facts:
         return Facts(NOTHING.names, False, False, True) if use else NOTHING
     names = found[0].names if len(found) == 1 else NOTHING.names.union(*[each.names for each in found])
     return Facts(
-        names, any([each.late for each in found]), any([each.holes for each in found]),
-        use or any([each.uses for each in found]),
+        names, any(each.late for each in found), any(each.holes for each in found),
+        use or any(each.uses for each in found),
     )  # fmt: skip

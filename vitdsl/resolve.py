@@ -87,7 +87,9 @@ def _read(path: Path, stamp: Any) -> Map:
 def _mapping(tree: Any, path: Path | None) -> Map:
     if not isinstance(tree, Map):
         where = Mark(Source(str(path or "<text>"), ""), 1, 1)
-        raise SpecError(Problem("a spec is a mapping with `stages` and a `head`, but this is a single value or a list", mark=where))
+        raise SpecError(
+            Problem("a spec is a mapping with `stages` and a `head`, but this is a single value or a list", mark=where)
+        )
     return tree
 
 
@@ -192,7 +194,11 @@ def _folded(tree: Map) -> Map:
     for key, value in tree.items():
         if key == "vars":
             continue
-        made[key] = _fold_define(value, env, problems) if key == "define" else fold(value, env, (key,), problems, tree.marks.get(key, (None, None))[1])
+        made[key] = (
+            _fold_define(value, env, problems)
+            if key == "define"
+            else fold(value, env, (key,), problems, tree.marks.get(key, (None, None))[1])
+        )
     made.pos, made.marks, made.variables = tree.pos, {k: v for k, v in tree.marks.items() if k != "vars"}, names
     if problems:
         raise SpecError(problems)

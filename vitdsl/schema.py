@@ -13,7 +13,6 @@ from vitdsl.parts.base import NONE, Part
 from vitdsl.parts.initial import InitField
 from vitdsl.parts.registry import DEFAULT_TYPES, all_parts, class_of, family, roles
 from vitdsl.schema_fields import LATE, Schema, closed, field_schema, object_schema, opened, ref, type_schema
-from vitdsl.spec.wiring import PLACE
 from vitdsl.spec import (
     COMPOSITE,
     DEFAULT_WIRING,
@@ -26,6 +25,7 @@ from vitdsl.spec import (
     Windows,
     Wiring,
 )
+from vitdsl.spec.wiring import PLACE
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 INTERNAL = "internal"

@@ -26,7 +26,7 @@ _REPETITION = re.compile(r"@([0-9]{1,9})(?![0-9])")
 class Map(dict[str, Any]):
     """A mapping with positions: `pos` of its beginning, and by key the `marks` of key and value. Never change one.
 
-    A whole file that was merged knows in `names` what it and the files that it extends are called, nearest first. Whoever
+    A whole file that was merged knows in `names` what it and the files that it extends are called, nearest first. Who
     makes one gives it `pos` and `marks` of its own, or leaves it without positions.
     """
 

@@ -85,7 +85,9 @@ def test_an_error_has_its_place_whether_or_not_its_surroundings_were_seen() -> N
         with pytest.raises(vitdsl.SpecError) as caught:
             vitdsl.load("cvt13", set={"stages[1].block.heads": 5, "stages[2].depth": depth}).graph()
         problem = caught.value.problems[0]
-        places.append((problem.message, problem.path, problem.line, problem.column, [note[0] for note in problem.notes]))
+        places.append(
+            (problem.message, problem.path, problem.line, problem.column, [note[0] for note in problem.notes])
+        )
     assert places[0] == places[1] == places[2]
     assert places[0][1] == "define.encoder.body[0].mixer.heads"
     assert places[0][4] == ["used here, at stages[1].block"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +11,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from tests.parity import fingerprint
+from tests.parity import fingerprint, zoo_isotropic
 
 
 class Live(NamedTuple):
@@ -21,7 +23,7 @@ class Live(NamedTuple):
     """
 
     name: str
-    options: dict[str, Any] = {}
+    options: Mapping[str, Any] = MappingProxyType({})
 
 
 LIVE = {
@@ -33,6 +35,7 @@ LIVE = {
     "crossvit_tiny": Live("crossvit_tiny_240", {"img_size": 224, "img_scale": (240 / 224, 1.0)}),
     "tnt_small": Live("tnt_s_patch16_224"),
     "levit_128s": Live("levit_128s"),
+    **{spec: Live(name) for spec, name in zoo_isotropic.LIVE.items()},
 }
 
 

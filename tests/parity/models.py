@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 import vitdsl
-from tests.parity import fingerprint
+from tests.parity import fingerprint, zoo_isotropic
+from tests.parity.taps import EMBED, Tap, flat, only
 from vitdsl.compiler.model import VisionModel
 
 RECORDS = {
@@ -25,35 +25,10 @@ RECORDS = {
     "tnt_small": "tnt_s_patch16_224",
     "ceit_tiny": "ceit_tiny",
     "levit_128s": "levit_128s",
+    **zoo_isotropic.RECORDS,
 }
 """The record of each spec."""
 
-
-class Tap(NamedTuple):
-    """Where a recorded value is in our model.
-
-    Attributes:
-        path: of a module.
-        entering: the value is what the module is given, not what it returns.
-        turn: our layout to the recorded one.
-    """
-
-    path: str
-    entering: bool = False
-    turn: Callable[[Any], Tensor] = lambda value: value
-
-
-def flat(x_bchw: Tensor) -> Tensor:
-    """A map as tokens."""
-    return x_bchw.flatten(2).transpose(1, 2)
-
-
-def only(x_b1c: Tensor) -> Tensor:
-    """The one token of a list."""
-    return x_b1c.squeeze(1)
-
-
-EMBED = Tap("stages.0.tokenizer.0.conv", turn=flat)
 TAPS: dict[str, dict[str, Tap]] = {
     "deit_tiny": {
         "embed": EMBED,
@@ -86,17 +61,18 @@ TAPS: dict[str, dict[str, Tap]] = {
         "block1": Tap("stages.0.body.2.0.0.0.pre", entering=True, turn=lambda x_bnc: 2 * x_bnc),
         "block2_attn": Tap("stages.0.body.2.0.0.0.mixer.gather", entering=True),
     },
+    **zoo_isotropic.TAPS,
 }
 """The recorded values inside each model that has them."""
 
 
-@cache
+@lru_cache(maxsize=4)
 def filled(spec: str) -> dict[str, Tensor]:
     """The authors' state dict of a spec, each tensor from its key; never changed."""
     return fingerprint.filled_state_dict(fingerprint.load(RECORDS[spec])["state"])
 
 
-@cache
+@lru_cache(maxsize=4)
 def loaded(spec: str) -> VisionModel:
     """Our model with those weights, in float64 and evaluation mode; tests that change it change it back."""
     model = vitdsl.build(spec, device="meta").double()

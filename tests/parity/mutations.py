@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 import vitdsl
-from tests.parity import fingerprint
+from tests.parity import fingerprint, zoo_isotropic
 from vitdsl.checkpoints import steps
 from vitdsl.checkpoints.layouts import tables_for
 from vitdsl.checkpoints.plan import Step, make_plan
@@ -73,9 +73,10 @@ SMALL: dict[str, dict[str, Any]] = {
         "stages[0].body[3].channels": 64,
         "stages[0].body[4].repeat": 2,
     },
+    **zoo_isotropic.SMALL,
 }
 """Fewer blocks, channels and pixels than the spec has; of each class of blocks there is one at least."""
-SCALED = {"t2t_vit_14": ("kqv", 0.25)}
+SCALED = {"t2t_vit_14": ("kqv", 0.25), **zoo_isotropic.SCALED}
 """As drawn, a performer's kernels vanish; the record's probe scales these tensors likewise."""
 
 

@@ -16,7 +16,7 @@ def test_all_logits_are_timms(spec: str) -> None:
     model = vitdsl.build(spec, device="meta").double().eval()
     report = vitdsl.load_weights(model, state, "timm")
     assert not report.resized
-    x = torch.from_numpy(fingerprint.image(2, 3, 224, 224))
+    x = torch.from_numpy(fingerprint.image(2, 3, *vitdsl.load(spec).model.input.size))
     with torch.no_grad():
         expected, found = theirs(x), model(x)
     assert found.dtype == expected.dtype == torch.float64

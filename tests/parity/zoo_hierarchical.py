@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 RECORDS = {
@@ -45,7 +47,7 @@ class Live(NamedTuple):
     spec: str
     package: str
     name: str
-    options: dict[str, Any] = {}
+    options: Mapping[str, Any] = MappingProxyType({})
 
 
 def crossvit(size: str, image: int = 224, small: int = 240) -> Live:

@@ -115,8 +115,14 @@ def chosen(tables: Mapping[str, Table], layout: str) -> Table:
 
 
 def load_into(
-    model: nn.Module, source: str | Path | Mapping[str, Tensor], tables: Mapping[str, Table], layout: str | None = None,
-    *, partial: bool = False, channels: str | None = None, bases: Iterable[Base] = (),
+    model: nn.Module,
+    source: str | Path | Mapping[str, Tensor],
+    tables: Mapping[str, Table],
+    layout: str | None = None,
+    *,
+    partial: bool = False,
+    channels: str | None = None,
+    bases: Iterable[Base] = (),
     fresh: Callable[[], Mapping[str, Tensor]] = dict,
 ) -> Report:
     """Fill a model with weights, its own or those of a spec that it was edited from.

@@ -47,7 +47,12 @@ class Builder:
         """The tree of modules with the generated forward."""
         if written.cls is None:
             module = fx.GraphModule(tree, written.code, class_name=written.name)
-            members = {"forward": type(module).forward, "graph": written.code, "code": module.code, "__module__": __name__}
+            members = {
+                "forward": type(module).forward,
+                "graph": written.code,
+                "code": module.code,
+                "__module__": __name__,
+            }
             written.cls = type(written.name, (base,), members)
         made = written.cls()
         for name, child in tree.named_children():

@@ -51,7 +51,9 @@ def folded_state(graph: Graph, state: Mapping[str, Tensor]) -> dict[str, Tensor]
     for fold in folds(graph):
         scale, shift = _statistics(fold, made)
         weight = made[f"{fold.linear}.weight"]
-        bias = made.get(f"{fold.linear}.bias", torch.zeros_like(weight[:, 0].flatten(1)[:, 0] if weight.ndim > 2 else weight[:, 0]))
+        bias = made.get(
+            f"{fold.linear}.bias", torch.zeros_like(weight[:, 0].flatten(1)[:, 0] if weight.ndim > 2 else weight[:, 0])
+        )
         if fold.before:
             made[f"{fold.linear}.weight"] = weight * scale
             made[f"{fold.linear}.bias"] = bias + weight @ shift
@@ -75,7 +77,9 @@ def _statistics(fold: Fold, state: Mapping[str, Tensor]) -> tuple[Tensor, Tensor
 
 def _pairs(frame: Frame) -> Iterator[tuple[Node, Node, bool]]:
     """Each batch norm with the linear map that takes it up, and whether it stands before it."""
-    readers = Counter(number for step in frame.steps for number in (step.inputs if isinstance(step, Node) else step.reads.values()))
+    readers = Counter(
+        number for step in frame.steps for number in (step.inputs if isinstance(step, Node) else step.reads.values())
+    )
     readers.update((*frame.outputs.values(), *frame.marks.values(), *(n for ns in frame.appends.values() for n in ns)))
     made = {step.output: step for step in frame.steps if isinstance(step, Node)}
     calls = Counter(step.path for step in frame.steps if isinstance(step, Node))

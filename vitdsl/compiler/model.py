@@ -44,7 +44,9 @@ class VisionModel(Generated):
         return made
 
 
-def compile_graph(graph: Graph, spec: Any, setting: Any, inits: Any, device: str | torch.device, training_outputs: bool) -> VisionModel:
+def compile_graph(
+    graph: Graph, spec: Any, setting: Any, inits: Any, device: str | torch.device, training_outputs: bool
+) -> VisionModel:
     """The module of a graph.
 
     Args:

@@ -220,24 +220,37 @@ class Writer:
         from vitdsl.layers.windows import map_to_windows, to_windows
 
         single = rope.single
-        if single is not None and single.opened is not None and _alike(single.opened, opened) and single.inner == opened.size:
+        if (
+            single is not None
+            and single.opened is not None
+            and _alike(single.opened, opened)
+            and single.inner == opened.size
+        ):
             return single
         count = rope.feature.num_tokens
         pad = opened.padding != (0, 0)
         height, width = self.size(opened.grid)
         if single is not None and single.form == "map" and single.opened is None:
-            node = self.function(map_to_windows, single.node, height, width, opened.size, opened.shift, pad, name="windows")
+            node = self.function(
+                map_to_windows, single.node, height, width, opened.size, opened.shift, pad, name="windows"
+            )
             return Piece(node, "map", 0, count, count, opened.grid, opened, opened.size)
-        node = self.function(to_windows, self.tokens(rope), height, width, opened.size, opened.shift, pad, name="windows")
+        node = self.function(
+            to_windows, self.tokens(rope), height, width, opened.size, opened.shift, pad, name="windows"
+        )
         return Piece(node, "tokens", 0, count, count, opened.grid, opened, opened.size)
 
     def like(self, rope: Rope, shape: Piece) -> Any:
         """The tensor of a rope in the form of a piece."""
         if shape.opened is not None:
             single = rope.single
-            if single is not None and single.opened is not None and _alike(single.opened, shape.opened) and single.inner == shape.inner:
-                if single.form == shape.form:
-                    return single.node
+            if (
+                single is not None
+                and single.opened is not None
+                and _alike(single.opened, shape.opened)
+                and single.inner == shape.inner
+            ) and single.form == shape.form:
+                return single.node
             piece = self.windowed(rope, replace_grid(shape.opened, shape.grid, shape.inner))
             return self.in_form(piece, shape.form)
         return self.map_piece(rope).node if shape.form == "map" else self.tokens(rope)
@@ -274,7 +287,9 @@ def cut(rope: Rope, start: int, stop: int) -> list[Piece]:
         first, last = max(start, at), min(stop, at + piece.count)
         if first < last:
             whole = (first, last) == (at, at + piece.count)
-            found.append(piece if whole else replace(piece, start=piece.start + first - at, count=last - first, grid=None))
+            found.append(
+                piece if whole else replace(piece, start=piece.start + first - at, count=last - first, grid=None)
+            )
         at += piece.count
     return found
 

@@ -36,7 +36,9 @@ class Rates:
             return self._peak(0)
         if self.setting.schedule == "per_stage":
             stage = max(i for i, first in enumerate(self.blocks[:-1]) if first <= number)
-            return self._ramp(number - self.blocks[stage], self.blocks[stage + 1] - self.blocks[stage], self._peak(stage))
+            return self._ramp(
+                number - self.blocks[stage], self.blocks[stage + 1] - self.blocks[stage], self._peak(stage)
+            )
         return self._ramp(number, self.blocks[-1], self._peak(0))
 
     def _peak(self, stage: int) -> float:

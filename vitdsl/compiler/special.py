@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 def _scale(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
     assert isinstance(node.op, Scale)
     value = node.op.value
-    pieces = [retensored(p, self.writer.function(operator.mul, self.writer.sliced(p), value, name="scaled")) for p in inputs[0].pieces]
+    pieces = [
+        retensored(p, self.writer.function(operator.mul, self.writer.sliced(p), value, name="scaled"))
+        for p in inputs[0].pieces
+    ]
     return Rope(feature, pieces)
 
 
@@ -42,7 +45,9 @@ def _tokens(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope])
     batch = writer.method("size", self.image, 0)
     pieces = []
     for name in op.names or ("weight",):
-        table = writer.graph.create_node("get_attr", f"{joined(self.prefix, node.path)}.{name}", name=names.identifier(name))
+        table = writer.graph.create_node(
+            "get_attr", f"{joined(self.prefix, node.path)}.{name}", name=names.identifier(name)
+        )
         count = 1 if op.names else op.count
         pieces.append(Piece(writer.method("expand", table, batch, -1, -1), "tokens", 0, count, count))
     return Rope(feature, pieces)
@@ -76,7 +81,9 @@ def _sections(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope
     piece = inputs[0].single or self.writer.token_piece(inputs[0])
     section = slice(node.op.start, node.op.stop)
     where = (Ellipsis, section) if piece.form == "tokens" else (slice(None), section)
-    out = self.writer.function(operator.getitem, piece.node, where, name=f"{piece.node.name.rstrip('_0123456789')}_part")
+    out = self.writer.function(
+        operator.getitem, piece.node, where, name=f"{piece.node.name.rstrip('_0123456789')}_part"
+    )
     return Rope(feature, [retensored(piece, out)])
 
 
@@ -91,7 +98,12 @@ def _combine(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]
     else:
         out = nodes[0]
         for other in nodes[1:]:
-            out = writer.function(operator.mul if how == "multiply" else operator.add, out, other, name="sum" if how != "multiply" else "product")
+            out = writer.function(
+                operator.mul if how == "multiply" else operator.add,
+                out,
+                other,
+                name="sum" if how != "multiply" else "product",
+            )
         if how == "mean":
             out = writer.function(operator.truediv, out, len(nodes), name="mean")
     piece = Piece(out, first.form, 0, feature.num_tokens, feature.num_tokens, feature.grid, first.opened, first.inner)
@@ -121,7 +133,16 @@ def _close(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) 
     self.writer.inside += 1
     piece = rope.single or self.writer.token_piece(rope)
     self.writer.inside -= 1
-    closed = Piece(piece.node, piece.form, 0, feature.num_tokens, feature.num_tokens, feature.grid, node.op.opened, rope.feature.grid)
+    closed = Piece(
+        piece.node,
+        piece.form,
+        0,
+        feature.num_tokens,
+        feature.num_tokens,
+        feature.grid,
+        node.op.opened,
+        rope.feature.grid,
+    )
     if node.op.opened.padding != (0, 0):
         closed = self.writer.closed(closed)
     return Rope(feature, [closed])
@@ -147,7 +168,13 @@ def _unfold(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope])
     assert isinstance(op, Unfold) and feature.grid is not None
     single = inputs[0].single
     tiles = op.step == op.kernel and op.margin == (0, 0)
-    if tiles and single is not None and single.opened is not None and single.inner == op.kernel and single.opened.shift == (0, 0):
+    if (
+        tiles
+        and single is not None
+        and single.opened is not None
+        and single.inner == op.kernel
+        and single.opened.shift == (0, 0)
+    ):
         node_ = single.node if single.form == "map" else writer.method("transpose", single.node, 1, 2)
         flat = writer.method("unflatten", writer.method("flatten", node_, 1), 0, (-1, feature.num_tokens))
         return self.result(op, feature, flat, "tokens")
@@ -173,7 +200,8 @@ def _slid(writer: Writer, length: Any, kernel: int, stride: int, padding: int) -
 
 SPECIAL: dict[type, Any] = {
     Scale: _scale, DropPath: _drop_path, LearnedTokens: _tokens, Take: _take, Put: _put, Join: _join,
-    Sections: _sections, Combine: _combine, OpenWindows: _open, CloseWindows: _close, Learned: _learned, Unfold: _unfold,
+    Sections: _sections, Combine: _combine, OpenWindows: _open, CloseWindows: _close, Learned: _learned,
+    Unfold: _unfold,
 }  # fmt: skip
 WITHOUT_MODULE = frozenset({Scale, Take, Put, Join, Sections, Combine, OpenWindows, CloseWindows, LearnedTokens})
 """Primitives for which no layer is built; learned tokens are parameters of their own."""

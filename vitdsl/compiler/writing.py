@@ -181,7 +181,9 @@ class FrameWriter:
         for name, value in step.appends.items():
             self.ropes[value] = Rope(self.frame.features[value], appended[name])
 
-    def _in_place(self, frame: Frame, path: str, state: dict[str, Rope]) -> tuple[dict[str, Rope], dict[str, list[Piece]]]:
+    def _in_place(
+        self, frame: Frame, path: str, state: dict[str, Rope]
+    ) -> tuple[dict[str, Rope], dict[str, list[Piece]]]:
         inner = FrameWriter(self.writer, frame, self.written, path, self.memo)
         inner.image = self.image
         inner.ropes = {value: state[name] for name, value in frame.inputs.items()}
@@ -189,7 +191,9 @@ class FrameWriter:
         appended = {n: [p for v in values for p in inner.ropes[v].pieces] for n, values in frame.appends.items()}
         return {name: inner.ropes[value] for name, value in frame.outputs.items()}, appended
 
-    def _called(self, frame: Frame, path: str, state: dict[str, Rope]) -> tuple[dict[str, Rope], dict[str, list[Piece]]]:
+    def _called(
+        self, frame: Frame, path: str, state: dict[str, Rope]
+    ) -> tuple[dict[str, Rope], dict[str, list[Piece]]]:
         entering = {name: state[name].single or self.writer.token_piece(state[name]) for name in frame.inputs}
         key = (id(frame), bool(self.writer.inside), tuple((name, piece.shape) for name, piece in entering.items()))
         if key not in self.memo:

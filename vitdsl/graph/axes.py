@@ -50,7 +50,8 @@ def _bank(frame: Frame, node: Node, keys: Feature) -> str:
     root = node.path.rpartition(".")[0]
     made = [
         step.op.type for step in frame.steps
-        if isinstance(step, Node) and step.path.startswith((f"{root}.bank", f"{root}.projection.k")) and step.cost.params
+        if isinstance(step, Node) and step.cost.params
+        and step.path.startswith((f"{root}.bank", f"{root}.projection.k"))
     ]  # fmt: skip
     how = f" by {' and '.join(dict.fromkeys(made))}" if made else ""
     return f"{keys.num_tokens} tokens{how}"

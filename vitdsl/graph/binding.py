@@ -48,7 +48,11 @@ def read_item(scope: Scope, raw: Any) -> Item:
 def of_form(form: Part, role: str, fault: ShapeError) -> None:
     """Gives a fault inside what a form expands into a place that is written: the form's field, or the form."""
     trail = fault.trail
-    while trail and trail[-1] not in form.model_fields_set - {"type"} and (isinstance(trail[-1], int) or trail[-1] in ROLE_KEYS):
+    while (
+        trail
+        and trail[-1] not in form.model_fields_set - {"type"}
+        and (isinstance(trail[-1], int) or trail[-1] in ROLE_KEYS)
+    ):
         trail.pop()
     inside = trail[-1] if trail else None
     fault.trail = [*(trail if inside in form.model_fields_set - {"type"} else []), *([role] if role else [])]
@@ -75,6 +79,7 @@ def read_body(scope: Scope, raw: Any) -> Body:
 
 
 def expansion_of(form: Any, given: Any) -> dict[str, Any]:
+    """The item that a form expands into, with the wiring that was given over it."""
     try:
         return {**form.expand(), **given}
     except Refusal as error:
@@ -122,6 +127,7 @@ def _nested(value: Any, env: Any, at: tuple[str, ...]) -> Any:
 
 
 def bound_wiring(scope: Scope, item: Item, env: Any) -> Wiring:
+    """The wiring, late values put in."""
     if not item.late_wiring:
         return item.wiring
     try:

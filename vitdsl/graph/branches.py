@@ -20,7 +20,14 @@ from vitdsl.spec import Body, Item, Residual, Wiring
 
 
 def branch(
-    scope: Scope, item: Item, part: Any, wiring: Wiring, residual: Residual | None, target: Target, source: Value, path: str
+    scope: Scope,
+    item: Item,
+    part: Any,
+    wiring: Wiring,
+    residual: Residual | None,
+    target: Target,
+    source: Value,
+    path: str,
 ) -> Value:
     """shortcut(t) + output · drop_path(layer_scale · post(op(pre(input · s)))), then `after`."""
     inside = scope.child(None, source, path)
@@ -39,7 +46,9 @@ def branch(
         inside.opened, inside.times = scope.opened, scope.times
         y = inside.add(CloseWindows(opened=opened), (y,), None)
         if residual is not None and isinstance(residual.shortcut, str):
-            closed = {name: inside.add(CloseWindows(opened=opened), (value,), None) for name, value in inside.exposed.items()}
+            closed = {
+                name: inside.add(CloseWindows(opened=opened), (value,), None) for name, value in inside.exposed.items()
+            }
             inside.exposed = closed
     y = _wired(inside, wiring.post, y, "post", "norm")
     if wiring.layer_scale is not None:
@@ -91,7 +100,13 @@ def _scaled(inside: Scope, x: Value, residual: Residual | None) -> Value:
 
 
 def _banked(
-    scope: Scope, inside: Scope, part: Any, wiring: Wiring, residual: Residual | None, target: Target, source: Value,
+    scope: Scope,
+    inside: Scope,
+    part: Any,
+    wiring: Wiring,
+    residual: Residual | None,
+    target: Target,
+    source: Value,
     role: str = "mixer",
 ) -> tuple[Value, Value | None]:
     """What enters the operator, and the bank of a mixer; `pre` acts on both with the same weights."""
@@ -177,7 +192,10 @@ def _opened(wiring: Wiring, x: Value) -> OpenWindows | None:
 
 def _fitting(size: tuple[int, int], grid: tuple[int, int]) -> str:
     """The hint where windows do not tile: the nearest ones that do, and padding."""
-    near = [min((k for k in range(1, g + 1) if g % k == 0), key=lambda k, s=s: (abs(k - s), k)) for s, g in zip(size, grid, strict=True)]
+    near = [
+        min((k for k in range(1, g + 1) if g % k == 0), key=lambda k, s=s: (abs(k - s), k))
+        for s, g in zip(size, grid, strict=True)
+    ]
     text = str(near[0]) if near[0] == near[1] else f"[{near[0]}, {near[1]}]"
     return f"{text} would do, or `fit: pad`, which fills the last windows up"
 

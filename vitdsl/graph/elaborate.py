@@ -47,7 +47,9 @@ def elaborate(model: Model, reader: SpecReader, size: tuple[int, int] | None = N
     Raises:
         ShapeError: with the written path in its trail.
     """
-    around = Surroundings(reader, model.classes, size or model.input.size, model.drop_path is not None, model.vars or {})
+    around = Surroundings(
+        reader, model.classes, size or model.input.size, model.drop_path is not None, model.vars or {}
+    )
     builder = Builder(lambda name: None)
     scope = Scope(around, builder, IMAGE, {})
     image = builder.value(Feature(model.input.channels, around.image))
@@ -183,6 +185,7 @@ def _run_head(root: Scope, model: Model) -> Graph:
         _heads.keep(key, frame, frame)
     outputs = [name.removeprefix(OUTPUT) for name in frame.outputs if name.startswith(OUTPUT)]
     evaluation = _weights(head, outputs)
+    _alike(head, {name: frame.features[frame.outputs[OUTPUT + name]] for name in evaluation})
     call(root, "head", [frame], False, "\0")
     bound = {name: builder.streams[OUTPUT + name].index for name in outputs}
     training = _training(builder, head, bound)
@@ -243,9 +246,26 @@ def _weights(head: Head, names: list[str]) -> dict[str, float]:
     if isinstance(head.merge, dict):
         unknown = [name for name in head.merge if name not in names]
         if unknown:
-            raise ShapeError(f"there is no output `{unknown[0]}`", did_you_mean(unknown[0], names), ("merge", Key(unknown[0])))
+            raise ShapeError(
+                f"there is no output `{unknown[0]}`", did_you_mean(unknown[0], names), ("merge", Key(unknown[0]))
+            )
+        if not head.merge:
+            raise ShapeError("`merge` must name an output, but names none", "", ("merge",))
         return {name: float(weight) for name, weight in head.merge.items()}
     return dict.fromkeys(names, 1.0 / len(names))
+
+
+def _alike(head: Head, merged: dict[str, Feature]) -> None:
+    """Refuses to merge outputs that differ."""
+    (first, x), *others = merged.items()
+    for name, other in others:
+        if (x.dim, x.grid, x.num_tokens) != (other.dim, other.grid, other.num_tokens):
+            raise ShapeError(
+                f"evaluation merges the outputs, which must be alike for that, but `{first}` is {x}"
+                f" and `{name}` is {other}",
+                f"`merge: {{{first}: 1}}` returns one of them",
+                ("merge",) if head.merge else ("outputs",) if head.outputs else ("pool",),
+            )  # fmt: skip
 
 
 def _training(builder: Builder, head: Head, outputs: dict[str, int]) -> dict[str, int] | None:
@@ -261,5 +281,3 @@ def _training(builder: Builder, head: Head, outputs: dict[str, int]) -> dict[str
             raise ShapeError(f"there is no output or stream `{name}`", hint, ("training", index))
         found[name] = outputs[name] if name in outputs else builder.read(name).index
     return found
-
-

@@ -46,12 +46,16 @@ def _enter(scope: Scope, stage: Stage, stream: str, current: str) -> None:
     value = _source(scope, stage, stream, current)
     if stage.tokenizer is not None:
         if value is None:
-            raise ShapeError("a `tokenizer` needs something to tokenize, but `from: none` has nothing", "", ("tokenizer",))
+            raise ShapeError(
+                "a `tokenizer` needs something to tokenize, but `from: none` has nothing", "", ("tokenizer",)
+            )
         value = _tokenized(scope, stage, value)
     if stage.tokens is not None:
         value = _with_tokens(scope, stage.tokens, value)
     if value is None:
-        raise ShapeError("`from: none` needs `tokens`: nothing else comes in", "`tokens: {count: …, dim: …}`", ("from",))
+        raise ShapeError(
+            "`from: none` needs `tokens`: nothing else comes in", "`tokens: {count: …, dim: …}`", ("from",)
+        )
     if stage.position is not None:
         value = _positioned(scope, stage.position, value)
     scope.builder.write(stream, value)
@@ -72,7 +76,8 @@ def _tokenized(scope: Scope, stage: Stage, value: Value) -> Value:
     if tokens and stage.carry is None:
         names = ", ".join(tokens)
         raise ShapeError(
-            f"extra tokens ({names}) come into this stage, and its tokenizer makes new tokens: `carry` must say what becomes of them",
+            f"extra tokens ({names}) come into this stage, and its tokenizer makes new tokens:"
+            " `carry` must say what becomes of them",
             "`carry: [{linear: {dim: …}}]` brings them along, `carry: []` keeps them, `carry: none` drops them",
             (Key("tokenizer"),),
         )

@@ -93,7 +93,9 @@ def _drops(scope: Scope, item: Any) -> bool:
     if isinstance(residual, Late):
         residual = value_of(residual, scope.env)
     drop = item.wiring.drop_path
-    return bool(residual) and not (isinstance(drop, Drop) and (drop.off or drop.rate is not None or drop.at is not None))
+    return bool(residual) and not (
+        isinstance(drop, Drop) and (drop.off or drop.rate is not None or drop.at is not None)
+    )
 
 
 def run_item(scope: Scope, item: Any, index: str) -> None:

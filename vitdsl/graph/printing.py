@@ -17,7 +17,9 @@ def text(graph: Graph) -> str:
     lines = [f"image {graph.frame.features[0]}"]
     for step in graph.frame.steps:
         lines += _step(graph.frame, step, "")
-    outputs = ", ".join(f"{name}·{weight:g} {graph.frame.features[graph.outputs[name]]}" for name, weight in graph.evaluation.items())
+    outputs = ", ".join(
+        f"{name}·{weight:g} {graph.frame.features[graph.outputs[name]]}" for name, weight in graph.evaluation.items()
+    )
     cost = graph.frame.cost
     lines += [f"evaluation {outputs}"]
     if graph.training is not None:
@@ -28,7 +30,9 @@ def text(graph: Graph) -> str:
 def _step(frame: Frame, step: Node | Call, indent: str) -> list[str]:
     if isinstance(step, Node):
         inputs = ", ".join(str(frame.features[number]) for number in step.inputs)
-        cost = "".join(f"  {name} {value:,}" for name, value in (("params", step.cost.params), ("macs", step.cost.macs)) if value)
+        cost = "".join(
+            f"  {name} {value:,}" for name, value in (("params", step.cost.params), ("macs", step.cost.macs)) if value
+        )
         times = f"  x{step.times} windows" if step.times > 1 else ""
         name = step.path or step.op.type
         kind = "" if name.rsplit(".", 1)[-1] == step.op.type else f" {step.op.type}"
@@ -100,7 +104,9 @@ def _body(reader: SpecReader, body: Any, written: list[Any], module: str) -> Ite
             yield from _item(reader, item, here, module, str(index), len(body.items) == 1)
 
 
-def _item(reader: SpecReader, item: Item, written: list[Any], module: str, index: str, alone: bool) -> Iterator[tuple[str, str]]:
+def _item(
+    reader: SpecReader, item: Item, written: list[Any], module: str, index: str, alone: bool
+) -> Iterator[tuple[str, str]]:
     segment = "" if alone and item.role == "use" and not item.given else item.wiring.name or index
     module = joined(module, segment)
     if item.wiring.repeat is not None:

@@ -34,7 +34,8 @@ class Flow(NamedTuple):
 def unreached(graph: Graph) -> tuple[str, ...]:
     """Module paths of the nodes with parameters that no returned output reads, in order of execution."""
     live: dict[int, Segments] = {}
-    for number in (*graph.outputs.values(), *(graph.training or {}).values()):
+    returned = [graph.outputs[name] for name in graph.evaluation]
+    for number in (*returned, *(graph.training or {}).values()):
         live[number] = segments(graph.frame.features[number])
     read: set[str] = set()
     dead: dict[str, None] = {}
@@ -44,9 +45,14 @@ def unreached(graph: Graph) -> tuple[str, ...]:
 
 
 def _frame(
-    frame: Frame, live: dict[int, Segments], prefix: str, read: set[str], dead: dict[str, None], memo: dict[object, object]
+    frame: Frame,
+    live: dict[int, Segments],
+    prefix: str,
+    read: set[str],
+    dead: dict[str, None],
+    memo: dict[object, object],
 ) -> None:
-    """Goes backwards through a frame; fills `live`, and sorts its paths into those that are read and those that are not."""
+    """Goes backwards through a frame; fills `live`, and sorts its paths into read ones and others."""
     for step in reversed(frame.steps):
         if isinstance(step, Call):
             _call(frame, step, live, prefix, read, dead, memo)
@@ -64,7 +70,13 @@ def _frame(
 
 
 def _call(
-    frame: Frame, step: Call, live: dict[int, Segments], prefix: str, read: set[str], dead: dict[str, None], memo: dict[object, object]
+    frame: Frame,
+    step: Call,
+    live: dict[int, Segments],
+    prefix: str,
+    read: set[str],
+    dead: dict[str, None],
+    memo: dict[object, object],
 ) -> None:
     """Goes backwards through the repetitions of a call."""
     state = {name: live.get(number, NOTHING) for name, number in step.gives.items()}
@@ -103,7 +115,11 @@ def _wanted(frame: Frame, node: Node, out: Segments) -> list[Segments]:
         return [part & out if x.num_tokens > 1 or part == out else part for part, x in zip(whole, inputs, strict=True)]
     if op.type in BY_QUERY:
         return [whole[0] & out, *whole[1:]]
-    if op.mixes or op.type in BY_STATISTICS or frame.features[node.output].tokens != (inputs[0].tokens if inputs else ()):
+    if (
+        op.mixes
+        or op.type in BY_STATISTICS
+        or frame.features[node.output].tokens != (inputs[0].tokens if inputs else ())
+    ):
         return whole
     return [whole[0] & out, *whole[1:]] if inputs else []
 

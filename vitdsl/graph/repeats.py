@@ -95,6 +95,22 @@ def call(scope: Scope, path: str, frames: list[Frame], numbered: bool, current: 
             given[name] = frame.features[number]
         for name, numbers in frame.appends.items():
             appended.setdefault(name, []).extend([frame.features[number] for number in numbers] * times)
+    _append(scope, path, frames, runs, numbered, current, reads, given, appended)
+
+
+def _append(
+    scope: Scope,
+    path: str,
+    frames: list[Frame],
+    runs: list[tuple[Frame, int]],
+    numbered: bool,
+    current: str,
+    reads: dict[str, int],
+    given: dict[str, Feature],
+    appended: dict[str, list[Feature]],
+) -> None:
+    """Appends the call, once it is known what it reads, gives and appends."""
+    builder = scope.builder
     gives = {name: builder.value(feature) for name, feature in given.items()}
     joined_tokens = {
         name: builder.value(Feature(features[0].dim, count=sum(f.num_tokens for f in features)))

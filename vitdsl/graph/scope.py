@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from types import ModuleType
@@ -44,7 +45,9 @@ class Surroundings:
 
     __slots__ = ("classes", "drops", "env", "image", "key", "reader")
 
-    def __init__(self, reader: SpecReader, classes: int, image: tuple[int, int], drops: bool, env: Mapping[str, Any]) -> None:
+    def __init__(
+        self, reader: SpecReader, classes: int, image: tuple[int, int], drops: bool, env: Mapping[str, Any]
+    ) -> None:
         self.reader, self.classes, self.image, self.drops, self.env = reader, classes, image, drops, env
         self.key = (reader.key, classes, image, drops, content(env))
 
@@ -306,7 +309,7 @@ class Scope:
         if len(dims) == 1:
             return [x]
         cuts = [sum(dims[:i]) for i in range(len(dims) + 1)]
-        return [self.add(Sections(start=a, stop=b), (x,), None) for a, b in zip(cuts, cuts[1:], strict=False)]
+        return [self.add(Sections(start=a, stop=b), (x,), None) for a, b in itertools.pairwise(cuts)]
 
     def window_mask(self) -> Value | None:
         """The mask of the window that encloses what is written now, or nothing where all of it may be seen."""
@@ -353,7 +356,9 @@ def part_of(x: Feature, part: str | int) -> tuple[int, int, Feature]:
     if part in x.tokens:
         index = x.tokens.index(part)
         return index, index + 1, Feature(x.dim, None, (part,))
-    raise ShapeError(f"there is no stream or part `{part}` here; the feature is {x}", did_you_mean(part, (*x.tokens, *PLACES)))
+    raise ShapeError(
+        f"there is no stream or part `{part}` here; the feature is {x}", did_you_mean(part, (*x.tokens, *PLACES))
+    )
 
 
 def _with_part(x: Feature, part: str | int, old: Feature, new: Feature) -> Feature:
@@ -361,7 +366,8 @@ def _with_part(x: Feature, part: str | int, old: Feature, new: Feature) -> Featu
     if new.dim != x.dim:
         raise ShapeError(
             f"a part of a feature keeps its width: {x} has {x.dim} channels, its part `{part}` would have {new.dim}",
-            "`carry` brings extra tokens along where a stage widens the grid, or let the item act on all of the feature",
+            "`carry` brings extra tokens along where a stage widens the grid,"
+            " or let the item act on all of the feature",
         )
     if part == "grid" and new.grid is not None and not new.tokens:
         return Feature(x.dim, new.grid, x.tokens)

@@ -32,7 +32,9 @@ class Target:
             raise
         streams = {stream for stream, _ in found}
         if len(streams) > 1:
-            raise ShapeError("a list in `at` or `from` must name parts of one feature", "`keys` of a mixer may list several")
+            raise ShapeError(
+                "a list in `at` or `from` must name parts of one feature", "`keys` of a mixer may list several"
+            )
         self.stream = found[0][0]
         self.parts = [part for _, part in found]
         self.whole = self.parts == ["all"]
@@ -77,7 +79,9 @@ class Target:
                 piece = scope.add(Take(start=start, stop=stop, feature=feature.with_dim(y.feature.dim)), (y,), None)
                 whole, start = scope.put(whole, part, piece), stop
             if start != y.feature.num_tokens:
-                raise ShapeError(f"what goes back to {self.parts} must have as many tokens ({start}), but is {y.feature}")
+                raise ShapeError(
+                    f"what goes back to {self.parts} must have as many tokens ({start}), but is {y.feature}"
+                )
         if self.stream is None:
             scope.flow = whole
         else:
@@ -108,7 +112,9 @@ def locate(scope: Scope, place: Any) -> tuple[str | None, Any]:
         return (None if stream == scope.current else stream), int(part) if part.isdigit() else part
     feature = scope.flow.feature
     known = (*feature.tokens, *PLACES, *(name for name in scope.builder.streams if name and name[0] != "@"))
-    raise ShapeError(f"there is no stream or part `{place}` here; the feature is {feature}", did_you_mean(str(place), known))
+    raise ShapeError(
+        f"there is no stream or part `{place}` here; the feature is {feature}", did_you_mean(str(place), known)
+    )
 
 
 def guard(scope: Scope, stream: str, at: tuple[str, ...] = ("at",)) -> None:
@@ -125,7 +131,10 @@ def write_stream(scope: Scope, name: str, value: Value) -> None:
     """Keeps a value as a stream, or appends it to one."""
     if name.endswith("[]"):
         if value.feature.grid is not None:
-            message, hint = f"`{name}` appends tokens, but the feature is {value.feature}", "pool it first, or take a token"
+            message, hint = (
+                f"`{name}` appends tokens, but the feature is {value.feature}",
+                "pool it first, or take a token",
+            )
             raise ShapeError(message, hint, ("write",))
         if scope.opened is not None:
             raise ShapeError(f"`{name}` appends a token of an image, but here is one of each window", "", ("write",))

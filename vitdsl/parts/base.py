@@ -34,15 +34,21 @@ class Value(Protocol):
     """A value of the graph under construction; `feature` says what it is."""
 
     @property
-    def feature(self) -> Feature: ...
+    def feature(self) -> Feature:
+        """Its width and tokens."""
+        ...
 
 
 class Reader(Protocol):
     """What validates the values of a file: given to pydantic as its context, so that parts need not know `spec`."""
 
-    def part(self, family: str, raw: object) -> Part | None: ...
+    def part(self, family: str, raw: object) -> Part | None:
+        """A part of a family, or nothing."""
+        ...
 
-    def body(self, raw: object, home: str) -> Any: ...
+    def body(self, raw: object, home: str) -> Any:
+        """A body, or nothing."""
+        ...
 
 
 class Scope(Protocol):
@@ -117,7 +123,7 @@ class PartField:
         return {"$ref": f"#/$defs/{self.family}"}
 
     def _read(self, value: object, info: core_schema.ValidationInfo[Any]) -> Part | None:
-        if value is None or isinstance(value, str) and value == NONE:
+        if value is None or (isinstance(value, str) and value == NONE):
             return None
         if not isinstance(value, (str, dict)) and isinstance(value, Part):
             return value
@@ -173,9 +179,9 @@ def _late_values_pass(cls: type[Fields], value: Any, handler: Any, info: Any) ->
     """Lets a late value stand in the place of any field's value."""
     if isinstance(value, (Late, Hole)):
         return value if isinstance(value, Late) else checked(value, handler)
-    if type(value) is not str and isinstance(value, list) and info.field_name not in cls.structured:
-        if any(isinstance(entry, Late) for entry in value):
-            return LateList(value)
+    plain = type(value) is not str and isinstance(value, list) and info.field_name not in cls.structured
+    if plain and any(isinstance(entry, Late) for entry in value):
+        return LateList(value)
     return handler(value)
 
 
@@ -257,7 +263,12 @@ class Fields(BaseModel):
             return cls.final.model_validate(raw, context=reader)
         if cls.final.twin is None:
             hook = field_validator("*", mode="wrap")(classmethod(_late_values_pass))  # type: ignore[arg-type]
-            members = {"_late_values_pass": hook, "open": property(_is_open), "__module__": cls.__module__, "__doc__": cls.__doc__}
+            members = {
+                "_late_values_pass": hook,
+                "open": property(_is_open),
+                "__module__": cls.__module__,
+                "__doc__": cls.__doc__,
+            }
             twin = type(cls.__name__, (cls.final,), members)
             twin.final = cls.final  # type: ignore[attr-defined]
             cls.final.twin = twin
@@ -273,7 +284,7 @@ class Fields(BaseModel):
 
     @property
     def written(self) -> dict[str, Any]:
-        """The fields that were given, as validated, in the order of the class; a part or body that is nothing is `none`."""
+        """The fields that were given, as validated, in the order of the class; no part and no body is `none`."""
         given, parts = self.model_fields_set, self.structured
         return {n: NONE if v is None and n in parts else v for n, v in self.__dict__.items() if n in given}
 
@@ -305,7 +316,11 @@ def _is_open(fields: Fields) -> bool:
         kind = value.__class__
         if kind in KNOWN:
             continue
-        if kind is Late or kind is LateList or (isinstance(value, Fields) and not isinstance(value, Part) and value.open):
+        if (
+            kind is Late
+            or kind is LateList
+            or (isinstance(value, Fields) and not isinstance(value, Part) and value.open)
+        ):
             return True
     return False
 
@@ -416,7 +431,7 @@ class Primitive(Part):
         return []
 
     def emit(self, scope: Scope, x: Value, path: str) -> Value:
-        """One node; then the part's own norm and activation, where it has them; extra tokens pass a grid operator by."""
+        """One node, then the part's own norm and activation; extra tokens pass a grid operator by."""
         if self.on_grid and x.feature.tokens and x.feature.grid is not None:
             return scope.put(x, "grid", self.emit(scope, scope.take(x, "grid"), path))
         return self.follow(scope, scope.add(self, (x,), path), path)

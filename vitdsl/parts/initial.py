@@ -18,8 +18,13 @@ class Init(Fields):
     √(2 / fan out), as ConvNets have them. `constant` fills with `value`. A bias is zero, but under `torch`.
     """
 
-    names: ClassVar[tuple[str, ...]] = ("zeros", "ones", "constant", "trunc_normal", "normal", "uniform", "fan_in", "fan_out", "xavier_uniform", "torch")  # fmt: skip
-    type: Literal["zeros", "ones", "constant", "trunc_normal", "normal", "uniform", "fan_in", "fan_out", "xavier_uniform", "torch"]
+    names: ClassVar[tuple[str, ...]] = (
+        "zeros", "ones", "constant", "trunc_normal", "normal", "uniform", "fan_in", "fan_out",
+        "xavier_uniform", "torch",
+    )  # fmt: skip
+    type: Literal[
+        "zeros", "ones", "constant", "trunc_normal", "normal", "uniform", "fan_in", "fan_out", "xavier_uniform", "torch"
+    ]
     std: float = 0.02
     value: float = 0.0
 

@@ -49,7 +49,7 @@ def part_class(name: str) -> type[Part] | None:
 
 
 def _declared(module: ModuleType, name: str) -> type[Part]:
-    """The part that a file is named after: by its type, or, where one class has all types of a family, by its family."""
+    """The part that a file is named after: by its type, or by its family where one class has all types."""
     classes = [
         value for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, Part) and value.__module__ == module.__name__

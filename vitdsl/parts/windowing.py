@@ -17,7 +17,12 @@ def default_padding(kernel: Pair) -> Pair:
 
 
 def slid(
-    x: Feature, kernel: Pair, stride: Pair, padding: Pair | Literal["same"], dilation: Pair = (1, 1), what: str = "kernel"
+    x: Feature,
+    kernel: Pair,
+    stride: Pair,
+    padding: Pair | Literal["same"],
+    dilation: Pair = (1, 1),
+    what: str = "kernel",
 ) -> Pair:
     """The grid that a sliding window leaves.
 

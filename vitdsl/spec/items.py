@@ -35,7 +35,8 @@ class Item:
     """
 
     __slots__ = (
-        "args", "body", "branches", "given", "inner", "late_wiring", "lates", "natural", "number", "part", "role", "use",
+        "args", "body", "branches", "given", "inner", "late_wiring", "lates", "natural", "number", "part", "role",
+        "use",
         "wiring",
     )  # fmt: skip
 
@@ -75,16 +76,20 @@ class Body:
 
 
 def has_late(given: Mapping[str, Any]) -> bool:
+    """Whether wiring, as written, has late values of its own."""
     for key, value in given.items():
         if isinstance(value, (Late, LateList)) or (isinstance(value, list) and any(isinstance(v, Late) for v in value)):
             return True
-        if key in NESTED and isinstance(value, dict):
-            if any(
+        if (
+            key in NESTED
+            and isinstance(value, dict)
+            and any(
                 isinstance(value.get(k), Late)
                 or (isinstance(value.get(k), list) and any(isinstance(v, Late) for v in value[k]))
                 for k in NESTED[key]
-            ):
-                return True
+            )
+        ):
+            return True
     return False
 
 

@@ -124,7 +124,11 @@ def _outputs(value: Any, reader: Any) -> Any:
     faults: list[Any] = []
     made: dict[str, Body] = {}
     for name, raw in value.items():
-        collect(faults, (name,), lambda name=name, raw=raw: made.update({name: reader.body(raw, "item")}))
+        collect(
+            faults,
+            (name,),
+            lambda name=name, raw=raw: made.update({name: reader.body([] if raw in (None, NONE) else raw, "item")}),
+        )
     if faults:
         raise Refusal(faults)
     return made

@@ -50,6 +50,11 @@ def forget() -> None:
 NO_WIRING = Wiring.model_validate({})
 
 
+def _or_empty(raw: Any) -> Any:
+    """A body that is nothing holds no items."""
+    return [] if raw is None or (isinstance(raw, str) and raw == NONE) else raw
+
+
 class SpecReader:
     """Validates values with the defaults and defines of one file; what was read once is not read again.
 
@@ -157,12 +162,12 @@ class SpecReader:
             if faults:
                 raise Refusal(faults)
             return Body(tuple(items), home, False, True, (key, home))
-        if home != "item" and not (isinstance(raw, str) and class_of(home, raw) is None and is_role(raw)):
-            if not isinstance(raw, dict) or "type" in raw:
-                item = Item(home, {})
-                item.part, item.wiring = self.part(home, raw), NO_WIRING
-                item.lates = frozenset(dependent(raw))
-                return Body((item,), home, True, False, (key, home))
+        operator = isinstance(raw, str) and class_of(home, raw) is None and is_role(raw)
+        if home != "item" and not operator and (not isinstance(raw, dict) or "type" in raw):
+            item = Item(home, {})
+            item.part, item.wiring = self.part(home, raw), NO_WIRING
+            item.lates = frozenset(dependent(raw))
+            return Body((item,), home, True, False, (key, home))
         return Body((self.item(raw, home),), home, False, False, (key, home))
 
     def item(self, raw: Any, home: str = "item") -> Any:
@@ -227,14 +232,14 @@ class SpecReader:
     def _fill(self, item: Item, raw: Any) -> None:
         """What the role holds."""
         if item.role == "body":
-            item.body = self.body([] if raw is None else raw, "item")
+            item.body = self.body(_or_empty(raw), "item")
         elif item.role == "parallel":
             if not isinstance(raw, (list, tuple)):
                 refuse(f"`parallel` is a list of bodies, but this is {describe(raw)}")
             faults: list[Any] = []
             branches: list[Body] = []
             for index, entry in enumerate(raw):
-                collect(faults, (index,), lambda entry=entry: branches.append(self.body(entry, "item")))
+                collect(faults, (index,), lambda entry=entry: branches.append(self.body(_or_empty(entry), "item")))
             if faults:
                 raise Refusal(faults)
             item.branches = tuple(branches)
@@ -242,7 +247,7 @@ class SpecReader:
             item.part = self.part(item.role, raw)
             if item.part is None and item.role not in ("norm", "activation"):
                 refuse(f"`{item.role}` cannot be none")
-            item.natural = isinstance(item.part, Part) and item.part.residual or item.role in ("mixer", "mlp")
+            item.natural = (isinstance(item.part, Part) and item.part.residual) or item.role in ("mixer", "mlp")
 
     def _wire(self, item: Item) -> None:
         item.wiring = self.wiring(item.given, item.natural)
@@ -260,7 +265,7 @@ class SpecReader:
         if natural:
             plain = given.get("residual") is False
             for key, value in self.usual.items():
-                if key == "residual" and given.get(key) is True or key not in given:
+                if (key == "residual" and given.get(key) is True) or key not in given:
                     full[key] = value
                 elif key == "residual" and isinstance(value, dict) and isinstance(given[key], dict):
                     full[key] = merge(value, given[key])
@@ -315,7 +320,7 @@ class SpecReader:
             refuse(f"`{name}` has no body", at=("use",))  # `declared` says what is wrong with it
         self.opened.append(name)
         try:
-            return self.body(define["body"], "item")
+            return self.body(_or_empty(define["body"]), "item")
         finally:
             self.opened.pop()
 

@@ -39,7 +39,7 @@ class Windows(Fields):
 
 
 class Residual(Fields):
-    """The residual form of an item: what scales the branch's input and output, the shortcut, and what follows the sum."""
+    """The residual form of an item: scales of the branch's input and output, the shortcut, what follows the sum."""
 
     input: float = 1.0
     output: float = 1.0
@@ -119,4 +119,4 @@ class Wiring(Fields):
 WIRING = tuple(info.alias or name for name, info in Wiring.model_fields.items())
 DEFAULT_WIRING = ("pre", "post", "residual", "layer_scale", "drop_path")
 NESTED = {"windows": ("size", "shift"), "residual": ("input", "output"), "drop_path": ("rate", "rates", "at")}
-"""Keys below wiring keys that are values of the item itself; everything else below is a body with late values of its own."""
+"""Keys below wiring keys that are values of the item itself; what else is below is a body."""

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from vitdsl.parts.forms.mixer import MixerForm
 
+
 class Class(MixerForm):
     """The class token alone asks; everything answers.
 

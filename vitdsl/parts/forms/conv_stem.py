@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 from vitdsl.parts.base import Activation, Form, Norm
 from vitdsl.parts.fields import Positive, refuse
 
+
 class ConvStem(Form):
     """Convolutions, each with norm and activation; the last may be plain (with bias), or have its norm alone.
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from vitdsl.parts.base import FieldsOr
 from vitdsl.parts.forms.mixer import Keys, MixerForm
 
+
 class Cross(MixerForm):
     """A mixer whose bank another stream fills.
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from vitdsl.parts.forms.mixer import MixerForm
 
+
 class Depthwise(MixerForm):
     """A mixer whose dynamic kernel is depth-wise: the query times the mean of the selected keys, without values.
 

@@ -33,7 +33,13 @@ class Global(MixerFields):
         made = project(scope, self, sizes, x, bank, path, wanted)
         if self.kernel == "depthwise":
             mixed = self._modulate(scope, sizes, made, path)
-        elif self.maps.from_ or self.maps.before or self.maps.after or self.activation != "softmax" or self.normalize != "none":
+        elif (
+            self.maps.from_
+            or self.maps.before
+            or self.maps.after
+            or self.activation != "softmax"
+            or self.normalize != "none"
+        ):
             mixed = self._by_maps(scope, sizes, made, x, path)
         else:
             mixed = self._attend(scope, sizes, made, path)
@@ -82,9 +88,7 @@ class Global(MixerFields):
         op = Modulate(heads=sizes[0], extras=tuple(extras))
         return scope.add(op, (made["q"], made["k"], *extras.values()), f"{path}.modulate")
 
-    def _by_maps(
-        self, scope: Scope, sizes: tuple[int, int, int], made: dict[str, Value], x: Value, path: str
-    ) -> Value:
+    def _by_maps(self, scope: Scope, sizes: tuple[int, int, int], made: dict[str, Value], x: Value, path: str) -> Value:
         if self.maps.from_:
             maps = self._kept(scope, self.maps.from_, sizes[0])
             queries = x.feature

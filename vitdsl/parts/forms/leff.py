@@ -6,8 +6,9 @@ from typing import Any, ClassVar, Literal
 
 from vitdsl.expressions import parse as late
 from vitdsl.parts.base import Form, Part
-from vitdsl.parts.forms.mlp import MlpFields, Norms
 from vitdsl.parts.fields import Size
+from vitdsl.parts.forms.mlp import MlpFields, Norms
+
 
 class Leff(MlpFields, Form):
     """An mlp with a depthwise convolution between its linear maps.

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 from vitdsl.parts.fields import Positive
 from vitdsl.parts.forms.mixer import MixerForm
 
+
 class Lowrank(MixerForm):
     """A mixer whose keys and values are `rank` learned mixtures of the tokens; `share` mixes both alike.
 

@@ -8,6 +8,7 @@ from vitdsl.expressions import parse as late
 from vitdsl.parts.base import Form, Norm
 from vitdsl.parts.fields import Positive, Size
 
+
 class Merge(Form):
     """Neighbours become channels, are normed, and mapped to `dim` (default: twice the width that entered).
 

@@ -8,6 +8,7 @@ from vitdsl.parts.base import Form, Norm
 from vitdsl.parts.fields import Positive, Size
 from vitdsl.parts.initial import InitField
 
+
 class Patch(Form):
     """Non-overlapping patches, each a token: a convolution whose stride is its kernel.
 

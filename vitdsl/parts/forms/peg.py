@@ -9,6 +9,7 @@ from vitdsl.parts.base import Form
 from vitdsl.parts.fields import Size
 from vitdsl.parts.initial import InitField
 
+
 class Peg(Form):
     """A depthwise convolution, added: positions that the zero padding gives away.
 

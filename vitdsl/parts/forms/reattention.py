@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 from vitdsl.parts.base import Norm
 from vitdsl.parts.forms.mixer import MixerForm
 
+
 class Reattention(MixerForm):
     """A mixer whose maps are mixed over the heads after softmax, normed, and perhaps scaled.
 

@@ -11,6 +11,7 @@ from vitdsl.parts.base import Norm
 from vitdsl.parts.fields import Positive, Size
 from vitdsl.parts.forms.mixer import MixerForm
 
+
 class Refined(MixerForm):
     """A mixer whose maps are expanded over the heads, convolved, reduced and added, then normed and scaled.
 

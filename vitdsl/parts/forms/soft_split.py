@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 from vitdsl.parts.base import Form
 from vitdsl.parts.fields import Margin, Positive, Size
 
+
 class SoftSplit(Form):
     """Overlapping neighbourhoods as channels, and a linear map where `dim` is given.
 

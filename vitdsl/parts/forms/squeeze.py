@@ -8,6 +8,7 @@ from vitdsl.expressions import parse as late
 from vitdsl.parts.base import Activation, Form
 from vitdsl.parts.fields import Positive
 
+
 class Squeeze(Form):
     """Channels scaled by a gate that the mean of all tokens opens.
 
@@ -26,7 +27,13 @@ class Squeeze(Form):
     def expand(self) -> dict[str, Any]:
         """The identity times the gate."""
         hidden = late(f"$(max(1, dim // {self.reduction}))")
-        mlp = {"type": "mlp", "hidden": hidden, "bias": self.bias, "activation": self.activation or "relu", "norm": "none"}
+        mlp = {
+            "type": "mlp",
+            "hidden": hidden,
+            "bias": self.bias,
+            "activation": self.activation or "relu",
+            "norm": "none",
+        }
         gate = [
             {"pool": {"type": "mean", "over": "all"}},
             {"mlp": mlp, "residual": False},

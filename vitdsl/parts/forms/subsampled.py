@@ -8,6 +8,7 @@ from vitdsl.parts.base import Norm
 from vitdsl.parts.fields import Size
 from vitdsl.parts.forms.mixer import MixerForm
 
+
 class Subsampled(MixerForm):
     """A mixer whose bank is a strided convolution of the grid, and its norm; with stride 1 neither.
 

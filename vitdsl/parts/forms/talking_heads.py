@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 from vitdsl.parts.forms.mixer import MixerForm
 from vitdsl.parts.forms.reattention import plain_linear
 
+
 class TalkingHeads(MixerForm):
     """A mixer whose maps are mixed over the heads before and after softmax.
 

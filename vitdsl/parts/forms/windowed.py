@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 from vitdsl.parts.fields import Padding, Size
 from vitdsl.parts.forms.mixer import MixerForm
 
+
 class Windowed(MixerForm):
     """A mixer in windows, which may be shifted.
 

@@ -30,7 +30,7 @@ class Dropout(Primitive):
         return inputs[0]
 
     def build(self, *inputs: Feature) -> nn.Module:
-        """torch's own."""
+        """Torch's own."""
         from torch import nn
 
         return nn.Dropout(self.rate)

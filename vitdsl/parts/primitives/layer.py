@@ -36,7 +36,7 @@ class Layer(Primitive):
         return weights(2 * inputs[0].dim * self.affine)
 
     def build(self, *inputs: Feature) -> nn.Module:
-        """torch's own."""
+        """Torch's own."""
         from torch import nn
 
         return nn.LayerNorm(inputs[0].dim, self.eps, self.affine)

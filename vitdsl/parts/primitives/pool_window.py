@@ -54,7 +54,7 @@ class PoolWindow(Primitive):
         return default_padding(self.kernel) if self.padding is None else self.padding
 
     def build(self, *inputs: Feature) -> nn.Module:
-        """torch's own, or one that pads as TensorFlow does."""
+        """Torch's own, or one that pads as TensorFlow does."""
         from vitdsl.layers.pooling import pool_window
 
         return pool_window(self.reduce, self.kernel, self.step, self.margin)

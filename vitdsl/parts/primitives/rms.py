@@ -35,7 +35,7 @@ class Rms(Primitive):
         return weights(inputs[0].dim)
 
     def build(self, *inputs: Feature) -> nn.Module:
-        """torch's own."""
+        """Torch's own."""
         from torch import nn
 
         return nn.RMSNorm(inputs[0].dim, self.eps)

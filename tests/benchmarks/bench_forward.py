@@ -1,7 +1,7 @@
 """Forward passes of our modules beside timm's own models: the same weights, the same images, the same attention.
 
-Run with `python -m tests.benchmarks.bench_forward`; a ratio above 1 says that ours is faster. Pairs are interleaved, so that
-what else the machine does falls on both alike.
+Run with `python -m tests.benchmarks.bench_forward`; a ratio above 1 says that ours is faster. Pairs are interleaved, so
+that what else the machine does falls on both alike.
 """
 
 from __future__ import annotations
@@ -91,10 +91,8 @@ def main() -> None:
         for batch in options.batches:
             found = compare(theirs, ours, torch.randn(batch, 3, 224, 224), options.pairs)
             low, middle, high = found.quartiles
-            print(
-                f"{spec:<20} {batch:>5} {found.theirs:>9.2f} {found.ours:>9.2f} {middle:>9.3f}   {low:.3f} to {high:.3f}",
-                flush=True,
-            )
+            times = f"{found.theirs:>9.2f} {found.ours:>9.2f} {middle:>9.3f}   {low:.3f} to {high:.3f}"
+            print(f"{spec:<20} {batch:>5} {times}", flush=True)
             slow += [f"{spec} at batch {batch}"] if middle < LEAST else []
     if slow:
         raise SystemExit(f"slower than {LEAST} of timm's speed: {', '.join(slow)}")

@@ -75,6 +75,11 @@ class Attend(nn.Module):
         q, k, v = (split_heads(x_bnc, self.heads) for x_bnc in (q_bnc, k_bnc, v_bnc))
         rate = self.dropout if self.training else 0.0
         added = logit_bias(bias, mask, q)
+        if q.device.type == "cpu" and q.shape[-1] != v.shape[-1]:
+            # no fused kernel of the CPU takes values of another width, and what stands in for it is slower than this
+            maps_bhqk = (q * self.scale) @ k.transpose(2, 3)
+            weights_bhqk = torch.softmax(maps_bhqk if added is None else maps_bhqk + added, dim=-1)
+            return join_heads(F.dropout(weights_bhqk, rate) @ v)
         return join_heads(F.scaled_dot_product_attention(q, k, v, added, rate, scale=self.scale))
 
     def extra_repr(self) -> str:

@@ -4,6 +4,7 @@ Shapes: b batch, n tokens, c channels, h rows and w columns of a map.
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -24,8 +25,15 @@ class BatchNorm(_BatchNorm):
     def forward(self, input: Tensor) -> Tensor:
         """Normalize the last axis of (b, n, c) and (b, c), axis 1 of (b, c, h, w)."""
         if input.ndim == 3:
-            return super().forward(input.flatten(0, 1)).view(input.shape)
-        return super().forward(input)
+            return self._normalized(input.flatten(0, 1)).view(input.shape)
+        return self._normalized(input)
+
+    def _normalized(self, input: Tensor) -> Tensor:
+        mean, var = self.running_mean, self.running_var
+        if self.training or mean is None:
+            return super().forward(input)
+        self._check_input_dim(input)  # what follows is what torch's own forward comes to
+        return F.batch_norm(input, mean, var, self.weight, self.bias, False, 0.0, self.eps)
 
 
 class GroupNorm(nn.GroupNorm):

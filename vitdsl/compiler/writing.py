@@ -194,7 +194,7 @@ class FrameWriter:
     def _called(
         self, frame: Frame, path: str, state: dict[str, Rope]
     ) -> tuple[dict[str, Rope], dict[str, list[Piece]]]:
-        entering = {name: state[name].single or self.writer.token_piece(state[name]) for name in frame.inputs}
+        entering = {name: self._entering(state[name], frame, value) for name, value in frame.inputs.items()}
         key = (id(frame), bool(self.writer.inside), tuple((name, piece.shape) for name, piece in entering.items()))
         if key not in self.memo:
             self.memo[key] = write_frame(frame, entering, names.class_name(path), self.memo, self.writer.inside)
@@ -202,6 +202,14 @@ class FrameWriter:
         sizes = [length for grid in inner.sizes for length in self.writer.size(grid)]
         call = self.writer.module(path, *(piece.node for piece in entering.values()), *sizes, name=names.spoken(path))
         return self._unpacked(inner, call)
+
+    def _entering(self, rope: Rope, frame: Frame, value: int) -> Piece:
+        """What a repetition takes: the tensor there is, but for a map that nobody inside wants as one."""
+        single = rope.single
+        if single is None:
+            return self.writer.token_piece(rope)
+        plain = single.form == "map" and single.opened is None
+        return self.writer.token_piece(rope) if plain and _asked(frame, value) == {"tokens"} else single
 
     def _unpacked(self, inner: Written, call: fx.Node) -> tuple[dict[str, Rope], dict[str, list[Piece]]]:
         given = [*inner.outputs, *inner.appends]
@@ -247,6 +255,25 @@ def write_frame(frame: Frame, entering: dict[str, Piece], name: str, memo: Memo,
     code.output(tensors[0] if len(tensors) == 1 else tuple(tensors))
     written.sizes = list(writer.asked)
     return written
+
+
+def _asked(frame: Frame, value: int) -> set[str]:
+    """The layouts that a value is asked for, as it is or after operators that take any: `tokens` by mixers, `map`."""
+    reached, forms = {value}, set[str]()
+    for step in frame.steps:
+        if isinstance(step, Call):
+            first, read = step.frames[0], [name for name, number in step.reads.items() if number in reached]
+            forms = forms.union(*(_asked(first, first.inputs[name]) for name in read if name in first.inputs))
+            reached |= set(step.gives.values()) if read else set()
+        elif reached.intersection(step.inputs):
+            op = step.op
+            if op.layout == "map" or (isinstance(op, Gather) and step.inputs[0] in reached):
+                forms.add("map")
+            elif op.layout == "tokens" and op.mixes:
+                forms.add("tokens")
+            else:
+                reached.add(step.output)
+    return forms
 
 
 def _kept(op: Primitive, inputs: list[Rope]) -> Piece | None:

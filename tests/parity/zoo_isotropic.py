@@ -152,15 +152,15 @@ LIVE = {
     "deit_small": "deit_small_patch16_224",
     "deit_small_distilled": "deit_small_distilled_patch16_224",
     "deit3_small": "deit3_small_patch16_224",
-    "deit3_medium": "deit3_medium_patch16_224",
     "cait_xxs36": "cait_xxs36_224",
     "cait_xxs24_384": "cait_xxs24_384",
-    "cait_xs24_384": "cait_xs24_384",
-    "cait_s24": "cait_s24_224",
 }
 """timm's model of the same size."""
 
 LIVE_LARGE = {
+    "cait_s24": "cait_s24_224",
+    "cait_xs24_384": "cait_xs24_384",
+    "deit3_medium": "deit3_medium_patch16_224",
     "vit_base16": "vit_base_patch16_224",
     "vit_base32": "vit_base_patch32_224",
     "vit_base16_384": "vit_base_patch16_384",

@@ -30,7 +30,13 @@ define:
 stages:
   - tokenizer: [{conv: {dim: 32, kernel: 1, bias: false}}]
     body:
-      - mixer: {type: global, heads: 4, qkv_bias: false, key: none, value: none, projection: {k: [{use: one_head}], v: [{use: one_head}]}}
+      - mixer:
+          type: global
+          heads: 4
+          qkv_bias: false
+          key: none
+          value: none
+          projection: {k: [{use: one_head}], v: [{use: one_head}]}
         residual: false
 head: {layout: tokens, body: []}
 """

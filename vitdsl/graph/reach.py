@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from vitdsl.features import Feature
 from vitdsl.graph.frames import Call, Frame, Graph, Node, joined
-from vitdsl.graph.operators import Combine, Join, Put, Take
+from vitdsl.graph.operators import Combine, Join, LearnedTokens, Put, Take
 
 Segments = frozenset[str]
 REST = "*"
@@ -32,7 +32,10 @@ class Flow(NamedTuple):
 
 
 def unreached(graph: Graph) -> tuple[str, ...]:
-    """Module paths of the nodes with parameters that no returned output reads, in order of execution."""
+    """Module paths of the nodes with parameters that no returned output reads, in order of execution.
+
+    Of learned tokens some of which are read, the path of each other one.
+    """
     live: dict[int, Segments] = {}
     returned = [graph.outputs[name] for name in graph.evaluation]
     for number in (*returned, *(graph.training or {}).values()):
@@ -41,7 +44,8 @@ def unreached(graph: Graph) -> tuple[str, ...]:
     dead: dict[str, None] = {}
     _frame(graph.frame, live, "", read, dead, {})
     order = {path: place for place, (path, _, _) in enumerate(graph.frame.nodes())}
-    return tuple(sorted((path for path in dead if path not in read), key=lambda path: order.get(path, 0)))
+    place = {path: order.get(path, order.get(path.rpartition(".")[0], 0)) for path in dead if path not in read}
+    return tuple(sorted(place, key=place.__getitem__))
 
 
 def _frame(
@@ -60,6 +64,8 @@ def _frame(
         out = live.get(step.output, NOTHING)
         if step.cost.params or step.shared:
             path = joined(prefix, step.path)
+            if out and isinstance(step.op, LearnedTokens):
+                dead.update(dict.fromkeys(f"{path}.{name}" for name in step.op.names if name not in out))
             if out:
                 read.add(path)
             elif not step.shared:

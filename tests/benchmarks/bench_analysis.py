@@ -99,8 +99,8 @@ def main() -> None:
         warm = judged(name, settings[count : 2 * count] or settings)
         cold = judged(name, settings[: count // 4], forget)
         coldest = judged(name, settings[: count // 4], _forget_all)
-        beside = f"{created(TIMM[name]):16.1f}" if name in TIMM else f"{'-':>16}"
-        print(f"{name:12} {len(settings):10} {warm:9,.0f} {cold:17,.0f} {coldest:13,.0f} {beside}")
+        beside = f"{created(TIMM[name]):17.1f}" if name in TIMM else f"{'-':>17}"
+        print(f"{name:12} {len(settings):17} {warm:17,.0f} {cold:17,.0f} {coldest:17,.0f} {beside}")
 
 
 if __name__ == "__main__":

@@ -90,9 +90,8 @@ def main() -> None:
     count = parser.parse_args().count
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    print(
-        f"{'spec':12} {'candidates':>10} {'warm /s':>9} {'memos emptied /s':>17} {'files too /s':>13} {'timm on meta /s':>16}"
-    )
+    heads = ("candidates", "warm /s", "memos emptied /s", "files too /s", "timm on meta /s")
+    print(f"{'spec':12}", *(f"{head:>17}" for head in heads))
     for name in OVERRIDES:
         settings = list(overrides(name))
         judged(name, settings[:count])

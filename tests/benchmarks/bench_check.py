@@ -1,8 +1,8 @@
 """Cold start of `vitdsl check`, in times that of `python -c "import yaml, pydantic"`.
 
-Run with `python -m tests.benchmarks.bench_check`. Each is a process of its own; they are started in turn, and the ratio
-is that of the medians of their CPU times. Since pydantic loads most of itself when a name of it is first used, the line
-also shows what it takes with its base class; the limit is against the bare import.
+    python -m tests.benchmarks.bench_check [--pairs 15]
+
+Each is a process of its own; the two are started in turn, and the ratio is the median of the pairs'.
 """
 
 from __future__ import annotations

@@ -95,7 +95,8 @@ def test_an_error_has_its_place_whether_or_not_its_surroundings_were_seen() -> N
 
 def test_what_no_output_reaches_is_named() -> None:
     found = vitdsl.load("ceit_tiny").analyze().unreached
-    assert found[0] == "stages.0.block.11.1.0.mlp.fc1" and len(found) == 6
+    assert found[0] == "stages.0.block.11.1.0.mlp.fc1"
+    assert len(found) == 6
     assert vitdsl.load("deit_tiny").analyze().unreached == ()
     found = vitdsl.load("cvt13").analyze().unreached
     assert found == ("stages.2.block.9.0.mixer.projection.q", "stages.2.block.9.0.mixer.projection.q.norm")

@@ -262,8 +262,9 @@ def _asked(frame: Frame, value: int) -> set[str]:
     reached, forms = {value}, set[str]()
     for step in frame.steps:
         if isinstance(step, Call):
-            first, read = step.frames[0], [name for name, number in step.reads.items() if number in reached]
-            forms = forms.union(*(_asked(first, first.inputs[name]) for name in read if name in first.inputs))
+            read = [name for name, number in step.reads.items() if number in reached]
+            for first in step.frames[:1]:
+                forms = forms.union(*(_asked(first, first.inputs[name]) for name in read if name in first.inputs))
             reached |= set(step.gives.values()) if read else set()
         elif reached.intersection(step.inputs):
             op = step.op

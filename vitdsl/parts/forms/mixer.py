@@ -6,8 +6,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from vitdsl.parts.base import Fields, FieldsOr, Form, Items, Nested, NormBody, Part, PartField, Reads
-from vitdsl.parts.fields import Positive, Rate
+from vitdsl.parts.base import NONE, Fields, FieldsOr, Form, Items, Nested, NormBody, Part, PartField, Reads
+from vitdsl.parts.fields import Positive, Rate, refuse
 from vitdsl.parts.forms.attention import Out, Projection, Query, read_query
 from vitdsl.parts.initial import InitField
 
@@ -65,5 +65,17 @@ class MixerForm(MixerFields, Form):
         given = {name: value for name, value in self.written.items() if name not in self.own and name != "type"}
         for name, value in more.items():
             own = given.get(name)
+            self._refuse_twice(name, own, value)
             given[name] = {**own.written, **value} if isinstance(own, Fields) and isinstance(value, dict) else value
         return {"type": "global", **given}
+
+    def _refuse_twice(self, name: str, own: Any, value: Any) -> None:
+        """What the form itself makes cannot be given too: one of the two would be lost."""
+        if isinstance(own, Fields) and isinstance(value, dict):
+            found = [(name, key) for key in value if own.written.get(key, NONE) != NONE]
+        else:
+            found = [(name,)] if name == "bank" and own not in (None, NONE) else []
+        if found:
+            words = ".".join(found[0])
+            hint = f"`type: global` takes a `{words}` of your own"
+            refuse(f"`{words}` is what `{self.type}` itself makes", hint, found[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -105,10 +106,10 @@ def bound_place(place: Any, env: Any) -> Any:
     return tuple(place) if isinstance(place, list) else place
 
 
-def bound_given(item: Item, env: Any) -> dict[str, Any]:
+def bound_given(wiring: Mapping[str, Any], env: Any) -> dict[str, Any]:
     """The wiring as written, late values put in."""
     given: dict[str, Any] = {}
-    for key, value in item.given.items():
+    for key, value in wiring.items():
         if isinstance(value, Late):
             given[key] = value_of(value, env, (key,))
         elif isinstance(value, list) and any(isinstance(v, Late) for v in value) and key in ("at", "from"):
@@ -130,8 +131,10 @@ def bound_wiring(scope: Scope, item: Item, env: Any) -> Wiring:
     """The wiring, late values put in."""
     if not item.late_wiring:
         return item.wiring
+    reader = scope.around.reader
     try:
-        return scope.around.reader.wiring(bound_given(item, env), item.natural)
+        full = reader.full_wiring(bound_given(item.given, env), item.natural)
+        return reader.wiring(bound_given(full, env), False)
     except Refusal as error:
         raise at_field(error.items) from None
 

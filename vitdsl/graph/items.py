@@ -138,7 +138,7 @@ def perform(scope: Scope, item: Item, path: str) -> None:
         fault.trail.append(role)
         raise
     if part is not None and part.expands:
-        given = {**bound_given(item, scope.sight(read.feature))}
+        given = {**bound_given(item.given, scope.sight(read.feature))}
         try:
             perform(scope, read_item(scope, expansion_of(part, given)), path)
         except ShapeError as fault:

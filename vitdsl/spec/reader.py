@@ -16,7 +16,7 @@ from vitdsl.holes import Hole
 from vitdsl.parts.base import NONE, Part, checked
 from vitdsl.parts.fields import Refusal, describe, explain, refuse
 from vitdsl.parts.registry import DEFAULT_TYPES, class_of, find, is_role, roles
-from vitdsl.spec.items import INDEX, Body, Item, by_index, dependent, outward
+from vitdsl.spec.items import INDEX, Body, Item, by_index, dependent, has_late, outward
 from vitdsl.spec.wiring import (
     DEFAULT_WIRING,
     WIRING,
@@ -67,6 +67,7 @@ class SpecReader:
         self.defaults, self.defines = defaults, defines
         self.opened: list[str] = []  # names of the defines whose bodies are being read, one inside the other
         self.key = (content(defaults), content(defines))
+        self.inherited = frozenset(dependent(defaults))  # any item may take a late value from there
         self.usual = {key: defaults[key] for key in DEFAULT_WIRING if key in defaults}
 
     def _once(self, kind: str, more: str, raw: object, make: Any) -> Any:
@@ -166,7 +167,7 @@ class SpecReader:
         if home != "item" and not operator and (not isinstance(raw, dict) or "type" in raw):
             item = Item(home, {})
             item.part, item.wiring = self.part(home, raw), NO_WIRING
-            item.lates = frozenset(dependent(raw))
+            item.lates = self.inherited.union(dependent(raw))
             return Body((item,), home, True, False, (key, home))
         return Body((self.item(raw, home),), home, False, False, (key, home))
 
@@ -251,6 +252,7 @@ class SpecReader:
 
     def _wire(self, item: Item) -> None:
         item.wiring = self.wiring(item.given, item.natural)
+        item.late_wiring = item.late_wiring or (item.natural and has_late(self.full_wiring(item.given, True)))
 
     def wiring(self, given: Mapping[str, Any], natural: bool) -> Wiring:
         """The wiring as given, over the defaults where the item is residual by nature."""
@@ -331,7 +333,7 @@ class SpecReader:
 
     def _lates(self, item: Item, raw: Mapping[str, Any]) -> frozenset[Late]:
         """Late values of the item that depend on more than features, seen from outside of its repetition."""
-        found = set(dependent(raw))
+        found = {*dependent(raw), *self.inherited}
         if item.use:
             try:
                 inner = self.lates_of(item.use)

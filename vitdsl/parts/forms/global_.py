@@ -76,6 +76,13 @@ class Global(MixerFields):
             else:
                 extras["bias"] = value
         mask = scope.window_mask()
+        pairs = (made["q"].feature.num_tokens, made["k"].feature.num_tokens)
+        if mask is not None and mask.feature.grid != pairs:
+            raise ShapeError(
+                f"windows that are shifted or filled up hide some pairs of their {mask.feature.grid[1]} positions, but "
+                f"here are {pairs[0]} queries and {pairs[1]} keys",
+                "leave `shift` and `fit: pad` out, or `bank`, strides and further `keys`",
+            )
         return extras if mask is None else {**extras, "mask": mask}
 
     def _attend(self, scope: Scope, sizes: tuple[int, int, int], made: dict[str, Value], path: str) -> Value:

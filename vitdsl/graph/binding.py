@@ -12,7 +12,7 @@ from vitdsl.errors import ExpressionError, ShapeError
 from vitdsl.expressions import Late
 from vitdsl.graph.frames import Place
 from vitdsl.graph.scope import Scope, at_field
-from vitdsl.parts.base import LateList, Part, Primitive
+from vitdsl.parts.base import LateList, Part, Primitive, settled
 from vitdsl.parts.fields import Refusal, explain
 from vitdsl.spec import NESTED, Body, Drop, Item, Wiring
 
@@ -33,7 +33,7 @@ def known_body(scope: Scope, body: Any, home: str = "item") -> Body:
 def value_of(late: Late | LateList, env: Any, at: tuple[str | int, ...] = ()) -> Any:
     """The value of a late value, which stands `at` this place of what is read."""
     try:
-        return late.evaluate(env)
+        return settled(late, env)
     except ExpressionError as error:
         raise ShapeError(error.message, error.hint, at) from None
 

@@ -22,12 +22,22 @@ NONE = "none"
 """The word that means nothing: `pre: none`."""
 
 
+def settled(value: Late | LateList, env: Mapping[str, object]) -> Any:
+    """A late value put in; a variable that is late itself is computed where it is used.
+
+    Raises:
+        ExpressionError: it cannot be computed here.
+    """
+    made: Any = value.evaluate(env)
+    return settled(made, env) if isinstance(made, Late) and made != value else made
+
+
 class LateList(list):
     """A list of plain values, some of them late: a late value itself."""
 
     def evaluate(self, env: Mapping[str, object]) -> list[object]:
         """The list with every late value put in."""
-        return [value.evaluate(env) if isinstance(value, Late) else value for value in self]
+        return [settled(value, env) if isinstance(value, Late) else value for value in self]
 
 
 class Value(Protocol):
@@ -300,7 +310,7 @@ class Fields(BaseModel):
         for name, value in given.items():
             try:
                 if isinstance(value, (Late, LateList)):
-                    given[name] = value.evaluate(env)
+                    given[name] = settled(value, env)
                 elif isinstance(value, Fields) and not isinstance(value, Part):
                     given[name] = value.bind(env, reader)
             except (ExpressionError, Refusal) as error:

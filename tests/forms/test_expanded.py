@@ -1,0 +1,104 @@
+"""An expanded spec says the same: it loads, costs as much, has the same module paths, and computes the same."""
+
+import pytest
+import torch
+
+import vitdsl
+from tests.hybrids.checks import close, filled, paths, shape_of
+from vitdsl.api import Spec
+from vitdsl.dump import dump_tree
+from vitdsl.graph.expand import expanded
+from vitdsl.parts.registry import all_parts
+
+SHIPPED = (
+    "cait_xxs24", "ceit_tiny", "crossvit_tiny", "cvt13", "deit_tiny_distilled", "levit_128s", "refiner_vit_s", "swin_tiny",
+    "t2t_vit_14", "tnt_small",
+)  # fmt: skip
+SMALL = ("ceit_tiny", "crossvit_tiny", "deit_tiny_distilled", "levit_128s")
+"""Those whose outputs are compared too."""
+FORMS = {
+    "patch": ["patch: {type: patch, size: 4, dim: 8}", "patch: {type: patch, size: [2, 4], dim: 8, bias: false, norm: batch}"],
+    "conv_stem": [
+        "stem: {type: conv_stem, channels: [4, 8], norm: batch, activation: relu, last: plain}",
+        "stem: {type: conv_stem, channels: [4, 8], stride: [2, 1], padding: [0, 2], pool: {type: max, kernel: 3, stride: 2}, last: norm}",
+    ],
+    "soft_split": ["s: {type: soft_split, kernel: 3, stride: 2, padding: 1, dim: 8}", "s: {type: soft_split, kernel: 3, stride: 2}"],
+    "merge": ["m: {type: merge}", "m: {type: merge, dim: 8, norm: rms, bias: true}"],
+    "windowed": ["mixer: {type: windowed, windows: 4, heads: 2}", "mixer: {type: windowed, windows: 3, shift: 1, fit: pad, position: relative_bias}"],
+    "class": ["mixer: {type: class, heads: 2}", "{mixer: {type: class, heads: 2, keys: [self, all]}, layer_scale: 0.1}"],
+    "cross": ["mixer: {type: cross, heads: 2, keys: image_of}", "mixer: {type: cross, keys: {from: image_of, pre: rms}}"],
+    "subsampled": ["mixer: {type: subsampled, stride: 2, norm: layer, heads: 2}", "mixer: {type: subsampled, stride: 1}"],
+    "lowrank": ["mixer: {type: lowrank, rank: 3}", "mixer: {type: lowrank, rank: $(height), share: true, heads: 2}"],
+    "reattention": ["mixer: {type: reattention, heads: 4}", "mixer: {type: reattention, heads: 2, norm: layer, mix_bias: false, factor: 2.0}"],
+    "talking_heads": ["mixer: {type: talking_heads, heads: 4}", "mixer: {type: talking_heads, heads: 2, mix_bias: false, projection: {k: [{norm: layer}]}}"],
+    "refined": ["mixer: {type: refined, heads: 2}", "mixer: {type: refined, heads: 4, expand: 2, window: 1, factor: 0.5, norm: affine}"],
+    "depthwise": ["mixer: {type: depthwise}", "mixer: {type: depthwise, heads: 2, position: on_keys, out: none}"],
+    "leff": ["mlp: {type: leff, norm: batch}", "mlp: {type: leff, hidden: 6, kernel: 5, activation: none, norm: {hidden: layer}}"],
+    "ghost": ["mlp: {type: ghost}", "mlp: {type: ghost, ratio: 2, copies: 1, activation: relu}"],
+    "inverted": ["mlp: {type: inverted, ratio: 2}", "{mlp: {type: inverted, stride: 2, norm: batch}, residual: false}"],
+    "peg": ["peg", "peg: {kernel: 5, bias: false}"],
+    "squeeze": ["squeeze: 4", "{squeeze: {reduction: 2, bias: true, activation: gelu, gate: hardswish}, pre: layer}"],
+}  # fmt: skip
+TOKENIZERS = ("patch", "conv_stem", "soft_split", "merge")
+MODEL = """
+input: {{size: 16}}
+classes: 5
+defaults: {defaults}
+stages:
+  - {{stream: image_of, from: image, tokenizer: {{type: patch, size: 4, dim: 8}}}}
+  - {{stream: x, from: image, tokenizer: {tokenizer}, tokens: {tokens}, body: [{item}]}}
+head: {{pool: {{type: mean, over: all}}}}
+"""
+
+
+def written(name: str, text: str, defaults: str) -> Spec:
+    """A small model around a form."""
+    stem = "{type: patch, size: 4, dim: 8}"
+    if name in TOKENIZERS:
+        stem, text = text.partition(": ")[2], "linear"
+    elif ":" in text and not text.startswith("{"):
+        text = f"{{{text}}}"
+    tokens = "[cls]" if name == "class" else "null"
+    return vitdsl.load(MODEL.format(defaults=defaults, tokenizer=stem, tokens=tokens, item=text))
+
+
+def same(spec: Spec, computed: bool = True) -> None:
+    """Holds a spec to what it is when expanded."""
+    other = vitdsl.load(dump_tree(expanded(spec)))
+    assert other.analyze().cost == spec.analyze().cost
+    assert paths(other) == paths(spec)
+    again = expanded(other)
+    assert dump_tree(again) == dump_tree({key: value for key, value in expanded(spec).items() if key in again})
+    if not computed:
+        return
+    model = filled(vitdsl.build(spec))
+    built = vitdsl.build(other).double().eval()
+    assert list(built.state_dict()) == list(model.state_dict())
+    built.load_state_dict(model.state_dict())
+    image = torch.randn(2, *shape_of(spec), generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    with torch.no_grad():
+        close(built(image), model(image))
+
+
+def test_every_form_is_here():
+    assert set(FORMS) == {
+        name for name, cls in all_parts().items() if cls.expands and cls.__module__.startswith("vitdsl.")
+    }
+
+
+@pytest.mark.parametrize(
+    "defaults",
+    [
+        "{}",
+        "{norm: {type: layer, eps: 1e-5}, mixer: {qkv_bias: false}, mlp: {activation: relu}, linear: {bias: false}, residual: {input: 0.5}}",
+    ],
+    ids=["plain", "defaults"],
+)
+@pytest.mark.parametrize(("name", "text"), [(name, text) for name, texts in FORMS.items() for text in texts])
+def test_forms_expanded(name: str, text: str, defaults: str):
+    same(written(name, text, defaults))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_specs_expanded(name: str):
+    same(vitdsl.load(name), computed=name in SMALL)

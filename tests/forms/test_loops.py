@@ -57,7 +57,9 @@ def test_lowrank(share: bool):
         mixed = torch.einsum("km,bmc->bkc", case["mixer.bank.0.linear.weight"], case.x)
         k, v = case.linear("mixer.kv", mixed).chunk(2, -1)
     else:
-        mixed_k, mixed_v = (torch.einsum("km,bmc->bkc", case[f"mixer.projection.{n}.0.linear.weight"], case.x) for n in "kv")
+        mixed_k, mixed_v = (
+            torch.einsum("km,bmc->bkc", case[f"mixer.projection.{n}.0.linear.weight"], case.x) for n in "kv"
+        )
         k, v = case.linear("mixer.k", mixed_k), case.linear("mixer.v", mixed_v)
     case.equals(attend(case.linear("mixer.q", case.x), k, v, 2))
 
@@ -65,7 +67,9 @@ def test_lowrank(share: bool):
 def test_subsampled():
     case = Case(f"{{mixer: {{type: subsampled, stride: 2, norm: layer, heads: 3}}, {PLAIN}}}", 4, 6)
     bank = convolve(grid(case.x, 4, 6), case["mixer.bank.0.conv.weight"], case["mixer.bank.0.conv.bias"], 2, 0, 1)
-    bank = layer_norm(bank.flatten(2).transpose(1, 2), case["mixer.bank.0.conv.norm.weight"], case["mixer.bank.0.conv.norm.bias"])
+    bank = layer_norm(
+        bank.flatten(2).transpose(1, 2), case["mixer.bank.0.conv.norm.weight"], case["mixer.bank.0.conv.norm.bias"]
+    )
     k, v = case.linear("mixer.kv", bank).chunk(2, -1)
     case.equals(case.linear("mixer.out", attend(case.linear("mixer.q", case.x), k, v, 3)))
 
@@ -78,7 +82,10 @@ def test_reattention():
     y = torch.zeros(2, 12, 3, 2, dtype=torch.float64)
     for b in range(2):
         for n in range(12):
-            rows = [torch.softmax(torch.stack([q[b, n, h] @ k[b, m, h] for m in range(12)]) / math.sqrt(2), 0) for h in range(3)]
+            rows = [
+                torch.softmax(torch.stack([q[b, n, h] @ k[b, m, h] for m in range(12)]) / math.sqrt(2), 0)
+                for h in range(3)
+            ]
             for h in range(3):
                 row = shift[h] + sum(theta[h, g] * rows[g] for g in range(3))
                 row = (row - norm["running_mean"][h]) / torch.sqrt(norm["running_var"][h] + 1e-5) * norm["weight"][h]
@@ -94,7 +101,9 @@ def test_ghost():
 
 
 def test_inverted():
-    case = Case(f"{{mlp: {{type: inverted, ratio: 2, stride: 2, kernel: 3, activation: relu, norm: batch}}, {PLAIN}}}", 5, 4)
+    case = Case(
+        f"{{mlp: {{type: inverted, ratio: 2, stride: 2, kernel: 3, activation: relu, norm: batch}}, {PLAIN}}}", 5, 4
+    )
 
     def normed(y: torch.Tensor, path: str, axis: int) -> torch.Tensor:
         shape = [-1 if place == axis else 1 for place in range(y.ndim)]
@@ -126,7 +135,8 @@ REPLACED = {
     "gelu": lambda row: [value * 0.5 * (1 + math.erf(value / math.sqrt(2))) for value in row],
     "none": lambda row: row,
     "layer": lambda row: [
-        (value - sum(row) / len(row)) / math.sqrt(sum((other - sum(row) / len(row)) ** 2 for other in row) / len(row) + 1e-5)
+        (value - sum(row) / len(row))
+        / math.sqrt(sum((other - sum(row) / len(row)) ** 2 for other in row) / len(row) + 1e-5)
         for value in row
     ],
 }
@@ -164,7 +174,7 @@ def test_fold_is_the_way_back():
 
 def test_sequence_pool():
     case = Case("{pool: sequence}")
-    weights = torch.softmax(case.linear("pool.linear", case.x)[..., 0], 1)
+    weights = torch.softmax(case.linear("pool", case.x)[..., 0], 1)
     case.equals(sum(weights[:, n, None] * case.x[:, n] for n in range(12)))
 
 

@@ -107,7 +107,7 @@ def grid(x_bnc: Tensor, height: int, width: int) -> Tensor:
 
 def convolve(x_bchw: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: int, groups: int) -> Tensor:
     """A convolution, one output at a time."""
-    batch, channels, height, width = x_bchw.shape
+    batch, _channels, height, width = x_bchw.shape
     out, each, kernel, _ = weight.shape
     rows, columns = ((extent + 2 * padding - kernel) // stride + 1 for extent in (height, width))
     y = torch.zeros(batch, out, rows, columns, dtype=torch.float64)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from vitdsl.errors import ShapeError, did_you_mean
+from vitdsl.expressions import Late
 from vitdsl.features import Feature
+from vitdsl.graph.binding import bound_wiring
 from vitdsl.graph.frames import Value
 from vitdsl.graph.operators import Join, Take
 from vitdsl.graph.scope import Scope, part_of
@@ -147,6 +149,8 @@ def write_stream(scope: Scope, name: str, value: Value) -> None:
 def keep(scope: Scope, item: Item, from_: Any) -> None:
     """`from` alone goes on with that value; `write` keeps it, or what flows."""
     write = item.wiring.write
+    if isinstance(write, Late):
+        write = bound_wiring(scope, item, scope.sight(scope.flow.feature)).write
     value = scope.flow if from_ is None else target_at(scope, from_, "from").value
     if write is not None:
         write_stream(scope, write, value)

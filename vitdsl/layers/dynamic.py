@@ -38,7 +38,8 @@ def convolve_each(
         (b, o, rows, columns).
     """
     batch, channels, height, width = x_bchw.shape
-    folded = x_bchw.reshape(1, batch * channels, height, width)
+    # through one axis: torch takes a map of one place for channels-last by its strides, and then fails on its gradient
+    folded = x_bchw.reshape(-1).view(1, batch * channels, height, width)
     bias = None if bias_bo is None else bias_bo.reshape(-1)
     y = F.conv2d(folded, kernels.flatten(0, 1), bias, stride, padding, dilation, batch * groups)
     return y.reshape(batch, kernels.shape[1], y.shape[2], y.shape[3])

@@ -215,6 +215,12 @@ class SpecReader:
             faults += [((Key(key),), f"unknown key `{key}`", self._unknown(key, known, role)) for key in rest]
         if not role and not rest and not given.keys() & {"from", "write"}:
             refuse("an item needs a role, `from` or `write`", did_you_mean("", ("mixer", "mlp", "conv", "body", "use")))
+        if not role and (idle := [key for key in given if key not in ("from", "write", "name", "repeat")]):
+            refuse(
+                f"`{idle[0]}` has nothing to act on: this item has no role",
+                "`body: []` keeps what flows",
+                at=(Key(idle[0]),),
+            )
         if role:
             collect(faults, (role,), lambda: self._fill(item, raw[role]))
         collect(faults, (), lambda: self._wire(item))

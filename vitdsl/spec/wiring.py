@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from vitdsl.expressions import Late
-from vitdsl.parts.base import NONE, BodyField, Fields, LateList, NormBody, Reader, Reads
+from vitdsl.parts.base import NONE, BodyField, Fields, LateList, NormBody, Reader, Reads, no_scalar
 from vitdsl.parts.fields import Padding, Rate, Repeats, Size, describe, refuse
 
 Place = str | int
@@ -26,7 +26,7 @@ def _names(value: Any, reader: Reader) -> Any:
 def _shortcut(value: Any, reader: Any) -> Any:
     """`shortcut`: a body, or an inner value of the mixer."""
     if not isinstance(value, (str, dict, list)) or value in ("value", "query"):
-        return value
+        return no_scalar(value, "a body, `value` or `query`")
     return reader.body(value, "item")
 
 

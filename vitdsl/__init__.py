@@ -7,18 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 __all__ = ["SpecError", "build", "convert", "fold", "load", "load_weights"]
+LIGHT = ("Space", "Spec", "load")
+"""What needs no torch."""
 ERRORS = {"SpecError": "vitdsl.errors", "CheckpointError": "vitdsl.checkpoints.errors"}
 
 if TYPE_CHECKING:
-    from vitdsl.api import build, convert, fold, load, load_weights
+    from vitdsl.api import build, convert, fold, load_weights
     from vitdsl.checkpoints.errors import CheckpointError as CheckpointError
     from vitdsl.errors import SpecError
+    from vitdsl.loading import Spec as Spec
+    from vitdsl.loading import load
 
 
 def __getattr__(name: str) -> Any:
     """Loads what is exported when it is first named."""
     if name in ERRORS:
         return getattr(import_module(ERRORS[name]), name)
+    if name in LIGHT:
+        return getattr(import_module("vitdsl.loading"), name)
     if name in __all__:
         return getattr(import_module("vitdsl.api"), name)
     raise AttributeError(f"module 'vitdsl' has no attribute '{name}'")

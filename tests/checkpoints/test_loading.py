@@ -6,10 +6,10 @@ from torch import Tensor
 
 import vitdsl
 from tests.parity import fingerprint
-from vitdsl.api import Spec
 from vitdsl.checkpoints.files import write_weights
 from vitdsl.layers.positions import LearnedPosition
 from vitdsl.layers.relative import OffsetBias, RelativeBias
+from vitdsl.loading import Spec
 
 SMALL = {"stages[0].depth": 2}
 WINDOWS = """

@@ -6,11 +6,11 @@ from torch import Tensor
 
 import vitdsl
 from tests.parity import fingerprint
-from vitdsl.api import Spec
 from vitdsl.checkpoints.loading import Report
 from vitdsl.checkpoints.transfer import CHANNELS, first_convolutions, fit_channels
 from vitdsl.compiler.model import VisionModel
 from vitdsl.layers.positions import LearnedPosition
+from vitdsl.loading import Spec
 
 ONE = {"stages[0].depth": 1}
 BLOCK = "stages.0.block"

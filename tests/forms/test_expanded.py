@@ -5,9 +5,9 @@ import torch
 
 import vitdsl
 from tests.hybrids.checks import close, filled, paths, shape_of
-from vitdsl.api import Spec
 from vitdsl.dump import dump_tree
 from vitdsl.graph.expand import expanded
+from vitdsl.loading import Spec
 from vitdsl.parts.registry import all_parts
 
 SHIPPED = (

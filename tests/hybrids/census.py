@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from vitdsl.api import Spec
+from vitdsl.loading import Spec
 from vitdsl.parts.base import Fields, Part
 from vitdsl.parts.registry import all_parts, is_role, roles
 from vitdsl.spec import COMPOSITE, WIRING, Body, Item, Residual, SpecReader, Stage, UsedStage, Windows

@@ -8,11 +8,11 @@ from typing import Any
 
 import vitdsl
 from tests.zoo.specs import NAMES
-from vitdsl.api import Spec
 from vitdsl.checkpoints.loading import tables_of
 from vitdsl.checkpoints.sources import sources
 from vitdsl.cli.output import short
 from vitdsl.graph.axes import axes
+from vitdsl.loading import Spec
 
 PAGE = Path(__file__).parents[2] / "docs" / "zoo.md"
 HEAD = """\

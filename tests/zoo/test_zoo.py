@@ -19,9 +19,9 @@ import vitdsl
 from tests.parity import fingerprint
 from tests.parts.test_contract import UNSEEN
 from tests.zoo.specs import NAMES, all_of_them, families, smallest
-from vitdsl.api import Spec
 from vitdsl.checkpoints.files import write_weights
 from vitdsl.compiler.model import VisionModel
+from vitdsl.loading import Spec
 
 COMPILED = ["vit_tiny16", "mobilenet_v2"]
 

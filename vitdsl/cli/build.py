@@ -12,9 +12,9 @@ from vitdsl.cli.output import macs, number, print_json, print_table, short
 from vitdsl.cli.weights import Loading, check_weights, load_named
 
 if TYPE_CHECKING:
-    from vitdsl.api import Spec
     from vitdsl.features import Feature
     from vitdsl.graph.analysis import Analysis, StageCost
+    from vitdsl.loading import Spec
 
 COLUMNS = ("stage", "grid", "dim", "blocks", "parameters", "MACs")
 
@@ -107,8 +107,8 @@ def _build(
     code: Path | None,
 ) -> dict[str, Any]:
     """Builds, loads, verifies and writes; says what was done."""
-    from vitdsl.api import build
     from vitdsl.cli.verify import run_once
+    from vitdsl.compiler.build import build
 
     model = build(spec, size=size, max_params=max_params)
     done: dict[str, Any] = {}

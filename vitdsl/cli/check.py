@@ -11,7 +11,7 @@ from vitdsl.cli.output import macs, print_json
 from vitdsl.errors import Problem, SpecError, render
 
 if TYPE_CHECKING:
-    from vitdsl.api import Spec
+    from vitdsl.loading import Spec
 
 SHOWN = 5
 """How many unreached operators a warning names."""

@@ -10,7 +10,7 @@ import typer
 from vitdsl.source import read
 
 if TYPE_CHECKING:
-    from vitdsl.api import Spec
+    from vitdsl.loading import Spec
 
 SpecName = Annotated[str, typer.Argument(metavar="SPEC", help="A spec: a file, or the name of a shipped one.")]
 Settings = Annotated[
@@ -44,7 +44,7 @@ def load_spec(name: str, given: list[str] | None = None) -> Spec:
     Raises:
         SpecError: with everything that is wrong.
     """
-    from vitdsl.api import load
+    from vitdsl.loading import load
 
     # a name is never YAML text here, whatever signs are in it
     return load(Path(name), settings(given))

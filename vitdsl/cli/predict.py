@@ -31,7 +31,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Name the most probable classes of photos, prepared as the spec's `input` says."""
-    from vitdsl.api import build
+    from vitdsl.compiler.build import build
 
     loading = Loading(weights, layout)
     check_weights(loading)

@@ -15,7 +15,7 @@ from vitdsl.dump import plain
 from vitdsl.source import format_path, lookup
 
 if TYPE_CHECKING:
-    from vitdsl.api import Spec
+    from vitdsl.loading import Spec
     from vitdsl.source import Map, Segment
 
 
@@ -78,8 +78,8 @@ def _text(spec: Spec, step: Step, size: int | tuple[int, int] | None) -> str:
         from vitdsl.graph.printing import text
 
         return text(spec.graph(size))
-    from vitdsl.api import build
     from vitdsl.cli.verify import generated_code
+    from vitdsl.compiler.build import build
 
     return generated_code(build(spec, device="meta", size=size))
 

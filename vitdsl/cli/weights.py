@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import typer
 
 if TYPE_CHECKING:
-    from vitdsl.api import Spec
     from vitdsl.compiler.model import VisionModel
+    from vitdsl.loading import Spec
 
 
 class Loading(NamedTuple):

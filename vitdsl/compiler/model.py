@@ -32,8 +32,10 @@ class VisionModel(Generated):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles as the canonical spec and the state dict."""
+        from vitdsl.compiler.build import rebuild
+
         options = {"training_outputs": self.training_outputs, "size": self.image_size}
-        return self.spec.rebuild, (options, self.folded, self.training, self.state_dict())
+        return rebuild, (self.spec, options, self.folded, self.training, self.state_dict())
 
     def __deepcopy__(self, memo: dict[int, Any]) -> VisionModel:
         """A copy with weights of its own; the generated classes are shared."""

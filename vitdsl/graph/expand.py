@@ -20,7 +20,7 @@ def expanded(spec: Any) -> Map:
     """The tree of a spec that says the same without defaults, defines and forms.
 
     Args:
-        spec: a `vitdsl.api.Spec`.
+        spec: a `vitdsl.loading.Spec`.
     """
     expander = Expander(spec.reader)
     tree = Map({key: spec.tree[key] for key in KEPT if key in spec.tree})

@@ -1,0 +1,84 @@
+"""A spec becomes a torch module; batch norms are folded into it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vitdsl.compiler.fold import folded_graph, folded_state
+from vitdsl.compiler.model import VisionModel, compile_graph
+from vitdsl.errors import Problem, SpecError
+from vitdsl.graph.frames import Call, Graph
+from vitdsl.loading import Spec, load
+from vitdsl.places import problem
+
+MAX_PARAMS = 10**11
+"""A model with more parameters is not built unless the caller allows it."""
+
+
+def build(
+    spec: Spec | str | Path | Mapping[str, Any],
+    device: str | torch.device = "cpu",
+    *,
+    training_outputs: bool = True,
+    size: int | tuple[int, int] | None = None,
+    max_params: int = MAX_PARAMS,
+) -> VisionModel:
+    """The torch module of a spec, initialized as it says.
+
+    Args:
+        spec: a spec, or what `load` takes.
+        device: where the weights are made; `meta` makes none.
+        training_outputs: False returns the evaluation tensor in training too.
+        size: of the image, in place of the spec's.
+        max_params: a model with more parameters is refused before anything is allocated.
+
+    Raises:
+        SpecError: the spec is wrong, or too large.
+    """
+    known = spec if isinstance(spec, Spec) else load(spec)
+    graph = known.graph(size)
+    params = graph.frame.cost.params
+    if params > max_params:
+        raise SpecError(_too_large(known, graph, max_params))
+    return compile_graph(graph, known, known.model.drop_path, known.model.init or {}, device, training_outputs)
+
+
+def fold(model: VisionModel) -> VisionModel:
+    """The model with every batch norm folded into the convolution or linear map beside it, where there is one.
+
+    It computes the same in evaluation mode, which it is in; the model that was given is left as it is.
+
+    Args:
+        model: what `build` gave.
+    """
+    spec, graph = model.spec, model.spec.graph(model.image_size)
+    state = folded_state(graph, model.state_dict())
+    made = compile_graph(folded_graph(graph), spec, spec.model.drop_path, {}, "meta", model.training_outputs)
+    made.to_empty(device=next(iter(state.values())).device)
+    made.load_state_dict(state, assign=True)
+    made.folded = True
+    return made.eval()
+
+
+def rebuild(
+    spec: Spec, options: dict[str, Any], folded: bool, training: bool, state: dict[str, torch.Tensor]
+) -> VisionModel:
+    """A model out of what its pickle holds."""
+    made = build(spec, device="meta", **options)
+    made = fold(made) if folded else made
+    made.to_empty(device=next(iter(state.values())).device if state else "cpu")
+    made.load_state_dict(state, assign=True)
+    return made.train(training)
+
+
+def _too_large(spec: Spec, graph: Graph, most: int) -> Problem:
+    """What to say of a model with too many parameters: how many, and which stage has most of them."""
+    costs = [step.frames[0].cost.params for step in graph.frame.steps if isinstance(step, Call)]
+    index = costs.index(max(costs))
+    where = ("stages", index) if index < len(spec.model.stages) else ("head",)
+    message = f"this model has {sum(costs):,} parameters, but at most {most:,} are allowed; most of them are here"
+    return problem(spec.tree, where, message, "`--max-params` allows more")

@@ -1,0 +1,5 @@
+"""A file becomes a spec, or a space of specs: read, validated, analysed, without torch."""
+
+from vitdsl.loading.spec import Spec, load
+
+__all__ = ["Spec", "load"]

@@ -1,0 +1,151 @@
+"""Specs: read, validated, and analysed without torch."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vitdsl.declared import judge, unknown, unknown_names
+from vitdsl.dump import dump_tree
+from vitdsl.errors import Problem, ShapeError, SpecError
+from vitdsl.graph.analysis import Analysis
+from vitdsl.graph.elaborate import elaborate
+from vitdsl.graph.faults import problem_of
+from vitdsl.graph.frames import Graph
+from vitdsl.parts.fields import Refusal
+from vitdsl.places import holes_in, open_holes, problem
+from vitdsl.resolve import resolve
+from vitdsl.source import Map
+from vitdsl.spec import Model, SpecReader
+
+TOO_DEEP = "bodies and their arguments are nested too deep here, or made of one another"
+
+
+class Spec:
+    """A validated spec: frozen, hashable by what it says.
+
+    Attributes:
+        tree: the merged file, with positions.
+        model: the same, typed.
+        decisions: of a spec that was drawn from a space, what was decided, by written path.
+    """
+
+    __slots__ = ("_graphs", "_hash", "decisions", "model", "reader", "tree")
+
+    def __init__(self, tree: Map, model: Model, reader: SpecReader) -> None:
+        self.tree, self.model, self.reader = tree, model, reader
+        self.decisions: Mapping[str, Any] | None = None
+        self._graphs: dict[Any, Graph] = {}
+        self._hash: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The spec's name, or `model`."""
+        return self.model.name or "model"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its name, and the names of the specs that it extends, nearest first."""
+        return tuple(dict.fromkeys((self.name, *self.tree.names)))
+
+    def graph(self, size: int | tuple[int, int] | None = None) -> Graph:
+        """The typed graph, for images of the spec's size or of another.
+
+        Raises:
+            SpecError: features do not fit, or the spec has holes.
+        """
+        given = (size, size) if isinstance(size, int) else size
+        if given not in self._graphs:
+            if holes_in(self.tree):
+                raise SpecError(open_holes(self.tree))
+            try:
+                self._graphs[given] = elaborate(self.model, self.reader, given)
+            except ShapeError as fault:
+                raise SpecError(problem_of(fault, self.tree)) from None
+            except RecursionError:
+                raise SpecError(Problem(TOO_DEEP, mark=self.tree.pos)) from None
+        return self._graphs[given]
+
+    def analyze(self, size: int | tuple[int, int] | None = None) -> Analysis:
+        """Exact costs from the graph: params, trainable_params, macs, activation_bytes, unreached; by stage and node.
+
+        Args:
+            size: of the image, in place of the spec's: a side, or (height, width).
+        """
+        return Analysis(self.graph(size))
+
+    def dump(self) -> str:
+        """Canonical YAML: merged, variables put in; `load` gives the same spec back."""
+        return dump_tree(self.tree)
+
+    @property
+    def hash(self) -> str:
+        """The same for specs that say the same, name and paper apart."""
+        if self._hash is None:
+            said = {key: value for key, value in self.tree.items() if key not in ("name", "paper")}
+            self._hash = hashlib.sha256(dump_tree(said).encode()).hexdigest()[:16]
+        return self._hash
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles as canonical YAML."""
+        return load, (self.dump(),)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Spec) and self.hash == other.hash
+
+    def __hash__(self) -> int:
+        return hash(self.hash)
+
+    def __repr__(self) -> str:
+        return f"<Spec {self.name} {self.hash}>"
+
+
+def load(source: str | Path | Mapping[str, Any] | Spec, set: Mapping[str, Any] | None = None) -> Spec:
+    """Reads and validates a spec.
+
+    Args:
+        source: a shipped name, a path, YAML text, a mapping, or a spec.
+        set: values by written path, laid over the file.
+
+    Raises:
+        SpecError: with every problem found, each at its place.
+    """
+    return read_tree(resolve(source.tree if isinstance(source, Spec) else source, set))
+
+
+def read_tree(tree: Map) -> Spec:
+    """The spec of a merged file.
+
+    Raises:
+        SpecError: with every problem found, each at its place.
+    """
+    defaults, defines = tree.get("defaults"), tree.get("define")
+    reader = SpecReader(
+        defaults if isinstance(defaults, dict) else Map(), defines if isinstance(defines, dict) else Map()
+    )
+    try:
+        faults = [*judge(reader, tree.variables), *unknown_names(tree)]
+        if faults:
+            raise Refusal(faults)
+        model = Model.read(tree, reader)
+    except Refusal as error:
+        raise SpecError(_problems(error.items, tree, reader)) from None
+    except RecursionError:
+        raise SpecError(Problem(TOO_DEEP, mark=tree.pos)) from None
+    if model.open and not holes_in(tree):
+        raise SpecError([problem(tree, *fault) for fault in unknown(model)])
+    return Spec(tree, model, reader)
+
+
+def _problems(faults: list[Any], tree: Map, reader: SpecReader) -> list[Problem]:
+    """Refusals at their places in the file; those of what is declared, and those of all the rest."""
+    bad = {location[1] for location, _, _ in faults if location[0] == "defaults" and len(location) > 1}
+    if any(location[0] not in ("defaults", "define") or len(location) > 1 for location, _, _ in faults):
+        try:
+            rest = SpecReader({key: value for key, value in reader.defaults.items() if key not in bad}, reader.defines)
+            Model.read(tree, rest)
+        except Refusal as error:
+            faults = [*faults, *error.items]
+    return [problem(tree, *fault) for fault in faults]

@@ -6,8 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["SpecError", "build", "convert", "fold", "load", "load_weights"]
-LIGHT = ("Space", "Spec", "load")
+__all__ = ["Space", "SpecError", "build", "convert", "fold", "load", "load_weights"]
+LIGHT = {"Space": "vitdsl.loading.space", "Spec": "vitdsl.loading", "load": "vitdsl.loading"}
 """What needs no torch."""
 ERRORS = {"SpecError": "vitdsl.errors", "CheckpointError": "vitdsl.checkpoints.errors"}
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vitdsl.errors import SpecError
     from vitdsl.loading import Spec as Spec
     from vitdsl.loading import load
+    from vitdsl.loading.space import Space
 
 
 def __getattr__(name: str) -> Any:
@@ -24,7 +25,7 @@ def __getattr__(name: str) -> Any:
     if name in ERRORS:
         return getattr(import_module(ERRORS[name]), name)
     if name in LIGHT:
-        return getattr(import_module("vitdsl.loading"), name)
+        return getattr(import_module(LIGHT[name]), name)
     if name in __all__:
         return getattr(import_module("vitdsl.api"), name)
     raise AttributeError(f"module 'vitdsl' has no attribute '{name}'")

@@ -47,7 +47,7 @@ def _candidates(name: str, beside: Path | None) -> tuple[Path, ...]:
     given = Path(name)
     near = [given] if beside is None else [beside / given, given]
     written = [path.with_suffix(".yaml") for path in near if path.name and not path.suffix]
-    return (*near, *written, shipped() / f"{name}.yaml")
+    return (*near, *written, shipped() / f"{name}.yaml", shipped("spaces") / f"{name}.yaml")
 
 
 def load_tree(source: str | Path | Mapping[str, Any]) -> Map:
@@ -121,7 +121,7 @@ def resolve(source: str | Path | Mapping[str, Any], settings: Mapping[str, Any] 
         for path, value in settings.items():
             origin = Mark(Source("--set", f"{path}={value}"), 1, 1)
             tree = put(tree, parse_path(path, "--set"), recognise(_positioned(value), ()), origin, path)
-    return _named(_folded(tree), names)
+    return _named(folded(tree), names)
 
 
 def _named(tree: Map, names: tuple[str, ...]) -> Map:
@@ -182,7 +182,7 @@ def _path(text: str, where: Mark | None) -> tuple[Any, ...]:
         raise SpecError(Problem(error.problems[0].message, "set", where, error.problems[0].hint)) from None
 
 
-def _folded(tree: Map) -> Map:
+def folded(tree: Map) -> Map:
     """The tree with its variables put in; those that an unfolded expression still names are kept."""
     if "vars" not in tree:
         return tree

@@ -1,4 +1,4 @@
-"""A file becomes a spec, or a space of specs: read, validated, analysed, without torch."""
+"""A file becomes a spec, or a space of specs (`vitdsl.loading.space`): read, validated, analysed, without torch."""
 
 from vitdsl.loading.spec import Spec, load
 

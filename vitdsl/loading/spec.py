@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vitdsl.declared import judge, unknown, unknown_names
-from vitdsl.dump import dump_tree
+from vitdsl.dump import dump_tree, plain
 from vitdsl.errors import Problem, ShapeError, SpecError
 from vitdsl.graph.analysis import Analysis
 from vitdsl.graph.elaborate import elaborate
@@ -19,6 +20,9 @@ from vitdsl.places import holes_in, open_holes, problem
 from vitdsl.resolve import resolve
 from vitdsl.source import Map
 from vitdsl.spec import Model, SpecReader
+
+if TYPE_CHECKING:
+    from vitdsl.loading.space import Space
 
 TOO_DEEP = "bodies and their arguments are nested too deep here, or made of one another"
 
@@ -76,6 +80,16 @@ class Spec:
         """
         return Analysis(self.graph(size))
 
+    def space(self) -> Space:
+        """The architectures that come of it when its holes are filled.
+
+        Raises:
+            SpecError: it has none, or one cannot be decided.
+        """
+        from vitdsl.loading.space import Space
+
+        return Space(self)
+
     def dump(self) -> str:
         """Canonical YAML: merged, variables put in; `load` gives the same spec back."""
         return dump_tree(self.tree)
@@ -84,8 +98,8 @@ class Spec:
     def hash(self) -> str:
         """The same for specs that say the same, name and paper apart."""
         if self._hash is None:
-            said = {key: value for key, value in self.tree.items() if key not in ("name", "paper")}
-            self._hash = hashlib.sha256(dump_tree(said).encode()).hexdigest()[:16]
+            said = {key: plain(value) for key, value in self.tree.items() if key not in ("name", "paper")}
+            self._hash = hashlib.sha256(json.dumps(said, separators=(",", ":")).encode()).hexdigest()[:16]
         return self._hash
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -1,0 +1,301 @@
+"""Where the holes of a file are, and on what each depends.
+
+A *site* is one hole of the file. Alternatives may hold holes of their own: sites below an option of the first.
+A hole with `each: true` is decided once for every repetition around it; `LOOP` stands in its path for their numbers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from vitdsl.errors import ExpressionError, Problem, SpecError, did_you_mean
+from vitdsl.expressions import Late, parse
+from vitdsl.holes import Hole
+from vitdsl.places import problem
+from vitdsl.tree import Map, Repetition, Segment, format_path
+
+LOOP = Repetition(-1)
+"""Stands in a site's path for the number of a repetition."""
+
+
+class Otherwise:
+    """The option of a hole whose `when` does not hold."""
+
+    def __str__(self) -> str:
+        return "else"
+
+
+ELSE = Otherwise()
+INDEXES = ("$index", "$index_1")
+"""What an expression calls the number of the nearest repetition, and of the one around it."""
+_QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
+
+
+class Site:
+    """One hole.
+
+    Attributes:
+        hole: as written.
+        path: written path, with `LOOP` after every repeated body.
+        location: where it stands in the file, by key.
+        counts: how often each repetition around it runs, outermost first: a number, a late value or a hole.
+        options: what may be decided: scalars, names or indexes.
+        each: whether every repetition decides by itself.
+        when: the condition, its quoted paths replaced by names; None where there is none.
+        asked: those names, with the written paths that they stand for.
+        parent: the site and the option below which it stands.
+        chain: the options above it, as text.
+        below: the sites in each option.
+    """
+
+    __slots__ = (
+        "asked", "below", "chain", "counts", "each", "hole", "location", "number", "options", "ordered", "parent",
+        "path", "when",
+    )  # fmt: skip
+
+    def __init__(
+        self, hole: Hole, path: tuple[Segment, ...], location: tuple[Any, ...], counts: tuple[Any, ...],
+        parent: tuple[Site, Any] | None, number: int,
+    ) -> None:  # fmt: skip
+        self.hole, self.path, self.location, self.counts = hole, path, location, counts
+        self.parent, self.number = parent, number
+        self.each = hole.raw.get("each") is True
+        self.options, self.ordered = _options(hole)
+        self.below: dict[Any, list[Site]] = {}
+        self.when: Late | bool | None = None
+        self.asked: dict[str, str] = {}
+        self.chain = f"{parent[0].chain}|{parent[1]}" if parent else ""
+
+    @property
+    def root(self) -> Site:
+        """The site that it stands below, at any depth, or itself."""
+        return self.parent[0].root if self.parent else self
+
+    def spelled(self, repetitions: tuple[int, ...] = ()) -> str:
+        """The written path in these repetitions; those that are not given are left out."""
+        made: list[Segment] = []
+        numbers = iter(repetitions)
+        for segment in self.path:
+            if segment is not LOOP:
+                made.append(segment)
+            elif (number := next(numbers, None)) is not None:
+                made.append(Repetition(number))
+        return format_path(made)
+
+    def alternative(self, option: Any) -> Any:
+        """What is put in for an option."""
+        if option is ELSE:
+            return self.hole.raw.get("else")
+        choices = self.hole.raw.get("choose")
+        if isinstance(choices, dict):
+            return choices[option]
+        return choices[option] if isinstance(choices, list) and not self.by_value else option
+
+    @property
+    def by_value(self) -> bool:
+        """Whether an option is itself what is put in."""
+        choices = self.hole.raw.get("choose")
+        return choices is None or (isinstance(choices, list) and _scalars(choices))
+
+
+def _scalars(choices: list[Any]) -> bool:
+    return all(isinstance(choice, (str, int, float)) for choice in choices)
+
+
+def _options(hole: Hole) -> tuple[tuple[Any, ...], bool]:
+    choices = hole.raw.get("choose")
+    if isinstance(choices, dict):
+        return tuple(choices), False
+    if isinstance(choices, list):
+        if not _scalars(choices):
+            return tuple(range(len(choices))), False
+        numbers = all(type(choice) in (int, float) for choice in choices)
+        return tuple(choices), numbers and choices == sorted(choices)
+    return _grid(*hole.raw["range"]), True
+
+
+def _grid(low: Any, high: Any, step: Any = 1) -> tuple[Any, ...]:
+    """Every number of a range; both ends are in."""
+    steps = round((high - low) / step)
+    if all(type(end) is int for end in (low, high, step)):
+        return tuple(range(low, high + 1, step))
+    return tuple(round(low + (high - low) * i / steps, 12) for i in range(steps + 1)) if steps else (low,)
+
+
+class Sites:
+    """All holes of a file.
+
+    Attributes:
+        tree: the file.
+        all: every site, in the order of the file, with `vars` first.
+        roots: those that stand below no other.
+        variables: the roots in each variable.
+        of_hole: the site of a hole.
+    """
+
+    def __init__(self, tree: Map) -> None:
+        self.tree = tree
+        self.all: list[Site] = []
+        self.roots: list[Site] = []
+        self.variables: dict[str, list[Site]] = {}
+        self.of_hole: dict[int, Site] = {}
+        self.by_path: dict[str, list[Site]] = {}
+
+    def problem(self, site: Site, message: str, hint: str = "", at: tuple[str, ...] = ()) -> Problem:
+        """A fault at a hole, or at one of its keys."""
+        return problem(self.tree, (*site.location, *at), message, hint)
+
+
+def survey(tree: Map) -> Sites:
+    """Finds the holes of a merged file.
+
+    Raises:
+        SpecError: holes that cannot be decided, each with its place.
+    """
+    sites = Sites(tree)
+    for name, value in tree.get("vars", {}).items():
+        start = len(sites.roots)
+        _visit(sites, value, ("vars", name), ("vars", name), (), None)
+        sites.variables[name] = sites.roots[start:]
+    for key, value in tree.items():
+        if key != "vars":
+            _visit(sites, value, (key,), (key,), (), None)
+    faults = [fault for site in sites.all for fault in _faults(sites, site)]
+    if faults:
+        raise SpecError(faults)
+    return sites
+
+
+def _visit(
+    sites: Sites, node: Any, path: tuple[Segment, ...], location: tuple[Any, ...], counts: tuple[Any, ...],
+    parent: tuple[Site, Any] | None,
+) -> None:  # fmt: skip
+    if isinstance(node, Hole):
+        _add(sites, Site(node, path, location, counts, parent, len(sites.all)))
+    elif isinstance(node, dict):
+        for key, value, repeated in _entries(node):
+            before = (LOOP,) if repeated == "item" else ()
+            after = (LOOP,) if repeated == "block" else ()
+            inner = (*counts, node["repeat"]) if before else (*counts, node.get("depth")) if after else counts
+            _visit(sites, value, (*path, *before, key, *after), (*location, key), inner, parent)
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            _visit(sites, value, (*path, index), (*location, index), counts, parent)
+
+
+def _entries(node: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:
+    """The entries of a mapping, what counts repetitions first; each with what repeats it."""
+    for key in ("depth", "repeat"):
+        if key in node:
+            yield key, node[key], ""
+    for key, value in node.items():
+        if key not in ("depth", "repeat"):
+            block = key == "block" and "depth" in node
+            yield key, value, "block" if block else "item" if "repeat" in node else ""
+
+
+def _add(sites: Sites, site: Site) -> None:
+    sites.all.append(site)
+    sites.of_hole[id(site.hole)] = site
+    sites.by_path.setdefault(site.spelled(), []).append(site)
+    if site.parent is None:
+        sites.roots.append(site)
+    else:
+        site.parent[0].below.setdefault(site.parent[1], []).append(site)
+    raw = site.hole.raw
+    choices = raw.get("choose")
+    entries = choices.items() if isinstance(choices, dict) else enumerate(choices or ())
+    for option, value in entries:
+        _visit(sites, value, site.path, (*site.location, "choose", option), site.counts, (site, option))
+    if "else" in raw:
+        _visit(sites, raw["else"], site.path, (*site.location, "else"), site.counts, (site, ELSE))
+
+
+# ---------------------------------------------------------------- what is wrong with a hole
+
+
+def _faults(sites: Sites, site: Site) -> Iterator[Problem]:
+    raw = site.hole.raw
+    choices = raw.get("choose")
+    if site.location[0] in ("name", "paper", "extends", "set"):
+        yield sites.problem(site, f"`{site.location[0]}` is no decision of an architecture")
+    if site.parent is not None and site.path == site.parent[0].path:
+        yield sites.problem(site, "an alternative cannot itself be a hole", "list its alternatives in the outer one")
+    if isinstance(choices, list) and site.by_value and len(set(map(repr, choices))) < len(choices):
+        yield sites.problem(site, "an alternative stands here twice", "", ("choose",))
+    if "range" in raw:
+        yield from _range_faults(sites, site, raw["range"])
+    if site.each:
+        yield from _each_faults(sites, site)
+    yield from _condition_faults(sites, site)
+
+
+def _range_faults(sites: Sites, site: Site, ends: list[Any]) -> Iterator[Problem]:
+    low, high, *step = ends
+    if not step and not all(type(end) is int for end in ends):
+        yield sites.problem(site, "a range of fractions needs a step", f"`[{low}, {high}, 0.1]`", ("range",))
+    elif abs((steps := (high - low) / (step[0] if step else 1)) - round(steps)) > 1e-9:
+        message = f"the range does not reach its highest number {high}: the step {step[0]} leads past it"
+        yield sites.problem(site, message, "both ends of a range are in it", ("range",))
+
+
+def _each_faults(sites: Sites, site: Site) -> Iterator[Problem]:
+    if not site.counts:
+        where = "a define is used in many places" if site.location[0] == "define" else "nothing repeats this"
+        hint = "let it be an argument, with the hole where it is used" if site.location[0] == "define" else ""
+        yield sites.problem(site, f"`each` needs a repetition around the hole, but {where}", hint, ("each",))
+    elif len(site.counts) > len(INDEXES):
+        yield sites.problem(site, "`each` sees two repetitions, but three are around the hole", "", ("each",))
+
+
+def _condition_faults(sites: Sites, site: Site) -> Iterator[Problem]:
+    raw = site.hole.raw
+    if ("when" in raw) != ("else" in raw):
+        there, missing = ("when", "else") if "when" in raw else ("else", "when")
+        yield sites.problem(site, f"`{there}` needs `{missing}` beside it", "", (there,))
+        return
+    if "when" not in raw:
+        return
+    when = raw["when"]
+    if not isinstance(when, (bool, Late)):
+        yield sites.problem(site, "`when` is a truth: true, false or $(…)", "", ("when",))
+        return
+    try:
+        site.when = _asking(sites, site, when)
+    except ExpressionError as error:
+        yield sites.problem(site, error.message, error.hint, ("when",))
+        return
+    if isinstance(site.when, Late):
+        known = {*sites.tree.get("vars", {}), *site.asked}
+        for name in sorted(site.when.names - known):
+            message = f"{when.text if isinstance(when, Late) else when}: there is no variable `{name}`"
+            yield sites.problem(site, message, did_you_mean(name, known), ("when",))
+        yield from _order_faults(sites, site)
+
+
+def _asking(sites: Sites, site: Site, when: Late | bool) -> Late | bool:
+    """The condition, with a name for each quoted path of a decision."""
+    if not isinstance(when, Late):
+        return when
+
+    def named(match: re.Match[str]) -> str:
+        path = match[1] if match[1] is not None else match[2]
+        if path not in sites.by_path:
+            return match[0]
+        name = f"decision_{len(site.asked)}"
+        site.asked[name] = path
+        return name
+
+    made = parse(_QUOTED.sub(named, when.text))
+    return made if isinstance(made, Late) else when
+
+
+def _order_faults(sites: Sites, site: Site) -> Iterator[Problem]:
+    for path in site.asked.values():
+        for other in sites.by_path[path]:
+            if other.root is site.root and other.number >= site.number:
+                yield sites.problem(site, f"`when` asks for `{path}`, which is decided after it", "", ("when",))
+            if other.each:
+                yield sites.problem(site, f"`when` asks for `{path}`, of which each repetition has one", "", ("when",))

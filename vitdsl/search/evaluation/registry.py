@@ -1,0 +1,79 @@
+"""Which evaluations there are: found by file name, imported when first named; others come through entry points."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from vitdsl.errors import did_you_mean
+from vitdsl.parts.fields import describe, refuse
+from vitdsl.search.evaluation.base import Evaluation
+
+ENTRY_POINTS = "vitdsl.evaluations"
+HERE = Path(__file__).parent
+SHARED_FILES = {"__init__", "base", "registry"}
+
+
+@cache
+def files() -> dict[str, str]:
+    """Module of each evaluation of ours, by type."""
+    stems = sorted(path.stem for path in HERE.glob("*.py") if path.stem not in SHARED_FILES)
+    return {stem: f"vitdsl.search.evaluation.{stem}" for stem in stems}
+
+
+@cache
+def foreign() -> dict[str, metadata.EntryPoint]:
+    """What other installed packages offer: evaluations by type, and functions for `{type: function}` by name."""
+    return {entry.name: entry for entry in metadata.entry_points(group=ENTRY_POINTS)}
+
+
+@cache
+def evaluation_class(name: str) -> type[Evaluation] | None:
+    """The class of a type, or None where no installed evaluation has that name."""
+    if name in files():
+        module = importlib.import_module(files()[name])
+        return next(
+            value for value in vars(module).values()
+            if isinstance(value, type) and issubclass(value, Evaluation) and value.__module__ == module.__name__
+        )  # fmt: skip
+    found = foreign()[name].load() if name in foreign() else None
+    return found if isinstance(found, type) and issubclass(found, Evaluation) else None
+
+
+def read_evaluation(raw: Any) -> Evaluation:
+    """The evaluation that a mapping with `type`, or a bare type, says.
+
+    Raises:
+        Refusal: there is none of that type, or a field does not fit.
+    """
+    if isinstance(raw, Evaluation):
+        return raw
+    given = {"type": raw} if isinstance(raw, str) else raw
+    if not isinstance(given, dict) or not isinstance(given.get("type"), str):
+        hint = f"known: {', '.join(_known())}"
+        refuse(f"an evaluation is a name, or a mapping with `type`, but this is {describe(raw)}", hint)
+    cls = evaluation_class(given["type"])
+    if cls is None:
+        at = () if isinstance(raw, str) else ("type",)
+        refuse(f"there is no evaluation `{given['type']}`", _meant(given["type"]), at)
+    return cls.read(given, None)  # type: ignore[arg-type]
+
+
+def settled(rungs: Sequence[Evaluation]) -> tuple[Evaluation, ...]:
+    """Rungs, each knowing those beside it (`Evaluation.among`)."""
+    return tuple(rung.among(rungs) for rung in rungs)
+
+
+def _known() -> list[str]:
+    return sorted({*files(), *(name for name in foreign() if evaluation_class(name) is not None)})
+
+
+def _meant(name: str) -> str:
+    """What to write instead of an unknown type."""
+    if name in foreign():
+        return f"`{name}` is a function: write {{type: function, function: {name}}}"
+    return did_you_mean(name, _known())

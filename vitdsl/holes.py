@@ -25,7 +25,9 @@ class Hole:
             choices = raw["choose"]
             if not isinstance(choices, (Mapping, list)) or not choices:
                 return [(("choose",), "chooses among a list or a mapping of alternatives")]
-            return []
+            entries = choices.items() if isinstance(choices, Mapping) else enumerate(choices)
+            own = [at for at, value in entries if isinstance(value, Hole)]
+            return [(("choose", at), "cannot itself be an alternative: list what it chooses among here") for at in own]
         ends = raw["range"]
         if not isinstance(ends, list) or len(ends) not in (2, 3):
             return [(("range",), "has a range [lowest, highest] or [lowest, highest, step]")]

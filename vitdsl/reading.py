@@ -43,15 +43,28 @@ def _late(node: Any, mark: Mark | None, path: tuple[str | int, ...], problems: l
             return node
     if isinstance(node, Map):
         made = Map()
+        hole = ("choose" in node or "range" in node) and node.keys() <= HOLE_KEYS
         for key, value in node.items():
             where = node.marks[key][1] if key in node.marks else None
             prose = not path and key in PROSE
-            made[key] = value if prose else _late(value, where, (*path, key), problems)
+            read = _condition if hole and key == "when" else _late
+            made[key] = value if prose else read(value, where, (*path, key), problems)
         made.pos, made.marks = node.pos, node.marks
-        return Hole(made) if ("choose" in made or "range" in made) and made.keys() <= HOLE_KEYS else made
+        return Hole(made) if hole else made
     if isinstance(node, Seq):
         marks = node.marks or [None] * len(node)
         made = Seq([_late(v, m, (*path, i), problems) for i, (v, m) in enumerate(zip(node, marks, strict=True))])
         made.pos, made.marks = node.pos, node.marks
         return made
     return node
+
+
+def _condition(node: Any, mark: Mark | None, path: tuple[str | int, ...], problems: list[Problem]) -> Any:
+    """What stands at a hole's `when`: late even where it names nothing, for its texts are paths of decisions."""
+    if not isinstance(node, str) or "$" not in node:
+        return node
+    try:
+        return parse(node)
+    except ExpressionError as error:
+        problems.append(Problem(error.message, format_path(path), mark, error.hint))
+        return node

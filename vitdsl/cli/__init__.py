@@ -19,7 +19,7 @@ from vitdsl import __version__
 from vitdsl.checkpoints.errors import CheckpointError
 from vitdsl.errors import SpecError
 
-COMMANDS = ("build", "check", "show", "list", "new", "schema", "convert", "predict")
+COMMANDS = ("build", "check", "show", "list", "new", "schema", "convert", "predict", "space", "sample", "replay")
 """Each is a module of this folder, with a function `run`. (So `list`, once it is loaded, is not Python's here.)"""
 PLAIN: dict[str, Any] = {"add_completion": False, "rich_markup_mode": None, "pretty_exceptions_enable": False}
 WRONG_INPUT, OUR_FAULT, INTERRUPTED = 1, 3, 130

@@ -11,7 +11,9 @@ from vitdsl.source import read
 
 if TYPE_CHECKING:
     from vitdsl.loading import Spec
+    from vitdsl.loading.space import Space
 
+SpaceName = Annotated[str, typer.Argument(metavar="SPACE", help="A spec with holes: a file, or a shipped space.")]
 SpecName = Annotated[str, typer.Argument(metavar="SPEC", help="A spec: a file, or the name of a shipped one.")]
 Settings = Annotated[
     list[str] | None,
@@ -48,6 +50,17 @@ def load_spec(name: str, given: list[str] | None = None) -> Spec:
 
     # a name is never YAML text here, whatever signs are in it
     return load(Path(name), settings(given))
+
+
+def load_space(name: str, given: list[str] | None = None) -> Space:
+    """The space of a command's argument, with what `--set` says.
+
+    Raises:
+        SpecError: with everything that is wrong.
+    """
+    from vitdsl.loading.space import Space
+
+    return Space(Path(name), settings(given))
 
 
 def image_size(text: str | None) -> int | tuple[int, int] | None:

@@ -87,15 +87,10 @@ class Space:
         faults: list[Problem] = []
 
         def chosen(choice: Choice) -> Any:
-            if choice.path not in decisions:
-                faults.append(Problem(f"the log of decisions says nothing of {choice.path}", choice.path))
-            elif (found := _option(choice, decisions[choice.path])) is not None:
+            found = _option(choice, decisions.get(choice.path))
+            if found is not None:
                 return choice.options[found]
-            else:
-                options = ", ".join(map(str, choice.options[:12])) + (", …" if len(choice.options) > 12 else "")
-                message = f"{decisions[choice.path]!r} is no option here: {options}"
-                hint = did_you_mean(str(decisions[choice.path]), map(str, choice.options))
-                faults.append(Problem(message, choice.path, hint=hint))
+            faults.append(_undecided(choice, decisions))
             return choice.options[0]
 
         made = draw(self.sites, chosen)
@@ -169,3 +164,12 @@ def _option(choice: Choice, value: Any) -> int | None:
         if option == value and isinstance(option, bool) == isinstance(value, bool):
             return index
     return None
+
+
+def _undecided(choice: Choice, decisions: Decisions) -> Problem:
+    """What to say of a choice that a log does not settle."""
+    if choice.path not in decisions:
+        return Problem(f"the log of decisions says nothing of {choice.path}", choice.path)
+    value, known = decisions[choice.path], [str(option) for option in choice.options]
+    shown = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
+    return Problem(f"{value!r} is no option here: {shown}", choice.path, hint=did_you_mean(str(value), known))

@@ -60,7 +60,7 @@ def _asked(sites: Sites, site: Site) -> Iterator[Site]:
     for path in site.asked.values():
         yield from (other.root for other in sites.by_path[path])
     if isinstance(site.when, Late):
-        yield from _of_variables(sites, site.when.names - site.asked.keys())
+        yield from _of_variables(sites, site.when.names - site.asked.keys() - site.settled.keys())
 
 
 def _controllers(sites: Sites, repeated: Any) -> Iterator[Site]:

@@ -92,10 +92,10 @@ class Draw:
         when = site.when
         if not isinstance(when, Late):
             return bool(when)
-        env: dict[str, Any] = {}
+        env = dict(site.settled)
         for name, path in site.asked.items():
             for other in self.sites.by_path[path]:
-                if self._state.get(other.root.number) is None:
+                if other.root is not site.root:
                     self.decide(other.root)
             env[name] = self.log.get(path)
         for name in when.names - env.keys():
@@ -114,7 +114,7 @@ class Draw:
         found = count
         if isinstance(count, Hole):
             other = self.sites.of_hole[id(count)]
-            if self._state.get(other.root.number) is None:
+            if other.root is not site.root:
                 self.decide(other.root)
             found = self._value(other, ())
         if isinstance(found, Late):

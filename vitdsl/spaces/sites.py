@@ -14,7 +14,7 @@ from vitdsl.errors import ExpressionError, Problem, SpecError, did_you_mean
 from vitdsl.expressions import Late, parse
 from vitdsl.holes import Hole
 from vitdsl.places import problem
-from vitdsl.tree import Map, Repetition, Segment, format_path
+from vitdsl.tree import Map, Repetition, Segment, format_path, parse_path
 
 LOOP = Repetition(-1)
 """Stands in a site's path for the number of a repetition."""
@@ -44,7 +44,8 @@ class Site:
         options: what may be decided: scalars, names or indexes.
         each: whether every repetition decides by itself.
         when: the condition, its quoted paths replaced by names; None where there is none.
-        asked: those names, with the written paths that they stand for.
+        asked: those names, with the written paths of the decisions that they stand for.
+        settled: those names, with the values that stand at their paths, where these are no longer open.
         parent: the site and the option below which it stands.
         chain: the options above it, as text.
         below: the sites in each option.
@@ -52,7 +53,7 @@ class Site:
 
     __slots__ = (
         "asked", "below", "chain", "counts", "each", "hole", "location", "number", "options", "ordered", "parent",
-        "path", "when",
+        "path", "settled", "when",
     )  # fmt: skip
 
     def __init__(
@@ -66,6 +67,7 @@ class Site:
         self.below: dict[Any, list[Site]] = {}
         self.when: Late | bool | None = None
         self.asked: dict[str, str] = {}
+        self.settled: dict[str, Any] = {}
         self.chain = f"{parent[0].chain}|{parent[1]}" if parent else ""
 
     @property
@@ -221,8 +223,6 @@ def _faults(sites: Sites, site: Site) -> Iterator[Problem]:
     choices = raw.get("choose")
     if site.location[0] in ("name", "paper", "extends", "set"):
         yield sites.problem(site, f"`{site.location[0]}` is no decision of an architecture")
-    if site.parent is not None and site.path == site.parent[0].path:
-        yield sites.problem(site, "an alternative cannot itself be a hole", "list its alternatives in the outer one")
     if isinstance(choices, list) and site.by_value and len(set(map(repr, choices))) < len(choices):
         yield sites.problem(site, "an alternative stands here twice", "", ("choose",))
     if "range" in raw:
@@ -267,12 +267,7 @@ def _condition_faults(sites: Sites, site: Site) -> Iterator[Problem]:
     except ExpressionError as error:
         yield sites.problem(site, error.message, error.hint, ("when",))
         return
-    if isinstance(site.when, Late):
-        known = {*sites.tree.get("vars", {}), *site.asked}
-        for name in sorted(site.when.names - known):
-            message = f"{when.text if isinstance(when, Late) else when}: there is no variable `{name}`"
-            yield sites.problem(site, message, did_you_mean(name, known), ("when",))
-        yield from _order_faults(sites, site)
+    yield from _order_faults(sites, site)
 
 
 def _asking(sites: Sites, site: Site, when: Late | bool) -> Late | bool:
@@ -282,14 +277,34 @@ def _asking(sites: Sites, site: Site, when: Late | bool) -> Late | bool:
 
     def named(match: re.Match[str]) -> str:
         path = match[1] if match[1] is not None else match[2]
-        if path not in sites.by_path:
+        name = f"decision_{len(site.asked) + len(site.settled)}"
+        if path in sites.by_path:
+            site.asked[name] = path
+        elif (value := _written(sites.tree, path)) is not None:
+            site.settled[name] = value
+        elif "." in path or "[" in path:
+            raise ExpressionError(f"there is no decision {path}", did_you_mean(path, sites.by_path))
+        else:
             return match[0]
-        name = f"decision_{len(site.asked)}"
-        site.asked[name] = path
         return name
 
     made = parse(_QUOTED.sub(named, when.text))
     return made if isinstance(made, Late) else when
+
+
+def _written(tree: Any, path: str) -> Any:
+    """The plain value that stands at a path, or None: a hole may have been filled before."""
+    try:
+        segments = parse_path(path)
+    except SpecError:
+        return None
+    node = tree
+    for segment in segments:
+        mapping = isinstance(node, dict) and segment in node
+        if not mapping and not (isinstance(node, list) and isinstance(segment, int) and segment < len(node)):
+            return None
+        node = node[segment]  # type: ignore[index]
+    return node if isinstance(node, (str, int, float)) else None
 
 
 def _order_faults(sites: Sites, site: Site) -> Iterator[Problem]:

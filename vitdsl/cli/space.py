@@ -1,0 +1,52 @@
+"""`vitdsl space`: the decisions of a spec with holes, and how many architectures they make."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from vitdsl.cli.options import AsJson, Settings, SpaceName, load_space
+from vitdsl.cli.output import print_json, print_table
+from vitdsl.cli.words import as_yaml
+
+
+def run(space: SpaceName, set_: Settings = None, as_json: AsJson = False) -> None:
+    """Print the decisions of a space and the number of its architectures; every alternative is validated."""
+    found = load_space(space, set_)
+    rows = [_decision(site) for site in found.sites.all]
+    if as_json:
+        print_json({"name": found.name, "hash": found.spec.hash, "size": found.size, "decisions": rows})
+        return
+    print_table(("decision", "options", "asked"), [(row["path"], _options(row), _asked(row)) for row in rows])
+    size = "too many depend on one another to be counted" if found.size is None else f"{found.size:,} architectures"
+    if found.size is not None and found.size >= 10**6:
+        size += f" ({found.size:.2e})"
+    typer.echo(f"\n{found.name}: {len(rows)} decisions, {size}")
+
+
+def _decision(site: Any) -> dict[str, Any]:
+    row: dict[str, Any] = {"path": site.spelled(), "options": list(site.options), "each": site.each}
+    if site.parent is not None:
+        row["below"] = {"path": site.parent[0].spelled(), "option": str(site.parent[1])}
+    if site.when is not None:
+        when = site.hole.raw["when"]
+        row["when"] = when if isinstance(when, bool) else when.text
+    return row
+
+
+def _options(row: dict[str, Any]) -> str:
+    options = row["options"]
+    if len(options) > 8:
+        return f"{options[0]} … {options[-1]} ({len(options)})"
+    return ", ".join(as_yaml(option) for option in options)
+
+
+def _asked(row: dict[str, Any]) -> str:
+    """When a decision is asked for, and how often."""
+    said = ["for each repetition"] if row["each"] else []
+    if "below" in row:
+        said.append(f"if {row['below']['path']} is {row['below']['option']}")
+    if "when" in row:
+        said.append(f"when {row['when']}")
+    return ", ".join(said)

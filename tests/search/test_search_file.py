@@ -1,0 +1,137 @@
+"""The file of a search: what is wrong in it is said all at once, each with its place."""
+
+import pytest
+
+import vitdsl
+from vitdsl.errors import SpecError
+from vitdsl.parts.fields import Refusal
+from vitdsl.search.screening import SHAPE, Screen, violated
+from vitdsl.search.search_file import Bound, load_search
+from vitdsl.search.units import quantity, shown
+
+SPACE = """
+  stages:
+    - tokenizer: {type: patch, size: 8, dim: 16}
+      depth: {choose: [1, 2, 3]}
+      block: [{mixer: {type: global, heads: {choose: [2, 3, 4]}}}, {mlp: {ratio: 2}}]
+  head: {pool: mean}
+  input: {size: 32}
+  classes: 10
+"""
+GOOD = f"""name: small
+space:{SPACE}
+constraints: {{params: {{max: 6M, min: 1k}}, macs: {{max: 1.3G}}}}
+objectives: {{macs: minimize, params: maximize}}
+sampler: {{type: evolution, population: 8, sample: 3}}
+budget: {{trials: 10}}
+"""
+
+
+def test_a_search_is_read():
+    search = load_search(GOOD)
+    assert search.name == "small"
+    assert search.space.size == 9
+    assert search.constraints["params"] == Bound(min=1000, max=6_000_000)
+    assert search.file.sampler.population == 8
+    assert load_search(search.dump() + "budget: {trials: 10}\n").dump() == search.dump()
+
+
+def test_more_trials_are_the_same_search():
+    assert load_search(GOOD).dump() == load_search(GOOD, set={"budget.trials": 20}).dump()
+    assert load_search(GOOD).dump() != load_search(GOOD, set={"sampler.population": 20}).dump()
+
+
+def problems(text: str) -> list[tuple[str, int | None, str]]:
+    with pytest.raises(SpecError) as caught:
+        load_search(text)
+    return [(p.message, p.mark.line if p.mark else None, p.hint or "") for p in caught.value.problems]
+
+
+def test_everything_that_is_wrong_is_said_at_once():
+    text = GOOD.replace("6M", "6 apples").replace("macs: minimize", "macs: least").replace("evolution", "evolutoin")
+    found = problems(text.replace("trials: 10", "trials: 0"))
+    assert [(message, line) for message, line, _ in found] == [
+        ("`max` must be a number, or one with a unit such as 6M, 20ms or 64MB, but is '6 apples'", 11),
+        ("`macs` must be maximize or minimize, but is 'least'", 12),
+        ("there is no sampler `evolutoin`", 13),
+        ("`trials` must be at least 1, but is 0", 14),
+    ]
+    assert found[2][2] == "did you mean 'evolution'?"
+
+
+def test_what_nothing_measures():
+    found = problems(GOOD.replace("macs: minimize", "acuracy: maximize").replace("{params: {max", "{parms: {max"))
+    assert [(message, line) for message, line, _ in found] == [
+        ("nothing measures `parms`: it is no cost, and no rung gives it", 11),
+        ("nothing measures `acuracy`: it is no cost, and no rung gives it", 12),
+    ]
+    assert found[0][2] == "did you mean 'params'?"
+
+
+def test_several_objectives_are_not_pruned():
+    found = problems(GOOD + "pruner: median\n")
+    assert found == [(
+        "with several objectives nothing is pruned: Optuna's pruners judge one value", 15,
+        "bound the others by `constraints`",
+    )]  # fmt: skip
+
+
+def test_a_space_that_is_not_there():
+    text = GOOD.replace(f"space:{SPACE}", "space: hybrit\n")
+    assert problems(text)[0][:2] == ("there is no spec `hybrit`", 2)
+
+
+def test_a_hole_in_a_search():
+    assert problems(GOOD.replace("trials: 10", "trials: {choose: [1, 2]}"))[0][1] == 14
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("6M", 6_000_000), ("1.3G", 1_300_000_000), ("20k", 20_000), ("20ms", 0.02), ("1.5s", 1.5), ("64MB", 64_000_000),
+     ("1GiB", 2**30), (12, 12), (0.5, 0.5), ("250µs", 250e-6)],
+)  # fmt: skip
+def test_units(text, value):
+    assert quantity(text) == pytest.approx(value, rel=1e-12)
+
+
+@pytest.mark.parametrize("text", ["6X", "M", "", "-3M", True, None, [1], "1e", "6 M M"])
+def test_no_units(text):
+    with pytest.raises(Refusal):
+        quantity(text)
+
+
+def test_quantities_are_shown_short():
+    assert [shown(6e6), shown(1.3e9), shown(64e6, "peak_bytes"), shown(0.02, "latency"), shown(0.973)] == [
+        "6M", "1.3G", "64MB", "20ms", "0.973",
+    ]  # fmt: skip
+
+
+def test_bounds_hold_at_their_ends():
+    bounds = {"params": Bound(min=10, max=20), "latency": Bound(max=0.02)}
+    assert violated(bounds, {"params": 10}) is None
+    assert violated(bounds, {"params": 20, "latency": 0.02}) is None
+    assert violated(bounds, {"params": 21}) == "params > 20"
+    assert violated(bounds, {"params": 9}) == "params < 10"
+    assert violated(bounds, {"params": 15, "latency": float("nan")}) == "latency > 20ms"
+
+
+def test_a_screen_counts_what_it_refuses():
+    search = load_search(GOOD)
+    least, most = sorted({spec.analyze().params for spec in _fitting(search)})[:2]
+    screen = Screen({"params": Bound(max=least)})
+    accepted = [spec for spec in (screen.accept(lambda s=s: search.space.sample(s)) for s in range(300)) if spec]
+    assert {spec.analyze().params for spec in accepted} == {least}
+    assert screen.seen == 300
+    assert screen.refused.keys() == {SHAPE, f"params > {shown(least)}"}
+    assert len(accepted) + screen.refused.total() == 300
+    assert "heads" in screen.verdict()
+    assert most > least
+
+
+def _fitting(search):
+    for spec in search.space:
+        try:
+            spec.analyze()
+        except vitdsl.SpecError:
+            continue
+        yield spec

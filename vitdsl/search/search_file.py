@@ -1,0 +1,308 @@
+"""The file of a search: the space, what must hold, what is wanted, how candidates are proposed and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from vitdsl.dump import dump_tree, plain
+from vitdsl.editing import put
+from vitdsl.errors import Mark, Problem, Source, SpecError, did_you_mean
+from vitdsl.facts import facts
+from vitdsl.loading.space import Space
+from vitdsl.parts.base import Fields, Reads
+from vitdsl.parts.fields import Positive, Rate, Refusal, describe, refuse
+from vitdsl.places import problem
+from vitdsl.reading import recognise, shipped
+from vitdsl.resolve import find, load_tree
+from vitdsl.search.evaluation import Evaluation, read_evaluation, settled
+from vitdsl.search.units import Quantity
+from vitdsl.tree import Key, Map, parse_path
+
+COSTS = ("params", "trainable_params", "macs", "activation_bytes")
+"""Measures that the graph gives, before anything is built."""
+DIRECTIONS = ("maximize", "minimize")
+
+
+class Bound(Fields):
+    """Between which values a measure must be; both ends are allowed."""
+
+    min: Quantity = None
+    max: Quantity = None
+
+
+class Random(Fields):
+    """Every decision by lot."""
+
+    type: Literal["random"] = "random"
+
+
+class NSGA2(Fields):
+    """Optuna's NSGA-II."""
+
+    type: Literal["nsga2"] = "nsga2"
+    population_size: Annotated[int, Field(ge=2)] = 20
+    mutation_prob: Rate | None = None
+    crossover_prob: Rate = 0.9
+    swapping_prob: Rate = 0.5
+
+
+class TPE(Fields):
+    """Optuna's tree-structured Parzen estimator."""
+
+    type: Literal["tpe"] = "tpe"
+    n_startup_trials: Positive = 10
+    n_ei_candidates: Positive = 24
+    multivariate: bool = False
+    group: bool = False
+
+
+class Evolution(Fields):
+    """Regularized evolution (Real et al., 2019) by steps that know the spec.
+
+    Of the newest `population` candidates, `sample` are drawn; the best of these has a child: with the rate `mutation`
+    by mutation, else by crossover with the second best.
+    """
+
+    type: Literal["evolution"] = "evolution"
+    population: Annotated[int, Field(ge=2)] = 20
+    sample: Annotated[int, Field(ge=2)] = 5
+    mutation: Rate = 0.8
+
+
+class NoPruner(Fields):
+    """Every candidate goes through all rungs."""
+
+    type: Literal["none"] = "none"
+
+
+class Median(Fields):
+    """Optuna's median pruner."""
+
+    type: Literal["median"] = "median"
+    n_startup_trials: Annotated[int, Field(ge=0)] = 5
+    n_warmup_steps: Annotated[int, Field(ge=0)] = 0
+    measure: str | None = None
+
+
+class Halving(Fields):
+    """Optuna's asynchronous successive halving."""
+
+    type: Literal["halving"] = "halving"
+    min_resource: Positive = 1
+    reduction_factor: Annotated[int, Field(ge=2)] = 3
+    min_early_stopping_rate: Annotated[int, Field(ge=0)] = 0
+    measure: str | None = None
+
+
+class Hyperband(Fields):
+    """Optuna's Hyperband."""
+
+    type: Literal["hyperband"] = "hyperband"
+    min_resource: Positive = 1
+    reduction_factor: Annotated[int, Field(ge=2)] = 3
+    measure: str | None = None
+
+
+SAMPLERS: dict[str, type[Fields]] = {"random": Random, "nsga2": NSGA2, "tpe": TPE, "evolution": Evolution}
+PRUNERS: dict[str, type[Fields]] = {"none": NoPruner, "median": Median, "halving": Halving, "hyperband": Hyperband}
+
+
+def _one_of(kinds: Mapping[str, type[Fields]], what: str) -> Any:
+    """The annotation of a field that holds one of several kinds, by `type` or by the bare name."""
+
+    def read(value: Any, reader: Any) -> Any:
+        if isinstance(value, Fields):
+            return value
+        raw = {"type": value} if isinstance(value, str) else value
+        if not isinstance(raw, dict) or not isinstance(raw.get("type"), str):
+            refuse(f"a {what} is a name, or a mapping with `type`, but this is {describe(value)}", ", ".join(kinds))
+        if raw["type"] not in kinds:
+            at = () if isinstance(value, str) else ("type",)
+            refuse(f"there is no {what} `{raw['type']}`", did_you_mean(raw["type"], kinds), at)
+        return kinds[raw["type"]].read(raw, reader)
+
+    return Reads(read, {"enum": list(kinds)})
+
+
+def _bounds(value: Any, reader: Any) -> Any:
+    return _each(value, "constraints", lambda name, entry: Bound.read(entry, reader))
+
+
+def _directions(value: Any, reader: Any) -> Any:
+    def read(name: str, entry: Any) -> str:
+        if entry not in DIRECTIONS:
+            refuse(f"`{name}` must be maximize or minimize, but is {describe(entry)}")
+        return entry
+
+    made = _each({value: "maximize"} if isinstance(value, str) else value, "objectives", read)
+    if not made:
+        refuse("`objectives` must name what is wanted: `{accuracy: maximize}`")
+    return made
+
+
+def _each(value: Any, what: str, read: Any) -> dict[str, Any]:
+    """The entries of a mapping of measures, each read."""
+    if not isinstance(value, dict):
+        refuse(f"`{what}` must be a mapping of measures, but is {describe(value)}")
+    return dict(zip(value, _all(value.items(), read), strict=True))
+
+
+def _all(entries: Any, read: Any) -> list[Any]:
+    """What is read of each (location, value); all faults at once."""
+    made: list[Any] = []
+    faults: list[Any] = []
+    for at, entry in entries:
+        try:
+            made.append(read(at, entry))
+        except Refusal as error:
+            faults += [((at, *loc), message, hint) for loc, message, hint in error.items]
+    if faults:
+        raise Refusal(faults)
+    return made
+
+
+def _rungs(value: Any, reader: Any) -> tuple[Evaluation, ...]:
+    if not isinstance(value, (list, tuple)):
+        refuse(f"`rungs` must be a list of evaluations, but is {describe(value)}")
+    return settled(_all(enumerate(value), lambda _, entry: read_evaluation(entry)))
+
+
+class Budget(Fields):
+    """When a search is at its end: after so many judged candidates, or so many minutes."""
+
+    trials: Positive
+    minutes: Annotated[float, Field(gt=0)] | None = None
+
+
+class SearchFile(Fields):
+    """A whole file."""
+
+    name: str | None = None
+    space: Annotated[Any, Reads(lambda value, reader: value, {"type": ["string", "object"]})]
+    constraints: Annotated[Any, Reads(_bounds, {"type": "object"})] = None
+    objectives: Annotated[Any, Reads(_directions, {"type": ["string", "object"]})]
+    sampler: Annotated[Any, _one_of(SAMPLERS, "sampler")] = Evolution()
+    rungs: Annotated[Any, Reads(_rungs, {"type": "array"})] = ()
+    pruner: Annotated[Any, _one_of(PRUNERS, "pruner")] = NoPruner()
+    budget: Budget
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+class Search:
+    """A validated search.
+
+    Attributes:
+        file: what it says.
+        space: its space.
+        name: its name.
+    """
+
+    def __init__(self, tree: Map, file: SearchFile, space: Space, name: str) -> None:
+        self.tree, self.file, self.space, self.name = tree, file, space, name
+
+    @property
+    def constraints(self) -> dict[str, Bound]:
+        """Bounds by measure."""
+        return self.file.constraints or {}
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """Every measure that a candidate comes to have."""
+        return (*COSTS, *(name for rung in self.file.rungs for name in rung.names()))
+
+    def dump(self) -> str:
+        """Canonical YAML; two searches that say the same have the same."""
+        return dump_tree({key: plain(value) for key, value in self.tree.items() if key != "budget"})
+
+
+def load_search(source: str | Path | Mapping[str, Any], set: Mapping[str, Any] | None = None) -> Search:
+    """Reads and validates a search.
+
+    Args:
+        source: a shipped name (`specs/searches`), a path, YAML text or a mapping.
+        set: values by written path, laid over the file.
+
+    Raises:
+        SpecError: with every problem found, each at its place; or those of its space.
+    """
+    path = _file(source)
+    tree = load_tree(path or source)
+    for written, value in (set or {}).items():
+        origin = Mark(Source("--set", f"{written}={value}"), 1, 1)
+        tree = put(tree, parse_path(written, "--set"), recognise(value, ()), origin, written)
+    try:
+        file = SearchFile.read(_without_space(tree), None)  # type: ignore[arg-type]
+        faults = [*_late(tree), *_unmeasured(file)]
+        if faults:
+            raise Refusal(faults)
+    except Refusal as error:
+        raise SpecError([problem(tree, *fault) for fault in error.items]) from None
+    return Search(tree, file, _space(tree, path), file.name or (path.stem if path else "search"))
+
+
+def _file(source: Any) -> Path | None:
+    """The file that a path or a shipped name stands for."""
+    if isinstance(source, Mapping) or (isinstance(source, str) and ("\n" in source or ": " in source)):
+        return None
+    given = Path(source)
+    beside = shipped("searches") / f"{given.name}.yaml"
+    if given.is_file() or given.parent != Path() or given.suffix:
+        return given
+    if beside.is_file():
+        return beside
+    names = [path.stem for path in shipped("searches").glob("*.yaml")]
+    raise SpecError(Problem(f"there is no search `{source}`", hint=did_you_mean(str(source), names)))
+
+
+def _without_space(tree: Map) -> Map:
+    """The file, but for what its space says, which is a spec with holes and late values of its own."""
+    made = Map(
+        {key: "written here" if key == "space" and isinstance(value, dict) else value for key, value in tree.items()}
+    )
+    made.pos, made.marks = tree.pos, tree.marks
+    return made
+
+
+def _late(tree: Map) -> list[Any]:
+    return [
+        ((key,), "a search is written out: it has no holes and no late values", "the space has them")
+        for key, value in tree.items() if key != "space" and facts(value).late
+    ]  # fmt: skip
+
+
+def _unmeasured(file: SearchFile) -> list[Any]:
+    """Objectives, constraints and the pruner's measure that nothing gives, and pruning that Optuna does not have."""
+    known = (*COSTS, *(name for rung in file.rungs for name in rung.names()))
+    faults: list[Any] = []
+    for key, names in (("objectives", file.objectives), ("constraints", file.constraints or {})):
+        for name in names:
+            if name not in known:
+                message = f"nothing measures `{name}`: it is no cost, and no rung gives it"
+                faults.append(((key, Key(name)), message, did_you_mean(name, known)))
+    if file.pruner.type != "none":
+        if len(file.objectives) > 1:
+            message = "with several objectives nothing is pruned: Optuna's pruners judge one value"
+            faults.append((("pruner",), message, "bound the others by `constraints`"))
+        measure = file.pruner.measure
+        if measure is not None and measure not in known:
+            faults.append((("pruner", "measure"), f"nothing measures `{measure}`", did_you_mean(measure, known)))
+    return faults
+
+
+def _space(tree: Map, path: Path | None) -> Space:
+    raw = tree["space"]
+    if isinstance(raw, dict):
+        return Space(raw)
+    where = tree.marks.get("space", (None, None))[1]
+    if not isinstance(raw, str):
+        raise SpecError(problem(tree, ("space",), "`space` must be a name, a path or a spec with holes"))
+    try:
+        return Space(find(raw, path.parent if path else None))
+    except SpecError as error:
+        if error.problems[0].mark is None:
+            raise SpecError(Problem(error.problems[0].message, "space", where, error.problems[0].hint)) from None
+        raise

@@ -66,8 +66,13 @@ def read_weights(path: str | Path, *, container: str | None = None) -> Weights:
     return Weights(_tensors(values, path, len(prefix or "")), path, container, prefix)
 
 
-def write_weights(path: str | Path, state: Mapping[str, Tensor]) -> None:
+def write_weights(path: str | Path, state: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
     """Write a state dict as safetensors; the file appears whole or not at all.
+
+    Args:
+        path: the file, which is replaced if it is there.
+        state: tensors by key.
+        metadata: texts that stand in the file's header (`read_metadata`).
 
     Raises:
         CheckpointError: where the name does not end in `.safetensors`.
@@ -80,7 +85,7 @@ def write_weights(path: str | Path, state: Mapping[str, Tensor]) -> None:
         raise CheckpointError(f"{path.name}: weights are written as `.safetensors`; found `{found}`.")
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        safetensors.torch.save_file(_owned(state), draft, metadata={"format": "pt"})
+        safetensors.torch.save_file(_owned(state), draft, metadata={"format": "pt", **(metadata or {})})
         with draft.open("rb") as file:
             os.fsync(file.fileno())
         draft.replace(path)
@@ -88,6 +93,21 @@ def write_weights(path: str | Path, state: Mapping[str, Tensor]) -> None:
         draft.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+def read_metadata(path: str | Path) -> dict[str, str]:
+    """The texts in the header of a safetensors file.
+
+    Raises:
+        CheckpointError: the file is broken.
+    """
+    import safetensors
+
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            return dict(file.metadata() or {})
+    except safetensors.SafetensorError as error:
+        raise CheckpointError(f"{Path(path).name}: not a whole safetensors file: {error}.") from error
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:

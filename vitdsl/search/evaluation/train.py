@@ -1,0 +1,103 @@
+"""`{type: train, epochs: 2}`: short training on a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from vitdsl.errors import Problem, SpecError
+from vitdsl.parts.fields import Positive, Rate, refuse
+from vitdsl.search.evaluation.base import Evaluation
+
+if TYPE_CHECKING:
+    from vitdsl.loading import Spec
+    from vitdsl.search.candidate import Candidate
+
+Above = Annotated[float, Field(gt=0)]
+
+
+class Train(Evaluation):
+    """Trains a candidate from its own seed by AdamW (Loshchilov and Hutter, 2019), and judges it by held images.
+
+    A later rung that differs in `epochs` alone goes on from the checkpoint of an earlier one, and so does a retry.
+
+    Attributes:
+        data: `digits`, scikit-learn's 1,797 digits, or a folder of images by class.
+        validation: the share of images that the candidate is judged by.
+        epochs: passes over the training images, those of earlier rungs included.
+        schedule: passes that the cosine is stretched over; by default the most `epochs` of the rungs alike.
+        batch: images a step.
+        learning_rate: its highest value.
+        weight_decay: of weights; vectors (biases, norms, scales) do not decay.
+        warmup: the share of the schedule in which the learning rate rises from 0.
+        label_smoothing: the share of a label that is spread over all classes.
+        clip: the largest norm of all gradients together.
+    """
+
+    type: Literal["train"] = "train"
+    data: str = "digits"
+    validation: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    epochs: Positive
+    schedule: Positive | None = None
+    batch: Positive = 32
+    learning_rate: Above = 0.005
+    weight_decay: Annotated[float, Field(ge=0)] = 0.05
+    warmup: Rate = 0.1
+    label_smoothing: Rate = 0.1
+    clip: Above = 5.0
+
+    @model_validator(mode="after")
+    def _schedule_holds_epochs(self) -> Train:
+        if self.schedule is not None and self.schedule < self.epochs:
+            message = f"`schedule` must be at least `epochs` ({self.epochs}), but is {self.schedule}"
+            refuse(message, "the cosine has reached 0 there", at=("schedule",))
+        return self
+
+    @property
+    def length(self) -> int:
+        """Epochs of the whole schedule."""
+        return self.schedule or self.epochs
+
+    def names(self) -> tuple[str, ...]:
+        """Accuracy (0..1) and cross-entropy of the held images, and seconds of all training so far."""
+        return ("accuracy", "loss", "seconds")
+
+    def among(self, rungs: Sequence[Evaluation]) -> Train:
+        """One schedule for all rungs that differ in `epochs` alone."""
+        if self.schedule is not None:
+            return self
+        alike = [rung.epochs for rung in rungs if isinstance(rung, Train) and rung._but_epochs() == self._but_epochs()]
+        return self.model_copy(update={"schedule": max([self.epochs, *alike])})
+
+    def _but_epochs(self) -> dict[str, object]:
+        return self.model_dump(exclude={"epochs", "schedule"})
+
+    def unsuited(self, spec: Spec) -> str | None:
+        """Other classes than the data's, or images that the data cannot be made into."""
+        from vitdsl.preprocess import transform
+        from vitdsl.search.data import classes_in
+
+        model = spec.model
+        if not model.input.open:
+            try:
+                transform(spec)
+            except ValueError as error:
+                return str(error)
+        wanted = classes_in(self.data)
+        if isinstance(model.classes, int) and model.classes != wanted:
+            return f"`{self.data}` has {wanted} classes, but the spec has {model.classes}: write `classes: {wanted}`"
+        return None
+
+    def measure(self, candidate: Candidate) -> dict[str, float]:
+        """Trains as far as `epochs` and judges; the trained weights are left in `candidate.model`.
+
+        Training that comes to no finite loss ends at once; what is not finite counts as wrong, the loss as infinite.
+        """
+        from vitdsl.search.short_training import fit
+
+        reason = self.unsuited(candidate.spec)
+        if reason is not None:
+            raise SpecError(Problem(reason, mark=candidate.spec.tree.pos))
+        return fit(candidate, self)

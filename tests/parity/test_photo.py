@@ -10,7 +10,8 @@ from timm.data import create_transform, resolve_data_config
 
 import vitdsl
 from tests.parity import fingerprint
-from tests.parity.live import LIVE, filled_model
+from tests.parity.live import found as pair
+from tests.parity.packages import filled_model
 from vitdsl.preprocess import transform
 
 
@@ -23,7 +24,7 @@ def photo() -> Image.Image:
 @pytest.mark.parametrize("crop", [0.875, 0.9], ids=["the authors' crop", "timm's crop"])
 def test_the_photo_gives_timms_logits(photo: Image.Image, crop: float) -> None:
     spec = vitdsl.load("deit_tiny_distilled", {"input.crop": crop})
-    theirs, state = filled_model(LIVE["deit_tiny_distilled"])
+    theirs, state = filled_model(pair("deit_tiny_distilled", "timm"))
     model = vitdsl.build(spec, device="meta").double().eval()
     vitdsl.load_weights(model, state, "timm")
     config = resolve_data_config({"crop_pct": crop} if crop != 0.9 else {}, model=theirs)

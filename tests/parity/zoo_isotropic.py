@@ -1,4 +1,4 @@
-"""ViT, DeiT and their kin: records, what is looked at inside, small versions, and timm's models of the same."""
+"""ViT, DeiT and their kin: records, what is looked at inside, and small versions."""
 
 from __future__ import annotations
 
@@ -145,35 +145,3 @@ SMALL: dict[str, dict[str, Any]] = {
 
 SCALED = dict.fromkeys(("t2t_vit_7", "t2t_vit_14_se", "t2t_vit_16_ghost", "t2t_vit_dense"), ("kqv", 0.25))
 """As drawn, a performer's kernels vanish; the records' probes scale these tensors likewise."""
-
-LIVE = {
-    "vit_tiny16": "vit_tiny_patch16_224",
-    "vit_small16": "vit_small_patch16_224",
-    "deit_small": "deit_small_patch16_224",
-    "deit_small_distilled": "deit_small_distilled_patch16_224",
-    "deit3_small": "deit3_small_patch16_224",
-    "cait_xxs36": "cait_xxs36_224",
-    "cait_xxs24_384": "cait_xxs24_384",
-}
-"""timm's model of the same size."""
-
-LIVE_LARGE = {
-    "cait_s24": "cait_s24_224",
-    "cait_xs24_384": "cait_xs24_384",
-    "deit3_medium": "deit3_medium_patch16_224",
-    "vit_base16": "vit_base_patch16_224",
-    "vit_base32": "vit_base_patch32_224",
-    "vit_base16_384": "vit_base_patch16_384",
-    "vit_large16": "vit_large_patch16_224",
-    "deit_base": "deit_base_patch16_224",
-    "deit_base_384": "deit_base_patch16_384",
-    "deit_base_distilled": "deit_base_distilled_patch16_224",
-    "deit_base_distilled_384": "deit_base_distilled_patch16_384",
-    "deit3_base": "deit3_base_patch16_224",
-    "cait_xxs36_384": "cait_xxs36_384",
-    "cait_s24_384": "cait_s24_384",
-    "cait_s36_384": "cait_s36_384",
-    "cait_m36_384": "cait_m36_384",
-    "cait_m48_448": "cait_m48_448",
-}
-"""The same, too large for every run."""

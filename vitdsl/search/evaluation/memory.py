@@ -1,0 +1,49 @@
+"""`{type: memory, batch: 1}`: the most memory that tensors take at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from vitdsl.parts.fields import Positive
+from vitdsl.search.evaluation.base import Evaluation
+
+if TYPE_CHECKING:
+    from vitdsl.search.candidate import Candidate
+
+
+class Memory(Evaluation):
+    """Runs once and gives the most bytes of weights, buffers, images and computed tensors that lived at once.
+
+    On CUDA torch's allocator counts (`max_memory_allocated`), on the CPU the storages that torch's dispatcher shows:
+    what a kernel takes and gives back within one operator is counted on CUDA alone. Neither counts torch itself.
+
+    Attributes:
+        name: of the measure, where a search has several.
+        device: `cpu`, `cuda`, `cuda:1`; by default where the candidate is.
+        batch: images a run.
+        training: a forward and a backward in training mode, with gradients but without an optimizer's tensors; else a
+            forward in evaluation mode.
+    """
+
+    type: Literal["memory"] = "memory"
+    name: Annotated[str, Field(pattern=r"^\w*bytes$")] = "peak_bytes"
+    device: str | None = None
+    batch: Positive = 1
+    training: bool = False
+
+    def names(self) -> tuple[str, ...]:
+        """The peak, in bytes."""
+        return (self.name,)
+
+    def measure(self, candidate: Candidate) -> dict[str, float]:
+        """Runs a model of the candidate's own; the candidate's is left as it is."""
+        from vitdsl.search.candidate import seeded
+        from vitdsl.search.measuring import images_for, on_device, peak_bytes
+
+        device = on_device(self.device or candidate.device)
+        model = candidate.build().to(device)
+        images = images_for(candidate, self.batch, device)
+        with seeded(candidate.seed, device):
+            return {self.name: float(peak_bytes(model, images, self.training))}

@@ -19,6 +19,7 @@ SEARCH = "pip install 'vitdsl[search]'"
 TRAIN = "pip install 'vitdsl[train]'"
 SPLIT_SEED = 0
 """Every candidate is judged by the same images, whatever its own seed."""
+VALIDATION = 0.25
 MAX_BYTES = 4 << 30
 """A data set that would take more memory is refused."""
 MAX_KEPT = 4
@@ -46,7 +47,7 @@ class Data(NamedTuple):
 _kept: dict[Any, Data] = {}
 
 
-def prepared(name: str, spec: Spec, validation: float) -> Data:
+def prepared(name: str, spec: Spec, validation: float = VALIDATION) -> Data:
     """A data set as a spec's `input` wants it: channels, size, crop, interpolation, mean and std.
 
     Args:
@@ -86,6 +87,19 @@ def classes_in(name: str) -> int:
         return 10
     root = _root(Path(name))
     return sum(path.is_dir() for path in root.iterdir())
+
+
+def unsuited(name: str, spec: Spec) -> str | None:
+    """Why a spec, or a space with its holes, cannot be trained on a data set, or None; holes are not looked at."""
+    if not spec.model.input.open:
+        try:
+            transform(spec)
+        except ValueError as error:
+            return str(error)
+    wanted, classes = classes_in(name), spec.model.classes
+    if isinstance(classes, int) and classes != wanted:
+        return f"`{name}` has {wanted} classes, but the spec has {classes}: write `classes: {wanted}`"
+    return None
 
 
 Labelled = Sequence[tuple[Callable[[], Any], int]]

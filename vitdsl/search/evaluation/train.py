@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from vitdsl.errors import Problem, SpecError
 from vitdsl.parts.fields import Positive, Rate, refuse
+from vitdsl.search.data import VALIDATION
 from vitdsl.search.evaluation.base import Evaluation
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Train(Evaluation):
 
     type: Literal["train"] = "train"
     data: str = "digits"
-    validation: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    validation: Annotated[float, Field(gt=0, lt=1)] = VALIDATION
     epochs: Positive
     schedule: Positive | None = None
     batch: Positive = 32
@@ -76,19 +77,9 @@ class Train(Evaluation):
 
     def unsuited(self, spec: Spec) -> str | None:
         """Other classes than the data's, or images that the data cannot be made into."""
-        from vitdsl.preprocess import transform
-        from vitdsl.search.data import classes_in
+        from vitdsl.search.data import unsuited
 
-        model = spec.model
-        if not model.input.open:
-            try:
-                transform(spec)
-            except ValueError as error:
-                return str(error)
-        wanted = classes_in(self.data)
-        if isinstance(model.classes, int) and model.classes != wanted:
-            return f"`{self.data}` has {wanted} classes, but the spec has {model.classes}: write `classes: {wanted}`"
-        return None
+        return unsuited(self.data, spec)
 
     def measure(self, candidate: Candidate) -> dict[str, float]:
         """Trains as far as `epochs` and judges; the trained weights are left in `candidate.model`.

@@ -10,7 +10,7 @@ from typing import Any
 from vitdsl.editing import fold, merge, names_in, put
 from vitdsl.errors import Mark, Problem, Source, SpecError, did_you_mean
 from vitdsl.expressions import Late
-from vitdsl.holes import Hole
+from vitdsl.facts import facts
 from vitdsl.reading import recognise, shipped
 from vitdsl.source import Map, Seq, parse_path, read, read_file
 
@@ -188,7 +188,7 @@ def folded(tree: Map) -> Map:
         return tree
     variables = _variables(tree)
     names = tuple(variables)
-    env = {name: value for name, value in variables.items() if not isinstance(value, (Late, Hole))}
+    env = _settled(variables)
     problems: list[Problem] = []
     made = Map()
     for key, value in tree.items():
@@ -202,7 +202,8 @@ def folded(tree: Map) -> Map:
     made.pos, made.marks, made.variables = tree.pos, {k: v for k, v in tree.marks.items() if k != "vars"}, names
     if problems:
         raise SpecError(problems)
-    left = {name: value for name, value in variables.items() if name in names_in(made)}
+    wanted = _wanted(names_in(made), variables)
+    left = {name: value for name, value in variables.items() if name in wanted}
     if left:
         kept = made["vars"] = Map(left)
         kept.pos, kept.marks = tree["vars"].pos, tree["vars"].marks
@@ -243,11 +244,29 @@ def _variables(tree: Map) -> dict[str, Any]:
             raise SpecError(Problem(f"the variables {circle} are made of one another", f"vars.{first}", where))
         for name in ready:
             problems: list[Problem] = []
-            value = fold(waiting.pop(name), done, ("vars", name), problems, raw.marks.get(name, (None, None))[1])
+            value = fold(
+                waiting.pop(name), _settled(done), ("vars", name), problems, raw.marks.get(name, (None, None))[1]
+            )
             if problems:
                 raise SpecError(problems)
             done[name] = value
     return done
+
+
+def _wanted(names: frozenset[str], variables: Mapping[str, Any]) -> set[str]:
+    """The names, and those that the variables of these names read in turn."""
+    waiting, found = list(names), set()
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += names_in(variables.get(name))
+    return found
+
+
+def _settled(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """The variables that are known now: neither late themselves, nor with a hole in them."""
+    return {name: value for name, value in variables.items() if not isinstance(value, Late) and not facts(value).holes}
 
 
 def forget_files() -> None:

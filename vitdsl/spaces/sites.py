@@ -39,6 +39,7 @@ class Site:
     Attributes:
         hole: as written.
         path: written path, with `LOOP` after every repeated body.
+        plain: its written path without the numbers of repetitions.
         location: where it stands in the file, by key.
         counts: how often each repetition around it runs, outermost first: a number, a late value or a hole.
         options: what may be decided: scalars, names or indexes.
@@ -53,7 +54,7 @@ class Site:
 
     __slots__ = (
         "asked", "below", "chain", "counts", "each", "hole", "location", "number", "options", "ordered", "parent",
-        "path", "settled", "when",
+        "path", "plain", "settled", "when",
     )  # fmt: skip
 
     def __init__(
@@ -62,6 +63,7 @@ class Site:
     ) -> None:  # fmt: skip
         self.hole, self.path, self.location, self.counts = hole, path, location, counts
         self.parent, self.number = parent, number
+        self.plain = format_path([segment for segment in path if segment is not LOOP])
         self.each = hole.raw.get("each") is True
         self.options, self.ordered = _options(hole)
         self.below: dict[Any, list[Site]] = {}
@@ -77,6 +79,8 @@ class Site:
 
     def spelled(self, repetitions: tuple[int, ...] = ()) -> str:
         """The written path in these repetitions; those that are not given are left out."""
+        if not repetitions:
+            return self.plain
         made: list[Segment] = []
         numbers = iter(repetitions)
         for segment in self.path:

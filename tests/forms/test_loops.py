@@ -7,8 +7,6 @@ import torch
 
 from tests.forms.loops import Case, attend, convolve, gelu, grid, layer_norm, sees
 
-pytestmark = pytest.mark.unsettled
-
 PLAIN = "residual: false, pre: none"
 
 

@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, Phase, given, note, seed, settings
 import vitdsl
 from tests.hybrids.census import stands, wanted
 from tests.hybrids.checks import check_built, check_text
-from tests.hybrids.models import Spec, specs
+from tests.hybrids.models import specs
+from tests.hybrids.stages import Spec
 from vitdsl.dump import dump_tree
 from vitdsl.memos import forget
 
-pytestmark = pytest.mark.unsettled
 LEAST = 10
 """In so many accepted examples stands every part, role and wiring key."""
 

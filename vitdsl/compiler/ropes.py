@@ -100,8 +100,9 @@ class Writer:
     # ------------------------------------------------------------ sizes
 
     def seen(self, grid: tuple[int, int], node: Any) -> None:
-        """Notes a map from which the size of a grid can be read."""
-        self.maps.setdefault(grid, node)
+        """Notes a map from which the size of a grid can be read; the size of a window is a number."""
+        if not self.inside:
+            self.maps.setdefault(grid, node)
 
     def size(self, grid: tuple[int, int]) -> tuple[Any, Any]:
         """Height and width of a grid: read from the map that it came from, or given from outside."""

@@ -131,7 +131,7 @@ def _close(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) 
     assert isinstance(node.op, CloseWindows)
     (rope,) = inputs
     self.writer.inside += 1
-    piece = rope.single or self.writer.token_piece(rope)
+    piece = self.writer.closed(rope.single or self.writer.token_piece(rope))
     self.writer.inside -= 1
     closed = Piece(
         piece.node,

@@ -161,7 +161,7 @@ class FrameWriter:
 
     def _seen(self, piece: Piece) -> None:
         """Notes a map, from which the size of its grid can be read."""
-        if piece.form == "map" and piece.grid is not None and piece.opened is None and not self.writer.inside:
+        if piece.form == "map" and piece.grid is not None and piece.opened is None:
             self.writer.seen(piece.grid, piece.node)
 
     # ------------------------------------------------------------ calls

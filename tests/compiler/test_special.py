@@ -1,0 +1,35 @@
+"""What the writer splices: windows in windows."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn.functional import conv2d
+
+import vitdsl
+from tests.hybrids.checks import filled
+
+NESTED = """
+input: {{size: 8, channels: 2}}
+classes: 0
+stages: [{{body: [{{windows: 4, body: [{{windows: {{size: 2, shift: {shift}}}, conv: {{kernel: 3}}}}]}}]}}]
+"""
+
+
+@pytest.mark.parametrize("shift", [0, 1])
+def test_windows_in_windows_close_one_after_another(shift: int) -> None:
+    model = filled(vitdsl.build(vitdsl.load(NESTED.format(shift=shift))))
+    weights = dict(model.named_parameters())
+    weight, bias = (next(t for name, t in weights.items() if name.endswith(end)) for end in ("weight", "bias"))
+    x = torch.randn(3, 2, 8, 8, dtype=torch.float64)
+    y = torch.zeros_like(x)
+    for row in range(0, 8, 4):
+        for column in range(0, 8, 4):
+            outer = x[:, :, row : row + 4, column : column + 4].roll((-shift, -shift), (2, 3))
+            made = torch.zeros_like(outer)
+            for r in (0, 2):
+                for c in (0, 2):
+                    made[:, :, r : r + 2, c : c + 2] = conv2d(outer[:, :, r : r + 2, c : c + 2], weight, bias, padding=1)
+            y[:, :, row : row + 4, column : column + 4] = made.roll((shift, shift), (2, 3))
+    with torch.no_grad():
+        assert (model(x) - y).abs().max() <= 1e-9

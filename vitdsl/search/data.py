@@ -91,6 +91,8 @@ def classes_in(name: str) -> int:
 
 def unsuited(name: str, spec: Spec) -> str | None:
     """Why a spec, or a space with its holes, cannot be trained on a data set, or None; holes are not looked at."""
+    if name != DIGITS and not Path(name).is_dir():
+        return _no_such(name)
     if not spec.model.input.open:
         try:
             transform(spec)
@@ -143,11 +145,14 @@ def _digits(validation: float) -> tuple[Labelled, Labelled]:
     )
 
 
+def _no_such(name: str | Path) -> str:
+    return f"there is no data set `{name}`: it is neither `{DIGITS}` nor a folder, seen from here"
+
+
 def _root(folder: Path) -> Path:
     """The folder whose folders are classes."""
     if not folder.is_dir():
-        message = f"there is no data set `{folder}`: it is neither `{DIGITS}` nor a folder"
-        raise SpecError(Problem(message, hint="a folder is looked for from where the search was started"))
+        raise SpecError(Problem(_no_such(folder)))
     return folder / "train" if (folder / "train").is_dir() and (folder / "val").is_dir() else folder
 
 

@@ -241,7 +241,11 @@ def load_search(source: str | Path | Mapping[str, Any], set: Mapping[str, Any] |
             raise Refusal(faults)
     except Refusal as error:
         raise SpecError([problem(tree, *fault) for fault in error.items]) from None
-    return Search(tree, file, _space(tree, path), file.name or (path.stem if path else "search"))
+    space = _space(tree, path)
+    reasons = [(index, rung.unsuited(space.spec)) for index, rung in enumerate(file.rungs)]
+    if any(reason for _, reason in reasons):
+        raise SpecError([problem(tree, ("rungs", index), reason) for index, reason in reasons if reason])
+    return Search(tree, file, space, file.name or (path.stem if path else "search"))
 
 
 def _file(source: Any) -> Path | None:
@@ -301,7 +305,8 @@ def _space(tree: Map, path: Path | None) -> Space:
     if not isinstance(raw, str):
         raise SpecError(problem(tree, ("space",), "`space` must be a name, a path or a spec with holes"))
     try:
-        return Space(find(raw, path.parent if path else None))
+        named = shipped("spaces") / f"{raw}.yaml"  # before what lies beside the search, which may be called alike
+        return Space(named if named.is_file() else find(raw, path.parent if path else None))
     except SpecError as error:
         if error.problems[0].mark is None:
             raise SpecError(Problem(error.problems[0].message, "space", where, error.problems[0].hint)) from None

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 SAVE_EVERY = 60.0
 """Seconds of training after which a checkpoint is saved before the rung's end."""
 JUDGED_AT_ONCE = 256
+PASSING = "on_the_way"
 
 
 def fit(candidate: Candidate, rule: Train) -> dict[str, float]:
@@ -58,6 +59,7 @@ class Run:
         epochs: passes done.
         seconds: that they took, judging apart.
         finite: whether the loss was, so far.
+        passing: the checkpoint on the way to a rung's end that the next one takes the place of, if there is one.
     """
 
     def __init__(self, candidate: Candidate, rule: Train) -> None:
@@ -71,6 +73,7 @@ class Run:
         groups = [{"params": matrices, "weight_decay": rule.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(groups, lr=rule.learning_rate)
         self.epochs, self.seconds, self.finite = 0, 0.0, True
+        self.passing: Path | None = None
 
     def epoch(self, data: Part) -> None:
         """One pass: the order, and all that the model draws, begin at a seed of their own, so no state is carried."""
@@ -163,7 +166,13 @@ class Run:
         tensors = {f"model.{key}": value for key, value in self.model.state_dict().items()}
         for index, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{key}.{self.names[index]}": value for key, value in state.items()}
-        write_weights(path, tensors, {"identity": self.identity, "seconds": repr(self.seconds)})
+        on_the_way = self.epochs < self.rule.epochs
+        write_weights(
+            path, tensors, {"identity": self.identity, "seconds": repr(self.seconds), PASSING: str(on_the_way)}
+        )
+        if self.passing is not None:
+            self.passing.unlink(missing_ok=True)
+        self.passing = path if on_the_way else None
 
     def resume(self) -> None:
         """Goes on from the last checkpoint that is not beyond `epochs`, if there is one."""
@@ -185,7 +194,9 @@ class Run:
             if kept:
                 state[index] = kept
         self.optimizer.load_state_dict({"state": state, "param_groups": self.optimizer.state_dict()["param_groups"]})
-        self.seconds = float(read_metadata(path)["seconds"])
+        said = read_metadata(path)
+        self.seconds = float(said["seconds"])
+        self.passing = path if said[PASSING] == str(True) else None
 
 
 def per_token(logits: Tensor, labels_b: Tensor) -> tuple[Tensor, Tensor]:

@@ -77,10 +77,11 @@ def _statistics(fold: Fold, state: Mapping[str, Tensor]) -> tuple[Tensor, Tensor
 
 def _pairs(frame: Frame) -> Iterator[tuple[Node, Node, bool]]:
     """Each batch norm with the linear map that takes it up, and whether it stands before it."""
-    readers = Counter(
+    readers: Counter[int | None] = Counter(
         number for step in frame.steps for number in (step.inputs if isinstance(step, Node) else step.reads.values())
     )
-    readers.update((*frame.outputs.values(), *frame.marks.values(), *(n for ns in frame.appends.values() for n in ns)))
+    kept = (*frame.outputs.values(), *frame.marks.values(), *frame.ends, frame.start)
+    readers.update((*kept, *(n for ns in frame.appends.values() for n in ns)))
     made = {step.output: step for step in frame.steps if isinstance(step, Node)}
     calls = Counter(step.path for step in frame.steps if isinstance(step, Node))
     taken: set[int] = set()
@@ -113,6 +114,7 @@ def _frame(frame: Frame, memo: dict[int, Frame]) -> Frame:
     made = memo[id(frame)] = Frame()
     made.features, made.inputs, made.outputs = frame.features, frame.inputs, frame.outputs
     made.appends, made.absent, made.blocks, made.marks = frame.appends, frame.absent, frame.blocks, frame.marks
+    made.start, made.ends = frame.start, frame.ends
     gone, changed = {}, {}
     for norm, linear, before in _pairs(frame):
         gone[id(norm)] = norm

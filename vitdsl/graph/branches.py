@@ -32,7 +32,8 @@ def branch(
     """shortcut(t) + output · drop_path(layer_scale · post(op(pre(input · s)))), then `after`."""
     inside = scope.child(None, source, path)
     inside.drop = drop_of(scope, wiring.drop_path)
-    inside.exposed = {}
+    inside.exposed, inside.within = {}, True
+    inside.role = scope.role or (item.role if part is not None else "")
     own = target.stream or scope.current
     inside.forbidden = scope.forbidden | ({own} if own is not None else set())
     x, bank = _banked(scope, inside, part, wiring, residual, target, source)

@@ -10,7 +10,7 @@ from vitdsl.features import Feature
 from vitdsl.graph import entry
 from vitdsl.graph.binding import drop_of
 from vitdsl.graph.entry import IMAGE, enter
-from vitdsl.graph.frames import Frame, Graph, Value
+from vitdsl.graph.frames import Call, Frame, Graph, Value
 from vitdsl.graph.items import run_body
 from vitdsl.graph.known import Held, Known
 from vitdsl.graph.operators import Join
@@ -124,8 +124,10 @@ def _stage_frame(scope: Scope, stage: Stage, env: dict[str, Any], stream: str, c
 
 
 def _fill_stage(scope: Scope, stage: Stage, stream: str, current: str) -> None:
-    """How it begins, then body and norm."""
+    """How it begins, then body and norm; a body without blocks is one."""
     enter(scope, stage, stream, current)
+    frame = scope.builder.frame
+    frame.start = scope.flow.index
     if stage.block is not None:
         assert stage.depth is not None
         item = _block_item(scope, stage.block)
@@ -136,6 +138,8 @@ def _fill_stage(scope: Scope, stage: Stage, stream: str, current: str) -> None:
             raise
     elif stage.body is not None:
         _under(scope, "body", lambda inside: run_body(inside, stage.body))
+        if not frame.ends and not any(isinstance(step, Call) and step.flows is not None for step in frame.steps):
+            frame.ends.append(scope.flow.index)
     if stage.norm is not None:
         _under(scope, "norm", lambda inside: run_body(inside, stage.norm, "norm"))
 
@@ -195,6 +199,7 @@ def _run_head(root: Scope, model: Model) -> Graph:
 def _head_frame(root: Scope, head: Head) -> Frame:
     inner = Builder(root.builder.feature)
     scope = Scope(root.around, inner, root.current, {})
+    scope.role, scope.within = "head", True
     start = scope.flow if head.from_ is None else target_at(scope, head.from_, "from").value
     for name, value in _outputs(scope, head, start).items():
         inner.write(OUTPUT + name, value)

@@ -97,6 +97,7 @@ def _tokenized(scope: Scope, stage: Stage, value: Value) -> Value:
 def _run_on(scope: Scope, body: Any, value: Value, key: str, home: str = "") -> Value:
     """Runs a body of the stage on a value of its own."""
     inside = scope.child(None, value, key)
+    inside.role, inside.within = "embed", True
     try:
         run_body(inside, body, home or key)
     except ShapeError as fault:

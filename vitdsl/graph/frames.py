@@ -43,6 +43,7 @@ class Node(NamedTuple):
         shared: the module is that of an earlier node of this path.
         times: how many windows it runs in.
         place: of a node of stochastic depth.
+        role: of the outermost item that it is written for; `embed` where a stage begins, `head` in the head.
     """
 
     path: str
@@ -53,6 +54,7 @@ class Node(NamedTuple):
     shared: bool = False
     times: int = 1
     place: Place | None = None
+    role: str = ""
 
 
 class Call(NamedTuple):
@@ -65,6 +67,7 @@ class Call(NamedTuple):
         gives: values by stream after the last repetition.
         appends: values that all repetitions append, by stream.
         block: blocks of the calling frame before the first repetition (-1: inside a block).
+        flows: the stream that each repetition works on, where each is a block; None where it is a part of one.
     """
 
     path: str
@@ -74,6 +77,7 @@ class Call(NamedTuple):
     gives: dict[str, int]
     appends: dict[str, int]
     block: int
+    flows: str | None = None
 
     def paths(self) -> Iterator[tuple[str, Frame]]:
         """The module path of each repetition, and its frame."""
@@ -92,11 +96,15 @@ class Frame:
         appends: numbers of the values that it appends, by stream.
         absent: streams that it looked for and that were not there.
         blocks: how many blocks of stochastic depth it holds.
+        start: number of the value that the blocks of a stage begin with.
+        ends: numbers of the values that its blocks end with, but for those that are calls.
         cost: of all of it, once.
         marks: values that a recipe may name.
     """
 
-    __slots__ = ("absent", "appends", "blocks", "cost", "features", "inputs", "marks", "outputs", "steps")
+    __slots__ = (
+        "absent", "appends", "blocks", "cost", "ends", "features", "inputs", "marks", "outputs", "start", "steps"
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.features: list[Feature] = []
@@ -106,6 +114,8 @@ class Frame:
         self.appends: dict[str, list[int]] = {}
         self.absent: set[str] = set()
         self.blocks = 0
+        self.start: int | None = None
+        self.ends: list[int] = []
         self.cost = Cost()
         self.marks: dict[str, int] = {}
 

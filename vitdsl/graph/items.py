@@ -42,6 +42,8 @@ def run_body(scope: Scope, body: Any, home: str = "item") -> None:
     if scope.block is None and scope.drop == "schedule" and any(_drops(scope, item) for item in body.items):
         scope.block = scope.builder.frame.blocks
         scope.builder.frame.blocks += 1
+    block = not scope.within and any(_adds(scope, item) for item in body.items)
+    scope.within |= block
     alone = len(body.items) == 1
     for index, item in enumerate(body.items):
         try:
@@ -50,6 +52,9 @@ def run_body(scope: Scope, body: Any, home: str = "item") -> None:
             if body.listed:
                 fault.trail.append(index)
             raise
+    if block:
+        scope.builder.frame.ends.append(scope.flow.index)
+        scope.within = False
 
 
 def _is_whole(item: Any) -> bool:
@@ -86,16 +91,18 @@ def _run_bare(scope: Scope, body: Body) -> None:
 
 def _drops(scope: Scope, item: Any) -> bool:
     """Whether an item is residual and may be dropped by the schedule."""
+    if not _adds(scope, item):
+        return False
+    drop = item.wiring.drop_path
+    return not (isinstance(drop, Drop) and (drop.off or drop.rate is not None or drop.at is not None))
+
+
+def _adds(scope: Scope, item: Any) -> bool:
+    """Whether an item is residual; positional convolutions are, but make no block."""
     if not isinstance(item, Item) or item.role == "peg":
         return False
-    given = item.given
-    residual = given.get("residual", item.wiring.residual if not item.late_wiring else item.natural or None)
-    if isinstance(residual, Late):
-        residual = value_of(residual, scope.env)
-    drop = item.wiring.drop_path
-    return bool(residual) and not (
-        isinstance(drop, Drop) and (drop.off or drop.rate is not None or drop.at is not None)
-    )
+    residual = item.given.get("residual", item.wiring.residual if not item.late_wiring else item.natural or None)
+    return bool(value_of(residual, scope.env) if isinstance(residual, Late) else residual)
 
 
 def run_item(scope: Scope, item: Any, index: str) -> None:

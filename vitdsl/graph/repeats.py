@@ -120,6 +120,7 @@ def _append(
     step = Call(
         path, tuple(frames), numbered, reads, {n: v.index for n, v in gives.items()},
         {n: v.index for n, v in joined_tokens.items()}, -1 if inside else builder.frame.blocks,
+        current if numbered and not scope.within else None,
     )  # fmt: skip
     if path in builder.paths:
         raise ShapeError(f"two bodies would both be called `{path}` here", "give one of them another `name`")
@@ -142,7 +143,7 @@ def analysed(scope: Scope, item: Item, env: dict[str, Any], current: str, outer:
     """The frame of one repetition; one that was analysed in an equal surrounding is used again."""
     key = (
         item.number, scope.around.key, current, scope.block is None, scope.drop, scope.times, scope.opened,
-        scope.forbidden, _env_key(scope, item, env),
+        scope.forbidden, scope.role, _env_key(scope, item, env),
     )  # fmt: skip
     frame: Frame | None = _frames.get(key, outer)
     if frame is None:
@@ -172,6 +173,7 @@ def _analyse(scope: Scope, item: Item, env: dict[str, Any], current: str, outer:
     inside = Scope(scope.around, builder, current, env)
     inside.drop, inside.times, inside.opened, inside.forbidden = scope.drop, scope.times, scope.opened, scope.forbidden
     inside.block = None if scope.block is None else -1
+    inside.role, inside.within = scope.role, True
     perform(inside, item, "")
     return builder.done()
 

@@ -140,6 +140,8 @@ class Scope:
         drop: what stochastic depth does here: `schedule`, `none`, or a Place that fixes it.
         block: number of the block, None outside of every block.
         sharing: whether a module path may be met again here, by an operator that has the same weights.
+        role: of the outermost item that is written here, as on nodes.
+        within: whether this is inside a block, or where no block can be.
     """
 
     def __init__(self, around: Surroundings, builder: Builder, current: str | None, env: Mapping[str, Any]) -> None:
@@ -153,6 +155,7 @@ class Scope:
         self.exposed: dict[str, Value] = {}
         self.forbidden: frozenset[str] = frozenset()
         self.sharing = False
+        self.role, self.within = "", False
 
     def child(self, current: str | None, here: Value | None = None, path: str = "") -> Scope:
         """A scope inside this one, in the same frame."""
@@ -160,6 +163,7 @@ class Scope:
         made.here, made.path = here, joined(self.path, path)
         made.drop, made.block, made.times, made.opened = self.drop, self.block, self.times, self.opened
         made.exposed, made.forbidden, made.sharing = self.exposed, self.forbidden, self.sharing
+        made.role, made.within = self.role, self.within
         return made
 
     # ------------------------------------------------------------ what flows
@@ -226,7 +230,7 @@ class Scope:
         frame.features.append(output)
         builder.costs.append(cost)
         read = tuple([x.index for x in inputs])
-        frame.steps.append(_new(Node, (where, op, read, index, cost, shared, times, place)))
+        frame.steps.append(_new(Node, (where, op, read, index, cost, shared, times, place, self.role)))
         return Value(index, output)
 
     def _share(self, path: str, weighs: Any) -> None:

@@ -431,6 +431,10 @@ class Primitive(Part):
         """Exact cost for one image, without activations' memory."""
         return Cost()
 
+    def mixes_channels(self, *inputs: Feature) -> bool:
+        """Whether an output channel depends on other channels than its own; asked of what has weights."""
+        return True
+
     def build(self, *inputs: Feature) -> nn.Module:
         """The module, from `vitdsl.layers`."""
         raise NotImplementedError

@@ -78,6 +78,10 @@ class Conv(Primitive):
         taps = dim * (x.dim // self.groups) * self.kernel[0] * self.kernel[1]
         return weights(taps + self.bias * dim, high * wide * taps)
 
+    def mixes_channels(self, *inputs: Feature) -> bool:
+        """Unless it is depth-wise."""
+        return self.groups < inputs[0].dim
+
     def build(self, *inputs: Feature) -> nn.Module:
         """A `torch.nn.Conv2d`, or one that pads as TensorFlow does."""
         from vitdsl.layers.convolution import Conv2d

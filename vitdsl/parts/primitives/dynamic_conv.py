@@ -93,6 +93,10 @@ class DynamicConv(Primitive):
         params = hidden * x.dim + 3 * hidden + made * (hidden + 1)
         return weights(params, y.num_tokens * (x.dim * hidden + hidden * made + x.dim * area))
 
+    def mixes_channels(self, *inputs: Feature) -> bool:
+        """A bank of kernels may; kernels that are made are depth-wise."""
+        return self.kernels.count is not None and self.conv.mixes_channels(*inputs)
+
     def build(self, *inputs: Feature) -> nn.Module:
         """One of three layers."""
         from vitdsl.layers.dynamic import BankConv2d, GeneratedDepthwise2d, PositionDepthwise2d

@@ -43,6 +43,10 @@ class TokenLinear(Primitive):
         (x,) = inputs
         return weights(x.num_tokens * self.dim + self.bias * self.dim, x.num_tokens * self.dim * x.dim)
 
+    def mixes_channels(self, *inputs: Feature) -> bool:
+        """Each channel alone."""
+        return False
+
     def build(self, *inputs: Feature) -> nn.Module:
         """A linear map of the transposed tokens."""
         from vitdsl.layers.linear import TokenLinear as Layer

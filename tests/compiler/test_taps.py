@@ -1,0 +1,124 @@
+"""Values between blocks, seen from outside: the model computes the same, and they are what its blocks give."""
+
+import pytest
+import torch
+
+import vitdsl
+from tests.compiler.small import SMALL, photos, small
+from vitdsl.compiler.taps import tapped, with_taps
+
+STEM = {"tokenizer": [{"conv": {"dim": 4, "kernel": 2, "stride": 2}}]}
+RESIDUAL = [{"mlp": {"ratio": 2}}]
+
+
+def seen(model, images):
+    """The output of the model with taps, and the value of each tap by path, chains one after another."""
+    made, chains = with_taps(model)
+    values = {}
+    for tap in (tap for chain in chains for tap in chain):
+        made.get_submodule(tap.path).register_forward_hook(
+            lambda module, inputs, output, path=tap.path: values.update({path: output})
+        )
+    with torch.no_grad():
+        return made(images), values, chains
+
+
+@pytest.mark.parametrize("name", list(SMALL))
+def test_computes_the_same_with_the_same_weights(name):
+    model = small(name)
+    images = photos(model)
+    output, values, chains = seen(model, images)
+    with torch.no_grad():
+        torch.testing.assert_close(output, model(images), rtol=1e-5, atol=1e-5)
+    for tap in (tap for chain in chains for tap in chain):
+        assert values[tap.path].shape == (len(images), tap.feature.num_tokens, tap.feature.dim)
+    made, _ = with_taps(model)
+    assert {key: value.shape for key, value in made.state_dict().items()} == {
+        key: value.shape for key, value in model.state_dict().items()
+    }
+    mine = {tensor.data_ptr() for tensor in model.state_dict().values()}
+    assert not mine & {tensor.data_ptr() for tensor in made.state_dict().values()}
+
+
+def test_a_folded_model():
+    model = small("levit_128s")
+    for module in model.modules():
+        if "running_mean" in module._buffers:
+            torch.nn.init.uniform_(module.running_var, 0.5, 2.0)
+            torch.nn.init.normal_(module.running_mean)
+    folded = vitdsl.fold(model)
+    output, _, chains = seen(folded, photos(model))
+    with torch.no_grad():
+        torch.testing.assert_close(output, model(photos(model)), rtol=1e-4, atol=1e-4)
+    assert [len(chain) for chain in chains] == [6]
+
+
+def test_taps_are_what_blocks_give():
+    model = small("deit_tiny_distilled")
+    given = []
+    for index in (0, 1):
+        model.get_submodule(f"stages.0.block.{index}").register_forward_hook(
+            lambda module, inputs, output: given.extend([inputs[0], output])
+        )
+    with torch.no_grad():
+        model(photos(model))
+    _, values, chains = seen(model, photos(model))
+    assert [[tap.end for tap in chain] for chain in chains] == [[False, True, True]]
+    for value, wanted in zip(values.values(), (given[0], given[1], given[3]), strict=True):
+        assert torch.equal(value, wanted)
+
+
+def test_windows_are_closed():
+    model = small("swin_tiny")
+    wanted = []
+    model.get_submodule("stages.3.norm").register_forward_pre_hook(lambda module, inputs: wanted.append(inputs[0]))
+    with torch.no_grad():
+        model(photos(model))
+    _, values, chains = seen(model, photos(model))
+    assert [len(chain) for chain in chains] == [3, 2, 3, 2]
+    assert chains[0][1].feature.grid == (56, 56)
+    entering, first, second = (values[tap.path] for tap in chains[0])
+    assert entering.shape == first.shape == second.shape == (2, 56 * 56, 96)
+    last = wanted[0].flatten(2).transpose(1, 2) if wanted[0].ndim == 4 else wanted[0]
+    torch.testing.assert_close(values[chains[3][1].path], last, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("body", "ends"),
+    [
+        pytest.param(RESIDUAL, 1, id="residual"),
+        pytest.param([*RESIDUAL, *RESIDUAL], 1, id="all residual items of a body are one block"),
+        pytest.param([{"body": RESIDUAL}, {"body": RESIDUAL}], 2, id="two bodies"),
+        pytest.param([{"repeat": 3, "body": RESIDUAL}, {"body": RESIDUAL}], 4, id="repetitions and a body"),
+        pytest.param([{"repeat": 2, "body": [{"repeat": 3, "body": RESIDUAL}]}], 2, id="the outermost repetition"),
+        pytest.param([{"repeat": 2, "linear": 4}], 2, id="a repetition that adds nothing"),
+        pytest.param([{"linear": 4}, {"activation": "relu"}], 1, id="a body without blocks is one"),
+        pytest.param([], 0, id="an empty body is none"),
+        pytest.param([{"residual": True, "body": [{"body": RESIDUAL}]}], 1, id="residual bodies inside of one"),
+        pytest.param([{"parallel": [RESIDUAL, RESIDUAL], "residual": False}], 1, id="branches are inside"),
+        pytest.param([{"drop_path": "none", "mlp": {}}, {"body": RESIDUAL}], 1, id="what never drops is a block too"),
+    ],
+)
+def test_where_blocks_end(body, ends):
+    spec = vitdsl.load({"input": {"size": 8}, "classes": 3, "stages": [{**STEM, "body": body}]})
+    _, chains = tapped(spec.graph())
+    assert [[tap.end for tap in chain] for chain in chains] == ([[False, *[True] * ends]] if ends else [])
+    torch.manual_seed(0)
+    model = vitdsl.build(spec).eval()
+    images = torch.randn(2, 3, 8, 8)
+    with torch.no_grad():
+        torch.testing.assert_close(seen(model, images)[0], model(images), rtol=1e-5, atol=1e-6)
+
+
+def test_stems_and_heads_have_no_blocks():
+    stem = [{"conv": {"dim": 4, "kernel": 2, "stride": 2}}, {"residual": True, "body": [{"conv": {"kernel": 3}}]}]
+    head = [{"repeat": 2, "mlp": {"ratio": 1}}, {"pool": "mean"}, "classifier"]
+    spec = vitdsl.load({"input": {"size": 8}, "classes": 3, "stages": [{"tokenizer": stem}], "head": head})
+    assert tapped(spec.graph())[1] == []
+
+
+def test_a_graph_is_left_as_it_was():
+    graph = vitdsl.load("ceit_tiny", SMALL["ceit_tiny"]).graph()
+    before = [(path, id(node)) for path, node, _ in graph.frame.nodes()]
+    tapped(graph)
+    assert [(path, id(node)) for path, node, _ in graph.frame.nodes()] == before

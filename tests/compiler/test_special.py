@@ -29,7 +29,9 @@ def test_windows_in_windows_close_one_after_another(shift: int) -> None:
             made = torch.zeros_like(outer)
             for r in (0, 2):
                 for c in (0, 2):
-                    made[:, :, r : r + 2, c : c + 2] = conv2d(outer[:, :, r : r + 2, c : c + 2], weight, bias, padding=1)
+                    made[:, :, r : r + 2, c : c + 2] = conv2d(
+                        outer[:, :, r : r + 2, c : c + 2], weight, bias, padding=1
+                    )
             y[:, :, row : row + 4, column : column + 4] = made.roll((shift, shift), (2, 3))
     with torch.no_grad():
         assert (model(x) - y).abs().max() <= 1e-9

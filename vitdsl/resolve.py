@@ -29,7 +29,7 @@ def find(name: str, beside: Path | None = None) -> Path:
     given = Path(name)
     if given.suffix or given.parent != Path() or (name and _there(given.is_dir)):
         return given
-    names = [path.stem for path in shipped().glob("*.yaml")]
+    names = [path.stem for folder in ("", "spaces") for path in shipped(folder).glob("*.yaml")]
     raise SpecError(Problem(f"there is no spec `{name}`", hint=did_you_mean(name, names)))
 
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
-from vitdsl.cli.options import AsJson, Settings, SpaceName, load_space
+from vitdsl.cli.options import AsJson, Settings, load_space
 from vitdsl.cli.output import print_json, print_table
 from vitdsl.cli.words import as_yaml
 
 
-def run(space: SpaceName, set_: Settings = None, as_json: AsJson = False) -> None:
-    """Print the decisions of a space and the number of its architectures; every alternative is validated."""
+def run(
+    space: Annotated[str | None, typer.Argument(metavar="[SPACE]", help="A file, or a shipped space.")] = None,
+    set_: Settings = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the decisions of a space and the number of its architectures; without a name, the shipped spaces."""
+    if space is None:
+        _list(as_json)
+        return
     found = load_space(space, set_)
     rows = [_decision(site) for site in found.sites.all]
     if as_json:
@@ -23,6 +30,18 @@ def run(space: SpaceName, set_: Settings = None, as_json: AsJson = False) -> Non
     if found.size is not None and found.size >= 10**6:
         size += f" ({found.size:.2e})"
     typer.echo(f"\n{found.name}: {len(rows)} decisions, {size}")
+
+
+def _list(as_json: bool) -> None:
+    from vitdsl.reading import shipped
+
+    spaces = [load_space(path.stem) for path in sorted(shipped("spaces").glob("*.yaml"))]
+    rows = [{"name": space.name, "decisions": len(space.sites.all), "size": space.size} for space in spaces]
+    if as_json:
+        print_json(rows)
+        return
+    cells = [(row["name"], str(row["decisions"]), f"{row['size']:,}") for row in rows]
+    print_table(("space", "decisions", "architectures"), cells, right=("decisions", "architectures"))
 
 
 def _decision(site: Any) -> dict[str, Any]:

@@ -19,8 +19,24 @@ from vitdsl import __version__
 from vitdsl.checkpoints.errors import CheckpointError
 from vitdsl.errors import SpecError
 
-COMMANDS = ("build", "check", "show", "list", "new", "schema", "convert", "predict", "space", "sample", "replay")
-"""Each is a module of this folder, with a function `run`. (So `list`, once it is loaded, is not Python's here.)"""
+COMMANDS = (
+    "build",
+    "check",
+    "show",
+    "list",
+    "new",
+    "schema",
+    "convert",
+    "predict",
+    "space",
+    "sample",
+    "replay",
+    "search",
+)
+"""Each is a module of this folder, with a function `run`, or an `app` of several commands.
+
+(So `list`, once it is loaded, is not Python's here.)
+"""
 PLAIN: dict[str, Any] = {"add_completion": False, "rich_markup_mode": None, "pretty_exceptions_enable": False}
 WRONG_INPUT, OUR_FAULT, INTERRUPTED = 1, 3, 130
 
@@ -37,8 +53,10 @@ class Commands(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"vitdsl.cli.{cmd_name}")
-        app = typer.Typer(**PLAIN)
-        app.command(name=cmd_name)(module.run)
+        app = getattr(module, "app", None)
+        if app is None:
+            app = typer.Typer(**PLAIN)
+            app.command(name=cmd_name)(module.run)
         return typer.main.get_command(app)
 
 

@@ -1,0 +1,149 @@
+"""What is done with one trial: its candidate goes through the rungs, as far as it comes."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from vitdsl.errors import SpecError
+from vitdsl.search.candidate import Candidate
+from vitdsl.search.ledger import DUPLICATE, NOTHING, RETRIES, SURPLUS
+from vitdsl.search.screening import violated
+from vitdsl.search.study import ledger_of, step_of
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+    from optuna.trial import Trial
+
+    from vitdsl.search.evaluation import Evaluation
+    from vitdsl.search.search_file import Search
+
+FAULTS = (SpecError, ArithmeticError, RuntimeError, ValueError, MemoryError)
+"""What makes one candidate fail, as too little memory does; other exceptions are faults of the evaluation."""
+
+
+class Judge:
+    """What `study.optimize` calls for each trial.
+
+    Args:
+        study: the study.
+        search: its search.
+        folder: where candidates keep their checkpoints, each in a folder named by its hash; None: nowhere.
+        device: where candidates are judged.
+        retries: how often a candidate is tried again.
+
+    Attributes:
+        done: the last trial came to its end here, whatever that was; a fault after it is the study's answer to it.
+    """
+
+    def __init__(
+        self, study: Study, search: Search, folder: Path | None = None, device: str = "cpu", retries: int = RETRIES
+    ) -> None:
+        self.study, self.search, self.folder, self.device, self.retries = study, search, folder, device, retries
+        self.done = False
+        self.reported: set[int] = set()
+
+    def __call__(self, trial: Trial) -> list[float] | float:
+        """Judges a trial's candidate.
+
+        Returns:
+            The objectives; NaN, which no study takes, where the candidate failed or is not to be judged.
+
+        Raises:
+            TrialPruned: it is judged, and goes no further.
+        """
+        from optuna import TrialPruned
+        from optuna.exceptions import UpdateFinishedTrialError
+
+        self.done = False
+        try:
+            values = self._judged(trial)
+        except (TrialPruned, UpdateFinishedTrialError) as error:
+            self.done = True
+            if isinstance(error, TrialPruned):
+                raise
+            # others took this worker for dead, and its trial away
+            return math.nan
+        self.done = True
+        return values
+
+    def _judged(self, trial: Trial) -> list[float] | float:
+        attributes = trial.user_attrs
+        withdrawn = self._withdrawn(trial, attributes)
+        if withdrawn is not None:
+            trial.set_user_attr("given_up", withdrawn)
+            return math.nan
+        spec = self.search.space.replay(attributes["decisions"])
+        folder = None if self.folder is None else self.folder / spec.hash
+        candidate = Candidate(spec, self.search.file.seed, folder, self.device, attributes["measures"])
+        done = attributes.get("rung", -1)
+        for index, rung in enumerate(self.search.file.rungs):
+            if index > done and not self._measured(trial, candidate, index, rung):
+                return math.nan
+            if index >= done:
+                self._promoted(trial, candidate, index)
+        return self._values(trial, candidate)
+
+    def _withdrawn(self, trial: Trial, attributes: dict[str, Any]) -> str | None:
+        """Why nothing is measured: another worker was faster, or the budget is spent."""
+        if "hash" not in attributes:
+            return NOTHING
+        ledger = ledger_of(self.study, self.retries)
+        own = next(other for other in ledger.trials if other.number == trial.number)
+        self.reported = set(own.intermediate_values)
+        twin = ledger.twin(own)
+        if twin is not None:
+            return f"{DUPLICATE} of trial {twin}"
+        return SURPLUS if ledger.surplus(own, self.search.file.budget.trials) else None
+
+    def _measured(self, trial: Trial, candidate: Candidate, index: int, rung: Evaluation) -> bool:
+        """Whether a rung gave its measures; they are stored then."""
+        if candidate.folder is not None:
+            candidate.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            found = rung.measure(candidate)
+        except FAULTS as error:
+            trial.set_user_attr("error", f"{rung.type}: {type(error).__name__}: {error}")
+            trial.set_user_attr("given_up", f"rung {index} failed")
+            return False
+        candidate.measures.update(found)
+        trial.set_user_attr("measures", candidate.measures)
+        trial.set_user_attr("rung", index)
+        return True
+
+    def _promoted(self, trial: Trial, candidate: Candidate, index: int) -> None:
+        """Goes on after a rung, or ends the trial by TrialPruned."""
+        file = self.search.file
+        reason = violated(self.search.constraints, candidate.measures)
+        if reason is not None:
+            self._prune(trial, candidate, reason)
+        if len(file.objectives) > 1:
+            return
+        measure = getattr(file.pruner, "measure", None) or next(iter(file.objectives))
+        value = candidate.measures.get(measure)
+        step = step_of(file, index)
+        if value is None:
+            return
+        if step not in self.reported:
+            trial.report(value, step)
+        # after the last rung nothing is saved by pruning
+        if index + 1 < len(file.rungs) and trial.should_prune():
+            self._prune(trial, candidate, f"{file.pruner.type} after rung {index}")
+
+    def _values(self, trial: Trial, candidate: Candidate) -> list[float]:
+        values = [candidate.measures[name] for name in self.search.file.objectives]
+        for name, value in zip(self.search.file.objectives, values, strict=True):
+            if math.isnan(value):
+                self._prune(trial, candidate, f"{name} is not a number")
+        return values
+
+    def _prune(self, trial: Trial, candidate: Candidate, reason: str) -> NoReturn:
+        from optuna import TrialPruned
+
+        trial.set_user_attr("pruned", reason)
+        if candidate.folder is not None:
+            # nothing goes on from the checkpoints of a candidate that is out
+            shutil.rmtree(candidate.folder, ignore_errors=True)
+        raise TrialPruned(reason)

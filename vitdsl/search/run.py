@@ -1,0 +1,163 @@
+"""A search from its file to its end: the study, the workers, and what is shown meanwhile."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vitdsl.errors import Problem, SpecError
+from vitdsl.search.ledger import RETRIES, Ledger, history, refusals
+from vitdsl.search.local import LocalEngine
+from vitdsl.search.progress import Progress, leaders
+from vitdsl.search.ray_engine import RayEngine
+from vitdsl.search.storage import failures, file_of, shown, url_of
+from vitdsl.search.study import ledger_of, study_of
+from vitdsl.search.worker import EXHAUSTED, SPENT, TIME, Job, portable
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+    from rich.console import Console
+
+    from vitdsl.search.search_file import Search
+
+ENGINES = ("local", "ray")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a search came to.
+
+    Attributes:
+        study: the study's name.
+        storage: where it is.
+        ended: why the search ended.
+        complete: how many candidates went through all rungs.
+        pruned: how many went through some.
+        failed: how many trials failed, those of dead workers and of candidates that came twice among them.
+        retried: how many trials were retries.
+        replaced: how many workers died and were replaced.
+        refused: how many candidates were refused before they were built, by reason.
+        best: the best trial, or with several objectives the Pareto front: number, measures, decisions.
+    """
+
+    study: str
+    storage: str
+    ended: str
+    complete: int
+    pruned: int
+    failed: int
+    retried: int
+    replaced: int
+    refused: dict[str, int] = field(default_factory=dict)
+    best: list[dict[str, Any]] = field(default_factory=list)
+
+
+def run_search(
+    search: Search,
+    storage: str | Path,
+    *,
+    workers: int = 1,
+    engine: str = "local",
+    address: str | None = None,
+    folder: str | Path | None = None,
+    heartbeat: int = 60,
+    grace: int | None = None,
+    retries: int = RETRIES,
+    device: str = "cpu",
+    console: Console | None = None,
+) -> Outcome:
+    """Runs a search, or goes on with it, until its budget is spent.
+
+    Args:
+        search: which.
+        storage: where its study is: a file, or a URL such as `postgresql://user@host/name`.
+        workers: how many candidates are judged at once.
+        engine: `local` for processes of this machine, `ray` for a cluster.
+        address: of a running Ray cluster.
+        folder: where candidates keep their checkpoints; by default beside the file of the study.
+        heartbeat: seconds between two signs of life of a running trial.
+        grace: seconds without one after which its worker is taken for dead; by default two heartbeats.
+        retries: how often a candidate is tried again whose worker died.
+        device: where candidates are judged: `cpu`, `cuda` for all GPUs in turn, or one, as `cuda:1`.
+        console: where progress is shown; None: nowhere.
+
+    Returns:
+        What it came to.
+
+    Raises:
+        SpecError: the storage cannot be used, the study is another's, nothing fits, or everything fails.
+    """
+    grace = 2 * heartbeat if grace is None else grace
+    job = Job(
+        portable(search), str(storage), str(folder or _folder(search, storage)), 0, _seconds(search), heartbeat, grace,
+        retries, max(1, (os.cpu_count() or 1) // workers), device,
+    )  # fmt: skip
+    with study_of(search, storage, heartbeat, grace, retries) as study:
+        if address is not None and engine != "ray":
+            raise SpecError(Problem("an address is that of a Ray cluster", hint="give --engine ray with it"))
+        placed = RayEngine(address) if engine == "ray" else LocalEngine(lambda: ledger_of(study, retries).finished)
+        jobs = [_numbered(job, number, engine) for number in range(workers)]
+        reasons = _watched(search, study, placed, jobs, console)
+        return _outcome(search, ledger_of(study, retries), url_of(storage), reasons, placed.deaths)
+
+
+def _watched(search: Search, study: Study, engine: Any, jobs: list[Job], console: Console | None) -> list[str]:
+    """Runs the jobs, and shows them."""
+    if console is None:
+        return engine.run(jobs, lambda: None)
+    with Progress(search, console, lambda: (engine.alive, engine.deaths)) as progress:
+
+        def look() -> None:
+            with failures(jobs[0].storage):
+                progress.show(ledger_of(study))
+
+        look()
+        reasons = engine.run(jobs, look)
+        look()
+    return reasons
+
+
+def _numbered(job: Job, number: int, engine: str) -> Job:
+    """The job of one worker: with a number of its own, and a GPU where there are several."""
+    if engine == "ray" or job.device != "cuda":
+        return replace(job, worker=number, threads=1 if engine == "ray" else job.threads)
+    import torch
+
+    count = torch.cuda.device_count()
+    if not count:
+        raise SpecError(Problem("there is no GPU here that torch can use", hint="--device cpu"))
+    return replace(job, worker=number, device=f"cuda:{number % count}")
+
+
+def _seconds(search: Search) -> float | None:
+    minutes = search.file.budget.minutes
+    return None if minutes is None else 60 * minutes
+
+
+def _folder(search: Search, storage: str | Path) -> Path:
+    """Beside the file of the study; where that is on a server, in the current folder, which all should share."""
+    file = file_of(url_of(storage))
+    return Path(f"{search.name}.candidates").absolute() if file is None else file.with_suffix(".candidates")
+
+
+def _outcome(search: Search, ledger: Ledger, url: str, reasons: list[str], replaced: int) -> Outcome:
+    states = [trial.state.name for trial in ledger.trials]
+    order: tuple[str, ...] = (SPENT, TIME, EXHAUSTED)
+    best = [
+        {"trial": trial.number, "measures": trial.user_attrs["measures"], "decisions": trial.user_attrs["decisions"]}
+        for trial in leaders(search, ledger.trials)
+    ]
+    return Outcome(
+        study=search.name,
+        storage=shown(url),
+        ended=next(reason for reason in order if reason in reasons),
+        complete=states.count("COMPLETE"),
+        pruned=states.count("PRUNED"),
+        failed=states.count("FAIL"),
+        retried=sum(bool(history(trial)) for trial in ledger.trials),
+        replaced=replaced,
+        refused=refusals(ledger.trials),
+        best=best,
+    )

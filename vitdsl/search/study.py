@@ -1,0 +1,218 @@
+"""The study of a search: Optuna's, in its own database, so that Optuna's tools work on it."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vitdsl.errors import Problem, SpecError, did_you_mean
+from vitdsl.search.ledger import RETRIES, Ledger, history
+from vitdsl.search.storage import failures, opened, shown, unbeaten, url_of
+
+if TYPE_CHECKING:
+    from optuna.pruners import BasePruner
+    from optuna.storages import RDBStorage
+    from optuna.study import Study
+    from optuna.trial import FrozenTrial
+
+    from vitdsl.search.search_file import Search, SearchFile
+
+SETTLE = timedelta(seconds=2)
+"""How old a failure must be before another worker than the one that noted it sees to its retry."""
+
+
+@contextmanager
+def study_of(
+    search: Search, storage: str | Path, heartbeat: int = 60, grace: int = 120, retries: int = RETRIES
+) -> Iterator[Study]:
+    """The study of a search, made where it is not there yet.
+
+    Args:
+        search: whose study it is.
+        storage: a file, or a URL.
+        heartbeat: seconds between two signs of life of a running trial.
+        grace: seconds without one after which its worker is taken for dead.
+        retries: how often a candidate is tried again.
+
+    Raises:
+        SpecError: the storage cannot be used, or the study is of another search.
+    """
+    with opened(storage, heartbeat, grace, Retry(retries)) as made, failures(storage):
+        study = study_in(made, search)
+        _claim(study, search, url_of(storage))
+        yield study
+
+
+def study_in(storage: RDBStorage, search: Search) -> Study:
+    """The study of a search in an open storage, whoever's it is."""
+    from optuna import create_study, logging
+    from optuna.samplers import RandomSampler
+
+    # what happens to trials is shown by us; Optuna would write a line for each to stderr
+    logging.set_verbosity(logging.ERROR)
+    return create_study(
+        storage=storage,
+        # candidates are proposed by us, and their trials hold every decision before Optuna starts them
+        sampler=RandomSampler(0),
+        pruner=pruner_of(search.file),
+        study_name=search.name,
+        directions=list(search.file.objectives.values()),
+        load_if_exists=True,
+    )
+
+
+@contextmanager
+def existing_study(storage: str | Path, name: str | None = None) -> Iterator[Study]:
+    """A study that is there.
+
+    Args:
+        storage: a file, or a URL.
+        name: which one; None: the only one.
+
+    Raises:
+        SpecError: the storage cannot be used, or there is no such study.
+    """
+    url = url_of(storage)
+    if "://" not in str(storage) and not Path(storage).exists():
+        raise SpecError(Problem(f"there is no study {storage}", hint="`vitdsl search FILE` makes one"))
+    with opened(storage) as made, failures(storage):
+        from optuna import load_study
+        from optuna.study import get_all_study_names
+
+        names = get_all_study_names(made)
+        if name is None and len(names) != 1:
+            said = f"holds {len(names)} studies" if names else "holds no study"
+            raise SpecError(Problem(f"{shown(url)} {said}", hint=f"name one: {', '.join(names)}" if names else ""))
+        if name is not None and name not in names:
+            raise SpecError(Problem(f"{shown(url)} has no study `{name}`", hint=did_you_mean(name, names)))
+        study = load_study(study_name=name or names[0], storage=made)
+        if "search" not in study.user_attrs:
+            raise SpecError(Problem(f"the study `{study.study_name}` of {shown(url)} was not made by `vitdsl search`"))
+        yield study
+
+
+def ledger_of(study: Study, retries: int = RETRIES) -> Ledger:
+    """What the study's trials say now."""
+    return Ledger(study.get_trials(deepcopy=False), retries)
+
+
+def pruner_of(file: SearchFile) -> BasePruner:
+    """Optuna's pruner, so that each of our rungs is one of its own."""
+    from optuna import pruners
+
+    chosen, rungs = file.pruner, max(1, len(file.rungs))
+    if chosen.type == "median":
+        return pruners.MedianPruner(chosen.n_startup_trials, chosen.n_warmup_steps)
+    if chosen.type == "halving":
+        return pruners.SuccessiveHalvingPruner(
+            chosen.min_resource, chosen.reduction_factor, chosen.min_early_stopping_rate
+        )
+    if chosen.type == "hyperband":
+        highest = chosen.min_resource * chosen.reduction_factor ** (rungs - 1)
+        return pruners.HyperbandPruner(chosen.min_resource, highest, chosen.reduction_factor)
+    return pruners.NopPruner()
+
+
+def step_of(file: SearchFile, rung: int) -> int:
+    """The step by which a pruner knows a rung: its number, or the resource that successive halving gives it."""
+    chosen = file.pruner
+    if chosen.type not in ("halving", "hyperband"):
+        return rung
+    early = getattr(chosen, "min_early_stopping_rate", 0)
+    return chosen.min_resource * chosen.reduction_factor ** (early + rung)
+
+
+class Retry:
+    """Puts a trial whose worker died into the queue again, with what had been measured."""
+
+    def __init__(self, retries: int) -> None:
+        self.retries = retries
+
+    def __call__(self, study: Study, trial: FrozenTrial) -> None:
+        """Queues a trial again, unless it never became a candidate or has been tried often enough."""
+        from optuna import create_trial
+        from optuna.trial import TrialState
+
+        if "hash" not in trial.user_attrs or len(history(trial)) >= self.retries:
+            return
+        first = trial.system_attrs.get("failed_trial", trial.number)
+        again = {**trial.system_attrs, "failed_trial": first, "retry_history": [*history(trial), trial.number]}
+        study.add_trial(create_trial(
+            state=TrialState.WAITING, params=trial.params, distributions=trial.distributions,
+            user_attrs={**trial.user_attrs, "retry_of": trial.number}, system_attrs=again,
+            intermediate_values=trial.intermediate_values,
+        ))  # fmt: skip
+
+
+def sweep(study: Study, storage: RDBStorage, grace: int, retries: int = RETRIES) -> Ledger:
+    """Fails the trials whose workers are dead, and sees that each is tried again.
+
+    Args:
+        study: whose trials.
+        storage: its storage.
+        grace: seconds after which a trial without a sign of life is given up.
+        retries: how often a candidate is tried again.
+
+    Returns:
+        What the trials say after it.
+    """
+    from optuna.exceptions import ExperimentalWarning
+    from optuna.storages import fail_stale_trials
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        fail_stale_trials(study)
+    ledger = ledger_of(study, retries)
+    now = datetime.now()
+    running = [trial for trial in ledger.trials if trial.state.name == "RUNNING"]
+    late = [trial for trial in running if _older(trial.datetime_start, now, timedelta(seconds=grace))]
+    silent = unbeaten(storage, study.study_name) if late else set()
+    owed = [trial for trial in ledger.killed() if _older(trial.datetime_complete, now, SETTLE)]
+    owed += [trial for trial in late if trial.number in silent and _failed(study, trial.number)]
+    for trial in owed:
+        Retry(retries)(study, trial)
+    return ledger_of(study, retries) if owed else ledger
+
+
+def _older(moment: datetime | None, now: datetime, age: timedelta) -> bool:
+    return moment is not None and now - moment > age
+
+
+def _failed(study: Study, number: int) -> bool:
+    """Whether it is we who made a trial fail."""
+    from optuna.exceptions import UpdateFinishedTrialError
+    from optuna.trial import TrialState
+
+    try:
+        study.tell(number, state=TrialState.FAIL)
+    except (ValueError, UpdateFinishedTrialError):
+        # another worker was faster
+        return False
+    return True
+
+
+def _claim(study: Study, search: Search, url: str) -> None:
+    """Writes down whose study it is, or refuses that of another search."""
+    # the text comes last: with it, all is there
+    own = {"space_hash": search.space.spec.hash, "space": search.space.spec.dump(), "search": search.dump()}
+    there: Mapping[str, Any] = study.user_attrs
+    name = f"the study `{study.study_name}` of {shown(url)}"
+    hint = "nothing was changed; name another study with --study, or give the search another name"
+    if "search" not in there:
+        if study.get_trials(deepcopy=False):
+            raise SpecError(Problem(f"{name} was not made by `vitdsl search`", hint=hint))
+        for key, value in own.items():
+            study.set_user_attr(key, value)
+    elif there.get("space_hash") != own["space_hash"]:
+        message = f"{name} is of another space: {there.get('space_hash')}, while this one is {own['space_hash']}"
+        raise SpecError(Problem(message, hint=hint))
+    elif there["search"] != own["search"]:
+        lines = difflib.ndiff(there["search"].splitlines(), own["search"].splitlines())
+        changes = [line for line in lines if line.startswith(("- ", "+ "))]
+        message = "\n".join([f"{name} is of another search; it differs from this one in", *changes[:8]])
+        raise SpecError(Problem(message, hint=hint))

@@ -1,0 +1,170 @@
+"""A worker: proposes, judges, and sees to what dead workers left, until the search is at its end."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vitdsl.dump import dump_tree
+from vitdsl.errors import Problem, SpecError
+from vitdsl.search.judging import Judge
+from vitdsl.search.ledger import RETRIES, Ledger
+from vitdsl.search.proposals import Proposer
+from vitdsl.search.search_file import Search, load_search
+from vitdsl.search.storage import failures, opened
+from vitdsl.search.study import Retry, ledger_of, study_in, sweep
+
+if TYPE_CHECKING:
+    from optuna.storages import RDBStorage
+
+POLL = 0.2
+"""Seconds between two looks at the study, where there is nothing to do but to wait for others."""
+ORPHANED = 1.0
+"""Seconds after which a trial that waits is taken for left behind; workers take it in their order."""
+FAILED_IN_A_ROW = 10
+"""After so many candidates that fail, one after another, it is not the candidates."""
+SPENT, TIME, EXHAUSTED = "the budget is spent", "the time is up", "nothing new that fits is left in the space"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker is to do; plain values, so that it can be sent anywhere.
+
+    Attributes:
+        search: the file of the search, with its space written in.
+        storage: where the study is.
+        folder: where candidates keep their checkpoints.
+        worker: its number.
+        seconds: how long it may begin new trials; None: for ever.
+        heartbeat: seconds between two signs of life of a running trial.
+        grace: seconds without one after which a worker is taken for dead.
+        retries: how often a candidate is tried again.
+        threads: of torch; None: as it is.
+        device: where candidates are judged.
+    """
+
+    search: str
+    storage: str
+    folder: str | None = None
+    worker: int = 0
+    seconds: float | None = None
+    heartbeat: int = 60
+    grace: int = 120
+    retries: int = RETRIES
+    threads: int | None = None
+    device: str = "cpu"
+
+
+def portable(search: Search) -> str:
+    """A search as text that needs no other file."""
+    return dump_tree({**search.tree, "name": search.name, "space": search.space.spec.tree})
+
+
+def work(job: Job) -> str:
+    """Works on a study until its search is at its end.
+
+    Returns:
+        Why it ended.
+
+    Raises:
+        SpecError: nothing fits, everything fails, or the storage cannot be used.
+    """
+    if job.threads is not None:
+        _use_threads(job.threads)
+    search = load_search(job.search)
+    with opened(job.storage, job.heartbeat, job.grace, Retry(job.retries)) as storage, failures(job.storage):
+        return _Worker(job, search, storage).run()
+
+
+def _use_threads(count: int) -> None:
+    """Torch's threads; where it is not loaded yet, which takes seconds, it finds the number when it is."""
+    os.environ.setdefault("OMP_NUM_THREADS", str(count))
+    if "torch" in sys.modules:
+        import torch
+
+        torch.set_num_threads(count)
+
+
+class _Worker:
+    def __init__(self, job: Job, search: Search, storage: RDBStorage) -> None:
+        self.job, self.search, self.storage = job, search, storage
+        self.study = study = study_in(storage, search)
+        self.proposer = Proposer(search, job.worker)
+        self.judge = Judge(study, search, Path(job.folder) if job.folder else None, job.device, job.retries)
+        self.end = None if job.seconds is None else time.monotonic() + job.seconds
+        self.swept = float("-inf")
+        self.waiting: dict[int, float] = {}
+        self.exhausted = False
+
+    def run(self) -> str:
+        while True:
+            ledger = self._ledger()
+            if ledger.finished >= self.search.file.budget.trials:
+                return SPENT
+            if self.end is not None and time.monotonic() >= self.end:
+                return TIME
+            self._give_up(ledger)
+            if self._orphaned(ledger):
+                self._optimize()
+            elif len(ledger.live) >= self.search.file.budget.trials:
+                time.sleep(POLL)
+            elif self.exhausted:
+                if len(ledger.live) == ledger.finished:
+                    return EXHAUSTED
+                time.sleep(POLL)
+            else:
+                self._next(ledger)
+
+    def _ledger(self) -> Ledger:
+        """What the trials say; now and then, what dead workers left is put into the queue first."""
+        now = time.monotonic()
+        if now - self.swept < self.job.heartbeat:
+            return ledger_of(self.study, self.job.retries)
+        self.swept = now
+        return sweep(self.study, self.storage, self.job.grace, self.job.retries)
+
+    def _orphaned(self, ledger: Ledger) -> bool:
+        """Whether a trial has waited for so long that no worker is about to start it.
+
+        Who proposes a candidate starts a trial at once; others would leave it with an empty one, were they as quick.
+        """
+        now = time.monotonic()
+        waiting = [trial.number for trial in ledger.trials if trial.state.name == "WAITING"]
+        self.waiting = {number: self.waiting.get(number, now) for number in waiting}
+        return any(now - since > ORPHANED + POLL * self.job.worker for since in self.waiting.values())
+
+    def _give_up(self, ledger: Ledger) -> None:
+        failed = ledger.failures()
+        if len(failed) >= FAILED_IN_A_ROW:
+            message = f"the last {len(failed)} candidates failed, the last of them of\n{failed[0]}"
+            raise SpecError(Problem(message, hint="the study keeps what was judged before"))
+
+    def _next(self, ledger: Ledger) -> None:
+        """Proposes a candidate, and judges what then waits first: this one, or another worker's, which judges this."""
+        from optuna import create_trial
+        from optuna.trial import TrialState
+
+        found = self.proposer.propose(ledger)
+        if found is None:
+            self.exhausted = True
+            return
+        self.study.add_trial(create_trial(
+            state=TrialState.WAITING, params=found.params, distributions=found.distributions,
+            user_attrs=found.attributes(), system_attrs=found.system,
+        ))  # fmt: skip
+        self._optimize()
+
+    def _optimize(self) -> None:
+        """Judges one waiting trial."""
+        from optuna.exceptions import UpdateFinishedTrialError
+
+        try:
+            self.study.optimize(self.judge, n_trials=1)
+        except (ValueError, UpdateFinishedTrialError):
+            # Optuna tells so that others took this worker for dead, and its trial away
+            if not self.judge.done:
+                raise

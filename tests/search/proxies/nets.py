@@ -1,0 +1,40 @@
+"""Small models whose proxies can be computed by hand, and a batch for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+import vitdsl
+from vitdsl.compiler.model import VisionModel
+
+
+def net(body=None, *, channels=3, dim=4, size=1, classes=2, stem=None, head=None, depth=None, **more) -> VisionModel:
+    """Without biases: a 1×1 convolution, a body or repeated blocks, the mean, a linear map to the classes."""
+    tokenizer = [{"conv": {"dim": dim, "kernel": 1, "bias": False}}] if stem is None else stem
+    stage = {"tokenizer": tokenizer}
+    if body is not None:
+        stage.update({"body": body} if depth is None else {"block": body, "depth": depth})
+    spec = {
+        "input": {"size": size, "channels": channels}, "classes": classes, "stages": [stage],
+        "head": {"pool": "mean", "bias": False} if head is None else head, **more,
+    }  # fmt: skip
+    torch.manual_seed(0)
+    return vitdsl.build(vitdsl.load(spec))
+
+
+def fill(model: VisionModel, **weights: Sequence) -> VisionModel:
+    """Sets weights by the last words of their names: `stem`, `body`, `head`, or a module path with `_` for dots."""
+    paths = {"stem": "stages.0.tokenizer.0.conv", "head": "head.classifier"}
+    for name, value in weights.items():
+        weight = model.get_submodule(paths.get(name, name.replace("__", "."))).weight
+        with torch.no_grad():
+            weight.copy_(torch.as_tensor(value, dtype=weight.dtype).view(weight.shape))
+    return model
+
+
+def pixels(rows: Sequence[Sequence[float]]) -> Tensor:
+    """Images of one pixel: (B, C, 1, 1)."""
+    return torch.tensor(rows, dtype=torch.float32)[:, :, None, None]

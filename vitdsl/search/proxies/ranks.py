@@ -1,0 +1,90 @@
+"""Proxies over a population: one order out of several, and how alike they order it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from vitdsl.search.proxies.base import refusal
+
+SIZES = ("params", "macs")
+
+
+class Correlation(NamedTuple):
+    """Rank correlations of two measures; None where one of them is the same for all."""
+
+    spearman: float | None
+    kendall: float | None
+
+
+def aggregate(populations: Mapping[str, Sequence[float]]) -> list[float]:
+    """Σ log(rank / m) of each candidate over the measures, as AZ-NAS does: one bad rank counts more than a good one.
+
+    Ranks go from 1 for the least to m for the greatest; equal values share the mean of theirs.
+
+    Args:
+        populations: by measure, its value for each of the m candidates, in the same order; more is better.
+
+    Returns:
+        A number for each candidate, at most 0; more is better.
+
+    Raises:
+        ProxyError: there is nothing to rank, lengths differ, or a value is no number.
+    """
+    from scipy.stats import rankdata
+
+    count = _count(populations)
+    ranks = [rankdata(values) for values in populations.values()]
+    return [sum(math.log(rank[index] / count) for rank in ranks) for index in range(count)]
+
+
+def correlations(
+    populations: Mapping[str, Sequence[float]], against: Sequence[str] = SIZES
+) -> dict[str, dict[str, Correlation]]:
+    """Spearman's ρ and Kendall's τ_b of every measure with some of them: a proxy may be size in disguise.
+
+    Args:
+        populations: by measure, its value for each candidate, in the same order.
+        against: measures of the population that the others are compared with.
+
+    Returns:
+        By measure, then by what it is compared with.
+
+    Raises:
+        ProxyError: as `aggregate`, or what is compared with is not among the measures.
+    """
+    _count(populations)
+    for name in against:
+        if name not in populations:
+            raise refusal(f"there is no measure `{name}` to compare with", f"measured: {', '.join(populations)}")
+    return {
+        name: {other: correlation(values, populations[other]) for other in against}
+        for name, values in populations.items()
+    }
+
+
+def correlation(first: Sequence[float], second: Sequence[float]) -> Correlation:
+    """Spearman's ρ and Kendall's τ_b of two measures of the same candidates."""
+    from scipy.stats import kendalltau, spearmanr
+
+    if len(set(first)) < 2 or len(set(second)) < 2:
+        return Correlation(None, None)
+    return Correlation(_statistic(spearmanr(first, second)), _statistic(kendalltau(first, second)))
+
+
+def _statistic(found: Any) -> float:
+    return float(found.statistic)
+
+
+def _count(populations: Mapping[str, Sequence[float]]) -> int:
+    """How many candidates there are."""
+    lengths = {len(values) for values in populations.values()}
+    if len(lengths) != 1 or lengths == {0}:
+        found = ", ".join(f"{name}: {len(values)}" for name, values in populations.items()) or "no measure"
+        raise refusal(f"every measure needs a value for each candidate, but there are {found}")
+    for name, values in populations.items():
+        for index, value in enumerate(values):
+            if not math.isfinite(value):
+                raise refusal(f"`{name}` of candidate {index} is {value}, which has no rank")
+    return lengths.pop()

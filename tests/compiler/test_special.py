@@ -14,6 +14,7 @@ input: {{size: 8, channels: 2}}
 classes: 0
 stages: [{{body: [{{windows: 4, body: [{{windows: {{size: 2, shift: {shift}}}, conv: {{kernel: 3}}}}]}}]}}]
 """
+WINDOWS = "{position: {type: learned, windows: 2, init: normal}}, "
 
 
 @pytest.mark.parametrize("shift", [0, 1])
@@ -35,3 +36,13 @@ def test_windows_in_windows_close_one_after_another(shift: int) -> None:
             y[:, :, row : row + 4, column : column + 4] = made.roll((shift, shift), (2, 3))
     with torch.no_grad():
         assert (model(x) - y).abs().max() <= 1e-9
+
+
+@pytest.mark.parametrize("position", ["sinusoid", "sincos2d"])
+def test_positions_are_added_to_the_grid_after_windows_close(position: str) -> None:
+    spec = f"input: {{size: 4, channels: 8}}\nclasses: 0\nstages: [{WINDOWS}{{position: {position}}}]"
+    model, alone = (vitdsl.build(vitdsl.load(text)).double().eval() for text in (spec, spec.replace(WINDOWS, "")))
+    own = model.state_dict()["stages.0.position.weight"].reshape(2, 2, 8).permute(2, 0, 1).repeat(1, 2, 2)
+    x = torch.randn(3, 8, 4, 4, dtype=torch.float64)
+    with torch.no_grad():
+        assert (model(x) - alone(x + own)).abs().max() <= 1e-9

@@ -282,7 +282,7 @@ def _kept(op: Primitive, inputs: list[Rope]) -> Piece | None:
     if op.layout != "any" and not (op.layout == "tokens" and not op.mixes and len(inputs) == 1):
         return None
     single = inputs[0].single if inputs else None
-    if single is None or (single.opened is not None and op.mixes):
+    if single is None or (single.opened is not None and (op.mixes or op.by_place)):
         return None
     if op.layout == "tokens" and single.form != "tokens":
         return None

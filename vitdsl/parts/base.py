@@ -410,6 +410,7 @@ class Primitive(Part):
     Attributes:
         on_grid: acts on the grid; extra tokens pass by.
         mixes: an output token depends on other tokens than its own.
+        by_place: what becomes of a token depends on where it stands.
         layout: what the module takes: (B, N, C) `tokens`, (B, C, H, W) `map`, or `any` of the two.
         gives: what it returns, `same` as it took or one of the two.
         structural: there is no module; the compiler splices tokens, or writes one expression.
@@ -420,6 +421,7 @@ class Primitive(Part):
     view: ClassVar[bool] = False
     on_grid: ClassVar[bool] = False
     mixes: ClassVar[bool] = False
+    by_place: ClassVar[bool] = False
     layout: ClassVar[Literal["any", "tokens", "map"]] = "any"
     gives: ClassVar[Literal["same", "tokens", "map"]] = "same"
 

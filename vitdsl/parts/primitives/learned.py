@@ -23,6 +23,7 @@ class Learned(Primitive):
     """
 
     family: ClassVar[str] = "position"
+    by_place: ClassVar[bool] = True
     layout: ClassVar[Literal["any", "tokens", "map"]] = "tokens"
     type: Literal["learned"] = "learned"
     over: Literal["all", "grid"] = "all"

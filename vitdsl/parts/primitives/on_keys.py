@@ -21,6 +21,7 @@ class OnKeys(Primitive):
     """
 
     family: ClassVar[str] = "bias"
+    by_place: ClassVar[bool] = True
     layout: ClassVar[Literal["any", "tokens", "map"]] = "tokens"
     reads: ClassVar[str] = "k"
     type: Literal["on_keys"] = "on_keys"

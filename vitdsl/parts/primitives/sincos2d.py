@@ -22,6 +22,7 @@ class Sincos2d(Primitive):
     """
 
     family: ClassVar[str] = "position"
+    by_place: ClassVar[bool] = True
     layout: ClassVar[Literal["any", "tokens", "map"]] = "tokens"
     type: Literal["sincos2d"] = "sincos2d"
     over: Literal["all", "grid"] = "grid"

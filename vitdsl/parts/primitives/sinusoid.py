@@ -21,6 +21,7 @@ class Sinusoid(Primitive):
     """
 
     family: ClassVar[str] = "position"
+    by_place: ClassVar[bool] = True
     layout: ClassVar[Literal["any", "tokens", "map"]] = "tokens"
     type: Literal["sinusoid"] = "sinusoid"
     over: Literal["all", "grid"] = "all"

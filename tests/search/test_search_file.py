@@ -104,6 +104,8 @@ def test_quantities_are_shown_short():
     assert [shown(6e6), shown(1.3e9), shown(64e6, "peak_bytes"), shown(0.02, "latency"), shown(0.973)] == [
         "6M", "1.3G", "64MB", "20ms", "0.973",
     ]  # fmt: skip
+    times = [shown(value, "latency") for value in (250e-6, 0.0, float("nan"), float("inf"))]
+    assert times == ["250µs", "0", "nan", "inf"]
 
 
 def test_bounds_hold_at_their_ends():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated, Any
 
@@ -12,6 +13,8 @@ _TEXT = re.compile(r"\s*(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*([a-zA-Zµ]*)\s*")
 COUNTS = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "B": 10**9, "T": 10**12}
 SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "min": 60, "h": 3600}
 BYTES = {"kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+BYTES_SHOWN = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
+COUNTS_SHOWN = (("G", 1e9), ("M", 1e6), ("k", 1e3))
 UNITS = {**COUNTS, **SECONDS, **BYTES}
 
 
@@ -33,11 +36,12 @@ def quantity(value: Any) -> float:
 
 def shown(value: float, measure: str = "") -> str:
     """A quantity, short: seconds where the measure is a time, bytes where it is memory, else a count or a fraction."""
+    if not math.isfinite(value):
+        return str(float(value))
     if measure.startswith(("latency", "seconds")):
-        return next(f"{value / size:.3g}{unit}" for unit, size in (("s", 1), ("ms", 1e-3), ("µs", 0)) if value >= size)
-    units = (
-        (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)) if measure.endswith("bytes") else (("G", 1e9), ("M", 1e6), ("k", 1e3))
-    )
+        units = (("s", 1), ("ms", 1e-3), ("µs", 1e-6))
+    else:
+        units = BYTES_SHOWN if measure.endswith("bytes") else COUNTS_SHOWN
     for unit, size in units:
         if abs(value) >= size:
             return f"{value / size:.3g}{unit}"

@@ -1,0 +1,88 @@
+"""The winners of a search as ordinary spec files."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vitdsl.errors import Problem, SpecError
+from vitdsl.search.results import Row, rows_of, winners
+from vitdsl.search.units import shown
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+
+    from vitdsl.search.search_file import Search
+
+
+def write_best(study: Study, search: Search, folder: str | Path, count: int | None = None) -> list[Path]:
+    """Writes the best candidates as specs, which `vitdsl build` takes.
+
+    A file is named after the search, the place and the spec's hash, and begins with what was decided and measured.
+
+    Args:
+        study: of the search.
+        search: whose objectives say what is best.
+        folder: is made if it is not there.
+        count: how many at most; None: the best one, or with several objectives the whole front.
+
+    Returns:
+        The files, the best first.
+
+    Raises:
+        SpecError: no candidate went through all rungs.
+    """
+    found = winners(rows_of(study, search), search, count)
+    if not found:
+        message = f"no candidate of {search.name} has gone through all rungs, so none is best"
+        raise SpecError(Problem(message, hint="run the search on"))
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    digits = len(str(len(found)))
+    written = []
+    for place, row in enumerate(found, 1):
+        path = folder / f"{safe(search.name)}_{place:0{digits}}_{row.hash}.yaml"
+        _write(path, header(row, search, place) + row.spec)
+        written.append(path)
+    return written
+
+
+def safe(name: str) -> str:
+    """A name that is a file's on every system: letters, digits, `_` and `-`, none of them a path."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_")[:60] or "search"
+
+
+def header(row: Row, search: Search, place: int) -> str:
+    """Comments: of which search it is, what was decided, what was measured; each value is one line."""
+    lines = [
+        f"candidate {place} of the search {_line(search.name)}: trial {row.number}",
+        f"space: {_line(search.space.name)}",
+        "decisions:",
+        *(f"  {_line(path)}: {_line(value)}" for path, value in row.decisions.items()),
+        "measures:",
+        *(f"  {_line(name)}: {value!r} ({shown(value, name)})" for name, value in row.measures.items()),
+    ]
+    return "".join(f"# {line}\n" for line in lines)
+
+
+def _line(value: Any) -> str:
+    """A value that cannot end its line."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if text.isprintable() else json.dumps(text)
+
+
+def _write(path: Path, text: str) -> None:
+    """The file appears whole or not at all."""
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        with draft.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,5 @@
+"""A search on one page."""
+
+from vitdsl.search.report.page import write_report
+
+__all__ = ["write_report"]

@@ -1,0 +1,190 @@
+"""The report's plots, as plotly has them; every text that comes from a file is escaped."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from vitdsl.search.results import DONE, Row, complete, front
+from vitdsl.search.units import shown
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+    from vitdsl.search.search_file import Search
+
+INK, FAINT, MARK, PAPER = "#1f2933", "#9aa5b1", "#d1495b", "#ffffff"
+SCALE = "Viridis"
+COSTS = ("params", "macs", "activation_bytes")
+WIDE = 20
+"""Where the largest value is so many times the smallest, the axis is logarithmic."""
+AXIS = 120
+"""Pixels from one parallel coordinate to the next."""
+HOVERED = 14
+"""Decisions that stand beside a point; the rest is a click away."""
+MISSING = "–"
+
+
+def fronts(rows: Sequence[Row], search: Search) -> dict[str, dict[str, Any]]:
+    """For each objective and each cost the candidates, with the front of the two; keys are `objective against cost`."""
+    measured = {name for row in rows for name in row.measures}
+    costs = [name for name in search.measures if name.startswith(("latency", "seconds")) or name.endswith("bytes")]
+    against = [name for name in dict.fromkeys((*COSTS, *costs, *search.file.objectives)) if name in measured]
+    made: dict[str, dict[str, Any]] = {}
+    for name in search.file.objectives:
+        for cost in against:
+            if name != cost:
+                made[f"{name} against {cost}"] = _plain(_front(rows, search, name, cost))
+    return made
+
+
+def _front(rows: Sequence[Row], search: Search, name: str, cost: str) -> Figure:
+    from plotly import graph_objects as go
+
+    done = [row for row in complete(rows, search) if row.value(cost) is not None]
+    directions = {cost: search.file.objectives.get(cost, "minimize"), name: search.file.objectives[name]}
+    best = front(done, directions)
+    chosen = {row.number for row in best}
+    others = [row for row in done if row.number not in chosen]
+    pruned = [
+        row for row in rows if row.state == "PRUNED" and row.value(cost) is not None and row.value(name) is not None
+    ]
+    figure = _figure(cost, name)
+    line = {"color": MARK, "width": 1, "shape": "hv" if directions[cost] == "minimize" else "vh"}
+    figure.add_trace(
+        _points(pruned, cost, name, "pruned, at their last rung", symbol="x-thin-open", visible="legendonly")
+    )
+    figure.add_trace(_points(others, cost, name, "all rungs", color=FAINT))
+    figure.add_trace(go.Scatter(
+        x=[row.measures[cost] for row in best], y=[row.measures[name] for row in best],
+        customdata=[row.number for row in best], hovertext=[_hover(row, (name, cost)) for row in best],
+        mode="lines+markers", name="front", line=line, marker={"size": 10, "color": MARK}, hoverinfo="text",
+    ))  # fmt: skip
+    values = [row.measures[cost] for row in [*done, *pruned]]
+    if values and min(values) > 0 and max(values) / min(values) > WIDE:
+        figure.update_xaxes(type="log")
+    return figure
+
+
+def progress(rows: Sequence[Row], search: Search) -> dict[str, dict[str, Any]]:
+    """For each objective its values in the order of the trials, with the best so far."""
+    return {name: _plain(_progress(rows, name, direction)) for name, direction in search.file.objectives.items()}
+
+
+def _progress(rows: Sequence[Row], name: str, direction: str) -> Figure:
+    from plotly import graph_objects as go
+
+    done = [row for row in rows if row.state == DONE and row.value(name) is not None]
+    pruned = [row for row in rows if row.state == "PRUNED" and row.value(name) is not None]
+    best: list[float] = []
+    for row in done:
+        value = row.measures[name]
+        best.append(value if not best else (max if direction == "maximize" else min)(best[-1], value))
+    figure = _figure("trial", name)
+    figure.add_trace(go.Scatter(
+        x=[row.number for row in done], y=best, mode="lines", name="best so far", hoverinfo="skip",
+        line={"color": MARK, "shape": "hv"},
+    ))  # fmt: skip
+    figure.add_trace(_points(pruned, "", name, "pruned, at their last rung", symbol="x-thin-open"))
+    figure.add_trace(_points(done, "", name, "all rungs", color=INK))
+    figure.update_xaxes(tickformat="d")
+    return figure
+
+
+def parallel(rows: Sequence[Row], search: Search) -> dict[str, Any] | None:
+    """Decisions that differ and measures of the complete candidates, as parallel coordinates; None without any."""
+    from plotly import graph_objects as go
+
+    (objective, direction), *_ = search.file.objectives.items()
+    done = complete(rows, search)
+    if not done:
+        return None
+    paths = list(dict.fromkeys(path for row in rows for path in row.decisions))
+    dimensions = [made for path in paths if (made := _decision(path, done)) is not None]
+    for name in _coordinates(done, search):
+        dimensions.append({"label": _escaped(name), "values": [row.value(name) for row in done]})
+    colour = {
+        "color": [row.measures[objective] for row in done], "colorscale": SCALE, "showscale": True,
+        "reversescale": direction == "minimize", "colorbar": {"title": {"text": _escaped(objective)}, "thickness": 12},
+    }  # fmt: skip
+    figure = go.Figure(go.Parcoords(line=colour, dimensions=dimensions, labelangle=-20, labelside="top"))
+    width = AXIS * max(4, len(dimensions))
+    figure.update_layout(
+        width=width, height=420, margin={"l": 90, "r": 60, "t": 110, "b": 30}, paper_bgcolor=PAPER, font={"color": INK}
+    )
+    return {**_plain(figure), "numbers": [row.number for row in done]}
+
+
+def _coordinates(rows: Sequence[Row], search: Search) -> list[str]:
+    """Measures that all candidates have, the objectives last; what says much the same as another is left out."""
+    objectives = list(search.file.objectives)
+    left = {"trainable_params", "activation_bytes", "loss", "seconds", *objectives}
+    names = [name for name in dict.fromkeys(search.measures) if name not in left]
+    return [*(name for name in names if all(row.value(name) is not None for row in rows)), *objectives]
+
+
+def _decision(path: str, rows: Sequence[Row]) -> dict[str, Any] | None:
+    """A decision as a coordinate, its values at even steps; None where all candidates decided it alike."""
+    texts = [_word(row.decisions[path]) if path in row.decisions else MISSING for row in rows]
+    if len(set(texts)) < 2:
+        return None
+    values = {_word(row.decisions[path]): row.decisions[path] for row in rows if path in row.decisions}
+    ordered = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values.values())
+    ticks = sorted(values, key=values.__getitem__) if ordered else sorted(values)
+    ticks = [MISSING, *ticks] if MISSING in texts else ticks
+    return {
+        "label": _escaped(path), "values": [ticks.index(text) for text in texts],
+        "tickvals": list(range(len(ticks))), "ticktext": [_escaped(tick) for tick in ticks],
+    }  # fmt: skip
+
+
+def _points(rows: Sequence[Row], cost: str, name: str, label: str, **style: Any) -> Any:
+    """Candidates as points that can be clicked; without a cost in the order of their trials."""
+    from plotly import graph_objects as go
+
+    marker = {"size": 7, "color": style.get("color", FAINT), "symbol": style.get("symbol", "circle")}
+    return go.Scatter(
+        x=[row.measures[cost] if cost else row.number for row in rows], y=[row.measures[name] for row in rows],
+        customdata=[row.number for row in rows], mode="markers", name=label, marker=marker, hoverinfo="text",
+        hovertext=[_hover(row, (name, cost) if cost else (name, "params", "macs")) for row in rows],
+        visible=style.get("visible", True),
+    )  # fmt: skip
+
+
+def _figure(x: str, y: str) -> Figure:
+    from plotly import graph_objects as go
+
+    figure = go.Figure()
+    figure.update_layout(
+        template="plotly_white", height=420, margin={"l": 70, "r": 20, "t": 20, "b": 60}, font={"color": INK},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"}, hoverlabel={"align": "left"}, paper_bgcolor=PAPER,
+    )  # fmt: skip
+    figure.update_xaxes(title_text=_escaped(x))
+    figure.update_yaxes(title_text=_escaped(y))
+    return figure
+
+
+def _hover(row: Row, names: Sequence[str]) -> str:
+    """What stands beside a point: its trial, measures and decisions."""
+    measures = [f"{_escaped(n)} {shown(row.measures[n], n)}" for n in names if n in row.measures]
+    decisions = [f"{_escaped(path)}: {_escaped(_word(value))}" for path, value in list(row.decisions.items())[:HOVERED]]
+    more = len(row.decisions) - len(decisions)
+    return "<br>".join(
+        [f"<b>trial {row.number}</b>", *measures, *decisions, *([f"and {more} more"] if more > 0 else [])]
+    )
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _escaped(text: str) -> str:
+    """Plotly reads tags and entities in its texts."""
+    return html.escape(text, quote=True)
+
+
+def _plain(figure: Figure) -> dict[str, Any]:
+    """What `Plotly.newPlot` takes."""
+    return json.loads(figure.to_json() or "{}")

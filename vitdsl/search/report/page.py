@@ -1,0 +1,113 @@
+"""The page: plots, tables and what stands behind every point, in one file that asks nobody for anything."""
+
+from __future__ import annotations
+
+import math
+import os
+import uuid
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vitdsl.dump import dump_tree
+from vitdsl.errors import Problem, SpecError
+from vitdsl.loading import load
+from vitdsl.search.ledger import refusals
+from vitdsl.search.report.correlations import table
+from vitdsl.search.report.figures import fronts, parallel, progress
+from vitdsl.search.results import Row, rows_of, winners
+from vitdsl.search.units import shown
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+
+    from vitdsl.search.search_file import Search
+
+SEARCH = "pip install 'vitdsl[search]'"
+HERE = Path(__file__).parent
+
+
+def write_report(study: Study, search: Search, path: str | Path) -> Path:
+    """Writes a search as one HTML page, which needs no network.
+
+    It shows each objective against each cost with the front of the two, progress, parallel coordinates, what was
+    refused, rank correlations of all measures with the sizes and the objectives, and every candidate: its decisions,
+    measures, costs by stage, and spec.
+
+    Args:
+        study: of the search; it may be empty, or still run.
+        search: whose study it is.
+        path: of the page; the folder must be there.
+
+    Returns:
+        The path.
+
+    Raises:
+        SpecError: plotly or Jinja is not installed.
+        OSError: the page cannot be written.
+    """
+    path = Path(path)
+    text = page(study, search)
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        os.replace(draft, path)  # noqa: PTH105 - a page that is open is exchanged in one step
+    finally:
+        draft.unlink(missing_ok=True)
+    return path
+
+
+def page(study: Study, search: Search) -> str:
+    """The page's text; every string of a file is escaped: in HTML by Jinja, in data as JSON that ends no script."""
+    try:
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+        from plotly.offline import get_plotlyjs
+    except ImportError as error:
+        raise SpecError(Problem(f"reports need {error.name}: {SEARCH}")) from None
+    rows = rows_of(study, search)
+    against, correlations = table(rows, search)
+    refused = refusals(study.get_trials(deepcopy=False))
+    environment = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined)
+    environment.filters["shown"] = _shown
+    return environment.get_template("page.html").render(
+        search=search, objectives=search.file.objectives, text=dump_tree(search.tree), rows=rows,
+        counts=Counter(row.state for row in rows), best=winners(rows, search), refused=refused,
+        most=max(refused.values(), default=0), measures=_measures(rows, search), against=against,
+        correlations=correlations, plotly=get_plotlyjs(),
+        data=_finite({
+            "fronts": fronts(rows, search), "progress": progress(rows, search), "parallel": parallel(rows, search),
+            "details": {str(row.number): _details(row) for row in rows},
+        }),
+    )  # fmt: skip
+
+
+def _measures(rows: Sequence[Row], search: Search) -> list[str]:
+    """The columns of the table: the objectives, then everything else that somebody has."""
+    seen = {name for row in rows for name in row.measures}
+    return [name for name in dict.fromkeys((*search.file.objectives, *search.measures, *sorted(seen))) if name in seen]
+
+
+def _details(row: Row) -> dict[str, Any]:
+    """What is shown of a candidate that was clicked: texts alone."""
+    analysis = load(row.spec).analyze()
+    return {
+        "title": f"trial {row.number}", "state": row.state.lower(), "hash": row.hash, "spec": row.spec,
+        "decisions": [[path, str(value)] for path, value in row.decisions.items()],
+        "measures": [[name, _shown(value, name)] for name, value in row.measures.items()],
+        "stages": [[s.path, shown(s.cost.params), shown(s.cost.macs)] for s in analysis.stages],
+    }  # fmt: skip
+
+
+def _shown(value: float | None, measure: str = "") -> str:
+    """A measure in the table; what is not there is a dash."""
+    return "–" if value is None else shown(value, measure)
+
+
+def _finite(value: Any) -> Any:
+    """The same without numbers that JSON does not have."""
+    if isinstance(value, Mapping):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

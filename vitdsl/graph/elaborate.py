@@ -26,7 +26,7 @@ _stages, _heads = Known(), Known()
 FIRST = "x"
 OUTPUT = "@"
 """What stands before the name of an output, where it is a stream."""
-NO_HEAD = Head.model_validate({})
+NO_HEAD = Head.read({}, None)
 
 
 def forget() -> None:

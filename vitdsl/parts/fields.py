@@ -6,11 +6,12 @@ import re
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NoReturn, Union, get_args, get_origin
 
-from pydantic import BaseModel, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
-from pydantic_core import ErrorDetails, core_schema
+from pydantic import BaseModel, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from vitdsl.errors import did_you_mean, near
 from vitdsl.expressions import Late
+from vitdsl.parts.plain import Mark
 from vitdsl.tree import Key
 
 LARGEST = 10**9
@@ -192,24 +193,21 @@ def _sentence(entry: ErrorDetails, loc: Location, known: tuple[str, ...]) -> Fau
     return loc, f"{name}: {entry['msg']}", ""
 
 
-class PairField:
+class PairField(Mark):
     """An integer for both sides, or `[height, width]`; gives the pair."""
 
     def __init__(self, least: int = 1) -> None:
         self.least = least
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        """The pair is judged by one function, so that a union's alternatives do not show in an error."""
-        return core_schema.no_info_plain_validator_function(self._pair)
-
-    def __get_pydantic_json_schema__(self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler) -> dict:
+    def json_schema(self) -> dict[str, Any]:
         """An integer or a list of two."""
         one = {"type": "integer", "minimum": self.least}
         return {"anyOf": [one, {"type": "array", "items": one, "minItems": 2, "maxItems": 2}]}
 
-    def _pair(self, value: object) -> Pair:
-        if value.__class__ is int and self.least <= value <= LARGEST:  # type: ignore[operator]
-            return (value, value)  # type: ignore[return-value]
+    def read(self, value: Any, reader: Any) -> Any:
+        """The pair."""
+        if value.__class__ is int and self.least <= value <= LARGEST:
+            return (value, value)
         sides: list[Any] = list(value) if isinstance(value, (list, tuple)) else [value, value]
         if len(sides) != 2 or any(type(side) is not int for side in sides):
             refuse(f"must be an integer or [height, width], but is {describe(value)}")
@@ -236,12 +234,13 @@ class PaddingField(PairField):
     def __init__(self) -> None:
         super().__init__(0)
 
-    def __get_pydantic_json_schema__(self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler) -> dict:
+    def json_schema(self) -> dict[str, Any]:
         """As a pair, or the word `same`."""
-        return {"anyOf": [{"const": "same"}, *super().__get_pydantic_json_schema__(schema, handler)["anyOf"]]}
+        return {"anyOf": [{"const": "same"}, *super().json_schema()["anyOf"]]}
 
-    def _pair(self, value: object) -> Any:
-        return value if value is None or value == "same" else super()._pair(value)
+    def read(self, value: Any, reader: Any) -> Any:
+        """The pair, or the word."""
+        return value if value is None or value == "same" else super().read(value, reader)
 
 
 Margin = Annotated[Any, PaddingField()]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, WithJsonSchema
-
 from vitdsl.errors import did_you_mean
 from vitdsl.parts.base import Fields
 from vitdsl.parts.fields import describe, refuse
+from vitdsl.parts.plain import Mark
 
 
 class Init(Fields):
@@ -40,13 +39,21 @@ def _init(value: object) -> object:
     return value
 
 
-InitField = Annotated[
-    Any,
-    BeforeValidator(lambda value: value if value is None or isinstance(value, Init) else _read(value)),
-    WithJsonSchema({"anyOf": [{"type": "number"}, {"enum": list(Init.names)}, {"type": "object"}]}),
-]
+class InitialField(Mark):
+    """Annotation of a field that holds initial values."""
+
+    def json_schema(self) -> dict[str, Any]:
+        """A number, a name, or a mapping."""
+        return {"anyOf": [{"type": "number"}, {"enum": list(Init.names)}, {"type": "object"}]}
+
+    def read(self, value: Any, reader: Any) -> Any:
+        """The initial values, or nothing."""
+        return value if value is None or isinstance(value, Init) else _read(value)
+
+
+InitField = Annotated[Any, InitialField()]
 
 
 def _read(value: object) -> Init:
     value = _init(value)
-    return value if isinstance(value, Init) else Init.read(value, None)  # type: ignore[arg-type]
+    return value if isinstance(value, Init) else Init.read(value, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from vitdsl.errors import did_you_mean
 from vitdsl.expressions import Late
@@ -13,6 +13,7 @@ from vitdsl.holes import Hole
 from vitdsl.parts.base import NONE, BodyField, Fields, Items, NormBody, Reader, Reads, checked
 from vitdsl.parts.fields import Natural, Positive, Rate, Refusal, Repeats, Size, describe, refuse
 from vitdsl.parts.initial import InitField
+from vitdsl.parts.plain import NAME
 from vitdsl.parts.registry import is_role
 from vitdsl.spec.items import Body, Item
 from vitdsl.spec.reader import COMPOSITE, SpecReader, collect
@@ -84,7 +85,7 @@ class Stage(Fields):
     block: Items = None
     norm: NormBody = None
     drop_path: DropField = None
-    name: str | None = Field(None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    name: str | None = Field(None, pattern=NAME)
 
 
 STAGE = tuple(info.alias or name for name, info in Stage.model_fields.items())
@@ -192,13 +193,11 @@ class DropPath(Fields):
     schedule: Literal["linear", "constant", "per_stage"] = "linear"
     ends: Literal["closed", "open"] = "closed"
 
-    @model_validator(mode="after")
-    def _rates(self) -> DropPath:
+    def agree(self) -> None:
+        """Several rates are those of the stages."""
         if isinstance(self.rate, list) and self.schedule != "per_stage":
-            refuse(
-                f"must be one number where `schedule` is '{self.schedule}', but is {describe(self.rate)}", at=("rate",)
-            )
-        return self
+            message = f"`rate` must be one number where `schedule` is '{self.schedule}', but is {describe(self.rate)}"
+            refuse(message, at=("rate",))
 
 
 def _model_drop(value: Any, reader: Reader) -> Any:
@@ -292,13 +291,12 @@ class Model(Fields):
     init: Annotated[Any, Reads(_inits, {"type": "object"})] = None
     merged: ClassVar[tuple[str, ...]] = ("extends", "set")
 
-    @model_validator(mode="after")
-    def _rate_of_each_stage(self) -> Model:
+    def agree(self) -> None:
+        """There is one rate for each stage, where there are several."""
         rate = self.drop_path.rate if isinstance(self.drop_path, DropPath) else None
         if isinstance(rate, list) and isinstance(self.stages, tuple) and len(rate) != len(self.stages):
             message = f"`rate` must have as many entries as there are stages ({len(self.stages)}), but has {len(rate)}"
             refuse(message, at=("drop_path", "rate"))
-        return self
 
 
 MODEL = ("extends", "set", *(info.alias or name for name, info in Model.model_fields.items()))

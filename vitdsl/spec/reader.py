@@ -47,7 +47,7 @@ def forget() -> None:
     _memo.clear()
 
 
-NO_WIRING = Wiring.model_validate({})
+NO_WIRING = Wiring.read({}, None)
 
 
 def _or_empty(raw: Any) -> Any:

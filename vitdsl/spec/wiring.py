@@ -9,6 +9,7 @@ from pydantic import Field
 from vitdsl.expressions import Late
 from vitdsl.parts.base import NONE, BodyField, Fields, LateList, NormBody, Reader, Reads, no_scalar
 from vitdsl.parts.fields import Padding, Rate, Repeats, Size, describe, refuse
+from vitdsl.parts.plain import NAME
 
 Place = str | int
 PLACES = ("all", "grid", "tokens", "first", "last")
@@ -112,7 +113,7 @@ class Wiring(Fields):
     layer_scale: Annotated[Any, Reads(_layer_scale, NUMBER_OR_NONE)] = None
     drop_path: DropField = None
     repeat: Repeats | None = None
-    name: str | None = Field(None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    name: str | None = Field(None, pattern=NAME)
     merge: Literal["add", "concat", "mean", "multiply"] | None = None
 
 

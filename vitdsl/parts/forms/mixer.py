@@ -53,7 +53,7 @@ class MixerFields(Part):
     projection: Annotated[Projection, Nested(Projection)] = Projection()
     out: Annotated[Any, FieldsOr(Out, home="item")] = Out()
     position: Annotated[Any, PartField("bias")] = None
-    maps: Annotated[Maps, Nested(Maps)] = Maps.model_validate({})
+    maps: Annotated[Maps, Nested(Maps)] = Maps.read({}, None)
     init: InitField = None
 
 

@@ -1,0 +1,119 @@
+"""Annotations of fields that hold parts, bodies and mappings of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from vitdsl.parts.fields import describe, refuse
+from vitdsl.parts.plain import Mark
+from vitdsl.parts.validated import NONE, Fields, Part
+
+
+def no_scalar(value: Any, wanted: str) -> Any:
+    """The value, unless it is a number or a truth."""
+    if isinstance(value, (bool, int, float)):
+        refuse(f"must be {wanted}, but is {describe(value)}")
+    return value
+
+
+class PartField(Mark):
+    """Annotation of a field that holds a part of one family, or nothing."""
+
+    structured = apart = True
+
+    def __init__(self, family: str) -> None:
+        self.family = family
+
+    def json_schema(self) -> dict[str, Any]:
+        """Refers to the family's definition, which `vitdsl.schema` writes."""
+        return {"$ref": f"#/$defs/{self.family}"}
+
+    def read(self, value: Any, reader: Any) -> Any:
+        """Dispatches by name among the installed parts of the family; locations of errors stay those of the file."""
+        if value is None or (isinstance(value, str) and value == NONE):
+            return None
+        if not isinstance(value, (str, dict)) and isinstance(value, Part):
+            return value
+        return reader.part(self.family, value)
+
+
+class BodyField(Mark):
+    """Annotation of a field that holds a body; `home` is the family of a bare part in it."""
+
+    structured = apart = True
+
+    def __init__(self, home: str = "item") -> None:
+        self.home = home
+
+    def json_schema(self) -> dict[str, Any]:
+        """Refers to the definition of a body with this home, which `vitdsl.schema` writes."""
+        return {"$ref": f"#/$defs/body_{self.home}"}
+
+    def read(self, value: Any, reader: Any) -> Any:
+        """Hands the value to the reader of the file."""
+        if value is None or value == NONE or not isinstance(value, (str, dict, list)):
+            return None if value == NONE else no_scalar(value, "a body")
+        return reader.body(value, self.home)
+
+
+class Reads(Mark):
+    """Annotation of a field that a function reads: it gets the value and the reader, and gives the field's value.
+
+    Late values below an `apart` field are the business of what is read.
+    """
+
+    structured = True
+
+    def __init__(self, read: Callable[[Any, Any], Any], schema: dict[str, Any], apart: bool = False) -> None:
+        self.read, self.schema, self.apart = read, schema, apart  # type: ignore[method-assign]
+
+    def json_schema(self) -> dict[str, Any]:
+        """What was given."""
+        return self.schema
+
+
+class Nested(Mark):
+    """Annotation of a field that holds a mapping of its own kind, in which values may be late."""
+
+    structured = True
+
+    def __init__(self, model: type[Fields]) -> None:
+        self.model = model
+
+    def json_schema(self) -> dict[str, Any]:
+        """The mapping's own."""
+        return self.model.model_json_schema()
+
+    def read(self, value: Any, reader: Any) -> Any:
+        """Reads the mapping."""
+        return value if value is None or isinstance(value, self.model) else self.model.read(value, reader)
+
+
+class FieldsOr(Mark):
+    """Annotation of a field that holds either a mapping of its own kind, or a part of a family, or a body."""
+
+    structured = True
+
+    def __init__(self, model: type[Fields], family: str = "", home: str = "") -> None:
+        self.model, self.family, self.home = model, family, home
+        self.names = {info.alias or name for name, info in model.model_fields.items()}
+
+    def json_schema(self) -> dict[str, Any]:
+        """Either of the two."""
+        other = {"$ref": f"#/$defs/{self.family or 'body_' + self.home}"}
+        return {"anyOf": [self.model.model_json_schema(), other]}
+
+    def read(self, value: Any, reader: Any) -> Any:
+        """A mapping with keys of the model alone is the model; everything else the part or body."""
+        if isinstance(value, dict) and value.keys() <= self.names:
+            return self.model.read(value, reader)
+        if value is None or value == NONE or not isinstance(value, (str, dict, list)):
+            return None if value == NONE else no_scalar(value, f"a {self.family}" if self.family else "a body")
+        return reader.part(self.family, value) if self.family else reader.body(value, self.home)
+
+
+Norm = Annotated[Any, PartField("norm")]
+Activation = Annotated[Any, PartField("activation")]
+Items = Annotated[Any, BodyField()]
+NormBody = Annotated[Any, BodyField("norm")]

@@ -50,6 +50,7 @@ _UNTAGGED = "a part is chosen by its 'type'; quote a text that begins with '!'"
 _ALIKE = "indent the keys of one mapping, and the elements of one list, alike"
 # part of libyaml's or PyYAML's wording -> our message, our hint
 _WORDINGS = (
+    ("maximum nesting depth", f"this is nested deeper than {MAX_LEVELS} levels", ""),  # libyaml's own bound is 1,000
     ("mapping values are not allowed", "a ':' is not expected here", f"{_ALIKE}; quote a text that contains ': '"),
     ("expected ':'", "a ':' is missing after a key", "write 'key: value', with a space after ':'"),
     ("unexpected ':'", "a value is missing after ':'", "write 'key: value', with a space after ':'"),

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from vitdsl.editing import ROLE_KEYS
 from vitdsl.errors import ExpressionError, ShapeError
 from vitdsl.expressions import Late
+from vitdsl.graph.faults import FormTrail, place_inside
 from vitdsl.graph.frames import Place
 from vitdsl.graph.scope import Scope, at_field
 from vitdsl.parts.base import LateList, Part, Primitive, settled
@@ -48,15 +49,16 @@ def read_item(scope: Scope, raw: Any) -> Item:
 
 def of_form(form: Part, role: str, fault: ShapeError) -> None:
     """Gives a fault inside what a form expands into a place that is written: the form's field, or the form."""
-    trail = fault.trail
-    while (
-        trail
-        and trail[-1] not in form.model_fields_set - {"type"}
-        and (isinstance(trail[-1], int) or trail[-1] in ROLE_KEYS)
-    ):
+    inside, trail = place_inside(fault.trail), fault.trail
+    if inside is not None:
+        trail = [segment for segment in trail if not isinstance(segment, FormTrail)]
+    given = form.model_fields_set - {"type"}
+    while trail and trail[-1] not in given and (isinstance(trail[-1], int) or trail[-1] in ROLE_KEYS):
         trail.pop()
-    inside = trail[-1] if trail else None
-    fault.trail = [*(trail if inside in form.model_fields_set - {"type"} else []), *([role] if role else [])]
+    trail = [*(trail if trail and trail[-1] in given else []), *([role] if role else [])]
+    if inside is not None and inside != tuple(reversed(trail)):
+        trail.append(FormTrail(form.type, inside))
+    fault.trail = trail
 
 
 def made_wrong(role: str, error: ValidationError) -> ShapeError:

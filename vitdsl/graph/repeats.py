@@ -11,6 +11,7 @@ from vitdsl.errors import ShapeError
 from vitdsl.expressions import Late
 from vitdsl.features import Feature
 from vitdsl.graph.binding import value_of
+from vitdsl.graph.faults import UseTrail
 from vitdsl.graph.frames import HERE, Call, Frame, Place, joined
 from vitdsl.graph.items import perform, run_body
 from vitdsl.graph.known import Known
@@ -24,10 +25,6 @@ _frames = Known()
 def forget() -> None:
     """Empties the memo of analysed bodies."""
     _frames.forget()
-
-
-class UseTrail(tuple):
-    """A mark in the trail of an error: it happened inside a define that was used here."""
 
 
 def repeat_item(scope: Scope, item: Item, count: int, segment: str) -> None:

@@ -335,7 +335,9 @@ class SpecReader:
     def lates_of(self, name: str) -> frozenset[Late]:
         """Late values in the body of a define that depend on more than features."""
         body: Any = self.defined_body(name)
-        return frozenset([body]) if isinstance(body, Late) else frozenset() if body is None else body.lates
+        if isinstance(body, Body):
+            return body.lates
+        return frozenset([body]) if isinstance(body, Late) else frozenset()  # a hole has none yet
 
     def _lates(self, item: Item, raw: Mapping[str, Any]) -> frozenset[Late]:
         """Late values of the item that depend on more than features, seen from outside of its repetition."""

@@ -24,8 +24,11 @@ def swap(model: VisionModel, batch: Batch) -> float:
 
 def patterns(found: list[Tensor]) -> int:
     """Number of different columns of bool (B, units) tensors set side by side."""
-    words = [torch.stack([_packed(part) for part in code.split(BITS)], 1).unique(dim=0) for code in found]
-    return len(torch.cat(words).unique(dim=0))
+    units = torch.zeros(sum(code.shape[1] for code in found), dtype=torch.long, device=found[0].device)
+    for start in range(0, len(found[0]), BITS):
+        word = _numbered(torch.cat([_packed(code[start : start + BITS]) for code in found]))
+        units = _numbered(units * (int(word.max()) + 1) + word)
+    return int(units.max()) + 1
 
 
 def _packed(code: Tensor) -> Tensor:
@@ -34,3 +37,8 @@ def _packed(code: Tensor) -> Tensor:
     for place, row in enumerate(code):
         word |= row.long() << place
     return word
+
+
+def _numbered(words: Tensor) -> Tensor:
+    """Equal words by one number, from 0."""
+    return words.unique(return_inverse=True)[1]

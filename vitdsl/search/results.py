@@ -93,7 +93,10 @@ def complete(rows: Sequence[Row], search: Search) -> list[Row]:
         row for row in rows if row.state == DONE and all(row.value(name) is not None for name in search.file.objectives)
     ]
     ordered = sorted(done, key=lambda row: (sign * row.measures[first], row.number))
-    return list({row.hash: row for row in reversed(ordered)}.values())[::-1]
+    best: dict[str, Row] = {}
+    for row in ordered:
+        best.setdefault(row.hash, row)
+    return list(best.values())
 
 
 def front(rows: Sequence[Row], directions: Mapping[str, str]) -> list[Row]:

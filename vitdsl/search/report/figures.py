@@ -24,6 +24,8 @@ AXIS = 120
 """Pixels from one parallel coordinate to the next."""
 HOVERED = 14
 """Decisions that stand beside a point; the rest is a click away."""
+MARGIN = 0.07
+"""Of a coordinate with words, so that none of them runs into its title."""
 MISSING = "–"
 
 
@@ -109,10 +111,11 @@ def parallel(rows: Sequence[Row], search: Search) -> dict[str, Any] | None:
         "color": [row.measures[objective] for row in done], "colorscale": SCALE, "showscale": True,
         "reversescale": direction == "minimize", "colorbar": {"title": {"text": _escaped(objective)}, "thickness": 12},
     }  # fmt: skip
-    figure = go.Figure(go.Parcoords(line=colour, dimensions=dimensions, labelangle=-20, labelside="top"))
-    width = AXIS * max(4, len(dimensions))
+    fonts = {"labelfont": {"size": 13}, "tickfont": {"size": 12}, "rangefont": {"size": 11}}
+    figure = go.Figure(go.Parcoords(line=colour, dimensions=dimensions, labelangle=-15, labelside="top", **fonts))
+    margin = {"l": 90, "r": 60, "t": 90, "b": 30}
     figure.update_layout(
-        width=width, height=420, margin={"l": 90, "r": 60, "t": 110, "b": 30}, paper_bgcolor=PAPER, font={"color": INK}
+        width=AXIS * max(4, len(dimensions)), height=420, margin=margin, paper_bgcolor=PAPER, font={"color": INK}
     )
     return {**_plain(figure), "numbers": [row.number for row in done]}
 
@@ -134,9 +137,11 @@ def _decision(path: str, rows: Sequence[Row]) -> dict[str, Any] | None:
     ordered = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values.values())
     ticks = sorted(values, key=values.__getitem__) if ordered else sorted(values)
     ticks = [MISSING, *ticks] if MISSING in texts else ticks
+    last = len(ticks) - 1
     return {
         "label": _escaped(path), "values": [ticks.index(text) for text in texts],
         "tickvals": list(range(len(ticks))), "ticktext": [_escaped(tick) for tick in ticks],
+        "range": [-MARGIN * last, (1 + MARGIN) * last],
     }  # fmt: skip
 
 

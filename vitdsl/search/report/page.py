@@ -70,6 +70,7 @@ def page(study: Study, search: Search) -> str:
     refused = refusals(study.get_trials(deepcopy=False))
     environment = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined)
     environment.filters["shown"] = _shown
+    environment.policies["json.dumps_kwargs"] = {"allow_nan": False}
     return environment.get_template("page.html").render(
         search=search, objectives=search.file.objectives, text=dump_tree(search.tree), rows=rows,
         counts=Counter(row.state for row in rows), best=winners(rows, search), refused=refused,
@@ -83,16 +84,17 @@ def page(study: Study, search: Search) -> str:
 
 
 def _measures(rows: Sequence[Row], search: Search) -> list[str]:
-    """The columns of the table: the objectives, then everything else that somebody has."""
-    seen = {name for row in rows for name in row.measures}
+    """The columns of the table: the objectives, then what else somebody has; fixed tables are a click away."""
+    seen = {name for row in rows for name in row.measures} - {"trainable_params"}
     return [name for name in dict.fromkeys((*search.file.objectives, *search.measures, *sorted(seen))) if name in seen]
 
 
 def _details(row: Row) -> dict[str, Any]:
     """What is shown of a candidate that was clicked: texts alone."""
     analysis = load(row.spec).analyze()
+    state = f"{row.state.lower()}: {row.problem}" if row.problem else row.state.lower()
     return {
-        "title": f"trial {row.number}", "state": row.state.lower(), "hash": row.hash, "spec": row.spec,
+        "title": f"trial {row.number}", "state": state, "hash": row.hash, "spec": row.spec,
         "decisions": [[path, str(value)] for path, value in row.decisions.items()],
         "measures": [[name, _shown(value, name)] for name, value in row.measures.items()],
         "stages": [[s.path, shown(s.cost.params), shown(s.cost.macs)] for s in analysis.stages],

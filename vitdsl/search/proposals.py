@@ -22,10 +22,14 @@ if TYPE_CHECKING:
     from vitdsl.loading.space import Space
     from vitdsl.search.search_file import Search, SearchFile
 
-GUIDED = 300
+GUIDED = 100
 """After so many candidates of the sampler that were refused or known, the next ones are drawn by lot."""
+STEPS = 5
+"""A candidate that is known is mutated so often; samplers come back to the best, and do not know that it is done."""
 TRIES = 20_000
 """After so many candidates, nothing that is new and fits is looked for any more."""
+FEW = 300
+"""So many candidates are looked at in a space that is small enough to be gone through."""
 LISTED = 5_000
 """A space with so many architectures or fewer is gone through one by one, before it is said that nothing is left."""
 KNOWN = "judged before"
@@ -85,23 +89,29 @@ class Proposer:
         rng = random.Random(f"{self.search.file.seed}/{self.worker}/{len(ledger.trials)}")
         screen = Screen(self.search.constraints)
         guided = self.guide.begin(ledger.trials, rng)
-        known, few = 0, self.space.size is not None and self.space.size <= LISTED
-        for number in range(GUIDED if few else TRIES):
-            spec = screen.accept(guided if number < GUIDED else lambda: self.space.sample(rng))
-            if spec is not None and spec.hash not in ledger.known:
-                return self._made(spec, screen, known, number < GUIDED)
-            known += spec is not None
+        few = self.space.size is not None and self.space.size <= LISTED
+        known = 0
+        while screen.seen < (FEW if few else TRIES):
+            by_guide = screen.seen < GUIDED
+            spec = screen.accept(guided if by_guide else lambda: self.space.sample(rng))
+            steps = STEPS if by_guide else 0
+            while spec is not None and spec.hash in ledger.known:
+                known += 1
+                parent, steps = spec, steps - 1
+                spec = screen.accept(lambda parent=parent: self.space.mutate(parent, rng)) if steps >= 0 else None
+            if spec is not None:
+                return self._made(spec, screen, known, self.guide.noted() if by_guide else {})
         spec = self._left(ledger, rng) if few else None
         if spec is not None:
-            return self._made(spec, screen, known, False)
+            return self._made(spec, screen, known, {})
         if not known and not ledger.known:
             raise SpecError(Problem(f"nothing in the space {self.space.name} fits: {screen.verdict()}"))
         return None
 
-    def _made(self, spec: Spec, screen: Screen, known: int, guided: bool) -> Proposal:
+    def _made(self, spec: Spec, screen: Screen, known: int, noted: dict[str, Any]) -> Proposal:
         params, distributions = recorded(self.space, spec)
         refused = dict(screen.refused) | ({KNOWN: known} if known else {})
-        return Proposal(spec, params, distributions, refused, self.guide.noted() if guided else {})
+        return Proposal(spec, params, distributions, refused, noted)
 
     def _left(self, ledger: Ledger, rng: random.Random) -> Spec | None:
         """One of a small space's architectures that no trial has, or None."""

@@ -1,0 +1,5 @@
+"""Fixtures of searches."""
+
+from tests.search.studies import plugin
+
+__all__ = ["plugin"]

@@ -25,11 +25,11 @@ def seen(model, images):
 
 @pytest.mark.parametrize("name", list(SMALL))
 def test_computes_the_same_with_the_same_weights(name):
-    model = small(name)
-    images = photos(model)
+    model = small(name).double()
+    images = photos(model).double()
     output, values, chains = seen(model, images)
     with torch.no_grad():
-        torch.testing.assert_close(output, model(images), rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(output, model(images), rtol=1e-9, atol=1e-9)
     for tap in (tap for chain in chains for tap in chain):
         assert values[tap.path].shape == (len(images), tap.feature.num_tokens, tap.feature.dim)
     made, _ = with_taps(model)
@@ -41,46 +41,46 @@ def test_computes_the_same_with_the_same_weights(name):
 
 
 def test_a_folded_model():
-    model = small("levit_128s")
+    model = small("levit_128s").double()
     for module in model.modules():
         if "running_mean" in module._buffers:
             torch.nn.init.uniform_(module.running_var, 0.5, 2.0)
             torch.nn.init.normal_(module.running_mean)
     folded = vitdsl.fold(model)
-    output, _, chains = seen(folded, photos(model))
+    output, _, chains = seen(folded, photos(model).double())
     with torch.no_grad():
-        torch.testing.assert_close(output, model(photos(model)), rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(output, model(photos(model).double()), rtol=1e-9, atol=1e-9)
     assert [len(chain) for chain in chains] == [6]
 
 
 def test_taps_are_what_blocks_give():
-    model = small("deit_tiny_distilled")
+    model = small("deit_tiny_distilled").double()
     given = []
     for index in (0, 1):
         model.get_submodule(f"stages.0.block.{index}").register_forward_hook(
             lambda module, inputs, output: given.extend([inputs[0], output])
         )
     with torch.no_grad():
-        model(photos(model))
-    _, values, chains = seen(model, photos(model))
+        model(photos(model).double())
+    _, values, chains = seen(model, photos(model).double())
     assert [[tap.end for tap in chain] for chain in chains] == [[False, True, True]]
     for value, wanted in zip(values.values(), (given[0], given[1], given[3]), strict=True):
         assert torch.equal(value, wanted)
 
 
 def test_windows_are_closed():
-    model = small("swin_tiny")
+    model = small("swin_tiny").double()
     wanted = []
     model.get_submodule("stages.3.norm").register_forward_pre_hook(lambda module, inputs: wanted.append(inputs[0]))
     with torch.no_grad():
-        model(photos(model))
-    _, values, chains = seen(model, photos(model))
+        model(photos(model).double())
+    _, values, chains = seen(model, photos(model).double())
     assert [len(chain) for chain in chains] == [3, 2, 3, 2]
     assert chains[0][1].feature.grid == (56, 56)
     entering, first, second = (values[tap.path] for tap in chains[0])
     assert entering.shape == first.shape == second.shape == (2, 56 * 56, 96)
     last = wanted[0].flatten(2).transpose(1, 2) if wanted[0].ndim == 4 else wanted[0]
-    torch.testing.assert_close(values[chains[3][1].path], last, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(values[chains[3][1].path], last, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -104,10 +104,10 @@ def test_where_blocks_end(body, ends):
     _, chains = tapped(spec.graph())
     assert [[tap.end for tap in chain] for chain in chains] == ([[False, *[True] * ends]] if ends else [])
     torch.manual_seed(0)
-    model = vitdsl.build(spec).eval()
-    images = torch.randn(2, 3, 8, 8)
+    model = vitdsl.build(spec).double().eval()
+    images = torch.randn(2, 3, 8, 8, dtype=torch.float64)
     with torch.no_grad():
-        torch.testing.assert_close(seen(model, images)[0], model(images), rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(seen(model, images)[0], model(images), rtol=1e-9, atol=1e-9)
 
 
 def test_stems_and_heads_have_no_blocks():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -12,7 +14,7 @@ from vitdsl.compiler.model import VisionModel
 
 
 def net(body=None, *, channels=3, dim=4, size=1, classes=2, stem=None, head=None, depth=None, **more) -> VisionModel:
-    """Without biases: a 1×1 convolution, a body or repeated blocks, the mean, a linear map to the classes."""
+    """Without biases, float64: a 1×1 convolution, a body or repeated blocks, the mean, a linear map to the classes."""
     tokenizer = [{"conv": {"dim": dim, "kernel": 1, "bias": False}}] if stem is None else stem
     stage = {"tokenizer": tokenizer}
     if body is not None:
@@ -22,7 +24,7 @@ def net(body=None, *, channels=3, dim=4, size=1, classes=2, stem=None, head=None
         "head": {"pool": "mean", "bias": False} if head is None else head, **more,
     }  # fmt: skip
     torch.manual_seed(0)
-    return vitdsl.build(vitdsl.load(spec))
+    return vitdsl.build(vitdsl.load(spec)).double()
 
 
 def fill(model: VisionModel, **weights: Sequence) -> VisionModel:
@@ -37,4 +39,9 @@ def fill(model: VisionModel, **weights: Sequence) -> VisionModel:
 
 def pixels(rows: Sequence[Sequence[float]]) -> Tensor:
     """Images of one pixel: (B, C, 1, 1)."""
-    return torch.tensor(rows, dtype=torch.float32)[:, :, None, None]
+    return torch.tensor(rows, dtype=torch.float64)[:, :, None, None]
+
+
+def near(value: Any) -> Any:
+    """Equal but for the rounding of float64."""
+    return pytest.approx(value, rel=1e-9, abs=1e-12)

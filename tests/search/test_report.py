@@ -182,8 +182,10 @@ def test_texts_of_files_become_no_tags():
     assert not [attrs for _, attrs in made.found if any(name.startswith("on") for name in attrs)]
     assert EVIL in "".join(made.texts)
     assert data["details"]["0"]["decisions"] == [[EVIL, f"{EVIL}0"]]
+    (decision,) = [axis for axis in data["parallel"]["data"][0]["dimensions"] if "ticktext" in axis]
+    assert decision.pop("ticktext") == [f"{EVIL}{number}" for number in range(3)]  # plotly reads no tags in these
     figures = json.dumps([data["fronts"], data["progress"], data["parallel"]])
-    assert "<img" not in figures  # plotly would read a tag there
+    assert "<img" not in figures
     assert "&lt;img" in figures
 
 

@@ -20,8 +20,10 @@ SCALE = "Viridis"
 COSTS = ("params", "macs", "activation_bytes")
 WIDE = 20
 """Where the largest value is so many times the smallest, the axis is logarithmic."""
-AXIS = 120
-"""Pixels from one parallel coordinate to the next."""
+AXIS, WIDTH = 120, 1000
+"""Pixels from one parallel coordinate to the next, and of all of them at least."""
+FEW = 12
+"""Trials that each have a tick."""
 HOVERED = 14
 """Decisions that stand beside a point; the rest is a click away."""
 MARGIN = 0.07
@@ -91,7 +93,7 @@ def _progress(rows: Sequence[Row], name: str, direction: str) -> Figure:
     ))  # fmt: skip
     figure.add_trace(_points(pruned, "", name, "pruned, at their last rung", symbol="x-thin-open"))
     figure.add_trace(_points(done, "", name, "all rungs", color=INK))
-    figure.update_xaxes(tickformat="d")
+    figure.update_xaxes(tickformat="d", dtick=1 if len(rows) <= FEW else None)
     return figure
 
 
@@ -115,7 +117,7 @@ def parallel(rows: Sequence[Row], search: Search) -> dict[str, Any] | None:
     figure = go.Figure(go.Parcoords(line=colour, dimensions=dimensions, labelangle=-15, labelside="top", **fonts))
     margin = {"l": 90, "r": 60, "t": 90, "b": 30}
     figure.update_layout(
-        width=AXIS * max(4, len(dimensions)), height=420, margin=margin, paper_bgcolor=PAPER, font={"color": INK}
+        width=max(WIDTH, AXIS * len(dimensions)), height=420, margin=margin, paper_bgcolor=PAPER, font={"color": INK}
     )
     return {**_plain(figure), "numbers": [row.number for row in done]}
 
@@ -140,7 +142,7 @@ def _decision(path: str, rows: Sequence[Row]) -> dict[str, Any] | None:
     last = len(ticks) - 1
     return {
         "label": _escaped(path), "values": [ticks.index(text) for text in texts],
-        "tickvals": list(range(len(ticks))), "ticktext": [_escaped(tick) for tick in ticks],
+        "tickvals": list(range(len(ticks))), "ticktext": ticks,  # the only texts in which plotly reads no tags
         "range": [-MARGIN * last, (1 + MARGIN) * last],
     }  # fmt: skip
 
@@ -186,8 +188,8 @@ def _word(value: Any) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Plotly reads tags and entities in its texts."""
-    return html.escape(text, quote=True)
+    """Plotly reads tags in its texts, and of the entities those that are needed here."""
+    return html.escape(text, quote=False)
 
 
 def _plain(figure: Figure) -> dict[str, Any]:

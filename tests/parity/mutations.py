@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 import vitdsl
-from tests.parity import fingerprint, zoo_isotropic
+from tests.parity import fingerprint, zoo_hierarchical, zoo_isotropic
 from vitdsl.checkpoints import steps
 from vitdsl.checkpoints.layouts import tables_for
 from vitdsl.checkpoints.plan import Step, make_plan
@@ -65,18 +65,11 @@ SMALL: dict[str, dict[str, Any]] = {
         "stages[0].tokenizer[2].conv.dim": 24,
         "stages[0].depth": 2,
     },
-    "levit_128s": {
-        "input.size": 160,
-        "stages[0].tokenizer[6].channels": 32,
-        "stages[0].body[1].channels": 48,
-        "stages[0].body[2].repeat": 2,
-        "stages[0].body[3].channels": 64,
-        "stages[0].body[4].repeat": 2,
-    },
+    **zoo_hierarchical.SMALL,
     **zoo_isotropic.SMALL,
 }
 """Fewer blocks, channels and pixels than the spec has; of each class of blocks there is one at least."""
-SCALED = {"t2t_vit_14": ("kqv", 0.25), **zoo_isotropic.SCALED}
+SCALED = {"t2t_vit_14": ("kqv", 0.25), **zoo_hierarchical.SCALED, **zoo_isotropic.SCALED}
 """As drawn, a performer's kernels vanish; the record's probe scales these tensors likewise."""
 
 

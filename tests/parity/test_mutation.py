@@ -8,20 +8,29 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from tests.parity import fingerprint
+from tests.parity import fingerprint, zoo_hierarchical
 from tests.parity.allowed import allowed
-from tests.parity.models import RECORDS
-from tests.parity.mutations import Mutable
-from vitdsl.checkpoints.layouts import tables_for
+from tests.parity.mutations import SMALL, Mutable
+from vitdsl.checkpoints.layouts import shipped_folder, tables_for
 
 HERE = "parity/test_mutation.py"
 TABLES = [
-    pytest.param(spec, layout, marks=() if layout == "official" else pytest.mark.full)
-    for spec in RECORDS
+    (spec, layout, table.path)
+    for spec in SMALL
     for layout, table in tables_for(spec).items()
     if layout == table.layout[0] and layout != "official_fused"
 ]
-"""The official ones by default; weights that are folded are for another module, which `test_fused.py` holds."""
+"""Weights that are folded are for another module, which `test_fused.py` holds."""
+FIRST = {path: spec for spec, _, path in reversed(TABLES)}
+QUICK = {
+    (spec, layout)
+    for spec, layout, path in TABLES
+    if layout == "official" and FIRST[path] == spec and spec not in zoo_hierarchical.SLOW
+}
+"""One of each table of the authors' weights; the rest is tried by `-m full`."""
+PARAMETERS = [
+    pytest.param(spec, layout, marks=() if (spec, layout) in QUICK else pytest.mark.full) for spec, layout, _ in TABLES
+]
 
 
 @pytest.fixture
@@ -34,7 +43,7 @@ def _one_thread() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_one_thread")
-@pytest.mark.parametrize(("spec", "layout"), TABLES, ids=lambda value: value)
+@pytest.mark.parametrize(("spec", "layout"), PARAMETERS, ids=lambda value: value)
 def test_every_tensor_counts(spec: str, layout: str) -> None:
     """Swapping two tensors of one shape in one block, or 1 % of noise on any kind of tensor, moves an output."""
     model = Mutable(spec, layout)
@@ -52,3 +61,8 @@ def test_every_tensor_counts(spec: str, layout: str) -> None:
 def kind(key: str) -> str:
     """A key without the numbers of its blocks."""
     return re.sub(r"blocks\.(\d+)", "blocks.*", key)
+
+
+def test_every_shipped_table_is_tried() -> None:
+    shipped = {path for path in shipped_folder().glob("*.*.yaml") if not path.stem.endswith("official_fused")}
+    assert {path for _, _, path in TABLES} == shipped

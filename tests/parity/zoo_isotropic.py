@@ -117,6 +117,7 @@ CCT_SMALL = {"input.size": 16, "vars.channels": 24, "vars.layers": 2}
 LVVIT_SMALL = {"input.size": 32, "vars.channels": 48, "vars.layers": 2, "vars.stem": 8}
 LINFORMER_SMALL = {"input.size": 48, "stages[0].depth": 2, "stages[0].tokenizer[2].linear": 48}
 SMALL: dict[str, dict[str, Any]] = {
+    "vit_base16": TINY | {"vars.layers": 2},
     "deit3_small": SIDE | {"vars.channels": 48, "stages[0].depth": 2},
     "deit_small_18x2": SIDE | {"stages[0].tokenizer.dim": 48, "stages[0].depth": 2},
     "t2t_vit_7": T2T_SMALL,

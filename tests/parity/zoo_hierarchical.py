@@ -99,4 +99,4 @@ SLOW = frozenset({*SMALL, "crossvit_tiny", "t2t_vit_dense"} - {"levit_128s"})
 """Whose tensors and pairs are many, or whose forward is slow even when it is small."""
 
 SCALED = {"dynamic_resnet18": ("conv", 5.0)}
-"""As drawn, banks of kernels are too small by the root of their width, and sixteen of them leave nothing of an image."""
+"""As drawn, banks of kernels are too small by the root of their width, and sixteen of them leave no image."""

@@ -164,7 +164,7 @@ class _Worker:
 
         try:
             self.study.optimize(self.judge, n_trials=1)
-        except (ValueError, UpdateFinishedTrialError):
-            # Optuna tells so that others took this worker for dead, and its trial away
+        except (ValueError, AssertionError, UpdateFinishedTrialError):
+            # in one of these ways Optuna says that others took this worker for dead, and its trial away
             if not self.judge.done:
                 raise

@@ -38,6 +38,11 @@ def broken(candidate, kind="ValueError", depth=0):
     return value_of(candidate.spec.decisions)
 
 
+def nothing(candidate):
+    """Has no value for any."""
+    return float("nan")
+
+
 def deadly(candidate, log):
     """Kills its worker: always for the deepest candidates, once for those of half their depth."""
     depth = candidate.spec.decisions["stages[0].depth"]

@@ -77,5 +77,8 @@ def seeded(seed: int, device: str = "cpu") -> Iterator[None]:
 
     place = torch.device(device)
     with torch.random.fork_rng([place] if place.type == "cuda" else []):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
+        if place.type == "cuda":
+            with torch.cuda.device(place):
+                torch.cuda.manual_seed(seed)
         yield

@@ -112,10 +112,11 @@ def front(rows: Sequence[Row], directions: Mapping[str, str]) -> list[Row]:
     signs = [(name, -1 if direction == "maximize" else 1) for name, direction in directions.items()]
     points = [(tuple(sign * row.measures[name] for name, sign in signs), row) for row in rows]
     points.sort(key=lambda point: (point[0], point[1].number))
-    kept = [
-        (mine, row) for index, (mine, row) in enumerate(points)
-        if not any(_dominates(other, mine) for other, _ in points[:index])
-    ]  # fmt: skip
+    kept: list[tuple[tuple[float, ...], Row]] = []
+    for mine, row in points:
+        # whatever is worse than something is worse than something that was kept, and comes after it
+        if not any(_dominates(other, mine) for other, _ in kept):
+            kept.append((mine, row))
     return [row for _, row in kept]
 
 

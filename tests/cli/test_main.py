@@ -71,7 +71,7 @@ def test_our_fault_is_3(run, monkeypatch):
     def fails(*_):
         raise ZeroDivisionError("of a kind that no file causes")
 
-    monkeypatch.setattr("vitdsl.cli.check.load_spec", fails)
+    monkeypatch.setattr("vitdsl.cli.judging.load_spec", fails)
     monkeypatch.delenv("VITDSL_TRACEBACK", raising=False)
     found = run("check", "cvt13")
     assert found.code == 3
@@ -98,7 +98,8 @@ def test_a_value_that_is_no_yaml_is_wrong_input(run):
 def test_check_loads_neither_torch_nor_networkx_nor_rich():
     code = (
         "import sys; from vitdsl.cli import main; code = main(['check', 'cvt13', 'crossvit_tiny', 'nothing']);"
-        "print(code, sorted({name.partition('.')[0] for name in sys.modules} & {'torch', 'networkx', 'rich', 'numpy'}))"
+        "heavy = {'torch', 'networkx', 'rich', 'numpy', 'typer', 'importlib.metadata'};"
+        "print(code, sorted({*sys.modules, *(name.partition('.')[0] for name in sys.modules)} & heavy))"
     )
     found = python(code)
     assert found.stdout.splitlines()[-1] == "1 []", found.stderr
@@ -111,8 +112,20 @@ def test_a_command_loads_no_other():
     )
     found = python(code)
     assert found.stdout.splitlines()[-1].split() == [
-        "vitdsl.cli.check", "vitdsl.cli.options", "vitdsl.cli.output", "vitdsl.cli.streams",
+        "vitdsl.cli.judging", "vitdsl.cli.output", "vitdsl.cli.specs", "vitdsl.cli.streams",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("call", [
+    ["cvt13"], ["cvt13", "nothing", "--json"], ["--set", "classes=10", "cvt13"], ["cvt13", "--set=classes=10"],
+    ["cvt13", "--json", "--json"], ["cvt13", "--", "deit_tiny"], ["cvt13", "--set"], ["cvt13", "--set", "x"],
+    ["cvt13", "-x"], ["cvt13", "--jso"], [], ["--json"], ["--help"], ["cvt13", "--set", "--json"], ["", "--json"],
+    ["-"], ["cvt13", "--set", "stages[0].depth=[", "deit_tiny"], ["cvt13", "--set", "stages[0].depth=1=2"],
+])  # fmt: skip
+def test_a_plain_check_is_as_typer_has_it(run, call, monkeypatch):
+    found = run("check", *call)
+    monkeypatch.setattr("vitdsl.cli.judging.plain_call", lambda _: None)
+    assert run("check", *call) == found
 
 
 def test_plain_text_when_stdout_is_no_terminal():

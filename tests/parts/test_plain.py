@@ -73,7 +73,7 @@ def test_readers_and_pydantic_agree(cls, monkeypatch):
 @pytest.mark.parametrize("cls", ALL, ids=lambda cls: f"{cls.__module__.removeprefix('vitdsl.')}.{cls.__name__}")
 def test_every_field_has_a_reader(cls):
     unsure = [key for key, entry in cls.planned().entries.items() if entry.read is plain._unsure]
-    assert unsure == (["size"] if cls.__name__ == "Resize" else [])
+    assert not unsure
 
 
 def test_what_marks_read_is_read_once():

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from vitdsl.cli.options import AsJson, Settings, load_spec
-from vitdsl.cli.output import macs, print_json
-from vitdsl.errors import Problem, SpecError, render
-
-if TYPE_CHECKING:
-    from vitdsl.loading import Spec
-
-SHOWN = 5
-"""How many unreached operators a warning names."""
+from vitdsl.cli.judging import judge
+from vitdsl.cli.options import AsJson, Settings
 
 
 def run(
@@ -23,67 +16,5 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Validate specs and infer every shape, without torch."""
-    reports = [_report(name, set_) for name in specs]
-    if as_json:
-        print_json([{key: value for key, value in report.items() if key != "error"} for report in reports])
-    else:
-        _print(reports)
-    if not all(report["ok"] for report in reports):
+    if not judge(specs, set_, as_json):
         raise typer.Exit(1)
-
-
-def _report(name: str, set_: list[str] | None) -> dict[str, Any]:
-    """What is found in one file."""
-    try:
-        spec = load_spec(name, set_)
-        analysis = spec.analyze()
-        warnings = [*_unreached(analysis.unreached), *_unread(spec)]
-    except SpecError as error:
-        return {"spec": name, "ok": False, "problems": [_problem(each) for each in error.problems], "error": error}
-    return {
-        "spec": name,
-        "ok": True,
-        "name": spec.name,
-        "params": analysis.params,
-        "macs": analysis.macs,
-        "warnings": [str(warning) for warning in warnings],
-    }
-
-
-def _print(reports: list[dict[str, Any]]) -> None:
-    width = max(len(report.get("name", "")) for report in reports)
-    for report in reports:
-        if not report["ok"]:
-            typer.echo(str(report["error"]), err=True)
-            continue
-        name = f"{report['name']:<{width}}"
-        typer.echo(f"ok  {name}  {report['params']:>13,} parameters  {macs(report['macs']):>10}")
-        for warning in report["warnings"]:
-            typer.echo(f"warning: {report['name']}: {warning}", err=True)
-
-
-def _unreached(paths: tuple[str, ...]) -> list[str]:
-    """A warning of operators that no returned output reads."""
-    if not paths:
-        return []
-    more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
-    return [f"no output reads {', '.join(paths[:SHOWN])}{more}: their weights load, and never train"]
-
-
-def _unread(spec: Spec) -> list[str]:
-    """A warning for each stream that is written and read nowhere."""
-    from vitdsl.cli.streams import unread
-
-    found = [Problem(f"nothing reads the stream '{name}'", path, mark) for name, path, mark in unread(spec.tree)]
-    return [render([problem]) for problem in found]
-
-
-def _problem(problem: Problem) -> dict[str, Any]:
-    return {
-        "message": problem.message,
-        "path": problem.path,
-        "file": problem.file,
-        "line": problem.line,
-        "column": problem.column,
-        "hint": problem.hint,
-    }

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vitdsl.source import read
+from vitdsl.cli.specs import load_spec, settings
 
 if TYPE_CHECKING:
-    from vitdsl.loading import Spec
     from vitdsl.loading.space import Space
+
+__all__ = [
+    "AsJson",
+    "ImageSize",
+    "Settings",
+    "SpaceName",
+    "SpecName",
+    "image_size",
+    "load_space",
+    "load_spec",
+    "settings",
+    "to_write",
+]
 
 SpaceName = Annotated[str, typer.Argument(metavar="SPACE", help="A spec with holes: a file, or a shipped space.")]
 SpecName = Annotated[str, typer.Argument(metavar="SPEC", help="A spec: a file, or the name of a shipped one.")]
@@ -23,33 +35,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 ImageSize = Annotated[
     str | None, typer.Option("--size", metavar="H[xW]", help="Size of the image, in place of the spec's.")
 ]
-
-
-def settings(given: list[str] | None) -> dict[str, Any]:
-    """What `--set` says: values by written path.
-
-    Raises:
-        SpecError: a value is no YAML.
-    """
-    found = {}
-    for text in given or ():
-        path, sign, value = text.partition("=")
-        if not path.strip() or not sign:
-            raise typer.BadParameter(f"'{text}' is not PATH=VALUE, such as stages[2].depth=12", param_hint="--set")
-        found[path.strip()] = read(value, "--set") if value.strip() else ""
-    return found
-
-
-def load_spec(name: str, given: list[str] | None = None) -> Spec:
-    """The spec of a command's argument, with what `--set` says.
-
-    Raises:
-        SpecError: with everything that is wrong.
-    """
-    from vitdsl.loading import load
-
-    # a name is never YAML text here, whatever signs are in it
-    return load(Path(name), settings(given))
 
 
 def load_space(name: str, given: list[str] | None = None) -> Space:

@@ -7,14 +7,17 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-import typer
-
 UNITS = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
+
+
+def echo(text: str = "", err: bool = False) -> None:
+    """Prints a line, to stdout or to stderr, at once."""
+    print(text, file=sys.stderr if err else sys.stdout, flush=True)
 
 
 def print_json(value: Any) -> None:
     """Prints a value as JSON, keys in the order in which they were put in."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def short(number: float) -> str:
@@ -60,7 +63,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Se
             cell.rjust(width) if name in right else cell.ljust(width)
             for cell, width, name in zip(row, widths, columns, strict=True)
         ]
-        typer.echo("  ".join(cells).rstrip())
+        echo("  ".join(cells).rstrip())
 
 
 def _draw(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -98,6 +97,8 @@ class Spec:
     def hash(self) -> str:
         """The same for specs that say the same, name and paper apart."""
         if self._hash is None:
+            import hashlib
+
             said = {key: plain(value) for key, value in self.tree.items() if key not in ("name", "paper")}
             self._hash = hashlib.sha256(json.dumps(said, separators=(",", ":")).encode()).hexdigest()[:16]
         return self._hash

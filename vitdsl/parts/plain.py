@@ -201,17 +201,25 @@ def _either(kinds: tuple[Any, ...], metadata: tuple[Any, ...]) -> Read:
     if len(readers) == 1 and NoneType in kinds:
         (only,) = readers
         return lambda value, reader: None if value is None else only(value, reader)
-    if any(read is _unsure or hasattr(read, "__self__") for read in readers):  # a mark takes what it likes
+    if _unsure in readers:
         return _unsure
     nothing = None if NoneType in kinds else UNSURE
 
     def read(value: Any, reader: Any) -> Any:
         if value is None:
             return nothing
-        found = [made for made in [each(value, reader) for each in readers] if made is not UNSURE]
+        found = [made for made in [_tried(each, value, reader) for each in readers] if made is not UNSURE]
         return found[0] if len(found) == 1 else UNSURE
 
     return read
+
+
+def _tried(read: Read, value: Any, reader: Any) -> Any:
+    """What a reader makes of a value, which a mark may refuse."""
+    try:
+        return read(value, reader)
+    except (ValueError, AssertionError):
+        return UNSURE
 
 
 def _number(kind: type, metadata: tuple[Any, ...]) -> Read:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import sys
+from collections.abc import Iterator
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from vitdsl.errors import did_you_mean
 from vitdsl.parts.base import Part
@@ -33,9 +35,33 @@ def files() -> dict[str, str]:
 
 
 @cache
-def foreign() -> dict[str, metadata.EntryPoint]:
-    """Parts of other installed packages, by type."""
+def foreign() -> dict[str, Any]:
+    """Entry points of parts of other installed packages, by type."""
+    if not any(map(_names_parts, _installed())):
+        return {}
+    from importlib import metadata
+
     return {entry.name: entry for entry in metadata.entry_points(group=ENTRY_POINTS)}
+
+
+def _installed() -> Iterator[Path]:
+    """Where installed packages say what they are, and what on the path is no folder and may hold any.
+
+    Looked through before `importlib.metadata`, which takes as long to import as a spec to be read.
+    """
+    for entry in map(Path, dict.fromkeys(sys.path)):
+        if entry.is_dir():
+            yield from (path for path in entry.iterdir() if path.suffix in (".dist-info", ".egg-info", ".egg"))
+        elif entry.exists():
+            yield entry
+
+
+def _names_parts(place: Path) -> bool:
+    """Whether a package may have entry points of ours."""
+    file = place / "entry_points.txt"
+    if place.suffix in (".dist-info", ".egg-info") and place.is_dir():
+        return file.is_file() and ENTRY_POINTS.encode() in file.read_bytes()
+    return place.suffix != ".egg-info"  # a file of that name is old and has no entry points
 
 
 @cache

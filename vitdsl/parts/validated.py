@@ -29,7 +29,26 @@ _set_values, _set_given, _set_extra, _set_private = (
 """What sets the slots of a model, which is frozen otherwise."""
 
 
-class Fields(BaseModel):
+class Traits:
+    """What classes know of themselves; no annotations here, which pydantic would evaluate again for each class."""
+
+    structured = frozenset()
+    """Names of fields that read late values in lists and mappings themselves."""
+    apart = frozenset()
+    """Keys whose value may have late values below it that are not this mapping's: they are bound on their own."""
+    followers = ()
+    """Fields whose part follows a primitive, in order."""
+    twin = None
+    """The class that reads mappings with late values, once it was needed."""
+    final = None
+    """The class itself, also of a twin."""
+    plan = None
+    """The readers of its fields, once they were needed; False where pydantic alone reads."""
+    open = False
+    """Whether a value is not known yet; only a twin's can be."""
+
+
+class Fields(Traits, BaseModel):
     """Base of everything that a mapping of a spec is validated by: strict, frozen, and open to late values.
 
     What is plainly right is taken by readers (`plain.py`), all else goes to pydantic, which is built when it is first
@@ -37,19 +56,6 @@ class Fields(BaseModel):
     """
 
     model_config = CONFIG
-    structured: ClassVar[frozenset[str]] = frozenset()
-    apart: ClassVar[frozenset[str]] = frozenset()
-    """Keys whose value may have late values below it that are not this mapping's: they are bound on their own."""
-    followers: ClassVar[tuple[str, ...]] = ()
-    """Fields whose part follows a primitive, in order."""
-    twin: ClassVar[Any] = None
-    """The class that reads mappings with late values, once it was needed."""
-    final: ClassVar[Any] = None
-    """The class itself, also of a twin."""
-    plan: ClassVar[Any] = None
-    """The readers of its fields, once they were needed; False where pydantic alone reads."""
-    open: ClassVar[bool] = False
-    """Whether a value is not known yet; only a twin's can be."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -64,7 +70,7 @@ class Fields(BaseModel):
 
     def __init__(self, /, **given: Any) -> None:
         """Takes fields by name; pydantic's own way where they are not plainly right."""
-        plan = self.plan
+        plan: Any = self.plan
         if plan is None:
             plan = self.planned()
         if plan:

@@ -1,0 +1,53 @@
+"""What typer makes of the commands: their help, and the errors of wrong calls."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from vitdsl import __version__
+from vitdsl.cli import COMMANDS
+
+PLAIN: dict[str, Any] = {"add_completion": False, "rich_markup_mode": None, "pretty_exceptions_enable": False}
+
+
+class Commands(TyperGroup):
+    """The group of commands, each loaded when it is named."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """All names, in the order of the help."""
+        return [*COMMANDS]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """One command, or None where there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"vitdsl.cli.{cmd_name}")
+        app = getattr(module, "app", None)
+        if app is None:
+            app = typer.Typer(**PLAIN)
+            app.command(name=cmd_name)(module.run)
+        return typer.main.get_command(app)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"vitdsl {__version__}")
+        raise typer.Exit
+
+
+def _vitdsl(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Vision architectures as short YAML files: check them, look at them, build them as torch modules."""
+
+
+def run(arguments: list[str]) -> None:
+    """Runs a command; raises SystemExit with its exit code."""
+    app = typer.Typer(cls=Commands, no_args_is_help=True, callback=_vitdsl, **PLAIN)
+    typer.main.get_command(app).main(args=arguments, prog_name="vitdsl")

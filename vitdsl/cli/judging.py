@@ -1,0 +1,109 @@
+"""What `vitdsl check` does, and the plain calls of it, which need no typer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from vitdsl.cli.output import echo, macs, print_json
+from vitdsl.cli.specs import is_setting, load_spec
+from vitdsl.errors import Problem, SpecError, render
+
+if TYPE_CHECKING:
+    from vitdsl.loading import Spec
+
+SHOWN = 5
+"""How many unreached operators a warning names."""
+
+
+def plain_call(arguments: list[str]) -> tuple[list[str], list[str], bool] | None:
+    """The specs, settings and whether JSON is asked for; None where typer has to judge, or to help."""
+    specs: list[str] = []
+    given: list[str] = []
+    as_json = False
+    waiting = iter(arguments)
+    for argument in waiting:
+        if argument == "--set":
+            given.append(next(waiting, ""))
+        elif argument == "--json":
+            as_json = True
+        elif argument.startswith("-"):
+            return None
+        else:
+            specs.append(argument)
+    return (specs, given, as_json) if specs and all(map(is_setting, given)) else None
+
+
+def judge(specs: list[str], given: list[str] | None, as_json: bool) -> bool:
+    """Prints what is found in each of some specs.
+
+    Args:
+        specs: files, or names of shipped specs.
+        given: what `--set` says.
+        as_json: whether to print JSON.
+
+    Returns:
+        Whether all are right.
+    """
+    reports = [_report(name, given) for name in specs]
+    if as_json:
+        print_json([{key: value for key, value in report.items() if key != "error"} for report in reports])
+    else:
+        _print(reports)
+    return all(report["ok"] for report in reports)
+
+
+def _report(name: str, set_: list[str] | None) -> dict[str, Any]:
+    """What is found in one file."""
+    try:
+        spec = load_spec(name, set_)
+        analysis = spec.analyze()
+        warnings = [*_unreached(analysis.unreached), *_unread(spec)]
+    except SpecError as error:
+        return {"spec": name, "ok": False, "problems": [_problem(each) for each in error.problems], "error": error}
+    return {
+        "spec": name,
+        "ok": True,
+        "name": spec.name,
+        "params": analysis.params,
+        "macs": analysis.macs,
+        "warnings": [str(warning) for warning in warnings],
+    }
+
+
+def _print(reports: list[dict[str, Any]]) -> None:
+    width = max(len(report.get("name", "")) for report in reports)
+    for report in reports:
+        if not report["ok"]:
+            echo(str(report["error"]), err=True)
+            continue
+        name = f"{report['name']:<{width}}"
+        echo(f"ok  {name}  {report['params']:>13,} parameters  {macs(report['macs']):>10}")
+        for warning in report["warnings"]:
+            echo(f"warning: {report['name']}: {warning}", err=True)
+
+
+def _unreached(paths: tuple[str, ...]) -> list[str]:
+    """A warning of operators that no returned output reads."""
+    if not paths:
+        return []
+    more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
+    return [f"no output reads {', '.join(paths[:SHOWN])}{more}: their weights load, and never train"]
+
+
+def _unread(spec: Spec) -> list[str]:
+    """A warning for each stream that is written and read nowhere."""
+    from vitdsl.cli.streams import unread
+
+    found = [Problem(f"nothing reads the stream '{name}'", path, mark) for name, path, mark in unread(spec.tree)]
+    return [render([problem]) for problem in found]
+
+
+def _problem(problem: Problem) -> dict[str, Any]:
+    return {
+        "message": problem.message,
+        "path": problem.path,
+        "file": problem.file,
+        "line": problem.line,
+        "column": problem.column,
+        "hint": problem.hint,
+    }

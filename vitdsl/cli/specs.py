@@ -1,0 +1,46 @@
+"""The specs that a command is given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vitdsl.source import read
+
+if TYPE_CHECKING:
+    from vitdsl.loading import Spec
+
+
+def is_setting(text: str) -> bool:
+    """Whether a text is a written path, `=`, and a value."""
+    path, sign, _ = text.partition("=")
+    return bool(path.strip() and sign)
+
+
+def settings(given: list[str] | None) -> dict[str, Any]:
+    """What `--set` says: values by written path.
+
+    Raises:
+        SpecError: a value is no YAML.
+    """
+    found = {}
+    for text in given or ():
+        if not is_setting(text):
+            import typer
+
+            raise typer.BadParameter(f"'{text}' is not PATH=VALUE, such as stages[2].depth=12", param_hint="--set")
+        path, _, value = text.partition("=")
+        found[path.strip()] = read(value, "--set") if value.strip() else ""
+    return found
+
+
+def load_spec(name: str, given: list[str] | None = None) -> Spec:
+    """The spec of a command's argument, with what `--set` says.
+
+    Raises:
+        SpecError: with everything that is wrong.
+    """
+    from vitdsl.loading import load
+
+    # a name is never YAML text here, whatever signs are in it
+    return load(Path(name), settings(given))

@@ -12,8 +12,8 @@ import pytest
 
 from vitdsl.search.evaluation import registry
 from vitdsl.search.search_file import Search, load_search
-from vitdsl.search.study import existing_study
-from vitdsl.search.worker import Job, portable
+from vitdsl.search.study import existing_study, portable
+from vitdsl.search.worker import Job
 
 PLUGIN = Path(__file__).parent / "plugin"
 """A folder as packages are installed into."""

@@ -15,8 +15,8 @@ from vitdsl.search.ledger import Ledger
 from vitdsl.search.proposals import Proposer
 from vitdsl.search.search_file import load_search
 from vitdsl.search.storage import opened
-from vitdsl.search.study import ledger_of, pruner_of, step_of, study_in, study_of, sweep
-from vitdsl.search.worker import EXHAUSTED, SPENT, TIME, portable, work
+from vitdsl.search.study import ledger_of, portable, pruner_of, step_of, study_in, study_of, sweep
+from vitdsl.search.worker import EXHAUSTED, SPENT, TIME, work
 
 pytestmark = pytest.mark.usefixtures("plugin")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from vitdsl.cli.options import AsJson, Settings, settings
+from vitdsl.cli.options import AsJson, Settings, settings, to_write
 from vitdsl.cli.output import print_json
 
 if TYPE_CHECKING:
@@ -87,6 +87,51 @@ def run(
         print_json(asdict(outcome))
     else:
         _print(search, outcome)
+
+
+Name = Annotated[str | None, typer.Option("--name", help="Which study, where the storage holds several.")]
+
+
+@app.command(name="report")
+def report(
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE.html", help="The page.")],
+    study: StudyFile = None,
+    storage: Storage = None,
+    name: Name = None,
+) -> None:
+    """Write what a search found as one HTML page; the search may still run."""
+    from vitdsl.search.report.page import write_report
+    from vitdsl.search.study import existing_study, search_of
+
+    to_write(output, "--output", ".html")
+    with existing_study(_kept(study, storage), name) as found:
+        typer.echo(write_report(found, search_of(found), output))
+
+
+@app.command(name="best")
+def best(
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Write them to a folder.")],
+    count: Annotated[
+        int | None, typer.Option("-n", "--count", min=1, help="How many; by default the best, or the whole front.")
+    ] = None,
+    study: StudyFile = None,
+    storage: Storage = None,
+    name: Name = None,
+) -> None:
+    """Write the winning specs, which `vitdsl build` takes."""
+    from vitdsl.search.best import write_best
+    from vitdsl.search.study import existing_study, search_of
+
+    with existing_study(_kept(study, storage), name) as found:
+        for path in write_best(found, search_of(found), output, count):
+            typer.echo(path)
+
+
+def _kept(study: Path | None, storage: str | None) -> str | Path:
+    """Where the study is that two options name."""
+    if (study is None) == (storage is None):
+        raise typer.BadParameter("name the study's file, or the server that it is on", param_hint="--study")
+    return storage or study or ""
 
 
 def where(search: Search, file: str, study: Path | None, storage: str | None) -> str | Path:

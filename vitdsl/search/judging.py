@@ -80,7 +80,9 @@ class Judge:
         candidate = Candidate(spec, self.search.file.seed, folder, self.device, attributes["measures"])
         done = attributes.get("rung", -1)
         for index, rung in enumerate(self.search.file.rungs):
-            if index > done and not self._measured(trial, candidate, index, rung):
+            if index <= done:
+                rung.restore(candidate)
+            elif not self._measured(trial, candidate, index, rung):
                 return math.nan
             if index >= done:
                 self._promoted(trial, candidate, index)

@@ -13,8 +13,8 @@ from vitdsl.search.local import LocalEngine
 from vitdsl.search.progress import Progress, leaders
 from vitdsl.search.ray_engine import RayEngine
 from vitdsl.search.storage import failures, file_of, shown, url_of
-from vitdsl.search.study import ledger_of, study_of
-from vitdsl.search.worker import EXHAUSTED, SPENT, TIME, Job, portable
+from vitdsl.search.study import ledger_of, portable, study_of
+from vitdsl.search.worker import EXHAUSTED, SPENT, TIME, Job
 
 if TYPE_CHECKING:
     from optuna.study import Study

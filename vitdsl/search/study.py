@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vitdsl.dump import dump_tree
 from vitdsl.errors import Problem, SpecError, did_you_mean
 from vitdsl.search.ledger import RETRIES, Ledger, history
 from vitdsl.search.storage import failures, opened, shown, unbeaten, url_of
@@ -94,6 +95,22 @@ def existing_study(storage: str | Path, name: str | None = None) -> Iterator[Stu
         if "search" not in study.user_attrs:
             raise SpecError(Problem(f"the study `{study.study_name}` of {shown(url)} was not made by `vitdsl search`"))
         yield study
+
+
+def portable(search: Search) -> str:
+    """A search as text that needs no other file."""
+    return dump_tree({**search.tree, "name": search.name, "space": search.space.spec.tree})
+
+
+def search_of(study: Study) -> Search:
+    """The search that a study is of.
+
+    Raises:
+        SpecError: it names a function that is not installed here, or what this version does not know.
+    """
+    from vitdsl.search.search_file import load_search
+
+    return load_search(study.user_attrs["portable"])
 
 
 def ledger_of(study: Study, retries: int = RETRIES) -> Ledger:
@@ -199,7 +216,7 @@ def _failed(study: Study, number: int) -> bool:
 def _claim(study: Study, search: Search, url: str) -> None:
     """Writes down whose study it is, or refuses that of another search."""
     # the text comes last: with it, all is there
-    own = {"space_hash": search.space.spec.hash, "space": search.space.spec.dump(), "search": search.dump()}
+    own = {"space_hash": search.space.spec.hash, "portable": portable(search), "search": search.dump()}
     there: Mapping[str, Any] = study.user_attrs
     name = f"the study `{study.study_name}` of {shown(url)}"
     hint = "nothing was changed; name another study with --study, or give the search another name"
@@ -216,3 +233,6 @@ def _claim(study: Study, search: Search, url: str) -> None:
         changes = [line for line in lines if line.startswith(("- ", "+ "))]
         message = "\n".join([f"{name} is of another search; it differs from this one in", *changes[:8]])
         raise SpecError(Problem(message, hint=hint))
+    elif there["portable"] != own["portable"]:
+        # the same search with another budget
+        study.set_user_attr("portable", own["portable"])

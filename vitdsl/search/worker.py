@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vitdsl.dump import dump_tree
 from vitdsl.errors import Problem, SpecError
 from vitdsl.search.judging import Judge
 from vitdsl.search.ledger import RETRIES, Ledger
@@ -57,11 +56,6 @@ class Job:
     retries: int = RETRIES
     threads: int | None = None
     device: str = "cpu"
-
-
-def portable(search: Search) -> str:
-    """A search as text that needs no other file."""
-    return dump_tree({**search.tree, "name": search.name, "space": search.space.spec.tree})
 
 
 def work(job: Job) -> str:

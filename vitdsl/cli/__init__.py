@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 the input is wrong, 2 the call is wrong, 3 our fault. Erro
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -66,11 +67,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     """Runs one command; a plain `check` without typer, which takes as long to load as a spec."""
     if arguments[:1] == ["check"]:
-        from vitdsl.cli.judging import judge, plain_call
+        before = gc.get_threshold()
+        gc.set_threshold(100_000)  # nearly all that is made stays: looking for garbage would take a tenth of the time
+        try:
+            from vitdsl.cli.judging import judge, plain_call
 
-        call = plain_call(arguments[1:])
-        if call is not None:
-            return 0 if judge(*call) else WRONG_INPUT
+            call = plain_call(arguments[1:])
+            if call is not None:
+                return 0 if judge(*call) else WRONG_INPUT
+        finally:
+            gc.set_threshold(*before)
     from vitdsl.cli.commands import run
 
     run(arguments)

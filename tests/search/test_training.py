@@ -90,6 +90,17 @@ def test_a_rung_that_was_done_is_not_trained_again(tmp_path, monkeypatch):
     assert trained(Candidate(load(SPEC), folder=tmp_path), epochs=2, schedule=3) == done
 
 
+def test_a_candidate_that_is_tried_again_has_its_trained_model(tmp_path, monkeypatch):
+    first = Candidate(load(SPEC), folder=tmp_path)
+    trained(first, epochs=1)
+    again = Candidate(load(SPEC), folder=tmp_path)
+    monkeypatch.setattr(Run, "epoch", lambda *_: pytest.fail("it was trained again"))
+    read_evaluation({**RULE, "epochs": 1}).restore(again)
+    assert equal(again.model.state_dict(), first.model.state_dict())
+    assert not again.model.training
+    assert not equal(again.build().state_dict(), first.model.state_dict())
+
+
 @pytest.mark.parametrize("changed", [{"batch": 64}, {"schedule": 3}, {"label_smoothing": 0.0}])
 def test_a_training_by_another_rule_begins_anew(tmp_path, changed):
     trained(Candidate(load(SPEC), folder=tmp_path), epochs=1, schedule=2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +27,7 @@ class Candidate:
 
     Attributes:
         measures: every measure so far, by name.
+        trained: what gives the trained model, where an earlier rung trained it elsewhere, before this one was retried.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Candidate:
     ) -> None:
         self.spec, self.seed, self.folder, self.device = spec, seed, folder, device
         self.measures: dict[str, float] = dict(measures or {})
+        self.trained: Callable[[], VisionModel] | None = None
 
     @cached_property
     def costs(self) -> Analysis:
@@ -47,8 +49,8 @@ class Candidate:
 
     @cached_property
     def model(self) -> VisionModel:
-        """The module, built when it is first asked for; training leaves its weights here."""
-        return self.build()
+        """The module, built when it is first asked for; what was trained is trained here."""
+        return self.build() if self.trained is None else self.trained()
 
     def build(self, seed: int | None = None) -> VisionModel:
         """A module of its own, its weights drawn on the CPU, so that they are the same for every device.

@@ -37,18 +37,25 @@ def fit(candidate: Candidate, rule: Train) -> dict[str, float]:
     Returns:
         `accuracy` and `loss` of the held images, `seconds` of all training so far.
     """
-    data = prepared(rule.data, candidate.spec, rule.validation)
-    train, held = data.train.to(candidate.device), data.validation.to(candidate.device)
+    run = trained(candidate, rule)
+    candidate.model = run.model
+    held = prepared(rule.data, candidate.spec, rule.validation).validation.to(candidate.device)
+    return {**run.judge(held), "seconds": run.seconds}
+
+
+def trained(candidate: Candidate, rule: Train) -> Run:
+    """The training of a candidate as far as `rule.epochs`, from its nearest checkpoint; the model is in evaluation."""
     run = Run(candidate, rule)
     run.resume()
+    data = prepared(rule.data, candidate.spec, rule.validation).train.to(candidate.device)
     saved = run.seconds
     while run.finite and run.epochs < rule.epochs:
-        run.epoch(train)
+        run.epoch(data)
         if run.finite and (run.epochs == rule.epochs or run.seconds - saved > SAVE_EVERY):
             run.save()
             saved = run.seconds
-    candidate.model = run.model.eval()
-    return {**run.judge(held), "seconds": run.seconds}
+    run.model.eval()
+    return run
 
 
 class Run:

@@ -32,6 +32,10 @@ class Evaluation(Fields):
         """
         raise NotImplementedError
 
+    def restore(self, candidate: Candidate) -> None:
+        """Brings a candidate that is tried again to where this rung, which was done before, had left it."""
+        return None
+
     def unsuited(self, spec: Spec) -> str | None:
         """Why no candidate of a space can be judged so, or None.
 

@@ -81,6 +81,12 @@ class Train(Evaluation):
 
         return unsuited(self.data, spec)
 
+    def restore(self, candidate: Candidate) -> None:
+        """The trained model comes from the checkpoint, when somebody asks for it."""
+        from vitdsl.search.short_training import trained
+
+        candidate.trained = lambda: trained(candidate, self).model
+
     def measure(self, candidate: Candidate) -> dict[str, float]:
         """Trains as far as `epochs` and judges; the trained weights are left in `candidate.model`.
 

@@ -58,13 +58,15 @@ def load_weights(
     layout: str | None = None,
     partial: bool = False,
     channels: str | None = None,
+    base: str | None = None,
 ) -> Report:
     """Fills a built model with weights: all of them, each of its own shape.
 
     Tables of positions whose grid alone differs are resized to the model's. What the model has on the meta device
     comes to the CPU. Where the weights are refused, the model is as it was.
 
-    They may be those of a shipped spec that the model's was edited from: renamed as that spec's, and taken by path.
+    They may be those of a shipped spec that the model's was edited from: renamed as that spec's, and taken by path. A
+    spec knows what it extends; one that was dumped under a name of its own does not, and `base` says it.
 
     Args:
         model: what `build` gave.
@@ -72,12 +74,14 @@ def load_weights(
         layout: whose names the weights have; None: told apart by the exact set of keys.
         partial: allows tensors that the weights lack, which stay as initialized, and tensors that have no place.
         channels: how the first convolution takes other channels: `repeat` or `mean`, or `first` (zeros behind those).
+        base: the shipped spec that the weights are for; None: found by what the model's spec extends.
 
     Returns:
         What was copied, resized, adapted, left as it was initialized, and not used.
 
     Raises:
         CheckpointError: with all that does not fit.
+        SpecError: there is no spec called `base`.
     """
     from vitdsl.checkpoints.loading import load_into
 
@@ -88,14 +92,18 @@ def load_weights(
         return (fold(made) if model.folded else made).state_dict()
 
     return load_into(
-        model, source, _tables(spec), layout, partial=partial, channels=channels, bases=_bases(spec), fresh=fresh
+        model, source, _tables(spec), layout, partial=partial, channels=channels, bases=_bases(spec, base), fresh=fresh
     )
 
 
-def _bases(spec: Spec) -> Iterator[Base]:
-    """The shipped specs among those that a spec is called after, but for itself."""
+def _bases(spec: Spec, named: str | None) -> Iterator[Base]:
+    """The spec that was named, or the shipped ones among those that a spec is called after, but for itself."""
     from vitdsl.checkpoints.loading import Base
 
+    if named is not None:
+        base = load(named)
+        yield Base(named, _shapes(base), _tables(base))
+        return
     for name in spec.names:
         path = shipped() / f"{name}.yaml"
         if path.is_file() and (base := load(path)) != spec:

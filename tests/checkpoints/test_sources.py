@@ -133,6 +133,12 @@ def test_build_downloads_what_is_named(published, tmp_path, monkeypatch, capsys)
     assert main(["build", "deit_tiny", "--weights", "torchvision"]) == 1
     assert "Weights are known as `official`." in capsys.readouterr().err
     assert main(["build", "deit_tiny", "--weights", "official", "--layout", "timm"]) == 2
+    (tmp_path / "mine.yaml").write_text(vitdsl.load("deit_tiny", {**TINY, "name": "mine"}).dump())
+    assert main(["build", str(tmp_path / "mine.yaml"), "--weights", "official"]) == 1
+    assert (
+        main(["build", str(tmp_path / "mine.yaml"), "--weights", "official", "--base", "deit_tiny", "--partial"]) == 0
+    )
+    assert f"copied: {len(state)}" in capsys.readouterr().out
 
 
 def test_every_source_has_a_table_and_is_there_once():

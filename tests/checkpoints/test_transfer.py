@@ -1,5 +1,7 @@
 """Weights across edits: what a spec that was edited takes of the weights of the one it came from."""
 
+import pickle
+
 import pytest
 import torch
 from torch import Tensor
@@ -209,3 +211,30 @@ def test_the_report_is_readable(theirs):
     assert rest[0] == "new: 2 (head.classifier.weight, head.classifier.bias)"
     assert rest[1].startswith("unused: 134 (")
     assert rest[1].endswith("and 126 more)")
+
+
+def test_a_dumped_spec_of_another_name_says_what_it_was(theirs, ours):
+    spec = vitdsl.load(edited(name="mine", **{"input.size": 64}).dump())
+    assert spec.names == ("mine",)
+    for layout in (None, "official"):
+        with pytest.raises(
+            vitdsl.CheckpointError, match=r"`base`, or `--base`, names the one that the weights are for"
+        ):
+            loaded(spec, theirs, layout=layout, partial=True)
+    model, report = loaded(spec, theirs, partial=True, base="deit_tiny")
+    assert report.resized == ("stages.0.position.weight",)
+    assert len(report.copied) + 1 == len(model.state_dict())
+    assert taken(model, report.copied, ours)
+    with pytest.raises(vitdsl.CheckpointError, match="The weights are those of `deit_tiny`"):
+        loaded(spec, theirs, base="deit_tiny")
+    with pytest.raises(vitdsl.SpecError, match="there is no spec `deit_tinny`"):
+        loaded(spec, theirs, base="deit_tinny")
+    whole = vitdsl.load(vitdsl.load("deit_tiny", {"name": "mine"}).dump())
+    _, report = loaded(whole, theirs, base="deit_tiny")
+    assert len(report.copied) == len(ours)
+
+
+def test_a_pickled_spec_knows_what_it_extends(theirs):
+    spec = pickle.loads(pickle.dumps(edited(name="mine")))
+    assert spec.names == ("mine", "deit_tiny")
+    assert loaded(spec, theirs, partial=True)[1].new == ()

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 OURS = "ours"
 """The layout of our own state dicts."""
 PARTIAL = "`partial=True`, or `--partial`, takes what fits."
+NAMELESS = "No shipped spec has its name; `base`, or `--base`, names the one that the weights are for."
+"""What to say of a spec that no table serves: it was written anew, or dumped under another name."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,9 @@ def _meant(state: Mapping[str, Tensor], bases: Iterable[Base], layout: str | Non
     """The spec that has exactly these keys, or else that of the named layout which is nearest; and the table."""
     near: tuple[int, Base, Table] | None = None
     refused: CheckpointError | None = None
+    served = False
     for base in bases:
+        served = served or bool(base.tables)
         try:
             table = chosen(base.tables, layout or told_apart(state, base.shapes, base.tables))
         except CheckpointError as error:
@@ -177,7 +181,7 @@ def _meant(state: Mapping[str, Tensor], bases: Iterable[Base], layout: str | Non
             near = away, base, table
     if near is None:
         assert refused is not None
-        raise refused
+        raise refused if served else CheckpointError(refused.headline, (*refused.problems, NAMELESS))
     return near[1:]
 
 

@@ -37,6 +37,10 @@ def run(
         str | None,
         typer.Option(metavar="HOW", help="Fit the first convolution to other channels: repeat, mean or first."),
     ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(metavar="SPEC", help="The shipped spec that the weights are for, where SPEC does not say it."),
+    ] = None,
     save: Annotated[Path | None, typer.Option(help="Write the module's weights to this .safetensors file.")] = None,
     code: Annotated[Path | None, typer.Option(help="Write the generated code to this .py file.")] = None,
     max_params: Annotated[
@@ -49,7 +53,7 @@ def run(
     most = number(max_params)
     if most is None:
         raise typer.BadParameter(f"'{max_params}' is not a number, such as 500M or 2G", param_hint="--max-params")
-    loading = Loading(weights, layout, partial, channels)
+    loading = Loading(weights, layout, partial, channels, base)
     check_weights(loading)
     to_write(save, "--save", ".safetensors")
     to_write(code, "--code", ".py")

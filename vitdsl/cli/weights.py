@@ -1,4 +1,4 @@
-"""`--weights`, `--layout`, `--partial` and `--channels`: whose weights a model gets."""
+"""`--weights`, `--layout`, `--base`, `--partial` and `--channels`: whose weights a model gets."""
 
 from __future__ import annotations
 
@@ -20,19 +20,26 @@ class Loading(NamedTuple):
         layout: whose names the weights have.
         partial: whether what fits is taken of another spec's.
         channels: how the first convolution is fitted.
+        base: the shipped spec that the weights are for, where the spec does not say it.
     """
 
     weights: Path | None
     layout: str | None = None
     partial: bool = False
     channels: str | None = None
+    base: str | None = None
 
 
 def check_weights(given: Loading) -> None:
     """Refuses what says something of weights where there are none, or contradicts itself."""
     from vitdsl.checkpoints.transfer import CHANNELS
 
-    said = {"--layout": given.layout is not None, "--partial": given.partial, "--channels": given.channels is not None}
+    said = {
+        "--layout": given.layout is not None,
+        "--partial": given.partial,
+        "--channels": given.channels is not None,
+        "--base": given.base is not None,
+    }
     for option, there in said.items():
         if there and given.weights is None:
             raise typer.BadParameter("it says how --weights are read, but there is no --weights", param_hint=option)
@@ -61,14 +68,14 @@ def load_named(model: VisionModel, weights: Path, given: Loading) -> dict[str, s
     layout = given.layout
     if named(weights):
         layout = str(weights)
-        weights, done["fetched"] = _fetched(model.spec, layout)
-    done["weights"] = str(load_weights(model, weights, layout, given.partial, given.channels))
+        weights, done["fetched"] = _fetched(model.spec, layout, given.base)
+    done["weights"] = str(load_weights(model, weights, layout, given.partial, given.channels, given.base))
     return done
 
 
-def _fetched(spec: Spec, layout: str) -> tuple[Path, str]:
+def _fetched(spec: Spec, layout: str, base: str | None) -> tuple[Path, str]:
     from vitdsl.checkpoints.sources import fetch, source_of
     from vitdsl.resolve import shipped
 
     near = next((name for name in spec.names if (shipped() / f"{name}.yaml").is_file()), spec.name)
-    return fetch(source_of(near, layout))
+    return fetch(source_of(base or near, layout))

@@ -104,8 +104,8 @@ class Spec:
         return self._hash
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickles as canonical YAML."""
-        return load, (self.dump(),)
+        """Pickles as canonical YAML, and what it is called after."""
+        return _restored, (self.dump(), self.tree.names)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Spec) and self.hash == other.hash
@@ -128,6 +128,13 @@ def load(source: str | Path | Mapping[str, Any] | Spec, set: Mapping[str, Any] |
         SpecError: with every problem found, each at its place.
     """
     return read_tree(resolve(source.tree if isinstance(source, Spec) else source, set))
+
+
+def _restored(text: str, names: tuple[str, ...]) -> Spec:
+    """A spec out of what its pickle holds."""
+    spec = load(text)
+    spec.tree.names = names
+    return spec
 
 
 def read_tree(tree: Map) -> Spec:

@@ -10,6 +10,7 @@ from PIL import Image
 from vitdsl.checkpoints.files import read_metadata, read_weights
 from vitdsl.errors import SpecError
 from vitdsl.loading import load
+from vitdsl.loading.space import Space
 from vitdsl.parts.fields import Refusal
 from vitdsl.search import short_training
 from vitdsl.search.candidate import Candidate
@@ -81,6 +82,21 @@ def test_two_then_four_epochs_are_four_epochs(tmp_path):
     (last,) = (tmp_path / "whole").iterdir()
     assert equal(read_weights(tmp_path / "parts" / last.name).tensors, read_weights(last).tensors)
     assert float(read_metadata(tmp_path / "parts" / last.name)["seconds"]) == found["seconds"]
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    "block", ["global", "windowed", "lowrank", "depthwise", "projected", "leff", "convolution"],
+)  # fmt: skip
+def test_every_block_of_the_digits_goes_on_bit_by_bit(block, tmp_path):
+    space = Space("digits")
+    samples = (space.sample(seed) for seed in range(200))
+    spec = next(sample for sample in samples if sample.decisions["stages[0].block"] == block)
+    whole, parts = Candidate(spec), Candidate(spec, folder=tmp_path)
+    wanted = trained(whole, epochs=3)
+    trained(parts, epochs=1, schedule=3)
+    found = trained(Candidate(spec, folder=tmp_path), epochs=3)
+    assert {**found, "seconds": 0} == {**wanted, "seconds": 0}
 
 
 def test_a_rung_that_was_done_is_not_trained_again(tmp_path, monkeypatch):

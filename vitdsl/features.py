@@ -9,6 +9,8 @@ from vitdsl.errors import ShapeError
 _new = tuple.__new__  # a NamedTuple of known values, made without the detour through its signature
 BYTES_PER_VALUE = 4
 """Activations are counted as float32."""
+LARGEST_SIZE = 10**12
+"""No feature of one image has more values."""
 
 
 class Feature(NamedTuple):
@@ -50,7 +52,7 @@ class Feature(NamedTuple):
         """The grid's part; a ShapeError where there is none."""
         if self.grid is None:
             raise ShapeError(f"a grid is needed here, but the feature is {self}, a list of tokens")
-        return Feature(self.dim, self.grid)
+        return _new(Feature, (self.dim, self.grid, (), 0))
 
 
 class Cost(NamedTuple):

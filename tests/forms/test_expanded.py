@@ -102,3 +102,11 @@ def test_forms_expanded(name: str, text: str, defaults: str):
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_specs_expanded(name: str):
     same(vitdsl.load(name), computed=name in SMALL)
+
+
+@pytest.mark.parametrize("dead", ["depth: 0, block: [ITEM]", "body: [{repeat: 0, body: [ITEM]}, {mlp: {}}]"])
+def test_what_never_runs_is_left_out(dead: str):
+    text = (
+        f"stages: [{{{dead.replace('ITEM', '{use: wide, ratio: [0]}')}}}]\nhead: {{pool: mean}}\ninput: {{size: 4}}\n"
+    )
+    same(vitdsl.load(text + "define: {wide: {args: [ratio], body: [{mlp: {ratio: $ratio}}]}}\n"))

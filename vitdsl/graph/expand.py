@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from vitdsl.errors import ExpressionError
@@ -39,11 +39,13 @@ class Expander:
     # ------------------------------------------------------------ stages and head
 
     def stage(self, stage: Any) -> dict[str, Any]:
-        """A stage; one that a define gives is written out."""
+        """A stage; one that a define gives is written out, a block that never runs is left out."""
         if isinstance(stage, UsedStage):
             define = self.reader.define(stage.use)
             raw = substituted(define["stage"], self._arguments(stage.args, define))
             return self.stage(self.reader.stage(raw))
+        if stage.depth == 0:
+            return {**self.fields(stage, without=("block",)), "block": []}
         return self.fields(stage)
 
     def head(self, head: Any) -> Any:
@@ -77,13 +79,15 @@ class Expander:
             return [self.value(entry) for entry in value]
         return value
 
-    def fields(self, fields: Fields) -> dict[str, Any]:
+    def fields(self, fields: Fields, without: Container[str] = ()) -> dict[str, Any]:
         """A mapping with what was given; a part or body that is nothing is `none`."""
         if getattr(fields, "off", False) is True:
             return NONE  # type: ignore[return-value]
         made = {}
         for name, value in fields.written.items():
             alias = type(fields).model_fields[name].alias or name
+            if name in without:
+                continue
             if value is not None:
                 made[alias] = self.value(value)
             elif name in fields.structured:
@@ -126,7 +130,9 @@ class Expander:
         return made if isinstance(made, list) else [made]
 
     def item(self, item: Item) -> Any:
-        """One item, its wiring in full."""
+        """One item, its wiring in full; what never runs was judged by nobody, and is left out."""
+        if item.wiring.repeat == 0:
+            return {"repeat": 0, "body": []}
         if item.part is not None and not isinstance(item.part, (Late, Hole)) and item.part.expands:
             return self.item(self.reader.item({**item.part.expand(), **item.given}))
         wiring = self._wiring(item)

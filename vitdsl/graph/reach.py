@@ -1,4 +1,4 @@
-"""What the returned outputs read: liveness of every token apart, as the bits of a number."""
+"""What the returned outputs read: liveness of every token apart, as runs of tokens."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from vitdsl.features import Feature
 from vitdsl.graph.frames import Call, Frame, Graph, Node, joined
 from vitdsl.graph.operators import Combine, Join, LearnedTokens, Put, Take
 
-Tokens = int
-"""Bit i says whether token i is read."""
+Tokens = tuple[tuple[int, int], ...]
+"""Those that are read: runs (first, one past the last), in order and apart."""
 BY_QUERY = ("attend", "modulate", "performer_attend")
 """Mixers: an output token depends on its own query alone, and on all keys and values."""
 BY_STATISTICS = ("batch",)
@@ -18,7 +18,26 @@ BY_STATISTICS = ("batch",)
 
 def all_of(x: Feature) -> Tokens:
     """Every token of a feature."""
-    return (1 << x.num_tokens) - 1
+    return ((0, x.num_tokens),)
+
+
+def part(tokens: Tokens, start: int, stop: int, first: int = 0) -> Tokens:
+    """Those from `start` to `stop`, counted so that `start` is `first`."""
+    moved = first - start
+    return tuple([(max(a, start) + moved, min(b, stop) + moved) for a, b in tokens if a < stop and b > start])
+
+
+def union(one: Tokens, other: Tokens) -> Tokens:
+    """Those in either."""
+    if not one or not other or one == other:
+        return one or other
+    found: list[tuple[int, int]] = []
+    for a, b in sorted((*one, *other)):
+        if found and a <= found[-1][1]:
+            found[-1] = (found[-1][0], max(b, found[-1][1]))
+        else:
+            found.append((a, b))
+    return tuple(found)
 
 
 def unreached(graph: Graph) -> tuple[str, ...]:
@@ -44,60 +63,62 @@ def _frame(frame: Frame, live: dict[int, Tokens], prefix: str, read: set[str], d
         if isinstance(step, Call):
             _call(frame, step, live, prefix, read, dead)
             continue
-        out = live.get(step.output, 0)
+        out = live.get(step.output, ())
         if step.cost.params or step.shared:
             path = joined(prefix, step.path)
             if out and isinstance(step.op, LearnedTokens):
-                dead.update(dict.fromkeys(f"{path}.{n}" for i, n in enumerate(step.op.names) if not out >> i & 1))
+                unread = [name for index, name in enumerate(step.op.names) if not part(out, index, index + 1)]
+                dead.update(dict.fromkeys(f"{path}.{name}" for name in unread))
             if out:
                 read.add(path)
             elif not step.shared:
                 dead.setdefault(path)
         if out:
             for number, wanted in zip(step.inputs, _wanted(frame, step, out), strict=True):
-                live[number] = live.get(number, 0) | wanted
+                live[number] = union(live.get(number, ()), wanted)
 
 
 def _call(
     frame: Frame, step: Call, live: dict[int, Tokens], prefix: str, read: set[str], dead: dict[str, None]
 ) -> None:
     """Goes backwards through the repetitions of a call."""
-    state = {name: live.get(number, 0) for name, number in step.gives.items()}
-    appended = {name: live.get(number, 0) for name, number in step.appends.items()}
+    state = {name: live.get(number, ()) for name, number in step.gives.items()}
+    appended = {name: live.get(number, ()) for name, number in step.appends.items()}
     left = {name: frame.features[number].num_tokens for name, number in step.appends.items()}
     for path, inner in reversed(list(step.paths())):
         inside: dict[int, Tokens] = {}
         for name, number in inner.outputs.items():
-            inside[number] = inside.get(number, 0) | state.get(name, 0)
+            inside[number] = union(inside.get(number, ()), state.get(name, ()))
         for name, numbers in inner.appends.items():
             for number in reversed(numbers):
                 x = inner.features[number]
                 left[name] -= x.num_tokens
-                inside[number] = inside.get(number, 0) | appended[name] >> left[name] & all_of(x)
+                wanted = part(appended[name], left[name], left[name] + x.num_tokens)
+                inside[number] = union(inside.get(number, ()), wanted)
         for name in inner.outputs:
-            state[name] = 0
+            state[name] = ()
         _frame(inner, inside, joined(prefix, path), read, dead)
         for name, number in inner.inputs.items():
-            state[name] = state.get(name, 0) | inside.get(number, 0)
+            state[name] = union(state.get(name, ()), inside.get(number, ()))
     for name, number in step.reads.items():
-        live[number] = live.get(number, 0) | state.get(name, 0)
+        live[number] = union(live.get(number, ()), state.get(name, ()))
 
 
 def _wanted(frame: Frame, node: Node, out: Tokens) -> Sequence[Tokens]:
     """Which tokens each input must give for these tokens of the output."""
     op, inputs = node.op, [frame.features[number] for number in node.inputs]
     whole = [all_of(x) for x in inputs]
+    tokens = frame.features[node.output].num_tokens
     if isinstance(op, Take):
-        return [out << op.start]
+        return [part(out, 0, tokens, op.start)]
     if isinstance(op, Put):
-        before, after = (1 << op.start) - 1, op.start + inputs[1].num_tokens
-        return [out & before | out >> after << op.stop, out >> op.start & whole[1]]
+        after = op.start + inputs[1].num_tokens
+        return [union(part(out, 0, op.start), part(out, after, tokens, op.stop)), part(out, op.start, after)]
     if isinstance(op, Join):
         starts = [sum(x.num_tokens for x in inputs[:index]) for index in range(len(inputs))]
-        return [out >> start & part for start, part in zip(starts, whole, strict=True)]
-    tokens = frame.features[node.output].num_tokens
+        return [part(out, start, start + x.num_tokens) for start, x in zip(starts, inputs, strict=True)]
     if isinstance(op, Combine):
-        return [out if x.num_tokens == tokens else part for x, part in zip(inputs, whole, strict=True)]
+        return [out if x.num_tokens == tokens else all_of(x) for x in inputs]
     if op.type in BY_QUERY:
         return [out, *whole[1:]]
     if op.mixes or op.type in BY_STATISTICS or not inputs or inputs[0].num_tokens != tokens:

@@ -10,8 +10,8 @@ from typing import Any
 
 from vitdsl.content import content
 from vitdsl.errors import ShapeError, did_you_mean
-from vitdsl.features import BYTES_PER_VALUE, Cost, Feature
-from vitdsl.graph.frames import Frame, Node, Place, Value, joined
+from vitdsl.features import BYTES_PER_VALUE, LARGEST_SIZE, Cost, Feature
+from vitdsl.graph.frames import Frame, Node, Place, Value
 from vitdsl.graph.operators import Combine, Join, OpenWindows, Put, Sections, Take, WindowMask
 from vitdsl.parts.base import Part, Primitive
 from vitdsl.parts.fields import Refusal
@@ -59,6 +59,8 @@ def _nothing(name: str) -> Feature | None:
 
 class Builder:
     """A frame under construction."""
+
+    __slots__ = ("costs", "frame", "outer", "paths", "streams")
 
     def __init__(self, outer: Callable[[str], Feature | None]) -> None:
         self.frame, self.outer = Frame(), outer
@@ -126,7 +128,7 @@ class Builder:
 
     def done(self) -> Frame:
         """The frame, with what it wrote."""
-        self.frame.cost = Cost(*map(sum, zip(*self.costs, strict=True)))
+        self.frame.cost = Cost(*[sum(each) for each in zip(*self.costs, strict=True)])
         return self.frame
 
 
@@ -144,6 +146,11 @@ class Scope:
         within: whether this is inside a block, or where no block can be.
     """
 
+    __slots__ = (
+        "around", "block", "builder", "current", "drop", "env", "exposed", "forbidden", "here", "opened", "path",
+        "role", "sharing", "times", "within",
+    )  # fmt: skip
+
     def __init__(self, around: Surroundings, builder: Builder, current: str | None, env: Mapping[str, Any]) -> None:
         self.around, self.builder, self.current, self.env = around, builder, current, env
         self.here: Value | None = None
@@ -159,8 +166,10 @@ class Scope:
 
     def child(self, current: str | None, here: Value | None = None, path: str = "") -> Scope:
         """A scope inside this one, in the same frame."""
-        made = Scope(self.around, self.builder, current, self.env)
-        made.here, made.path = here, joined(self.path, path)
+        made = Scope.__new__(Scope)
+        made.around, made.builder, made.current, made.env = self.around, self.builder, current, self.env
+        above = self.path
+        made.here, made.path = here, f"{above}.{path}" if above and path else above or path
         made.drop, made.block, made.times, made.opened = self.drop, self.block, self.times, self.opened
         made.exposed, made.forbidden, made.sharing = self.exposed, self.forbidden, self.sharing
         made.role, made.within = self.role, self.within
@@ -214,18 +223,22 @@ class Scope:
         frame = builder.frame
         features = [value.feature for value in inputs]
         output = op.infer(*features)
+        size = output.size
+        if size > LARGEST_SIZE:
+            raise ShapeError(f"no feature has more than {LARGEST_SIZE:,} values, but this would be {output}")
         params, trainable, macs, _ = op.cost(*features)
         where, shared = "", False
         if path is not None:
-            where = joined(self.path, path.strip(".")) if path else self.path
+            own = path.strip(".")
+            where = f"{self.path}.{own}" if own and self.path else own or self.path
             if not op.structural:
-                weighs = (op, params, tuple([x.dim for x in features]))
+                weighs = (op, params, features)
                 shared = where in builder.paths
                 if shared:
-                    params = trainable = 0
                     self._share(where, weighs)
+                    params = trainable = 0
                 builder.paths[where] = weighs
-        cost = _new(Cost, (params, trainable, macs * times, 0 if op.view else output.size * BYTES_PER_VALUE * times))
+        cost = _new(Cost, (params, trainable, macs * times, 0 if op.view else size * BYTES_PER_VALUE * times))
         index = len(frame.features)
         frame.features.append(output)
         builder.costs.append(cost)
@@ -233,11 +246,12 @@ class Scope:
         frame.steps.append(_new(Node, (where, op, read, index, cost, shared, times, place, self.role)))
         return Value(index, output)
 
-    def _share(self, path: str, weighs: Any) -> None:
+    def _share(self, path: str, weighs: tuple[Primitive, int, list[Feature]]) -> None:
         """Refuses an operator at the path of another, but for the same weights where they are meant to act again."""
         if not self.sharing:
             raise ShapeError(f"two operators would both be called `{path}` here", "give one of them another `name`")
-        if self.builder.paths[path] != weighs:
+        there = self.builder.paths[path]
+        if there is None or _kind(there) != _kind(weighs):
             raise ShapeError(
                 "the same weights act on what the item is at and on its keys, which must be of one kind for that",
                 "`keys: {from: …, pre: …}` gives the bank weights of its own",
@@ -321,6 +335,12 @@ class Scope:
         if opened is None or (opened.shift == (0, 0) and opened.padding == (0, 0)):
             return None
         return self.add(WindowMask(opened=opened), (), "mixer.mask")
+
+
+def _kind(weighs: tuple[Primitive, int, list[Feature]]) -> Any:
+    """What must be the same for two operators to share their weights."""
+    op, params, features = weighs
+    return op, params, [x.dim for x in features]
 
 
 def bind(part: Any, env: Mapping[str, Any], reader: SpecReader) -> Any:

@@ -16,10 +16,14 @@ from vitdsl.tree import Key
 
 LARGEST = 10**9
 """No width, size or count of a model is larger."""
+LARGEST_REAL = 3.4e38
+"""No factor is larger: float32 holds it."""
 
 Natural = Annotated[int, Field(ge=0, le=LARGEST)]
 Positive = Annotated[int, Field(ge=1, le=LARGEST)]
 Repeats = Annotated[int, Field(ge=0, le=4096)]
+Real = Annotated[float, Field(ge=-LARGEST_REAL, le=LARGEST_REAL)]
+PositiveReal = Annotated[float, Field(gt=0, le=LARGEST_REAL)]
 Rate = Annotated[float, Field(ge=0, le=1)]
 Pair = tuple[int, int]
 

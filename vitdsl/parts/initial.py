@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from vitdsl.errors import did_you_mean
 from vitdsl.parts.base import Fields
-from vitdsl.parts.fields import describe, refuse
+from vitdsl.parts.fields import PositiveReal, Real, describe, refuse
 from vitdsl.parts.plain import Mark
 
 
@@ -24,13 +24,13 @@ class Init(Fields):
     type: Literal[
         "zeros", "ones", "constant", "trunc_normal", "normal", "uniform", "fan_in", "fan_out", "xavier_uniform", "torch"
     ]
-    std: float = 0.02
-    value: float = 0.0
+    std: PositiveReal = 0.02
+    value: Real = 0.0
 
 
 def _init(value: object) -> object:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return Init(type="constant", value=float(value))
+        return {"type": "constant", "value": value}
     if isinstance(value, str):
         if value not in Init.names:
             message = f"`init` must be a number, a mapping or the name of initial values, but is {describe(value)}"

@@ -11,7 +11,7 @@ from vitdsl.errors import did_you_mean
 from vitdsl.expressions import Late
 from vitdsl.holes import Hole
 from vitdsl.parts.base import NONE, BodyField, Fields, Items, NormBody, Reader, Reads, checked
-from vitdsl.parts.fields import Natural, Positive, Rate, Refusal, Repeats, Size, describe, refuse
+from vitdsl.parts.fields import Natural, Positive, PositiveReal, Rate, Real, Refusal, Repeats, Size, describe, refuse
 from vitdsl.parts.initial import InitField
 from vitdsl.parts.plain import NAME
 from vitdsl.parts.registry import is_role
@@ -31,9 +31,9 @@ class Input(Fields):
 
     size: Size = (224, 224)
     channels: Positive = 3
-    mean: Literal["imagenet", "half"] | list[float] = "imagenet"
-    std: Literal["imagenet", "half"] | list[float] = "imagenet"
-    crop: float = 0.875
+    mean: Literal["imagenet", "half"] | list[Real] = "imagenet"
+    std: Literal["imagenet", "half"] | list[PositiveReal] = "imagenet"
+    crop: PositiveReal = 0.875
     interpolation: Literal["bicubic", "bilinear", "nearest"] = "bicubic"
 
 
@@ -147,7 +147,7 @@ class Head(Fields):
     outputs: Annotated[
         Any, Reads(_outputs, {"type": "object", "additionalProperties": {"$ref": "#/$defs/body_item"}})
     ] = None
-    merge: Literal["mean"] | dict[str, float] | None = None
+    merge: Literal["mean"] | dict[str, Real] | None = None
     training: Literal["same"] | list[str] | None = None
     layout: Literal["tokens", "map"] | None = None
     bias: bool = True

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from vitdsl.expressions import Late
 from vitdsl.parts.base import NONE, BodyField, Fields, LateList, NormBody, Reader, Reads, no_scalar
-from vitdsl.parts.fields import Padding, Rate, Repeats, Size, describe, refuse
+from vitdsl.parts.fields import LARGEST_REAL, Padding, Rate, Real, Repeats, Size, describe, refuse
 from vitdsl.parts.plain import NAME
 
 Place = str | int
@@ -42,8 +42,8 @@ class Windows(Fields):
 class Residual(Fields):
     """The residual form of an item: scales of the branch's input and output, the shortcut, what follows the sum."""
 
-    input: float = 1.0
-    output: float = 1.0
+    input: Real = 1.0
+    output: Real = 1.0
     shortcut: Annotated[
         Any, Reads(_shortcut, {"anyOf": [{"enum": ["value", "query"]}, {"$ref": "#/$defs/body_item"}]})
     ] = None
@@ -88,6 +88,8 @@ def _layer_scale(value: Any, reader: Reader) -> Any:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         refuse(f"`layer_scale` must be a number (its initial value) or none, but is {describe(value)}")
+    if abs(value) > LARGEST_REAL:
+        refuse(f"`layer_scale` must be at most {LARGEST_REAL:g}, but is {describe(value)}")
     return float(value)
 
 

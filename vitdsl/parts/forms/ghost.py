@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from vitdsl.parts.base import Form, Part
 from vitdsl.parts.fields import Positive
-from vitdsl.parts.forms.mlp import MlpFields
+from vitdsl.parts.forms.mlp import MlpFields, Ratio
 
 
 class Ghost(MlpFields, Form):
@@ -18,7 +18,7 @@ class Ghost(MlpFields, Form):
 
     type: Literal["ghost"] = "ghost"
     own: ClassVar[frozenset[str]] = frozenset({"copies"})
-    ratio: float = 1.0
+    ratio: Ratio = 1.0
     copies: Positive = 2
 
     def expand(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from vitdsl.parts.base import NONE, Fields, FieldsOr, Form, Items, Nested, NormBody, Part, PartField, Reads
-from vitdsl.parts.fields import Positive, Rate, refuse
+from vitdsl.parts.fields import Positive, Rate, Real, refuse
 from vitdsl.parts.forms.attention import Out, Projection, Query, read_query
 from vitdsl.parts.initial import InitField
 
@@ -48,7 +48,7 @@ class MixerFields(Part):
     key: Literal["none"] | None = None
     value: Literal["none"] | None = None
     qkv_bias: bool | list[Literal["q", "k", "v"]] = True
-    scale: float | None = None
+    scale: Real | None = None
     dropout: Rate = 0.0
     projection: Annotated[Projection, Nested(Projection)] = Projection()
     out: Annotated[Any, FieldsOr(Out, home="item")] = Out()

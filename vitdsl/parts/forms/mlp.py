@@ -13,6 +13,8 @@ from vitdsl.parts.initial import InitField
 from vitdsl.parts.primitives.activation import Activation as ActivationPart
 from vitdsl.parts.primitives.linear import Linear
 
+Ratio = Annotated[float, Field(gt=0, le=LARGEST, description="hidden width / width")]
+
 
 class Norms(Fields):
     """Norms after the first and the second linear map, where they differ."""
@@ -46,7 +48,7 @@ class MlpFields(Part):
     residual: ClassVar[bool] = True
     own: ClassVar[frozenset[str]] = frozenset()
     """Fields of the form itself, which its expansion does not pass on."""
-    ratio: Annotated[float, Field(gt=0, le=LARGEST, description="hidden width / width")] = 4.0
+    ratio: Ratio = 4.0
     hidden: Positive | None = None
     dim: Positive | None = None
     bias: bool = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 from vitdsl.parts.base import Norm
+from vitdsl.parts.fields import Real
 from vitdsl.parts.forms.mixer import MixerForm
 
 
@@ -19,7 +20,7 @@ class Reattention(MixerForm):
     own: ClassVar[frozenset[str]] = frozenset({"norm", "mix_bias", "factor"})
     norm: Norm = None
     mix_bias: bool = True
-    factor: float | None = None
+    factor: Real | None = None
 
     def expand(self) -> dict[str, Any]:
         """One item."""

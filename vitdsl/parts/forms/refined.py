@@ -8,7 +8,7 @@ from pydantic import Field
 
 from vitdsl.expressions import parse as late
 from vitdsl.parts.base import Norm
-from vitdsl.parts.fields import Positive, Size
+from vitdsl.parts.fields import Positive, Real, Size
 from vitdsl.parts.forms.mixer import MixerForm
 
 
@@ -23,7 +23,7 @@ class Refined(MixerForm):
     own: ClassVar[frozenset[str]] = frozenset({"expand_heads", "window", "factor", "norm"})
     expand_heads: Positive = Field(3, alias="expand")
     window: Size = (3, 3)
-    factor: float | None = None
+    factor: Real | None = None
     norm: Norm = None
 
     def expand(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from vitdsl.features import Cost, Feature, weights
 from vitdsl.parts.base import Primitive
+from vitdsl.parts.fields import PositiveReal, Rate
 from vitdsl.parts.initial import InitField
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ class Batch(Primitive):
 
     family: ClassVar[str] = "norm"
     type: Literal["batch"] = "batch"
-    eps: float = 1e-5
-    momentum: float = 0.1
+    eps: PositiveReal = 1e-5
+    momentum: Rate = 0.1
     affine: bool = True
     init: InitField = None
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from vitdsl.errors import ShapeError
 from vitdsl.features import Cost, Feature, weights
 from vitdsl.parts.base import Activation, Fields, Nested, Norm, Primitive, Scope, Value
-from vitdsl.parts.fields import Margin, Natural, Positive, Size
+from vitdsl.parts.fields import Margin, Natural, Positive, PositiveReal, Size
 from vitdsl.parts.initial import InitField
 from vitdsl.parts.windowing import default_padding, slid
 
@@ -26,7 +26,7 @@ class Kernels(Fields):
     count: Positive | None = None
     reduction: Positive = 4
     activation: Literal["softmax", "sigmoid"] = "softmax"
-    temperature: float = 1.0
+    temperature: PositiveReal = 1.0
     groups: Positive | None = None
     extra: Natural = 0
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from vitdsl.errors import ShapeError
 from vitdsl.features import Cost, Feature, weights
 from vitdsl.parts.base import Primitive
-from vitdsl.parts.fields import Positive
+from vitdsl.parts.fields import Positive, PositiveReal
 from vitdsl.parts.initial import InitField
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Group(Primitive):
     mixes: ClassVar[bool] = True
     type: Literal["group"] = "group"
     groups: Positive = 1
-    eps: float = 1e-5
+    eps: PositiveReal = 1e-5
     init: InitField = None
 
     def infer(self, *inputs: Feature) -> Feature:

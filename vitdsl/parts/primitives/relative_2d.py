@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from vitdsl.errors import ShapeError
 from vitdsl.features import Cost, Feature, weights
 from vitdsl.parts.base import Primitive
+from vitdsl.parts.fields import Real
 from vitdsl.parts.initial import InitField
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Relative2d(Primitive):
     reads: ClassVar[str] = "q"
     type: Literal["relative_2d"] = "relative_2d"
     heads: int = 1
-    scale: float = 1.0
+    scale: Real = 1.0
     init: InitField = None
 
     def fit(self, heads: int, head_dim: int, scale: float, q: Feature, k: Feature) -> Relative2d:

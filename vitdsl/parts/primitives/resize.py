@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from vitdsl.errors import ShapeError
 from vitdsl.features import Feature
 from vitdsl.parts.base import Primitive
-from vitdsl.parts.fields import Size
+from vitdsl.parts.fields import PositiveReal, Size
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,7 +28,7 @@ class Resize(Primitive):
     layout: ClassVar[Literal["any", "tokens", "map"]] = "map"
     type: Literal["resize"] = "resize"
     size: Size | Literal["image"] | None = None
-    scale: float | None = None
+    scale: PositiveReal | None = None
     mode: Literal["nearest", "bilinear", "bicubic"] = "bilinear"
 
     def infer(self, *inputs: Feature) -> Feature:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from vitdsl.features import Cost, Feature, weights
 from vitdsl.parts.base import Primitive
+from vitdsl.parts.fields import PositiveReal
 from vitdsl.parts.initial import InitField
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ class Rms(Primitive):
     family: ClassVar[str] = "norm"
     layout: ClassVar[Literal["any", "tokens", "map"]] = "tokens"
     type: Literal["rms"] = "rms"
-    eps: float = 1e-6
+    eps: PositiveReal = 1e-6
     init: InitField = None
 
     def infer(self, *inputs: Feature) -> Feature:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from vitdsl.features import Feature
 from vitdsl.parts.base import Primitive
+from vitdsl.parts.fields import Real
 
 if TYPE_CHECKING:
     from torch import nn
@@ -22,7 +23,7 @@ class Scale(Primitive):
     family: ClassVar[str] = "scale"
     shorthand: ClassVar[str] = "value"
     type: Literal["scale"] = "scale"
-    value: float
+    value: Real
 
     def infer(self, *inputs: Feature) -> Feature:
         """Unchanged."""

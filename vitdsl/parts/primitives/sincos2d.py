@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from vitdsl.errors import ShapeError
 from vitdsl.features import Cost, Feature
 from vitdsl.parts.base import Primitive
+from vitdsl.parts.fields import PositiveReal
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,7 +27,7 @@ class Sincos2d(Primitive):
     layout: ClassVar[Literal["any", "tokens", "map"]] = "tokens"
     type: Literal["sincos2d"] = "sincos2d"
     over: Literal["all", "grid"] = "grid"
-    temperature: float = 10000.0
+    temperature: PositiveReal = 10000.0
 
     def infer(self, *inputs: Feature) -> Feature:
         """Unchanged; 4 must divide the width."""

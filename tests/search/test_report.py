@@ -103,6 +103,8 @@ def test_any_number_of_candidates(count):
     assert [row["data-number"] for row in rows] == [str(number) for number in range(count)]
     assert list(data["details"]) == [str(number) for number in range(count)]
     assert (data["parallel"] is None) == (count == 0)
+    assert list(data["progress"]) == (["accuracy"] if count else [])
+    assert bool(data["fronts"]) == bool(count)
     assert f"{count} of 40 candidates complete" in " ".join("".join(made.texts).split())
 
 

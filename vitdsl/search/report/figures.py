@@ -39,7 +39,7 @@ def fronts(rows: Sequence[Row], search: Search) -> dict[str, dict[str, Any]]:
     made: dict[str, dict[str, Any]] = {}
     for name in search.file.objectives:
         for cost in against:
-            if name != cost:
+            if name != cost and name in measured:
                 made[f"{name} against {cost}"] = _plain(_front(rows, search, name, cost))
     return made
 
@@ -73,8 +73,10 @@ def _front(rows: Sequence[Row], search: Search, name: str, cost: str) -> Figure:
 
 
 def progress(rows: Sequence[Row], search: Search) -> dict[str, dict[str, Any]]:
-    """For each objective its values in the order of the trials, with the best so far."""
-    return {name: _plain(_progress(rows, name, direction)) for name, direction in search.file.objectives.items()}
+    """For each objective that was measured its values in the order of the trials, with the best so far."""
+    measured = {name for row in rows for name in row.measures}
+    objectives = [(name, direction) for name, direction in search.file.objectives.items() if name in measured]
+    return {name: _plain(_progress(rows, name, direction)) for name, direction in objectives}
 
 
 def _progress(rows: Sequence[Row], name: str, direction: str) -> Figure:

@@ -16,7 +16,8 @@ MAX_IDS = 200_000
 
 def content(node: Any) -> int:
     """A number for what a tree holds: equal trees have the same one, positions apart."""
-    if isinstance(node, (Map, Seq)):
+    kind = node.__class__
+    if kind is Map or kind is Seq:
         own = node.__dict__.get("content")
         if own is None:
             own = node.__dict__["content"] = _number(_said(node))
@@ -39,7 +40,7 @@ def _part(node: Any) -> Any:
         return node
     if kind in _SCALARS:
         return (kind, node)
-    if isinstance(node, (dict, list, tuple)):
+    if kind is Map or kind is Seq or isinstance(node, (dict, list, tuple)):
         return content(node)
     if isinstance(node, Late):
         return (Late, node.text)

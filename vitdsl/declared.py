@@ -8,6 +8,7 @@ from typing import Any
 from vitdsl.editing import names_in
 from vitdsl.errors import ExpressionError, did_you_mean
 from vitdsl.expressions import Late
+from vitdsl.facts import facts
 from vitdsl.holes import Hole
 from vitdsl.parts.base import Fields, LateList, Part
 from vitdsl.parts.fields import Fault, Refusal, describe, keys_of, name_of, refuse
@@ -169,6 +170,8 @@ def _circles(reader: SpecReader) -> list[Fault]:
 
 def _used(node: Any) -> list[str]:
     """The defines that a tree uses, in order."""
+    if not facts(node).uses:
+        return []
     if isinstance(node, Hole):
         node = node.raw
     if isinstance(node, dict):

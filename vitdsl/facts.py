@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from vitdsl.expressions import Late
@@ -27,32 +28,43 @@ class Facts:
         self.names, self.late, self.holes, self.uses = names, late, holes, uses
 
 
-NOTHING = Facts(frozenset(), False, False, False)
+NOTHING, USES = Facts(frozenset(), False, False, False), Facts(frozenset(), False, False, True)
 
 
 def facts(node: Any) -> Facts:
     """What stands in a tree, or in a plain mapping or list."""
-    if isinstance(node, (Map, Seq)):
+    kind = node.__class__
+    if kind is Map or kind is Seq:
         own = node.__dict__.get("facts")
         if own is None:
-            own = node.__dict__["facts"] = _gathered(node)
+            own = node.__dict__["facts"] = _gathered(node, kind is Map)
         return own
-    if isinstance(node, Late):
-        return Facts(node.names, True, False, False)
-    if isinstance(node, Hole):
+    if kind is Late:
+        return _of_late(node.names)
+    if kind is Hole:
         inside = facts(node.raw)
         return Facts(inside.names, True, True, inside.uses)
-    return _gathered(node) if isinstance(node, (dict, list, tuple)) else NOTHING
+    return _gathered(node, isinstance(node, dict)) if isinstance(node, (dict, list, tuple)) else NOTHING
 
 
-def _gathered(node: Any) -> Facts:
-    mapping = isinstance(node, dict)
-    inside = [facts(value) for value in (node.values() if mapping else node) if value.__class__ not in _PLAIN]
-    found = [each for each in inside if each is not NOTHING]
+@lru_cache(maxsize=4096)
+def _of_late(names: frozenset[str]) -> Facts:
+    return Facts(names, True, False, False)
+
+
+def _gathered(node: Any, mapping: bool) -> Facts:
+    found = []
+    for value in node.values() if mapping else node:
+        if value.__class__ not in _PLAIN:
+            each = facts(value)
+            if each is not NOTHING:
+                found.append(each)
     use = mapping and "use" in node
     if not found:
-        return Facts(NOTHING.names, False, False, True) if use else NOTHING
-    names = found[0].names if len(found) == 1 else NOTHING.names.union(*[each.names for each in found])
+        return USES if use else NOTHING
+    if len(found) == 1 and (found[0].uses or not use):
+        return found[0]
+    names = NOTHING.names.union(*[each.names for each in found])
     return Facts(
         names, any(each.late for each in found), any(each.holes for each in found),
         use or any(each.uses for each in found),

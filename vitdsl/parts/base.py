@@ -31,6 +31,8 @@ __all__ = [
     "Part", "PartField", "Primitive", "Reader", "Reads", "Scope", "Value", "checked", "no_scalar", "settled",
 ]  # fmt: skip
 
+NOTHING = Cost()
+
 
 class Primitive(Part):
     """A part that is one node of the graph and one module.
@@ -59,7 +61,7 @@ class Primitive(Part):
 
     def cost(self, *inputs: Feature) -> Cost:
         """Exact cost for one image, without activations' memory."""
-        return Cost()
+        return NOTHING
 
     def mixes_channels(self, *inputs: Feature) -> bool:
         """Whether an output channel depends on other channels than its own; asked of what has weights."""

@@ -212,6 +212,10 @@ class PairField(Mark):
         """The pair."""
         if value.__class__ is int and self.least <= value <= LARGEST:
             return (value, value)
+        if value.__class__ is tuple and len(value) == 2:
+            height, width = value
+            if height.__class__ is width.__class__ is int and self.least <= height <= LARGEST >= width >= self.least:
+                return value
         sides: list[Any] = list(value) if isinstance(value, (list, tuple)) else [value, value]
         if len(sides) != 2 or any(type(side) is not int for side in sides):
             refuse(f"must be an integer or [height, width], but is {describe(value)}")

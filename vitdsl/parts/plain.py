@@ -297,11 +297,10 @@ def _tuple(kinds: tuple[Any, ...], cls: type) -> Read:
     def read(value: Any, reader: Any) -> Any:
         if value.__class__ is not cls or not (endless or len(value) == len(readers)):
             return UNSURE
-        if not value:
-            return value
-        each = readers * len(value) if endless else readers
-        same = all(read(entry, reader) is entry for read, entry in zip(each, value, strict=True))
-        return value if same else UNSURE
+        for read, entry in zip(readers * len(value) if endless else readers, value, strict=True):
+            if read(entry, reader) is not entry:
+                return UNSURE
+        return value
 
     return read
 

@@ -36,6 +36,8 @@ class Traits:
     """Names of fields that read late values in lists and mappings themselves."""
     apart = frozenset()
     """Keys whose value may have late values below it that are not this mapping's: they are bound on their own."""
+    keys_read = frozenset()
+    """What a file may write for its fields."""
     followers = ()
     """Fields whose part follows a primitive, in order."""
     twin = None
@@ -64,6 +66,7 @@ class Fields(Traits, BaseModel):
         marks = [(n, f.alias or n, m) for n, f in cls.model_fields.items() for m in f.metadata if isinstance(m, Mark)]
         cls.structured = frozenset(name for name, _, mark in marks if mark.structured)
         cls.apart = frozenset(key for _, key, mark in marks if mark.apart)
+        cls.keys_read = frozenset(field.alias or name for name, field in cls.model_fields.items())
         cls.followers = tuple(name for name in ("norm", "activation") if name in cls.structured)
         if "_late_values_pass" not in cls.__dict__:
             cls.twin, cls.final, cls.plan = None, cls, None
@@ -83,7 +86,10 @@ class Fields(Traits, BaseModel):
                     values[name] = made
                 else:
                     if plan.required <= given.keys():
-                        _fill(self, values, set(given))
+                        _set_values(self, values)
+                        _set_given(self, set(given))
+                        _set_extra(self, None)
+                        _set_private(self, None)
                         return
             except (KeyError, ValueError, AssertionError):
                 pass  # pydantic says what is wrong
@@ -175,18 +181,36 @@ class Fields(Traits, BaseModel):
         """
         if not self.open:
             return self
-        given = self.written
-        for name, value in given.items():
+        given: dict[str, Any] = {}
+        for name, value in self.__dict__.items():
             try:
                 if isinstance(value, (Late, LateList)):
                     given[name] = settled(value, env)
-                elif isinstance(value, Fields) and not isinstance(value, Part):
+                elif isinstance(value, Fields) and not isinstance(value, Part) and value.open:
                     given[name] = value.bind(env, reader)
             except (ExpressionError, Refusal) as error:
                 items = error.items if isinstance(error, Refusal) else [((), error.message, error.hint)]
                 key = type(self).model_fields[name].alias or name
                 raise Refusal([((key, *loc), message, hint) for loc, message, hint in items]) from None
-        return self.final.read(given, reader)
+        return self._with(given, reader)
+
+    def _with(self, given: dict[str, Any], reader: Any) -> Any:
+        """An object with other values in some fields, which are read; those of the rest are right as they are."""
+        cls = self.final
+        plan: Any = cls.plan
+        if plan:
+            values = self.__dict__.copy()
+            try:
+                for name, value in given.items():
+                    values[name] = UNSURE if value is None else plan.readers[name](value, reader)
+                sure = not any(values[name] is UNSURE for name in given)
+            except (ValueError, AssertionError):
+                sure = False
+            if sure:
+                made = _fill(cls.__new__(cls), values, self.model_fields_set)
+                made.agree()
+                return made
+        return cls.read({**self.written, **given}, reader)
 
 
 def _fill(made: Any, values: dict[str, Any], given: set[str]) -> Any:

@@ -105,8 +105,7 @@ class SpecReader:
             kind = usual.get("type")
             own = given.get("type", kind)
             if kind is None or kind == own:
-                fields = {info.alias or name for name, info in cls.model_fields.items()}
-                given = merge({k: v for k, v in usual.items() if k in fields or kind}, given)
+                given = merge({k: v for k, v in usual.items() if k in cls.keys_read or kind}, given)
         return cls.read(given, self)
 
     def _typed(self, family: str, raw: Any) -> tuple[Any, type[Part]]:
@@ -262,6 +261,8 @@ class SpecReader:
 
     def wiring(self, given: Mapping[str, Any], natural: bool) -> Wiring:
         """The wiring as given, over the defaults where the item is residual by nature."""
+        if not given and not natural:
+            return NO_WIRING
         return self._once("wiring", "natural" if natural else "", dict(given), lambda: self._wiring(given, natural))
 
     def _wiring(self, given: Mapping[str, Any], natural: bool) -> Wiring:

@@ -20,23 +20,22 @@ LOOK = 0.5
 """Seconds between two looks at the workers and the study."""
 PATIENCE = 15.0
 """Seconds that a worker has to end a trial in order, once it is told to stop."""
-DEATHS = 3
-"""So often each worker may die, one death after another, before a candidate is finished."""
 
 
 class LocalEngine:
     """Runs jobs in processes.
 
     Args:
-        finished: how many candidates are finished; where none is, and workers only die, the search ends.
+        finished: gives how many candidates are finished.
+        deaths: after so many deaths of each worker, and nothing finished between them, the search ends.
 
     Attributes:
         alive: how many workers run.
         deaths: how many died and were replaced.
     """
 
-    def __init__(self, finished: Callable[[], int]) -> None:
-        self.finished = finished
+    def __init__(self, finished: Callable[[], int], deaths: int) -> None:
+        self.finished, self.most = finished, deaths
         self.deaths = 0
         self._running: list[_Running] = []
         self._in_vain: tuple[int, int] = (0, 0)
@@ -83,7 +82,7 @@ class LocalEngine:
         before, deaths = self._in_vain
         deaths = deaths + 1 if finished == before else 1
         self._in_vain = finished, deaths
-        if deaths > DEATHS * workers:
+        if deaths > self.most * workers:
             message = (
                 f"{deaths} workers died, one after another, and nothing was finished; the last one {dead.ending()}"
             )

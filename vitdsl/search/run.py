@@ -97,7 +97,9 @@ def run_search(
     with study_of(search, storage, heartbeat, grace, retries) as study:
         if address is not None and engine != "ray":
             raise SpecError(Problem("an address is that of a Ray cluster", hint="give --engine ray with it"))
-        placed = RayEngine(address) if engine == "ray" else LocalEngine(lambda: ledger_of(study, retries).finished)
+        # two candidates that kill their workers as often as they may are no reason to end
+        most = 2 * (retries + 1)
+        placed = RayEngine(address) if engine == "ray" else LocalEngine(lambda: ledger_of(study).finished, most)
         jobs = [_numbered(job, number, engine) for number in range(workers)]
         reasons = _watched(search, study, placed, jobs, console)
         return _outcome(search, ledger_of(study, retries), url_of(storage), reasons, placed.deaths)

@@ -83,6 +83,27 @@ def test_windows_are_closed():
     torch.testing.assert_close(values[chains[3][1].path], last, rtol=1e-9, atol=1e-9)
 
 
+def test_windows_that_a_block_ends_in_are_closed():
+    windowed = {"repeat": 2, "windows": 2, "mixer": {"type": "global", "heads": 1}, "residual": False, "pre": "none"}
+    spec = {"input": {"size": 8}, "classes": 3, "stages": [{**STEM, "body": [windowed]}], "head": {"pool": "mean"}}
+    torch.manual_seed(0)
+    model = vitdsl.build(vitdsl.load(spec)).double().eval()
+    images = torch.randn(2, 3, 8, 8, dtype=torch.float64)
+    output, values, chains = seen(model, images)
+    with torch.no_grad():
+        torch.testing.assert_close(output, model(images), rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(values[chains[0][2].path].mean(1), pooled(model, images), rtol=1e-9, atol=1e-9)
+    assert [tuple(value.shape) for value in values.values()] == [(2, 16, 4)] * 3
+
+
+def pooled(model, images):
+    """What enters the classifier."""
+    found = []
+    model.get_submodule("head.classifier").register_forward_pre_hook(lambda module, inputs: found.append(inputs[0]))
+    model(images)
+    return found[0].flatten(1)
+
+
 @pytest.mark.parametrize(
     ("body", "ends"),
     [

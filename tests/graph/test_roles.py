@@ -77,6 +77,20 @@ def test_a_repeated_body_inside_a_mixer_mixes_tokens():
     assert {role for path, role in roles.items() if path.startswith("stages.0.body.1")} == {TOKENS}
 
 
+def test_one_define_has_the_role_of_each_place():
+    used = [{"use": "twice"}]
+    stage = {
+        "tokenizer": [{"conv": {"dim": 4, "kernel": 2, "stride": 2}}],
+        "body": [
+            {"body": used, "pre": "layer", "drop_path": "none"},
+            {"mixer": {"type": "global", "heads": 1, "projection": {"q": used}}, "pre": "layer"},
+        ],
+    }  # fmt: skip
+    roles = roles_of(graph([stage], head={"pool": "mean"}, define={"twice": {"body": [{"repeat": 2, "linear": 4}]}}))
+    assert {role for path, role in roles.items() if path.startswith("stages.0.body.0")} == {CHANNELS}
+    assert {role for path, role in roles.items() if path.startswith("stages.0.body.1")} == {TOKENS}
+
+
 def test_weights_that_act_twice_are_counted_once():
     item = {"mixer": {"type": "global", "heads": 1, "keys": "all"}, "at": "cls"}
     stage = {"tokenizer": {"type": "patch", "size": 2, "dim": 4}, "tokens": ["cls"], "body": [item]}

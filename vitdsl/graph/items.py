@@ -54,7 +54,6 @@ def run_body(scope: Scope, body: Any, home: str = "item") -> None:
             raise
     if block:
         scope.builder.frame.ends.append(scope.flow.index)
-        scope.within = False
 
 
 def _is_whole(item: Any) -> bool:

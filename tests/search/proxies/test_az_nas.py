@@ -71,10 +71,12 @@ def test_trainability_of_a_block_that_shrinks_the_grid():
 
 
 def test_expressivity_is_the_sum_over_blocks():
-    model = net(LINEAR, depth=2, dim=3, channels=1, size=4)
+    model = net(LINEAR, depth=2, dim=3, channels=2, size=4)
     weights = [model.get_submodule(f"stages.0.{path}").weight[:, :, 0, 0] for path in (
         "tokenizer.0.conv", "block.0.0.conv", "block.1.0.conv")]  # fmt: skip
-    noise = torch.randn(16, 1, 4, 4, generator=torch.Generator().manual_seed(7)).double().view(-1, 1)
+    noise = (
+        torch.randn(16, 2, 4, 4, generator=torch.Generator().manual_seed(7)).double().permute(0, 2, 3, 1).reshape(-1, 2)
+    )
     wanted = 0.0
     x = (noise @ weights[0].T).detach()
     for weight in weights[1:]:
@@ -82,7 +84,7 @@ def test_expressivity_is_the_sum_over_blocks():
         values = np.linalg.eigvalsh(np.cov(x.numpy().T, bias=True)).clip(min=1e-300)
         shares = values / values.sum()
         wanted -= (shares * np.log(shares)).sum()
-    assert measure("az_nas", model, IMAGES, seed=7)["expressivity"] == near(wanted)
+    assert measure("az_nas", model, IMAGES.repeat(1, 2, 1, 1), seed=7)["expressivity"] == near(wanted)
 
 
 def test_positions_of_the_coarser_grid_are_the_rows():

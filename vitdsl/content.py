@@ -40,7 +40,10 @@ def _part(node: Any) -> Any:
         return node
     if kind in _SCALARS:
         return (kind, node)
-    if kind is Map or kind is Seq or isinstance(node, (dict, list, tuple)):
+    if kind is Map or kind is Seq:
+        own = node.__dict__.get("content")
+        return content(node) if own is None else own
+    if isinstance(node, (dict, list, tuple)):
         return content(node)
     if isinstance(node, Late):
         return (Late, node.text)

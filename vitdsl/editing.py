@@ -7,7 +7,7 @@ from typing import Any
 
 from vitdsl.errors import ExpressionError, Mark, Problem, SpecError
 from vitdsl.expressions import Late
-from vitdsl.facts import facts
+from vitdsl.facts import PLAIN, facts
 from vitdsl.holes import Hole
 from vitdsl.tree import Map, Seq, format_path
 
@@ -103,26 +103,36 @@ def fold(
     if not names or names.isdisjoint(env):
         return node
     if isinstance(node, Late):
-        if not names <= env.keys():
-            return node
-        try:
-            return node.evaluate(env)
-        except ExpressionError as error:
-            problems.append(Problem(error.message, format_path(path), mark, error.hint))
-            return node
+        return _computed(node, env, path, problems, mark) if names <= env.keys() else node
     if isinstance(node, Hole):
         return Hole(fold(node.raw, env, path, problems, mark))
     if isinstance(node, Map):
         places = node.marks
-        made = Map(
-            {k: fold(v, env, (*path, k), problems, places[k][1] if k in places else None) for k, v in node.items()}
-        )
+        made = Map(node)
+        for key, value in node.items():
+            if value.__class__ not in PLAIN:
+                mark = places[key][1] if key in places else None
+                made[key] = fold(value, env, (*path, key), problems, mark)
         made.pos, made.marks = node.pos, places
         return made
-    marks = node.marks or [None] * len(node)
-    made = Seq([fold(v, env, (*path, i), problems, m) for i, (v, m) in enumerate(zip(node, marks, strict=True))])
+    marks = node.marks
+    made = Seq(node)
+    for index, value in enumerate(node):
+        if value.__class__ not in PLAIN:
+            made[index] = fold(value, env, (*path, index), problems, marks[index] if marks else None)
     made.pos, made.marks = node.pos, node.marks
     return made
+
+
+def _computed(
+    late: Late, env: Mapping[str, Any], path: tuple[str | int, ...], problems: list[Problem], mark: Mark | None
+) -> Any:
+    """The value of a late value; where there is none, itself and a problem."""
+    try:
+        return late.evaluate(env)
+    except ExpressionError as error:
+        problems.append(Problem(error.message, format_path(path), mark, error.hint))
+        return late
 
 
 def substitute(node: Any, env: Mapping[str, Any]) -> Any:

@@ -9,7 +9,8 @@ from vitdsl.expressions import Late
 from vitdsl.holes import Hole
 from vitdsl.tree import Map, Seq
 
-_PLAIN = frozenset({str, int, float, bool, type(None)})
+PLAIN = frozenset({str, int, float, bool, type(None)})
+"""Types of values in which nothing stands."""
 
 
 class Facts:
@@ -55,8 +56,11 @@ def _of_late(names: frozenset[str]) -> Facts:
 def _gathered(node: Any, mapping: bool) -> Facts:
     found = []
     for value in node.values() if mapping else node:
-        if value.__class__ not in _PLAIN:
-            each = facts(value)
+        kind = value.__class__
+        if kind not in PLAIN:
+            each = value.__dict__.get("facts") if kind is Map or kind is Seq else None
+            if each is None:
+                each = facts(value)
             if each is not NOTHING:
                 found.append(each)
     use = mapping and "use" in node

@@ -221,7 +221,8 @@ class Scope:
         """Appends a node: checks shapes and counts the cost."""
         builder, times = self.builder, self.times
         frame = builder.frame
-        features = [value.feature for value in inputs]
+        # most have one input, and a comprehension is a call
+        features = [inputs[0].feature] if len(inputs) == 1 else [value.feature for value in inputs]
         output = op.infer(*features)
         size = output.size
         if size > LARGEST_SIZE:
@@ -242,7 +243,7 @@ class Scope:
         index = len(frame.features)
         frame.features.append(output)
         builder.costs.append(cost)
-        read = tuple([x.index for x in inputs])
+        read = (inputs[0].index,) if len(inputs) == 1 else tuple([x.index for x in inputs])
         frame.steps.append(_new(Node, (where, op, read, index, cost, shared, times, place, self.role)))
         return Value(index, output)
 

@@ -1,6 +1,7 @@
 """Spaces: what is asked, in which order, how often; what comes of the answers; how many there are."""
 
 import itertools
+import pickle
 import random
 
 import pytest
@@ -129,6 +130,13 @@ def test_every_sample_replays_to_the_same_spec_and_costs_what_is_built(tiny):
         assert again.dump() == spec.dump()
         built = sum(parameter.numel() for parameter in vitdsl.build(spec, device="meta").parameters())
         assert built == spec.analyze().trainable_params
+
+
+def test_a_drawn_spec_is_pickled_with_its_decisions(tiny):
+    spec = tiny.sample(0)
+    again = pickle.loads(pickle.dumps(spec))
+    assert again == spec
+    assert again.decisions == spec.decisions
 
 
 def test_a_mutation_is_one_step(tiny):

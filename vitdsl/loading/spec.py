@@ -117,6 +117,13 @@ class Spec:
         return f"<Spec {self.name} {self.hash}>"
 
 
+def _restored(text: str, decisions: Mapping[str, Any] | None) -> Spec:
+    """A spec out of what its pickle holds."""
+    made = load(text)
+    made.decisions = decisions
+    return made
+
+
 def load(source: str | Path | Mapping[str, Any] | Spec, set: Mapping[str, Any] | None = None) -> Spec:
     """Reads and validates a spec.
 

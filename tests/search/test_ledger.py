@@ -91,6 +91,7 @@ def test_failures_in_a_row():
         trial("FAIL", "e", **wrong), trial("RUNNING", "f"),
     ))  # fmt: skip
     assert ledger.failures() == ["train: no", "train: no"]
+    assert ledger.failures(since=3) == ["train: no"]
 
 
 def test_refusals_are_added_up_and_not_for_retries():

@@ -30,7 +30,7 @@ def value_of(decisions):
     return value_of(decisions)
 
 
-def run(search, count, values=lambda spec: [value_of(spec.decisions)], worker=0):
+def run(search, count, values=lambda spec: [value_of(spec.decisions)], worker="0"):
     """Judges so many proposals in memory; gives the study."""
     study = optuna.create_study(directions=list(search.file.objectives.values()))
     proposer = Proposer(search, worker)
@@ -70,7 +70,7 @@ def test_nothing_is_proposed_twice_and_the_same_seed_proposes_the_same(sampler):
     hashes = [trial.user_attrs["hash"] for trial in trials]
     assert len(set(hashes)) == 40
     assert hashes[:25] == [trial.user_attrs["hash"] for trial in run(toy(sampler=SAMPLERS[sampler]), 25).get_trials()]
-    assert hashes[0] != run(toy(sampler=SAMPLERS[sampler]), 1, worker=1).get_trials()[0].user_attrs["hash"]
+    assert hashes[0] != run(toy(sampler=SAMPLERS[sampler]), 1, worker="1").get_trials()[0].user_attrs["hash"]
 
 
 @pytest.mark.usefixtures("plugin")

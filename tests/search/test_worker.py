@@ -141,6 +141,10 @@ def test_where_every_candidate_fails_it_is_said(tmp_path):
     ):
         worked(toy(12, rungs="[{type: function, function: broken, gives: [score]}]"), tmp_path / "toy.db")
     assert states(trials_of(tmp_path / "toy.db")) == {"FAIL": 10}
+    # another run tries ten others, before it says the same
+    with pytest.raises(SpecError, match="the last 10 candidates failed"):
+        worked(toy(12, rungs="[{type: function, function: broken, gives: [score]}]"), tmp_path / "toy.db")
+    assert states(trials_of(tmp_path / "toy.db")) == {"FAIL": 20}
 
 
 def test_a_fault_of_the_evaluation_is_not_hidden(tmp_path):
@@ -153,7 +157,7 @@ def test_a_fault_of_the_evaluation_is_not_hidden(tmp_path):
 
 def queued(search, study, **attributes):
     """A candidate in the queue, as another worker left it."""
-    found = Proposer(search, 7).propose(ledger_of(study))
+    found = Proposer(search, "7").propose(ledger_of(study))
     study.add_trial(optuna.create_trial(
         state=TrialState.WAITING, params=found.params, distributions=found.distributions,
         user_attrs=found.attributes() | attributes,

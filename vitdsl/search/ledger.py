@@ -65,10 +65,14 @@ class Ledger:
         same = (other.number for other in self.live if other.user_attrs.get("hash") == mine)
         return next((number for number in same if number < trial.number), None)
 
-    def failures(self) -> list[str]:
-        """What the candidates that failed last, one after another, failed of."""
+    def failures(self, since: int = 0) -> list[str]:
+        """What the candidates that failed last, one after another, failed of.
+
+        Args:
+            since: trials with lower numbers are of an earlier run, and what was wrong then may be mended.
+        """
         found: list[str] = []
-        for trial in reversed(self.trials):
+        for trial in reversed(self.trials[since:]):
             if trial.state.name in COUNTED:
                 break
             if "error" in trial.user_attrs:

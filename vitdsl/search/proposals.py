@@ -69,10 +69,10 @@ class Proposer:
 
     Args:
         search: the search.
-        worker: the worker's number; each draws other candidates.
+        worker: the worker's name; each draws other candidates.
     """
 
-    def __init__(self, search: Search, worker: int = 0) -> None:
+    def __init__(self, search: Search, worker: str = "0") -> None:
         self.search, self.space, self.worker = search, search.space, worker
         self.guide = guide_of(search.file, search.space)
         self._fitting: list[tuple[str, dict[str, Any]]] | None = None

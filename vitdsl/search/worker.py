@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import time
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from vitdsl.search.judging import Judge
 from vitdsl.search.ledger import RETRIES, Ledger
 from vitdsl.search.proposals import Proposer
 from vitdsl.search.search_file import Search, load_search
-from vitdsl.search.storage import failures, opened
+from vitdsl.search.storage import failures, file_of, opened, url_of
 from vitdsl.search.study import Retry, ledger_of, study_in, sweep
 
 if TYPE_CHECKING:
@@ -87,10 +88,13 @@ class _Worker:
     def __init__(self, job: Job, search: Search, storage: RDBStorage) -> None:
         self.job, self.search, self.storage = job, search, storage
         self.study = study = study_in(storage, search)
-        self.proposer = Proposer(search, job.worker)
+        # on a server, workers of several machines may have the same number
+        here = "" if file_of(url_of(job.storage)) is not None else f"{socket.gethostname()}/"
+        self.proposer = Proposer(search, f"{here}{job.worker}")
         self.judge = Judge(study, search, Path(job.folder) if job.folder else None, job.device, job.retries)
         self.end = None if job.seconds is None else time.monotonic() + job.seconds
         self.swept = float("-inf")
+        self.first: int | None = None
         self.waiting: dict[int, float] = {}
         self.exhausted = False
 
@@ -132,7 +136,8 @@ class _Worker:
         return any(now - since > ORPHANED + POLL * self.job.worker for since in self.waiting.values())
 
     def _give_up(self, ledger: Ledger) -> None:
-        failed = ledger.failures()
+        self.first = len(ledger.trials) if self.first is None else self.first
+        failed = ledger.failures(self.first)
         if len(failed) >= FAILED_IN_A_ROW:
             message = f"the last {len(failed)} candidates failed, the last of them of\n{failed[0]}"
             raise SpecError(Problem(message, hint="the study keeps what was judged before"))

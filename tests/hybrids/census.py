@@ -7,6 +7,7 @@ from typing import Any
 
 from vitdsl.loading import Spec
 from vitdsl.parts.base import Fields, Part
+from vitdsl.parts.fields import Refusal
 from vitdsl.parts.registry import all_parts, is_role, roles
 from vitdsl.spec import COMPOSITE, WIRING, Body, Item, Residual, SpecReader, Stage, UsedStage, Windows
 
@@ -71,11 +72,14 @@ def _item(item: Item, reader: SpecReader, seen: set[int]) -> Iterator[str]:
 
 
 def _argument(value: Any, reader: SpecReader, seen: set[int]) -> Iterator[str]:
-    """A body or a mixer that is an argument."""
-    if isinstance(value, list):
-        yield from _walk(reader.body(value, "item"), reader, seen)
-    elif isinstance(value, dict) and "heads" in value:
-        yield from _walk(reader.part("mixer", value), reader, seen)
+    """A body or a mixer that is an argument; one that is wrong and that nothing runs does not count."""
+    try:
+        if isinstance(value, list):
+            yield from _walk(reader.body(value, "item"), reader, seen)
+        elif isinstance(value, dict) and "heads" in value:
+            yield from _walk(reader.part("mixer", value), reader, seen)
+    except Refusal:
+        return
 
 
 def _fields(fields: Fields, reader: SpecReader, seen: set[int]) -> Iterator[str]:

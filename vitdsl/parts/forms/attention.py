@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+from vitdsl.errors import ShapeError
+from vitdsl.features import Feature
 from vitdsl.parts.base import Activation, Fields, Items, Nested, Norm, Scope, Value
 from vitdsl.parts.fields import Rate, Size, describe, refuse
 from vitdsl.parts.initial import InitField
@@ -96,7 +98,16 @@ def project(
         linear = Linear(dim=sum(widths[n] for n in names), bias=biased, norm=mixer.projection.norm, init=mixer.init)
         y = scope.emit(linear, sources[names[0]], f"{path}.{label}")
         made.update(zip(names, scope.sections(y, [widths[n] for n in names]), strict=True))
+    if {"k", "v"} <= made.keys():
+        _paired(made["k"].feature, made["v"].feature)
     return made
+
+
+def _paired(k: Feature, v: Feature) -> None:
+    """Refuses keys without values."""
+    if k.num_tokens != v.num_tokens:
+        message = f"every key needs a value, but there are {k.num_tokens} keys and {v.num_tokens} values"
+        raise ShapeError(message, "what stands before keys and values must leave as many of both", ("projection",))
 
 
 def _biased(mixer: Any, name: str) -> bool:

@@ -104,8 +104,8 @@ class Spec:
         return self._hash
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickles as canonical YAML, and what it is called after."""
-        return _restored, (self.dump(), self.tree.names)
+        """Pickles as canonical YAML, with what it is called after and its decisions."""
+        return _restored, (self.dump(), self.tree.names, self.decisions)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Spec) and self.hash == other.hash
@@ -115,13 +115,6 @@ class Spec:
 
     def __repr__(self) -> str:
         return f"<Spec {self.name} {self.hash}>"
-
-
-def _restored(text: str, decisions: Mapping[str, Any] | None) -> Spec:
-    """A spec out of what its pickle holds."""
-    made = load(text)
-    made.decisions = decisions
-    return made
 
 
 def load(source: str | Path | Mapping[str, Any] | Spec, set: Mapping[str, Any] | None = None) -> Spec:
@@ -137,10 +130,10 @@ def load(source: str | Path | Mapping[str, Any] | Spec, set: Mapping[str, Any] |
     return read_tree(resolve(source.tree if isinstance(source, Spec) else source, set))
 
 
-def _restored(text: str, names: tuple[str, ...]) -> Spec:
+def _restored(text: str, names: tuple[str, ...], decisions: Mapping[str, Any] | None) -> Spec:
     """A spec out of what its pickle holds."""
     spec = load(text)
-    spec.tree.names = names
+    spec.tree.names, spec.decisions = names, decisions
     return spec
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +14,8 @@ from vitdsl.search.local import LOOK
 from vitdsl.search.storage import file_of, shown, url_of
 from vitdsl.search.worker import Job, work
 
+KNOCK_SECONDS = 10.0
+"""How long the head of a cluster may take to answer."""
 RESTARTS = 20
 """How often Ray starts a worker again whose process or machine is lost."""
 
@@ -90,6 +93,8 @@ def _cluster(address: str | None) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
+    if address is not None:
+        _knock(address)
     given: dict[str, Any] = {"include_dashboard": False} if address is None else {"address": address}
     try:
         ray.init(logging_level=logging.ERROR, log_to_driver=False, **given)
@@ -99,6 +104,17 @@ def _cluster(address: str | None) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Refuses an address where nobody answers; Ray itself asks for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host, int(port)), KNOCK_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise SpecError(Problem(f"there is no Ray cluster at {address}: {error}")) from None
 
 
 def _check_storage(ray: Any, storage: str) -> None:

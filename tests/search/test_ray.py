@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -10,6 +11,9 @@ from tests.search.studies import environment, logging, states, toy, trials_of
 from vitdsl import SpecError
 from vitdsl.search.ledger import history
 from vitdsl.search.run import run_search
+
+SECONDS = 3.0
+"""Of one evaluation."""
 
 pytestmark = [pytest.mark.full, pytest.mark.usefixtures("plugin")]
 
@@ -31,33 +35,44 @@ def cluster(monkeypatch):
     made.shutdown()
 
 
+class Loss(threading.Thread):
+    """Loses a node while both workers are amid an evaluation."""
+
+    def __init__(self, cluster, log):
+        super().__init__(daemon=True)
+        self.cluster, self.log = cluster, log
+        self.lost = False
+
+    def run(self):
+        begun: dict[str, float] = {}
+        while not self.lost:
+            time.sleep(0.05)
+            for line in self.log.read_text(encoding="utf-8").splitlines():
+                what, name, _ = line.split()
+                begun.setdefault(name, time.monotonic())
+                if what == "end":
+                    begun[name] = float("inf")
+            amid = [since for since in begun.values() if 0.2 < time.monotonic() - since < SECONDS / 2]
+            if len(amid) == 2 and len(begun) >= 4:
+                self.cluster.remove_node(self.cluster.other, allow_graceful=False)
+                self.lost = True
+
+
 def test_a_lost_machine(cluster, tmp_path):
     log, path = tmp_path / "log", tmp_path / "toy.db"
-    search = toy(24, rungs=logging(log, 0.5))
     log.touch()
-    lost = []
-
-    class Killer:
-        """Shown nothing, it loses a node once both of them have begun."""
-
-        is_terminal = False
-
-        def print(self, *said, **how):
-            if not lost and log.read_text(encoding="utf-8").count("end") >= 4:
-                cluster.remove_node(cluster.other, allow_graceful=False)
-                lost.append(time.monotonic())
-
-    outcome = run_search(
-        search, path, workers=2, engine="ray", address=cluster.address, heartbeat=1, grace=3, console=Killer()
-    )
+    loss = Loss(cluster, log)
+    loss.start()
+    search = toy(10, rungs=logging(log, SECONDS))
+    outcome = run_search(search, path, workers=2, engine="ray", address=cluster.address, heartbeat=1, grace=3)
     trials = trials_of(path)
-    assert lost
-    assert outcome.complete == states(trials)["COMPLETE"] == 24
-    killed = [trial for trial in trials if trial.state.name == "FAIL" and "given_up" not in trial.user_attrs]
-    assert killed
-    assert [history(trial)[-1] for trial in trials if history(trial)] == [trial.number for trial in killed]
+    assert loss.lost
+    assert outcome.complete == states(trials)["COMPLETE"] == 10
+    (killed,) = [trial for trial in trials if trial.state.name == "FAIL" and "given_up" not in trial.user_attrs]
+    (again,) = [trial for trial in trials if history(trial) and "given_up" not in trial.user_attrs]
+    assert history(again) == [killed.number] == [again.user_attrs["retry_of"]]
     begun = [line.split()[1] for line in log.read_text(encoding="utf-8").splitlines() if line.startswith("begin")]
-    assert len(begun) <= 24 + len(killed)
+    assert len(begun) == 11
 
 
 def test_a_cluster_of_its_own_and_a_workers_error(tmp_path):

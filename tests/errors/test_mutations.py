@@ -88,7 +88,6 @@ def test_a_broken_spec_is_a_model_or_a_spec_error(text: str) -> None:
 
 
 @pytest.mark.full
-@pytest.mark.unsettled
 @given(broken())
 @settings(max_examples=5000, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_many_broken_specs_are_models_or_spec_errors(text: str) -> None:

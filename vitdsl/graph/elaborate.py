@@ -10,11 +10,12 @@ from vitdsl.features import Feature
 from vitdsl.graph import entry
 from vitdsl.graph.binding import drop_of
 from vitdsl.graph.entry import IMAGE, enter
+from vitdsl.graph.faults import UseTrail
 from vitdsl.graph.frames import Call, Frame, Graph, Value
 from vitdsl.graph.items import run_body
 from vitdsl.graph.known import Held, Known
 from vitdsl.graph.operators import Join
-from vitdsl.graph.repeats import UseTrail, arguments, call, repeat_item
+from vitdsl.graph.repeats import arguments, call, repeat_item
 from vitdsl.graph.scope import Builder, Scope, Surroundings, bind
 from vitdsl.graph.targets import target_at
 from vitdsl.parts.base import Part

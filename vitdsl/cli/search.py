@@ -31,7 +31,7 @@ class _Commands(TyperGroup):
     """What stands after `search` is a command of it, or else the search to run."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if args and args[0] not in (*self.commands, "--help"):
+        if args and args[0] not in self.commands:
             args = [RUN, *args]
         return super().parse_args(ctx, args)
 
@@ -70,7 +70,10 @@ def run(
     set_: Settings = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a search; the same command again goes on with it."""
+    """Run a search, `vitdsl search FILE`; the same command again goes on with it.
+
+    `vitdsl search report` writes what was found as a page, `vitdsl search best` the winning specs.
+    """
     from rich.console import Console
 
     from vitdsl.search.run import ENGINES, run_search

@@ -1,10 +1,10 @@
 """Search: candidates screened a second on one core, and two workers of one torch thread each against one.
 
-    python -m tests.benchmarks.bench_search [--pairs 5] [--trials 60] [--milliseconds 60] [--seconds 20]
+    python -m tests.benchmarks.bench_search [--pairs 5] [--trials 160] [--milliseconds 60] [--seconds 20]
 
 A candidate is screened when it is drawn, bound, its shapes and exact costs are known, and it is held against the
-constraints. Workers judge candidates by so many milliseconds of work of their processor; a run's rate is that of its
-trials between the first one that begins and the last one that ends, when all workers have started.
+constraints. Workers judge candidates by so many milliseconds of work of their processor; a run's rate is that of the
+second half of its trials, when all workers have started.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def rate(folder: Path, workers: int, trials: int, milliseconds: float) -> float:
     run_search(toy(trials, rungs=rungs, sampler="evolution"), path, workers=workers)
     done = [trial for trial in trials_of(path) if trial.state.name == "COMPLETE"]
     spans = [(trial.datetime_start, trial.datetime_complete) for trial in done]
-    # workers start one after another: the run is counted from when the last of them has begun
-    first = sorted(start for start, _ in spans)[2 * workers]
+    # workers start one after another, seconds apart: what counts is the second half of the run
+    first = sorted(start for start, _ in spans)[trials // 2]
     last = max(end for _, end in spans)
     return sum(start >= first for start, _ in spans) / (last - first).total_seconds()
 
@@ -57,7 +57,7 @@ def main() -> None:
     """Runs the benchmark and prints its figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=5, help="interleaved pairs of runs")
-    parser.add_argument("--trials", type=int, default=60, help="of each run")
+    parser.add_argument("--trials", type=int, default=160, help="of each run")
     parser.add_argument("--milliseconds", type=float, default=60, help="of each evaluation")
     parser.add_argument("--seconds", type=float, default=20, help="of screening")
     given = parser.parse_args()

@@ -47,7 +47,20 @@ def test_links_lead_somewhere():
 
 
 def test_the_set_up_commands():
-    assert [text.strip() for text in blocks("sh")] == [
+    assert [text.strip() for text in blocks("sh") if "search" not in text] == [
         "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/vitdsl build specs/cvt13.yaml",
         'python3 -m venv .venv && .venv/bin/pip install -e ".[test]" && .venv/bin/python -m pytest',
     ]
+
+
+def test_the_commands_of_a_search_are_there(capsys):
+    (text,) = [text for text in blocks("sh") if "search" in text]
+    install, *lines = text.splitlines()
+    assert install == '.venv/bin/pip install ".[search]"'
+    for line in lines:
+        program, *arguments = shlex.split(line)
+        assert program == ".venv/bin/vitdsl"
+        names = [argument for argument in arguments if not argument.startswith("-")][:2]
+        assert main([*names, "--help"]) == 0
+        assert all(option in capsys.readouterr().out for option in arguments if option.startswith("--"))
+    assert (ROOT / "specs" / "searches" / "digits.yaml").is_file()

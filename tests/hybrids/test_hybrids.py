@@ -112,7 +112,6 @@ def test_hybrids_are_built(number: int) -> None:
 
 
 @pytest.mark.full
-@pytest.mark.unsettled
 @pytest.mark.parametrize("number", [2, 3, 4, 5])
 def test_many_hybrids_are_built(number: int) -> None:
     tally = run(number, 1900, share(100))

@@ -8,8 +8,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "vitdsl"
 ORDER = (
-    "errors", "tree", "yaml_reader", "source", "arithmetic", "expressions", "features", "holes", "facts", "places",
-    "reading", "content", "editing", "layers", "parts", "library", "spec", "declared", "resolve", "dump",
+    "garbage", "errors", "tree", "yaml_reader", "source", "arithmetic", "expressions", "features", "holes", "facts",
+    "places", "reading", "content", "editing", "layers", "parts", "library", "spec", "declared", "resolve", "dump",
     "spaces", "graph", "memos", "loading", "compiler", "checkpoints", "preprocess", "training", "search", "export",
     "api", "testing", "schema_fields", "schema", "cli",
 )  # fmt: skip

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Mapping
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -24,21 +25,13 @@ def find(name: str, beside: Path | None = None) -> Path:
         SpecError: there is no such file.
     """
     for path in _candidates(name, beside):
-        if _there(path.is_file):
+        if os.path.isfile(path):  # noqa: PTH113 - several times faster, and a search asks for every candidate
             return path
     given = Path(name)
-    if given.suffix or given.parent != Path() or (name and _there(given.is_dir)):
+    if given.suffix or given.parent != Path() or (name and os.path.isdir(given)):  # noqa: PTH112
         return given
     names = [path.stem for folder in ("", "spaces") for path in shipped(folder).glob("*.yaml")]
     raise SpecError(Problem(f"there is no spec `{name}`", hint=did_you_mean(name, names)))
-
-
-def _there(question: Callable[[], bool]) -> bool:
-    """The answer; no where the name is too long, or a folder on the way may not be read."""
-    try:
-        return question()
-    except OSError:
-        return False
 
 
 @lru_cache(maxsize=512)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from vitdsl.declared import judge, unknown, unknown_names
 from vitdsl.dump import dump_tree, plain
 from vitdsl.errors import Problem, ShapeError, SpecError
+from vitdsl.garbage import paused
 from vitdsl.graph.analysis import Analysis
 from vitdsl.graph.elaborate import elaborate
 from vitdsl.graph.faults import problem_of
@@ -64,7 +65,8 @@ class Spec:
             if holes_in(self.tree):
                 raise SpecError(open_holes(self.tree))
             try:
-                self._graphs[given] = elaborate(self.model, self.reader, given)
+                with paused():
+                    self._graphs[given] = elaborate(self.model, self.reader, given)
             except ShapeError as fault:
                 raise SpecError(problem_of(fault, self.tree)) from None
             except RecursionError:
@@ -127,7 +129,8 @@ def load(source: str | Path | Mapping[str, Any] | Spec, set: Mapping[str, Any] |
     Raises:
         SpecError: with every problem found, each at its place.
     """
-    return read_tree(resolve(source.tree if isinstance(source, Spec) else source, set))
+    with paused():
+        return read_tree(resolve(source.tree if isinstance(source, Spec) else source, set))
 
 
 def _restored(text: str, names: tuple[str, ...], decisions: Mapping[str, Any] | None) -> Spec:

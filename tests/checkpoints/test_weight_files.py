@@ -143,3 +143,9 @@ def test_a_missing_file_is_an_os_error(tmp_path):
         read_weights(tmp_path / "w.pth")
     with pytest.raises(OSError, match=r"w\.safetensors"):
         read_weights(tmp_path / "w.safetensors")
+
+
+def test_others_may_read_what_was_written_as_any_other_file(tmp_path):
+    (tmp_path / "plain").touch()
+    write_weights(tmp_path / "w.safetensors", {"a": torch.zeros(1)})
+    assert (tmp_path / "w.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode

@@ -85,7 +85,10 @@ def write_weights(path: str | Path, state: Mapping[str, Tensor], metadata: Mappi
         raise CheckpointError(f"{path.name}: weights are written as `.safetensors`; found `{found}`.")
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
+        draft.touch()
+        mode = draft.stat().st_mode  # safetensors lets nobody else read what it writes
         safetensors.torch.save_file(_owned(state), draft, metadata={"format": "pt", **(metadata or {})})
+        draft.chmod(mode)
         with draft.open("rb") as file:
             os.fsync(file.fileno())
         draft.replace(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -195,7 +195,7 @@ def folded(tree: Map) -> Map:
     made.pos, made.marks, made.variables = tree.pos, {k: v for k, v in tree.marks.items() if k != "vars"}, names
     if problems:
         raise SpecError(problems)
-    wanted = _wanted(names_in(made), variables)
+    wanted = named_by(names_in(made), variables)
     left = {name: value for name, value in variables.items() if name in wanted}
     if left:
         kept = made["vars"] = Map(left)
@@ -246,7 +246,7 @@ def _variables(tree: Map) -> dict[str, Any]:
     return done
 
 
-def _wanted(names: frozenset[str], variables: Mapping[str, Any]) -> set[str]:
+def named_by(names: Iterable[str], variables: Mapping[str, Any]) -> set[str]:
     """The names, and those that the variables of these names read in turn."""
     waiting, found = list(names), set()
     while waiting:

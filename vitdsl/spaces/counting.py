@@ -7,14 +7,13 @@ the former is tried: these are few, unlike the latter.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import product
 from math import prod
 from typing import Any
 
 from vitdsl.errors import SpecError
 from vitdsl.expressions import Late
-from vitdsl.facts import facts
 from vitdsl.holes import Hole
+from vitdsl.resolve import named_by
 from vitdsl.spaces.drawing import Choice, Draw
 from vitdsl.spaces.sites import ELSE, Site, Sites
 
@@ -72,14 +71,8 @@ def _controllers(sites: Sites, repeated: Any) -> Iterator[Site]:
 
 def _of_variables(sites: Sites, names: Iterable[str]) -> Iterator[Site]:
     """The roots in variables, and in those that these name."""
-    variables = sites.tree.get("vars", {})
-    waiting, seen = list(names), set()
-    while waiting:
-        name = waiting.pop()
-        if name in variables and name not in seen:
-            seen.add(name)
-            yield from sites.variables.get(name, ())
-            waiting += facts(variables[name]).names
+    reached = named_by(names, sites.tree.get("vars", {}))
+    yield from (root for name, roots in sites.variables.items() if name in reached for root in roots)
 
 
 def _below(site: Site) -> Iterator[Site]:
@@ -123,9 +116,7 @@ def _count_group(sites: Sites, group: list[Site]) -> int | None:
 
 def _ways(draw: Draw, site: Site, outer: tuple[int, ...]) -> int:
     """In how many ways a site can be decided, once all that it depends on is."""
-    runs = [outer]
-    if site.each:
-        runs = [(*outer, *more) for more in product(*[range(draw.times(site, c)) for c in site.counts[len(outer) :]])]
+    runs = draw.repetitions(site, outer)
     total = 1
     for numbers in runs:
         options = site.options if site.when is None or draw.holds(site) else (ELSE,)

@@ -68,16 +68,20 @@ class Draw:
 
     def _expand(self, site: Site, outer: tuple[int, ...]) -> None:
         """Decides a site in each repetition that has a decision of its own."""
-        runs = [outer]
-        if site.each:
-            more = [range(self.times(site, count)) for count in site.counts[len(outer) :]]
-            runs = [(*outer, *numbers) for numbers in product(*more)]
+        runs = self.repetitions(site, outer)
         self._runs[site.number, outer] = runs
         for numbers in runs:
             option = self._option(site, numbers)
             self._made[site.number, numbers] = option
             for child in site.below.get(option, ()):
                 self._expand(child, numbers)
+
+    def repetitions(self, site: Site, outer: tuple[int, ...]) -> list[tuple[int, ...]]:
+        """Each repetition in which a site has a decision of its own, below those that are given."""
+        if not site.each:
+            return [outer]
+        more = [range(self.times(site, count)) for count in site.counts[len(outer) :]]
+        return [(*outer, *numbers) for numbers in product(*more)]
 
     def _option(self, site: Site, numbers: tuple[int, ...]) -> Any:
         if site.when is not None and not self.holds(site):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vitdsl.search.ledger import COUNTED, Ledger, history, refusals
+from vitdsl.search.results import dominates
 from vitdsl.search.units import shown
 
 if TYPE_CHECKING:
@@ -27,10 +28,7 @@ def leaders(search: Search, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
         for trial in trials if trial.state.name == "COMPLETE"
     ]  # fmt: skip
 
-    def beaten(mine: list[float]) -> bool:
-        return any(other != mine and all(a >= b for a, b in zip(other, mine, strict=True)) for other, _ in scored)
-
-    return [trial for mine, trial in scored if not beaten(mine)]
+    return [trial for mine, trial in scored if not any(dominates(other, mine) for other, _ in scored)]
 
 
 def line_of(search: Search, trial: FrozenTrial) -> str:

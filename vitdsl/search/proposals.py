@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vitdsl.errors import Problem, SpecError
 from vitdsl.search.ledger import Ledger
+from vitdsl.search.results import dominates
 from vitdsl.search.screening import Propose, Screen, costs_of
 from vitdsl.spaces import Choice
 from vitdsl.spaces.counting import logs
@@ -163,7 +164,7 @@ class ByEvolution(ByLot):
         values = {trial.number: [s * v for s, v in zip(self.signs, trial.values, strict=True)] for trial in few}
         # how many are better: with one objective a rank, with several how far from the front
         order = {
-            number: (sum(_dominates(other, mine) for other in values.values()), rng.random())
+            number: (sum(dominates(other, mine) for other in values.values()), rng.random())
             for number, mine in values.items()
         }
         best, second = sorted(few, key=lambda trial: order[trial.number])[:2]
@@ -234,10 +235,6 @@ def _sampler(settings: Any, seed: int) -> Any:
         return optuna.samplers.TPESampler(
             seed=seed, **given | {"multivariate": given["multivariate"] or given["group"]}
         )
-
-
-def _dominates(one: list[float], other: list[float]) -> bool:
-    return one != other and all(mine >= theirs for mine, theirs in zip(one, other, strict=True))
 
 
 # ---------------------------------------------------------------- decisions as Optuna's parameters

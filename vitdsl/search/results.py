@@ -109,19 +109,20 @@ def front(rows: Sequence[Row], directions: Mapping[str, str]) -> list[Row]:
     Returns:
         In the order of the first measure, the best first; of equal ones all.
     """
-    signs = [(name, -1 if direction == "maximize" else 1) for name, direction in directions.items()]
+    signs = [(name, 1 if direction == "maximize" else -1) for name, direction in directions.items()]
     points = [(tuple(sign * row.measures[name] for name, sign in signs), row) for row in rows]
-    points.sort(key=lambda point: (point[0], point[1].number))
+    points.sort(key=lambda point: (tuple(-value for value in point[0]), point[1].number))
     kept: list[tuple[tuple[float, ...], Row]] = []
     for mine, row in points:
         # whatever is worse than something is worse than something that was kept, and comes after it
-        if not any(_dominates(other, mine) for other, _ in kept):
+        if not any(dominates(other, mine) for other, _ in kept):
             kept.append((mine, row))
     return [row for _, row in kept]
 
 
-def _dominates(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
-    return one != other and all(mine <= theirs for mine, theirs in zip(one, other, strict=True))
+def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether values, of which more is better, are nowhere worse than others, and somewhere better."""
+    return one != other and all(mine >= theirs for mine, theirs in zip(one, other, strict=True))
 
 
 def winners(rows: Sequence[Row], search: Search, count: int | None = None) -> list[Row]:

@@ -66,12 +66,12 @@ def _collected(at: tuple[str | int, ...], read: Any) -> list[Fault]:
 
 def _defaults(reader: SpecReader) -> list[Fault]:
     faults: list[Fault] = []
+    bare = SpecReader({}, reader.defines)
     for name, value in reader.defaults.items():
         if name in DEFAULT_WIRING:
-            given, plain = {name: value}, SpecReader({}, reader.defines)
-            faults += _collected(("defaults",), lambda given=given, plain=plain: plain.wiring(given, False))
+            faults += _collected(("defaults",), lambda given={name: value}: bare.wiring(given, False))
         elif name in STATIC or name in _families():
-            faults += _collected(("defaults", name), lambda name=name, value=value: _default(reader, name, value))
+            faults += _collected(("defaults", name), lambda name=name, value=value: _default(bare, name, value))
         else:
             hint = did_you_mean(name, (*_families(), *DEFAULT_WIRING))
             faults.append((("defaults", Key(name)), f"unknown key `{name}`: neither a family nor a wiring key", hint))
@@ -83,7 +83,7 @@ def _families() -> set[str]:
     return known | {cls.family for cls in all_parts().values() if cls.family != "internal"}
 
 
-def _default(reader: SpecReader, name: str, value: Any) -> None:
+def _default(bare: SpecReader, name: str, value: Any) -> None:
     """Judges the entry of one family: a type, or fields."""
     if isinstance(value, (Late, Hole)):
         refuse(f"`{name}` must be written out, but is {describe(value)}")
@@ -102,12 +102,12 @@ def _default(reader: SpecReader, name: str, value: Any) -> None:
             raise Refusal(faults)
     for key in value:
         if key != "type":
-            faults += _field(reader, name, kind, key, value[key])
+            faults += _field(bare, name, kind, key, value[key])
     if faults:
         raise Refusal(faults)
 
 
-def _field(reader: SpecReader, name: str, kind: str | None, key: str, value: Any) -> list[Fault]:
+def _field(bare: SpecReader, name: str, kind: str | None, key: str, value: Any) -> list[Fault]:
     """Judges one field by the type that the entry names, or by the first type of the family that has it."""
     usual = kind or DEFAULT_TYPES.get(name, "global" if name == "mixer" else name)
     cls = class_of(name, usual)
@@ -119,7 +119,6 @@ def _field(reader: SpecReader, name: str, kind: str | None, key: str, value: Any
             of = f"`{kind}`" if kind else f"a {name}"
             return [((Key(key),), f"unknown key `{key}`: {of} has no such field", did_you_mean(key, known - {"type"}))]
     found: list[Fault] = []
-    bare = SpecReader({}, reader.defines)
     try:
         cls.read({key: value} if class_of(name, name) is cls else {"type": _type_of(cls, kind), key: value}, bare)
     except Refusal as error:

@@ -40,6 +40,8 @@ def facts(node: Any) -> Facts:
         if own is None:
             own = node.__dict__["facts"] = _gathered(node, kind is Map)
         return own
+    if kind in PLAIN:
+        return NOTHING
     if kind is Late:
         return _of_late(node.names)
     if kind is Hole:

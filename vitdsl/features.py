@@ -47,12 +47,16 @@ class Feature(NamedTuple):
         _, grid, tokens, count = self
         return _new(Feature, (dim, grid, tokens, count))
 
+    def with_grid(self, grid: tuple[int, int], dim: int | None = None) -> Feature:
+        """A grid of this size, as wide or of another width, without extra tokens."""
+        return _new(Feature, (dim or self.dim, grid, (), 0))
+
     @property
     def grid_only(self) -> Feature:
         """The grid's part; a ShapeError where there is none."""
         if self.grid is None:
             raise ShapeError(f"a grid is needed here, but the feature is {self}, a list of tokens")
-        return _new(Feature, (self.dim, self.grid, (), 0))
+        return self.with_grid(self.grid)
 
 
 class Cost(NamedTuple):

@@ -57,6 +57,13 @@ class Seq(list[Any]):
         return made
 
 
+def kept(node: Any) -> Any:
+    """Plain mappings and lists as those of a file, without positions: what is found out of them is found out once."""
+    if node.__class__ is dict:
+        return Map([(key, kept(value)) for key, value in node.items()])
+    return Seq([kept(value) for value in node]) if node.__class__ is list else node
+
+
 @dataclass(frozen=True, slots=True)
 class Repetition:
     """Path segment `@7`: the eighth repetition of what the segment before it names."""

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+import vitdsl
+from tests.zoo.specs import NAMES
 from vitdsl.expressions import parse
 from vitdsl.features import Feature
 from vitdsl.graph import operators
@@ -99,3 +101,22 @@ def test_constructors_check_their_fields():
         operators.Join(dim=3)  # pyright: ignore[reportCallIssue]
     made = operators.Take(start=0, stop=1, feature=Feature(3, count=2))
     assert made == operators.Take.model_validate({"start": 0, "stop": 1, "feature": Feature(3, count=2)})
+
+
+def outcome_of(op: Fields) -> list[tuple[str, type, Any]]:
+    return [(name, value.__class__, value) for name, value in op.__dict__.items()]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_trusted_would_be_validated(name):
+    """Every operator of every graph has the values that its constructor would have made of them."""
+    ops = {id(node.op): node.op for _, node, _ in vitdsl.load(name).graph().frame.nodes()}
+    for op in ops.values():
+        assert outcome_of(type(op)(**op.__dict__)) == outcome_of(op)
+
+
+def test_trusted_values_are_not_validated_and_do_not_count_as_written():
+    made = Linear.trusted(dim=10**10)
+    assert (made.dim, made.bias, made.written) == (10**10, True, {})
+    assert Linear.trusted(dim=3) == Linear(dim=3)
+    assert Linear(dim=3).written == {"dim": 3}

@@ -16,6 +16,7 @@ from vitdsl.graph.scope import Scope, at_field
 from vitdsl.parts.base import LateList, Part, Primitive, settled
 from vitdsl.parts.fields import Refusal, explain
 from vitdsl.spec import NESTED, Body, Drop, Item, Wiring
+from vitdsl.tree import kept
 
 
 def known_body(scope: Scope, body: Any, home: str = "item") -> Body:
@@ -42,7 +43,7 @@ def value_of(late: Late | LateList, env: Any, at: tuple[str | int, ...] = ()) ->
 def read_item(scope: Scope, raw: Any) -> Item:
     """An item that was made, not written."""
     try:
-        return scope.around.reader.item(raw)
+        return scope.around.reader.item(kept(raw))
     except Refusal as error:
         raise at_field(error.items) from None
 
@@ -76,7 +77,7 @@ def of_part(part: Part, role: str, fault: ShapeError) -> None:
 def read_body(scope: Scope, raw: Any) -> Body:
     """A body that was made, not written."""
     try:
-        return scope.around.reader.body(raw, "item")
+        return scope.around.reader.body(kept(raw), "item")
     except Refusal as error:
         raise at_field(error.items) from None
 
@@ -103,6 +104,8 @@ def late_part(scope: Scope, role: str, late: Late) -> Part | None:
 
 def bound_place(place: Any, env: Any) -> Any:
     """`at` or `from`, once its late names are known."""
+    if place is None:
+        return None
     if isinstance(place, (Late, LateList)):
         place = value_of(place, env)
     return tuple(place) if isinstance(place, list) else place

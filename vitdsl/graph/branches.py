@@ -45,21 +45,19 @@ def branch(
     y = _operate(inside, item, part, x, bank, residual)
     if opened is not None:
         inside.opened, inside.times = scope.opened, scope.times
-        y = inside.add(CloseWindows(opened=opened), (y,), None)
+        y = inside.add(CloseWindows.trusted(opened=opened), (y,), None)
         if residual is not None and isinstance(residual.shortcut, str):
-            closed = {
-                name: inside.add(CloseWindows(opened=opened), (value,), None) for name, value in inside.exposed.items()
-            }
-            inside.exposed = closed
+            close = CloseWindows.trusted(opened=opened)
+            inside.exposed = {name: inside.add(close, (value,), None) for name, value in inside.exposed.items()}
     y = _wired(inside, wiring.post, y, "post", "norm")
     if wiring.layer_scale is not None:
-        scale = Affine(bias=False, init=Init(type="constant", value=wiring.layer_scale))
+        scale = Affine.trusted(bias=False, init=Init.trusted(type="constant", value=wiring.layer_scale))
         y = inside.add(scale, (y,), "layer_scale")
     if residual is None:
         return y
     y = inside.drop_path(y)
     if residual.output != 1:
-        y = inside.add(Scale(value=residual.output), (y,), None)
+        y = inside.add(Scale.trusted(value=residual.output), (y,), None)
     return _summed(inside, residual, target.value, y)
 
 
@@ -97,7 +95,7 @@ def _summed(inside: Scope, residual: Residual, t: Value, y: Value) -> Value:
 
 def _scaled(inside: Scope, x: Value, residual: Residual | None) -> Value:
     factor = 1.0 if residual is None else residual.input
-    return x if factor == 1 else inside.add(Scale(value=factor), (x,), None)
+    return x if factor == 1 else inside.add(Scale.trusted(value=factor), (x,), None)
 
 
 def _banked(
@@ -188,7 +186,7 @@ def _opened(wiring: Wiring, x: Value) -> OpenWindows | None:
             ("windows",),
         )
     shift = tuple(0 if size[i] == grid[i] else windows.shift[i] % size[i] for i in (0, 1))
-    return OpenWindows(size=size, shift=(shift[0], shift[1]), grid=grid)
+    return OpenWindows.trusted(size=size, shift=(shift[0], shift[1]), grid=grid)
 
 
 def _fitting(size: tuple[int, int], grid: tuple[int, int]) -> str:

@@ -90,7 +90,7 @@ def _run_stage(scope: Scope, stage: Any, index: int, current: str) -> str:
         frame = _stage_frame(scope, bound, env, stream, current)
         path = f"stages.{bound.name or index}"
         scope.current = stream
-        call(scope, path, [frame], False, "\0")
+        call(scope, path, [(frame, 1)], False, "\0")
         _settle(scope)
     except ShapeError as fault:
         if use is not None:
@@ -191,7 +191,7 @@ def _run_head(root: Scope, model: Model) -> Graph:
     outputs = [name.removeprefix(OUTPUT) for name in frame.outputs if name.startswith(OUTPUT)]
     evaluation = _weights(head, outputs)
     _alike(head, {name: frame.features[frame.outputs[OUTPUT + name]] for name in evaluation})
-    call(root, "head", [frame], False, "\0")
+    call(root, "head", [(frame, 1)], False, "\0")
     bound = {name: builder.streams[OUTPUT + name].index for name in outputs}
     training = _training(builder, head, bound)
     return Graph(builder.done(), bound, evaluation, training, head.layout)
@@ -234,7 +234,7 @@ def _classified(scope: Scope, pool: Part | None, head: Head, path: str) -> Value
 
     def run() -> Value:
         pooled = scope.emit(pool, value, "pool") if pool is not None else value
-        return scope.emit(Classifier(bias=head.bias, init=head.init), pooled, path)
+        return scope.emit(Classifier.trusted(bias=head.bias, init=head.init), pooled, path)
 
     return _trailed(["pool"], run)
 

@@ -111,7 +111,7 @@ def _with_tokens(scope: Scope, tokens: Any, value: Value | None) -> Value:
         dim = tokens.dim or (value.feature.dim if value is not None else 0)
         if not dim:
             raise ShapeError("`tokens` need their `dim`, since nothing comes in", "", ("tokens",))
-        learned = LearnedTokens(dim=dim, count=tokens.count, init=tokens.init)
+        learned = LearnedTokens.trusted(dim=dim, count=tokens.count, init=tokens.init)
     else:
         if value is None:
             message = "named tokens stand in front of a feature, but nothing comes in"
@@ -120,7 +120,7 @@ def _with_tokens(scope: Scope, tokens: Any, value: Value | None) -> Value:
         if twice:
             message = f"there is a token `{tokens[twice[0]]}` already: the feature is {value.feature}"
             raise ShapeError(message, "", ("tokens", twice[0]))
-        learned = LearnedTokens(dim=value.feature.dim, names=tuple(tokens))
+        learned = LearnedTokens.trusted(dim=value.feature.dim, names=tuple(tokens))
     made = scope.add(learned, (), "tokens")
     return made if value is None else scope.join([made, value])
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+from types import ModuleType
 from typing import Any
 
 from pydantic import ValidationError
@@ -31,6 +33,14 @@ from vitdsl.parts.base import Part
 from vitdsl.spec import Body, Drop, Item, Residual, Wiring
 
 WHOLE = Residual()
+
+
+@cache
+def _repeats() -> ModuleType:
+    """The module that repeats and uses bodies, which is written on top of this one."""
+    from vitdsl.graph import repeats
+
+    return repeats
 
 
 def run_body(scope: Scope, body: Any, home: str = "item") -> None:
@@ -119,9 +129,7 @@ def run_item(scope: Scope, item: Any, index: str) -> None:
     if repeat is None:
         perform(scope, item, segment)
         return
-    from vitdsl.graph.repeats import repeat_item
-
-    repeat_item(scope, item, int(repeat), segment)
+    _repeats().repeat_item(scope, item, int(repeat), segment)
 
 
 def perform(scope: Scope, item: Item, path: str) -> None:
@@ -196,9 +204,7 @@ def fill(inside: Scope, item: Item) -> None:
             fault.trail.append("body")
             raise
         return
-    from vitdsl.graph.repeats import run_use
-
-    run_use(inside, item)
+    _repeats().run_use(inside, item)
 
 
 def run_part(scope: Scope, part: Part, x: Value, path: str) -> Value:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import Any
 
 from vitdsl.content import content
@@ -42,23 +41,27 @@ def repeat_item(scope: Scope, item: Item, count: int, segment: str) -> None:
             return scope.flow.feature
         return builder.read(name).feature if name != HERE and builder.has(name) else None
 
-    frames: list[Frame] = []
-    while len(frames) < count:
-        env = {**scope.env, "index": len(frames)}
+    runs: list[tuple[Frame, int]] = []
+    done = 0
+    while done < count:
+        env = {**scope.env, "index": done}
         if outer_index is not None:
             env["index_1"] = outer_index
         try:
             frame = analysed(scope, item, env, current, outer)
         except ShapeError as fault:
-            fault.trail += [Repetition(len(frames))] if frames else []
+            fault.trail += [Repetition(done)] if done else []
             raise
         after = {name: frame.features[number] for name, number in frame.outputs.items()}
         steady = not varies and all(
             name in frame.inputs and frame.features[frame.inputs[name]] == feature for name, feature in after.items()
         )
-        frames += [frame] * (count - len(frames) if steady else 1)
+        times = count - done if steady else 1
+        again = runs.pop()[1] if runs and runs[-1][0] is frame else 0
+        runs.append((frame, again + times))
+        done += times
         state.update(after)
-    call(scope, joined(scope.path, segment), frames, True, current)
+    call(scope, joined(scope.path, segment), runs, True, current)
 
 
 def _inner_lates(scope: Scope, item: Item) -> tuple[Late, ...]:
@@ -77,13 +80,12 @@ def _inner_lates(scope: Scope, item: Item) -> tuple[Late, ...]:
     return item.inner
 
 
-def call(scope: Scope, path: str, frames: list[Frame], numbered: bool, current: str) -> None:
-    """Appends a call of frames to the frame under construction, and binds what it gives back."""
+def call(scope: Scope, path: str, runs: list[tuple[Frame, int]], numbered: bool, current: str) -> None:
+    """Appends a call of frames, each so many times, to the frame under construction, and binds what it gives back."""
     builder = scope.builder
     reads: dict[str, int] = {}
     given: dict[str, Feature] = {}
     appended: dict[str, list[Feature]] = {}
-    runs = [(frame, len(list(same))) for frame, same in groupby(frames)]
     for frame, times in runs:
         for name in frame.inputs:
             if name not in given and name not in reads:
@@ -92,13 +94,12 @@ def call(scope: Scope, path: str, frames: list[Frame], numbered: bool, current: 
             given[name] = frame.features[number]
         for name, numbers in frame.appends.items():
             appended.setdefault(name, []).extend([frame.features[number] for number in numbers] * times)
-    _append(scope, path, frames, runs, numbered, current, reads, given, appended)
+    _append(scope, path, runs, numbered, current, reads, given, appended)
 
 
 def _append(
     scope: Scope,
     path: str,
-    frames: list[Frame],
     runs: list[tuple[Frame, int]],
     numbered: bool,
     current: str,
@@ -114,8 +115,9 @@ def _append(
         for name, features in appended.items()
     }
     inside = scope.block is not None
+    frames = tuple([frame for frame, times in runs for _ in range(times)])
     step = Call(
-        path, tuple(frames), numbered, reads, {n: v.index for n, v in gives.items()},
+        path, frames, numbered, reads, {n: v.index for n, v in gives.items()},
         {n: v.index for n, v in joined_tokens.items()}, -1 if inside else builder.frame.blocks,
         current if numbered and not scope.within else None,
     )  # fmt: skip

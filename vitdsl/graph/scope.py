@@ -58,14 +58,22 @@ def _nothing(name: str) -> Feature | None:
 
 
 class Builder:
-    """A frame under construction."""
+    """A frame under construction.
+
+    Attributes:
+        frame: what was written.
+        outer: what the streams around it hold.
+        streams: values by stream.
+        paths: the number of the step that has a module path; None: it is a call's.
+        costs: of its steps.
+    """
 
     __slots__ = ("costs", "frame", "outer", "paths", "streams")
 
     def __init__(self, outer: Callable[[str], Feature | None]) -> None:
         self.frame, self.outer = Frame(), outer
         self.streams: dict[str, Value] = {}
-        self.paths: dict[str, Any] = {}
+        self.paths: dict[str, int | None] = {}
         self.costs: list[Cost] = []
 
     def feature(self, name: str) -> Feature | None:
@@ -128,7 +136,10 @@ class Builder:
 
     def done(self) -> Frame:
         """The frame, with what it wrote."""
-        self.frame.cost = Cost(*[sum(each) for each in zip(*self.costs, strict=True)])
+        params = trainable = macs = size = 0
+        for cost in self.costs:
+            params, trainable, macs, size = params + cost[0], trainable + cost[1], macs + cost[2], size + cost[3]
+        self.frame.cost = Cost(params, trainable, macs, size)
         return self.frame
 
 
@@ -221,8 +232,11 @@ class Scope:
         """Appends a node: checks shapes and counts the cost."""
         builder, times = self.builder, self.times
         frame = builder.frame
-        # most have one input, and a comprehension is a call
-        features = [inputs[0].feature] if len(inputs) == 1 else [value.feature for value in inputs]
+        if len(inputs) == 1:  # most have one input
+            (x,) = inputs
+            features, read = [x.feature], (x.index,)
+        else:
+            features, read = [value.feature for value in inputs], tuple([value.index for value in inputs])
         output = op.infer(*features)
         size = output.size
         if size > LARGEST_SIZE:
@@ -233,26 +247,31 @@ class Scope:
             own = path.strip(".")
             where = f"{self.path}.{own}" if own and self.path else own or self.path
             if not op.structural:
-                weighs = (op, params, features)
                 shared = where in builder.paths
                 if shared:
-                    self._share(where, weighs)
+                    self._share(where, op, params, features)
                     params = trainable = 0
-                builder.paths[where] = weighs
+                else:
+                    builder.paths[where] = len(frame.steps)
         cost = _new(Cost, (params, trainable, macs * times, 0 if op.view else size * BYTES_PER_VALUE * times))
         index = len(frame.features)
         frame.features.append(output)
         builder.costs.append(cost)
-        read = (inputs[0].index,) if len(inputs) == 1 else tuple([x.index for x in inputs])
         frame.steps.append(_new(Node, (where, op, read, index, cost, shared, times, place, self.role)))
         return Value(index, output)
 
-    def _share(self, path: str, weighs: tuple[Primitive, int, list[Feature]]) -> None:
+    def _share(self, path: str, op: Primitive, params: int, features: Sequence[Feature]) -> None:
         """Refuses an operator at the path of another, but for the same weights where they are meant to act again."""
         if not self.sharing:
             raise ShapeError(f"two operators would both be called `{path}` here", "give one of them another `name`")
-        there = self.builder.paths[path]
-        if there is None or _kind(there) != _kind(weighs):
+        there, frame = self.builder.paths[path], self.builder.frame
+        step = None if there is None else frame.steps[there]
+        widths = [x.dim for x in features]
+        if (
+            not isinstance(step, Node)
+            or (step.op, step.cost.params) != (op, params)
+            or ([frame.features[number].dim for number in step.inputs] != widths)
+        ):
             raise ShapeError(
                 "the same weights act on what the item is at and on its keys, which must be of one kind for that",
                 "`keys: {from: …, pre: …}` gives the bank weights of its own",
@@ -276,7 +295,7 @@ class Scope:
 
     def emit_dropout(self, rate: float, x: Value, path: str) -> Value:
         """Dropout, where the rate is not 0."""
-        return self.add(Dropout(rate=rate), (x,), path) if rate else x
+        return self.add(Dropout.trusted(rate=rate), (x,), path) if rate else x
 
     def run(self, body: Any, x: Value, path: str) -> Value:
         """Runs a body inside an operator, on a value of its own."""
@@ -305,7 +324,7 @@ class Scope:
         start, stop, feature = part_of(x.feature, part)
         if feature is x.feature or feature == x.feature:
             return x
-        return self.add(Take(start=start, stop=stop, feature=feature), (x,), None)
+        return self.add(Take.trusted(start=start, stop=stop, feature=feature), (x,), None)
 
     def put(self, x: Value, part: str | int, y: Value) -> Value:
         """The feature `x` with `y` in the place of its part."""
@@ -313,7 +332,7 @@ class Scope:
         if feature == x.feature:
             return y
         whole = _with_part(x.feature, part, feature, y.feature)
-        return self.add(Put(start=start, stop=stop, feature=whole), (x, y), None)
+        return self.add(Put.trusted(start=start, stop=stop, feature=whole), (x, y), None)
 
     def join(self, values: Sequence[Value]) -> Value:
         """All tokens of several features of one width, in order."""
@@ -328,20 +347,14 @@ class Scope:
         if len(dims) == 1:
             return [x]
         cuts = [sum(dims[:i]) for i in range(len(dims) + 1)]
-        return [self.add(Sections(start=a, stop=b), (x,), None) for a, b in itertools.pairwise(cuts)]
+        return [self.add(Sections.trusted(start=a, stop=b), (x,), None) for a, b in itertools.pairwise(cuts)]
 
     def window_mask(self) -> Value | None:
         """The mask of the window that encloses what is written now, or nothing where all of it may be seen."""
         opened = self.opened
         if opened is None or (opened.shift == (0, 0) and opened.padding == (0, 0)):
             return None
-        return self.add(WindowMask(opened=opened), (), "mixer.mask")
-
-
-def _kind(weighs: tuple[Primitive, int, list[Feature]]) -> Any:
-    """What must be the same for two operators to share their weights."""
-    op, params, features = weighs
-    return op, params, [x.dim for x in features]
+        return self.add(WindowMask.trusted(opened=opened), (), "mixer.mask")
 
 
 def bind(part: Any, env: Mapping[str, Any], reader: SpecReader) -> Any:

@@ -78,7 +78,8 @@ class Target:
                 stop = start + feature.num_tokens
                 if stop > y.feature.num_tokens:
                     raise ShapeError(f"what goes back to {self.parts} must have as many tokens, but is {y.feature}")
-                piece = scope.add(Take(start=start, stop=stop, feature=feature.with_dim(y.feature.dim)), (y,), None)
+                take = Take.trusted(start=start, stop=stop, feature=feature.with_dim(y.feature.dim))
+                piece = scope.add(take, (y,), None)
                 whole, start = scope.put(whole, part, piece), stop
             if start != y.feature.num_tokens:
                 raise ShapeError(

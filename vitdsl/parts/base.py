@@ -80,7 +80,8 @@ class Primitive(Part):
         """One node, then the part's own norm and activation; extra tokens pass a grid operator by."""
         if self.on_grid and x.feature.tokens and x.feature.grid is not None:
             return scope.put(x, "grid", self.emit(scope, scope.take(x, "grid"), path))
-        return self.follow(scope, scope.add(self, (x,), path), path)
+        y = scope.add(self, (x,), path)
+        return self.follow(scope, y, path) if self.followers else y
 
     def follow(self, scope: Scope, y: Value, path: str) -> Value:
         """Appends the part's own norm and activation, its children in the module tree."""

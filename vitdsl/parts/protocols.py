@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 
 
 class Value(Protocol):
-    """A value of the graph under construction; `feature` says what it is."""
+    """A value of the graph under construction: its number in the frame, and what it is."""
+
+    @property
+    def index(self) -> int:
+        """Its number."""
+        ...
 
     @property
     def feature(self) -> Feature:

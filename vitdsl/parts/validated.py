@@ -5,7 +5,7 @@ again for each class.
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
@@ -27,6 +27,9 @@ _set_values, _set_given, _set_extra, _set_private = (
     for name in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
 )
 """What sets the slots of a model, which is frozen otherwise."""
+_new = object.__new__
+NOT_WRITTEN: Any = frozenset()
+"""The fields that were written of an object that was made."""
 
 
 class Traits:
@@ -98,6 +101,17 @@ class Fields(Traits, BaseModel):
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # pydantic calls no other `__init__`
 
     @classmethod
+    def trusted(cls, **values: Any) -> Self:
+        """An object with these values, which are known to be right: fields of what was validated, widths of features.
+
+        Nothing is validated, and no field counts as written; what a graph is made of is built many times a model.
+        """
+        plan: Any = cls.plan
+        if not plan and not (plan := cls.planned()):
+            return cls(**values)
+        return _fill(_new(cls), {**plan.usual, **values}, NOT_WRITTEN)
+
+    @classmethod
     def planned(cls) -> Any:
         """The readers of this class, made now."""
         cls.plan = planned(cls, CONFIG, (Fields,)) or False
@@ -109,7 +123,7 @@ class Fields(Traits, BaseModel):
         if facts(raw).late:
             return UNSURE
         found = _taken(cls.planned() if cls.plan is None else cls.plan, raw, reader, False)
-        return _fill(cls.__new__(cls), *found) if found.__class__ is tuple else UNSURE
+        return _fill(_new(cls), *found) if found.__class__ is tuple else UNSURE
 
     @classmethod
     def read(cls, raw: Any, reader: Any) -> Any:
@@ -128,10 +142,11 @@ class Fields(Traits, BaseModel):
             if None in raw.values():  # `null` takes away what would be inherited
                 raw = {key: value for key, value in raw.items() if value is not None or key not in keys_of(cls)}
             late = facts(raw).late and cls._concerned(raw)
-            found = _taken(cls.planned() if cls.plan is None else cls.plan, raw, reader, late)
+            plan = cls.plan
+            found = _taken(cls.planned() if plan is None else plan, raw, reader, late)
             if found.__class__ is tuple:
                 chosen = cls._twin() if late else cls
-                made = _fill(chosen.__new__(chosen), *found)
+                made = _fill(_new(chosen), *found)
                 made.agree()
                 return made
             raw = raw if found is None else found
@@ -183,6 +198,8 @@ class Fields(Traits, BaseModel):
             return self
         given: dict[str, Any] = {}
         for name, value in self.__dict__.items():
+            if value.__class__ in KNOWN:
+                continue
             try:
                 if isinstance(value, (Late, LateList)):
                     given[name] = settled(value, env)
@@ -207,7 +224,7 @@ class Fields(Traits, BaseModel):
             except (ValueError, AssertionError):
                 sure = False
             if sure:
-                made = _fill(cls.__new__(cls), values, self.model_fields_set)
+                made = _fill(_new(cls), values, self.model_fields_set)
                 made.agree()
                 return made
         return cls.read({**self.written, **given}, reader)

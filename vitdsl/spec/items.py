@@ -107,9 +107,13 @@ def outward(late: Late) -> Late:
     return INDEX if late.names <= {"index", "index_1"} and "index_1" in late.names else late
 
 
+FEATURES = frozenset({"dim", "height", "width"})
+"""What a feature gives late values to read."""
+
+
 def dependent(node: Any) -> set[Late]:
     """Late values in a tree that depend on more than features."""
-    if not facts(node).names - {"dim", "height", "width"}:
+    if not facts(node).names - FEATURES:
         return set()
     if isinstance(node, Late):
         return {node}

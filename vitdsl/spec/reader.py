@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
+from types import ModuleType
 from typing import Any
 
 from pydantic import ValidationError
@@ -357,9 +359,15 @@ class SpecReader:
 
     def stage(self, raw: object) -> Any:
         """A stage, or the use of a define that is one."""
-        from vitdsl.spec.model import read_stage
+        return _stages().read_stage(self, raw)
 
-        return read_stage(self, raw)
+
+@cache
+def _stages() -> ModuleType:
+    """The module of stages, whose fields this one reads."""
+    from vitdsl.spec import model
+
+    return model
 
 
 def list_of(family: str) -> tuple[str, ...]:

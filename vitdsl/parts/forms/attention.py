@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from vitdsl.errors import ShapeError
 from vitdsl.features import Feature
-from vitdsl.parts.base import Activation, Fields, Items, Nested, Norm, Scope, Value
+from vitdsl.parts.base import NONE, Activation, Fields, Items, Nested, Norm, Scope, Value
 from vitdsl.parts.fields import Rate, Size, describe, refuse
 from vitdsl.parts.initial import InitField
 from vitdsl.parts.primitives.conv import Conv
@@ -48,7 +48,7 @@ class Query(Fields):
 
 def read_query(value: Any, reader: Any) -> Any:
     """`query`: none, or how queries are taken."""
-    if value == "none" or isinstance(value, Query):
+    if value == NONE or isinstance(value, Query):
         return value
     if not isinstance(value, dict):
         refuse(f"`query` must be none or a mapping with `stride`, but is {describe(value)}")
@@ -77,28 +77,29 @@ def project(
     source = x if bank is None else bank
     if mixer.bank is not None:
         source = scope.run(mixer.bank, source, f"{path}.bank")
-    query = mixer.query
+    query, projection, bias = mixer.query, mixer.projection, mixer.qkv_bias
+    asks = isinstance(query, Query)
     asker = x
-    if "q" in wanted and query != "none" and query.stride != (1, 1):
-        asker = scope.emit(Subsample(stride=query.stride), x, f"{path}.query")
+    if asks and "q" in wanted and query.stride != (1, 1):
+        asker = scope.emit(Subsample.trusted(stride=query.stride), x, f"{path}.query")
     widths = {"q": heads * head_dim, "k": heads * head_dim, "v": heads * value_dim}
-    raw = {"q": query == "none", "k": mixer.key == "none", "v": mixer.value == "none"}
+    mapped = {"q": asks, "k": mixer.key != NONE, "v": mixer.value != NONE}
     made: dict[str, Value] = {}
-    groups: dict[tuple[int, bool], list[str]] = {}
-    sources: dict[str, Value] = {}
+    groups: dict[tuple[int, bool], tuple[Value, list[str]]] = {}
     for name in wanted:
-        feature = _prepared(scope, mixer, name, asker if name == "q" else source, path)
-        sources[name] = feature
-        if raw[name]:
-            made[name] = feature
+        y = _prepared(scope, projection, name, asker if name == "q" else source, path)
+        if mapped[name]:
+            biased = name in bias if isinstance(bias, list) else bias
+            groups.setdefault((y.index, biased), (y, []))[1].append(name)
         else:
-            groups.setdefault((id(feature), _biased(mixer, name)), []).append(name)
-    for (_, biased), names in groups.items():
-        label = "".join(names)
-        linear = Linear(dim=sum(widths[n] for n in names), bias=biased, norm=mixer.projection.norm, init=mixer.init)
-        y = scope.emit(linear, sources[names[0]], f"{path}.{label}")
-        made.update(zip(names, scope.sections(y, [widths[n] for n in names]), strict=True))
-    if {"k", "v"} <= made.keys():
+            made[name] = y
+    for (_, biased), (y, names) in groups.items():
+        sections = [widths[name] for name in names]
+        linear = Linear.trusted(dim=sum(sections), bias=biased, norm=projection.norm, init=mixer.init)
+        y = scope.emit(linear, y, f"{path}.{''.join(names)}")
+        for name, section in zip(names, scope.sections(y, sections), strict=True):
+            made[name] = section
+    if "k" in made and "v" in made:
         _paired(made["k"].feature, made["v"].feature)
     return made
 
@@ -110,20 +111,16 @@ def _paired(k: Feature, v: Feature) -> None:
         raise ShapeError(message, "what stands before keys and values must leave as many of both", ("projection",))
 
 
-def _biased(mixer: Any, name: str) -> bool:
-    return name in mixer.qkv_bias if isinstance(mixer.qkv_bias, list) else mixer.qkv_bias
-
-
-def _prepared(scope: Scope, mixer: Any, name: str, x: Value, path: str) -> Value:
+def _prepared(scope: Scope, projection: Projection, name: str, x: Value, path: str) -> Value:
     """What a projection reads: its own body or depthwise convolution stands before it."""
-    before = getattr(mixer.projection, name)
+    before = getattr(projection, name)
     if before is not None:
         return scope.run(before, x, f"{path}.projection.{name}")
-    conv = mixer.projection.conv
+    conv = projection.conv
     if conv is None:
         return x
     stride = getattr(conv.stride, name)
-    op = Conv(kernel=conv.kernel, stride=stride, groups=x.feature.dim, bias=False, norm=conv.norm)
+    op = Conv.trusted(kernel=conv.kernel, stride=stride, groups=x.feature.dim, bias=False, norm=conv.norm)
     return scope.emit(op, x, f"{path}.projection.{name}")
 
 
@@ -135,5 +132,5 @@ def finish(scope: Scope, out: Any, dim: int, x: Value, path: str) -> Value:
         return scope.run(out, x, f"{path}.out")
     if out.activation is not None:
         x = scope.emit(out.activation, x, f"{path}.activation")
-    x = scope.emit(Linear(dim=dim, bias=out.bias, norm=out.norm, init=out.init), x, f"{path}.out")
+    x = scope.emit(Linear.trusted(dim=dim, bias=out.bias, norm=out.norm, init=out.init), x, f"{path}.out")
     return scope.emit_dropout(out.dropout, x, f"{path}.out.dropout")

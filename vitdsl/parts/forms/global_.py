@@ -29,17 +29,12 @@ class Global(MixerFields):
     def emit(self, scope: Scope, x: Value, path: str, bank: Value | None = None) -> Value:
         """Projections, the mixing, and what follows."""
         sizes = head_sizes(self, x.feature.dim)
-        wanted = "v" if self.maps.from_ else ("qk" if self.kernel == "depthwise" else "qkv")
+        maps, depthwise = self.maps, self.kernel == "depthwise"
+        wanted = "v" if maps.from_ else "qk" if depthwise else "qkv"
         made = project(scope, self, sizes, x, bank, path, wanted)
-        if self.kernel == "depthwise":
+        if depthwise:
             mixed = self._modulate(scope, sizes, made, path)
-        elif (
-            self.maps.from_
-            or self.maps.before
-            or self.maps.after
-            or self.activation != "softmax"
-            or self.normalize != "none"
-        ):
+        elif maps.from_ or maps.before or maps.after or self.activation != "softmax" or self.normalize != "none":
             mixed = self._by_maps(scope, sizes, made, x, path)
         else:
             mixed = self._attend(scope, sizes, made, path)
@@ -87,12 +82,12 @@ class Global(MixerFields):
 
     def _attend(self, scope: Scope, sizes: tuple[int, int, int], made: dict[str, Value], path: str) -> Value:
         extras = self._bias(scope, sizes, made, path)
-        op = Attend(heads=sizes[0], scale=self._scale(sizes), dropout=self.dropout, extras=tuple(extras))
+        op = Attend.trusted(heads=sizes[0], scale=self._scale(sizes), dropout=self.dropout, extras=tuple(extras))
         return scope.add(op, (made["q"], made["k"], made["v"], *extras.values()), f"{path}.attend")
 
     def _modulate(self, scope: Scope, sizes: tuple[int, int, int], made: dict[str, Value], path: str) -> Value:
         extras = self._bias(scope, sizes, made, path)
-        op = Modulate(heads=sizes[0], extras=tuple(extras))
+        op = Modulate.trusted(heads=sizes[0], extras=tuple(extras))
         return scope.add(op, (made["q"], made["k"], *extras.values()), f"{path}.modulate")
 
     def _by_maps(self, scope: Scope, sizes: tuple[int, int, int], made: dict[str, Value], x: Value, path: str) -> Value:
@@ -102,15 +97,15 @@ class Global(MixerFields):
         else:
             extras = self._bias(scope, sizes, made, path)
             mask = {"mask": extras.pop("mask")} if "mask" in extras else {}
-            op = Scores(heads=sizes[0], scale=self._scale(sizes), extras=tuple(extras))
+            op = Scores.trusted(heads=sizes[0], scale=self._scale(sizes), extras=tuple(extras))
             maps = scope.add(op, (made["q"], made["k"], *extras.values()), f"{path}.scores")
             maps = scope.run(self.maps.before, maps, f"{path}.maps.before")
-            weigh = Weigh(activation=self.activation, normalize=self.normalize, extras=tuple(mask))
+            weigh = Weigh.trusted(activation=self.activation, normalize=self.normalize, extras=tuple(mask))
             maps = scope.add(weigh, (maps, *mask.values()), f"{path}.weigh")
             maps = scope.emit_dropout(self.dropout, maps, f"{path}.dropout")
             queries = made["q"].feature
         maps = scope.run(self.maps.after, maps, f"{path}.maps.after")
-        return scope.add(Gather(queries=queries), (maps, made["v"]), f"{path}.gather")
+        return scope.add(Gather.trusted(queries=queries), (maps, made["v"]), f"{path}.gather")
 
 
 def head_sizes(mixer: Any, dim: int) -> tuple[int, int, int]:

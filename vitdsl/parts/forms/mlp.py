@@ -82,15 +82,16 @@ class Mlp(MlpFields):
         if hidden > LARGEST:
             message = f"the hidden width must be at most {LARGEST:,}, but {self.ratio:g} times {entering} is more"
             raise ShapeError(message, "", ("ratio",))
-        norms = self.norm if isinstance(self.norm, Norms) else Norms(hidden=self.norm, out=self.norm)
-        rates = self.dropout if isinstance(self.dropout, Dropouts) else Dropouts(hidden=self.dropout, out=self.dropout)
+        norm, dropout = self.norm, self.dropout
+        norms = (norm.hidden, norm.out) if isinstance(norm, Norms) else (norm, norm)
+        rates = (dropout.hidden, dropout.out) if isinstance(dropout, Dropouts) else (dropout, dropout)
         linear = {"bias": self.bias, "over": self.over, "init": self.init}
-        first = Linear(dim=hidden, norm=norms.hidden, **linear)
+        first = Linear.trusted(dim=hidden, norm=norms[0], **linear)
         y = scope.emit(first, x, f"{path}.fc1")
         if self.activation is not None:
             y = scope.emit(self.activation, y, f"{path}.activation")
-        y = scope.emit_dropout(rates.hidden, y, f"{path}.dropout1")
+        y = scope.emit_dropout(rates[0], y, f"{path}.dropout1")
         y = scope.run(self.between, y, f"{path}.between")
-        second = Linear(dim=self.dim or entering, norm=norms.out, **linear)
-        y = second.emit_again(scope, y, f"{path}.fc2", x.feature)
-        return scope.emit_dropout(rates.out, y, f"{path}.dropout2")
+        second = Linear.trusted(dim=self.dim or entering, norm=norms[1], **linear)
+        y = second.emit(scope, y, f"{path}.fc2", x.feature)
+        return scope.emit_dropout(rates[1], y, f"{path}.dropout2")

@@ -48,7 +48,7 @@ class Performer(Part):
         if scope.window_mask() is not None:
             raise ShapeError("a performer cannot leave pairs out, as windows that are shifted or filled up need it to")
         made = project(scope, self, sizes, x, bank, path, "qkv")
-        op = PerformerAttend(heads=sizes[0], features=self.features)
+        op = PerformerAttend.trusted(heads=sizes[0], features=self.features)
         mixed = scope.add(op, (made["q"], made["k"], made["v"]), f"{path}.features")
         scope.expose("query", made["q"])
         scope.expose("value", made["v"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from vitdsl.features import Cost, Feature
+from vitdsl.features import Feature
 from vitdsl.parts.base import Primitive
 
 if TYPE_CHECKING:
@@ -27,10 +27,6 @@ class Activation(Primitive):
     def infer(self, *inputs: Feature) -> Feature:
         """Unchanged."""
         return inputs[0]
-
-    def cost(self, *inputs: Feature) -> Cost:
-        """Nothing."""
-        return Cost()
 
     def build(self, *inputs: Feature) -> nn.Module:
         """By name."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from vitdsl.errors import ShapeError
-from vitdsl.features import Cost, Feature
+from vitdsl.features import Cost, Feature, weights
 from vitdsl.parts.base import Primitive
 from vitdsl.parts.fields import Positive, Rate
 
@@ -39,7 +39,7 @@ class Attend(Primitive):
     def cost(self, *inputs: Feature) -> Cost:
         """As the class says."""
         q, k, v = inputs[:3]
-        return Cost(macs=q.num_tokens * k.num_tokens * (q.dim + v.dim))
+        return weights(0, q.num_tokens * k.num_tokens * (q.dim + v.dim))
 
     def build(self, *inputs: Feature) -> nn.Module:
         """The layer."""

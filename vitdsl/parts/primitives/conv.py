@@ -59,11 +59,11 @@ class Conv(Primitive):
     def infer(self, *inputs: Feature) -> Feature:
         """The slid grid at the new width."""
         (x,) = inputs
-        dim = self.dim or x.dim
-        for name, width in (("the width that enters", x.dim), ("`dim`", dim)):
-            if width % self.groups:
-                raise ShapeError(f"`groups` ({self.groups}) must divide {name} ({width})", "", ("groups",))
-        return Feature(dim, slid(x, self.kernel, self.stride, self.margin, self.dilation))
+        dim, groups = self.dim or x.dim, self.groups
+        if x.dim % groups or dim % groups:
+            name, width = ("the width that enters", x.dim) if x.dim % groups else ("`dim`", dim)
+            raise ShapeError(f"`groups` ({groups}) must divide {name} ({width})", "", ("groups",))
+        return x.with_grid(slid(x, self.kernel, self.stride, self.margin, self.dilation), dim)
 
     @property
     def margin(self) -> Any:
@@ -75,7 +75,8 @@ class Conv(Primitive):
         (x,) = inputs
         dim = self.dim or x.dim
         high, wide = slid(x, self.kernel, self.stride, self.margin, self.dilation)
-        taps = dim * (x.dim // self.groups) * self.kernel[0] * self.kernel[1]
+        kernel = self.kernel
+        taps = dim * (x.dim // self.groups) * kernel[0] * kernel[1]
         return weights(taps + self.bias * dim, high * wide * taps)
 
     def mixes_channels(self, *inputs: Feature) -> bool:
@@ -95,7 +96,7 @@ class Conv(Primitive):
             return super().emit(scope, x, path)
         from vitdsl.parts.primitives.dynamic_conv import DynamicConv
 
-        return self.follow(scope, scope.add(DynamicConv(conv=self, kernels=self.kernels), (x,), path), path)
+        return self.follow(scope, scope.add(DynamicConv.trusted(conv=self, kernels=self.kernels), (x,), path), path)
 
     @classmethod
     def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:

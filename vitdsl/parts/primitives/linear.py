@@ -48,19 +48,15 @@ class Linear(Primitive):
 
         return Layer(inputs[0].dim, self.dim or inputs[0].dim, self.bias)
 
-    def emit(self, scope: Scope, x: Value, path: str) -> Value:
-        """Over tokens it is another primitive."""
-        return self.emit_again(scope, x, path, None)
-
-    def emit_again(self, scope: Scope, x: Value, path: str, again: Feature | None) -> Value:
-        """As `emit`; where it is over tokens and as many come out as `again` has, they are its tokens and its grid."""
+    def emit(self, scope: Scope, x: Value, path: str, again: Feature | None = None) -> Value:
+        """Over tokens it is another primitive; where as many come out as `again` has, they are its tokens and grid."""
         if self.over == "channels":
             return super().emit(scope, x, path)
         from vitdsl.parts.primitives.token_linear import TokenLinear
 
         if self.dim is None:
             raise ShapeError("`linear` over tokens needs `dim`, the number of tokens that come out")
-        op = TokenLinear(dim=self.dim, bias=self.bias, init=self.init, again=again)
+        op = TokenLinear.trusted(dim=self.dim, bias=self.bias, init=self.init, again=again)
         return self.follow(scope, scope.add(op, (x,), path), path)
 
     @classmethod

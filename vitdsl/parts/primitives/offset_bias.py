@@ -47,7 +47,7 @@ class OffsetBias(Primitive):
                 "",
                 ("position",),
             )
-        return OffsetBias(heads=heads, grid=k.grid, queries=q.grid, stride=stride, init=self.init)
+        return OffsetBias.trusted(heads=heads, grid=k.grid, queries=q.grid, stride=stride, init=self.init)
 
     def infer(self, *inputs: Feature) -> Feature:
         """Maps."""

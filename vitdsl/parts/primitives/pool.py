@@ -32,16 +32,16 @@ class Pool(Part):
     def emit(self, scope: Scope, x: Value, path: str) -> Value:
         """One of three primitives, or a part of the feature."""
         if self.type == "sequence":
-            return scope.add(SequencePool(init=self.init), (x,), path)
+            return scope.add(SequencePool.trusted(init=self.init), (x,), path)
         if self.type not in ("mean", "max"):
             return self._taken(scope, x)
         if self.kernel is not None:
-            op = PoolWindow(reduce=self.type, kernel=self.kernel, stride=self.stride, padding=self.padding)  # type: ignore[arg-type]
+            op = PoolWindow.trusted(reduce=self.type, kernel=self.kernel, stride=self.stride, padding=self.padding)
             return scope.emit(op, x, path)
         if self.stride is not None or self.padding is not None:
             there = "stride" if self.stride is not None else "padding"
             raise ShapeError(f"`pool` with `{there}` needs a `kernel`", "", (there,))
-        return scope.add(PoolTokens(reduce=self.type), (self._pooled(scope, x),), path)
+        return scope.add(PoolTokens.trusted(reduce=self.type), (self._pooled(scope, x),), path)
 
     def _taken(self, scope: Scope, x: Value) -> Value:
         """One token by its name or place."""

@@ -41,7 +41,7 @@ class PoolWindow(Primitive):
                 "",
                 ("padding",),
             )
-        return Feature(inputs[0].dim, slid(inputs[0], self.kernel, self.step, self.margin, what="pool's kernel"))
+        return inputs[0].with_grid(slid(inputs[0], self.kernel, self.step, self.margin, what="pool's kernel"))
 
     @property
     def step(self) -> tuple[int, int]:

@@ -40,7 +40,7 @@ class Relative2d(Primitive):
                 "leave extra tokens out with `at: grid`",
                 ("position",),
             )
-        return Relative2d(heads=heads, scale=scale, init=self.init)
+        return Relative2d.trusted(heads=heads, scale=scale, init=self.init)
 
     def infer(self, *inputs: Feature) -> Feature:
         """Maps."""

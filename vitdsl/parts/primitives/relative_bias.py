@@ -38,7 +38,7 @@ class RelativeBias(Primitive):
                 "leave extra tokens out with `at: grid`",
                 ("position",),
             )
-        return RelativeBias(heads=heads, grid=q.grid, init=self.init)
+        return RelativeBias.trusted(heads=heads, grid=q.grid, init=self.init)
 
     def infer(self, *inputs: Feature) -> Feature:
         """Maps."""

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from vitdsl.errors import ShapeError
-from vitdsl.features import Cost, Feature
+from vitdsl.features import Feature
 from vitdsl.parts.base import Primitive
 from vitdsl.parts.fields import PositiveReal
 
@@ -36,10 +36,6 @@ class Sincos2d(Primitive):
             hint = f"{x.dim // 4 * 4 or 4} would do"
             raise ShapeError(f"sincos2d needs a width that 4 divides, but it is {x.dim}", hint)
         return x.grid_only if not x.tokens else _refused(x)
-
-    def cost(self, *inputs: Feature) -> Cost:
-        """As the class says."""
-        return Cost()
 
     def build(self, *inputs: Feature) -> nn.Module:
         """The table as a buffer."""

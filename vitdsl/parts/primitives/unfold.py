@@ -35,7 +35,7 @@ class Unfold(Primitive):
     def infer(self, *inputs: Feature) -> Feature:
         """The slid grid, k² times as wide."""
         (x,) = inputs
-        return Feature(x.dim * self.kernel[0] * self.kernel[1], slid(x, self.kernel, self.step, self.margin))
+        return x.with_grid(slid(x, self.kernel, self.step, self.margin), x.dim * self.kernel[0] * self.kernel[1])
 
     @property
     def step(self) -> tuple[int, int]:

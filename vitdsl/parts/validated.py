@@ -28,8 +28,8 @@ _set_values, _set_given, _set_extra, _set_private = (
 )
 """What sets the slots of a model, which is frozen otherwise."""
 _new = object.__new__
-NOT_WRITTEN: Any = frozenset()
-"""The fields that were written of an object that was made."""
+NOT_WRITTEN: set[str] = set()
+"""The fields that were written of an object that was made: none. Never changed; pydantic's copies have their own."""
 
 
 class Traits:
@@ -47,6 +47,8 @@ class Traits:
     """The class that reads mappings with late values, once it was needed."""
     final = None
     """The class itself, also of a twin."""
+    repeated = frozenset()
+    """Names of fields that each repetition puts in for itself, where they read its `index`."""
     plan = None
     """The readers of its fields, once they were needed; False where pydantic alone reads."""
     open = False
@@ -199,6 +201,8 @@ class Fields(Traits, BaseModel):
         given: dict[str, Any] = {}
         for name, value in self.__dict__.items():
             if value.__class__ in KNOWN:
+                continue
+            if name in self.repeated and isinstance(value, Late) and "index" in value.names:
                 continue
             try:
                 if isinstance(value, (Late, LateList)):

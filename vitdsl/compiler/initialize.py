@@ -12,8 +12,7 @@ from torch import Tensor, nn
 from vitdsl.graph.operators import LearnedTokens
 from vitdsl.parts.base import Primitive
 from vitdsl.parts.initial import Init
-from vitdsl.parts.primitives.linear import Linear
-from vitdsl.parts.primitives.token_linear import TokenLinear
+from vitdsl.parts.registry import part_class
 
 USUAL = {
     "linear": Init(type="trunc_normal"),
@@ -22,23 +21,28 @@ USUAL = {
 }
 """Where neither part nor spec says anything; families that are not named start as torch's own layers do."""
 
+FILLED = ("weight", "height", "width")
+"""What is filled of a layer: its weight, or the tables of its two directions."""
+
 
 def initialize(module: nn.Module, op: Primitive, inits: Mapping[str, Any]) -> None:
     """Fills the weights of a layer that was just built."""
-    weight = getattr(module, "weight", None)
-    if not isinstance(weight, nn.Parameter) or weight.is_meta:
-        return
-    init = getattr(op, "init", None) or _of_family(op, inits)
+    found = (getattr(module, name, None) for name in FILLED)
+    weights = [weight for weight in found if isinstance(weight, nn.Parameter) and not weight.is_meta]
+    init = (getattr(op, "init", None) or _of_family(op, inits)) if weights else None
     if init is None or init.type == "torch":
         return
-    fill(weight, init)
+    for weight in weights:
+        fill(weight, init)
     bias = getattr(module, "bias", None)
     if isinstance(bias, nn.Parameter) and op.family != "norm":
         nn.init.zeros_(bias)
 
 
 def _of_family(op: Primitive, inits: Mapping[str, Any]) -> Init | None:
-    family = "linear" if isinstance(op, (Linear, TokenLinear)) else op.family
+    part = part_class(op.of_part) if op.of_part else op
+    assert part is not None
+    family = part.family
     return inits.get(family) or USUAL.get(family)
 
 

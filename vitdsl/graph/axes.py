@@ -71,7 +71,8 @@ def _activation(frame: Frame, node: Node) -> str:
 
 def _position(frame: Frame, node: Node) -> str:
     root = node.path.rpartition(".")[0]
-    return next((s.op.type for s in frame.steps if isinstance(s, Node) and s.path == f"{root}.position"), "bias")
+    found = (s.op for s in frame.steps if isinstance(s, Node) and s.path == f"{root}.position")
+    return next((op.of_part or op.type for op in found), "bias")
 
 
 def _convolution(op: DynamicConv, x: Feature, module: str) -> tuple[str, ...]:

@@ -45,10 +45,13 @@ class Primitive(Part):
         gives: what it returns, `same` as it took or one of the two.
         structural: there is no module; the compiler splices tokens, or writes one expression.
         view: the output is no new memory.
+        of_part: what a spec calls that of which this is the operator, where it has another name there (`linear` over
+            tokens is `token_linear`): tables call it so, and its weights start as those of that part's family.
     """
 
     structural: ClassVar[bool] = False
     view: ClassVar[bool] = False
+    of_part: ClassVar[str] = ""
     on_grid: ClassVar[bool] = False
     mixes: ClassVar[bool] = False
     by_place: ClassVar[bool] = False

@@ -49,6 +49,10 @@ class Scope(Protocol):
         """Binds the late values of `part` to what enters it, and lets it write its nodes."""
         ...
 
+    def bound(self, part: Part, x: Feature) -> Any:
+        """The part with its late values put in, which see the feature that enters it."""
+        ...
+
     def emit_dropout(self, rate: float, x: Any, path: str) -> Any:
         """Dropout, where the rate is not 0."""
         ...

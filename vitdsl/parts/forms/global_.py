@@ -33,11 +33,11 @@ class Global(MixerFields):
         wanted = "v" if maps.from_ else "qk" if depthwise else "qkv"
         made = project(scope, self, sizes, x, bank, path, wanted)
         if depthwise:
-            mixed = self._modulate(scope, sizes, made, path)
+            mixed = self._modulate(scope, sizes, made, x, path)
         elif maps.from_ or maps.before or maps.after or self.activation != "softmax" or self.normalize != "none":
             mixed = self._by_maps(scope, sizes, made, x, path)
         else:
-            mixed = self._attend(scope, sizes, made, path)
+            mixed = self._attend(scope, sizes, made, x, path)
         for name, word in (("q", "query"), ("v", "value")):
             if name in made:
                 scope.expose(word, made[name])
@@ -59,14 +59,21 @@ class Global(MixerFields):
     def _scale(self, sizes: tuple[int, int, int]) -> float:
         return sizes[1] ** -0.5 if self.scale is None else self.scale
 
-    def _bias(self, scope: Scope, sizes: tuple[int, int, int], made: dict[str, Value], path: str) -> dict[str, Value]:
+    def _bias(
+        self, scope: Scope, sizes: tuple[int, int, int], made: dict[str, Value], x: Value, path: str
+    ) -> dict[str, Value]:
         """What is added to the logits and what is masked; positions on the keys change `made`."""
         extras = {}
         if self.position is not None:
-            fitted = self.position.fit(sizes[0], sizes[1], self._scale(sizes), made["q"].feature, made["k"].feature)
-            inputs = {"": (), "q": (made["q"],), "k": (made["k"],)}[fitted.reads]
+            try:
+                position = scope.bound(self.position, x.feature)
+                fitted = position.fit(sizes[0], sizes[1], self._scale(sizes), made["q"].feature, made["k"].feature)
+            except ShapeError as fault:
+                fault.trail.append("position")
+                raise
+            inputs = {"": (), "q": (made["q"],), "k": (made["k"],)}[position.reads]
             value = scope.add(fitted, inputs, f"{path}.position")
-            if fitted.reads == "k":
+            if position.reads == "k":
                 made["k"] = value
             else:
                 extras["bias"] = value
@@ -80,13 +87,15 @@ class Global(MixerFields):
             )
         return extras if mask is None else {**extras, "mask": mask}
 
-    def _attend(self, scope: Scope, sizes: tuple[int, int, int], made: dict[str, Value], path: str) -> Value:
-        extras = self._bias(scope, sizes, made, path)
+    def _attend(self, scope: Scope, sizes: tuple[int, int, int], made: dict[str, Value], x: Value, path: str) -> Value:
+        extras = self._bias(scope, sizes, made, x, path)
         op = Attend.trusted(heads=sizes[0], scale=self._scale(sizes), dropout=self.dropout, extras=tuple(extras))
         return scope.add(op, (made["q"], made["k"], made["v"], *extras.values()), f"{path}.attend")
 
-    def _modulate(self, scope: Scope, sizes: tuple[int, int, int], made: dict[str, Value], path: str) -> Value:
-        extras = self._bias(scope, sizes, made, path)
+    def _modulate(
+        self, scope: Scope, sizes: tuple[int, int, int], made: dict[str, Value], x: Value, path: str
+    ) -> Value:
+        extras = self._bias(scope, sizes, made, x, path)
         op = Modulate.trusted(heads=sizes[0], extras=tuple(extras))
         return scope.add(op, (made["q"], made["k"], *extras.values()), f"{path}.modulate")
 
@@ -95,7 +104,7 @@ class Global(MixerFields):
             maps = self._kept(scope, self.maps.from_, sizes[0])
             queries = x.feature
         else:
-            extras = self._bias(scope, sizes, made, path)
+            extras = self._bias(scope, sizes, made, x, path)
             mask = {"mask": extras.pop("mask")} if "mask" in extras else {}
             op = Scores.trusted(heads=sizes[0], scale=self._scale(sizes), extras=tuple(extras))
             maps = scope.add(op, (made["q"], made["k"], *extras.values()), f"{path}.scores")

@@ -22,6 +22,7 @@ class TokenLinear(Primitive):
     """
 
     family: ClassVar[str] = "internal"
+    of_part: ClassVar[str] = "linear"
     mixes: ClassVar[bool] = True
     layout: ClassVar[Literal["any", "tokens", "map"]] = "tokens"
     type: Literal["token_linear"] = "token_linear"

@@ -1,0 +1,50 @@
+"""A table of relative positions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from vitdsl.features import Cost, Feature, weights
+from vitdsl.parts.base import Primitive
+from vitdsl.parts.fields import Pair
+from vitdsl.parts.initial import InitField
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class RelativeTable(Primitive):
+    """A learned number for each head and each difference of two positions of one grid: what `relative_bias` becomes.
+
+    Paper: Swin, arXiv 2103.14030. Symbols: weight = B̂.
+    Shape: () -> (1, heads, N, N).
+    Cost: (2·H - 1)·(2·W - 1)·heads parameters.
+    """
+
+    family: ClassVar[str] = "internal"
+    of_part: ClassVar[str] = "relative_bias"
+    layout: ClassVar[Literal["any", "tokens", "map"]] = "map"
+    type: Literal["relative_table"] = "relative_table"
+    heads: int = 1
+    grid: Pair = (1, 1)
+    init: InitField = None
+
+    def infer(self, *inputs: Feature) -> Feature:
+        """Maps."""
+        count = self.grid[0] * self.grid[1]
+        return Feature(self.heads, (count, count))
+
+    def cost(self, *inputs: Feature) -> Cost:
+        """As the class says."""
+        return weights((2 * self.grid[0] - 1) * (2 * self.grid[1] - 1) * self.heads)
+
+    def build(self, *inputs: Feature) -> nn.Module:
+        """The layer."""
+        from vitdsl.layers.relative import RelativeBias as Layer
+
+        return Layer(self.heads, self.grid)
+
+    @classmethod
+    def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:
+        """An odd window."""
+        return [({"heads": 2, "grid": (3, 5)}, ()), ({"heads": 1, "grid": (2, 2)}, ())]

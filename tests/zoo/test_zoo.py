@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors import safe_open
+from timm.models import group_parameters
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -97,6 +98,32 @@ def test_compiles_in_one_graph(name: str) -> None:
         expected = model(x)
         found = torch.compile(model, fullgraph=True, backend="eager")(x)
     assert (found - expected).abs().max().item() <= fingerprint.LIMIT * max(1.0, expected.abs().max().item())
+
+
+@pytest.mark.parametrize("name", all_of_them(COMPILED, smallest()))
+def test_a_head_on_its_features_is_the_model(name: str) -> None:
+    spec = vitdsl.load(name)
+    model, x = vitdsl.build(spec).double().eval(), image(spec, "cpu", 1).double()
+    with torch.no_grad():
+        features, maps = model.forward_intermediates(x)
+        assert torch.equal(model.forward_head(features), model(x))
+    assert [(1, info["num_chs"]) for info in model.feature_info] == [each.shape[:2] for each in maps]
+    assert all(each.ndim == 4 for each in maps)
+
+
+@pytest.mark.parametrize("name", all_of_them(COMPILED))
+def test_parameters_have_groups_and_another_classifier(name: str) -> None:
+    """On the meta device; what timm groups by layer begins with the stem and ends with the head."""
+    model = vitdsl.build(name, device="meta")
+    groups = group_parameters(model, model.group_matcher(), reverse=True)
+    assert groups.keys() == dict(model.named_parameters()).keys()
+    assert min(groups.values()) == 0
+    assert {name.split(".")[0] for name, number in groups.items() if number == max(groups.values())} == {"head"}
+    before = dict(model.named_parameters())
+    model.reset_classifier(7)
+    changed = {name for name, parameter in model.named_parameters() if before.get(name) is not parameter}
+    assert changed
+    assert all(name.startswith("head.") for name in changed)
 
 
 @pytest.mark.full

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from vitdsl.graph.operators import LearnedTokens
 from vitdsl.parts.base import Primitive
 from vitdsl.parts.initial import Init
-from vitdsl.parts.registry import part_class
+from vitdsl.parts.registry import family_of
 
 USUAL = {
     "linear": Init(type="trunc_normal"),
@@ -40,9 +40,7 @@ def initialize(module: nn.Module, op: Primitive, inits: Mapping[str, Any]) -> No
 
 
 def _of_family(op: Primitive, inits: Mapping[str, Any]) -> Init | None:
-    part = part_class(op.of_part) if op.of_part else op
-    assert part is not None
-    family = part.family
+    family = family_of(op)
     return inits.get(family) or USUAL.get(family)
 
 

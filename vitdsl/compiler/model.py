@@ -8,27 +8,27 @@ from typing import Any
 import torch
 from torch import nn
 
-from vitdsl.compiler.building import Builder, Generated, place
+from vitdsl.compiler.backbone import Backbone
+from vitdsl.compiler.building import Builder, place
+from vitdsl.compiler.forwards import returned, write_model
 from vitdsl.compiler.schedule import rates
-from vitdsl.compiler.writing import returned, write_model
 from vitdsl.graph.frames import Graph
 from vitdsl.layers.outputs import Outputs
 
+SHARED = ("spec", "lowered", "forwards")
+"""Attributes that copies of a model have in common."""
 
-class VisionModel(Generated):
+
+class VisionModel(Backbone):
     """A compiled spec: image (B, C, H, W) to what its head says.
 
     Attributes:
         spec: the spec that it was built from.
+        lowered: the graph that it was compiled from.
         training_outputs: whether training returns all that the head trains, rather than the same as evaluation.
         image_size: (height, width) that its tables were made for.
         folded: whether its batch norms were folded into the linear maps beside them.
     """
-
-    spec: Any
-    training_outputs: bool
-    image_size: tuple[int, int]
-    folded: bool = False
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles as the canonical spec and the state dict."""
@@ -42,7 +42,7 @@ class VisionModel(Generated):
         made = type(self).__new__(type(self))
         memo[id(self)] = made
         for name, value in self.__dict__.items():
-            made.__dict__[name] = value if name == "spec" else copy.deepcopy(value, memo)
+            made.__dict__[name] = value if name in SHARED else copy.deepcopy(value, memo)
         return made
 
 
@@ -71,5 +71,6 @@ def compile_graph(
     assert isinstance(model, VisionModel)
     size = graph.frame.features[0].grid
     assert size is not None
-    model.spec, model.training_outputs, model.image_size = spec, training_outputs, size
+    model.spec, model.lowered, model.forwards = spec, graph, {}
+    model.training_outputs, model.image_size = training_outputs, size
     return model

@@ -11,7 +11,7 @@ from vitdsl.compiler import names
 from vitdsl.compiler.ropes import Piece, Rope, Writer, raw, retensored
 from vitdsl.compiler.special import SPECIAL
 from vitdsl.features import Feature
-from vitdsl.graph.frames import Call, Frame, Graph, Node, joined
+from vitdsl.graph.frames import Call, Frame, Node, joined
 from vitdsl.parts.base import Primitive
 from vitdsl.parts.primitives.gather import Gather
 
@@ -39,61 +39,6 @@ class Written:
 
 
 Memo = dict[Any, Written]
-
-
-def write_model(graph: Graph, training_outputs: bool) -> Written:
-    """The forward of a whole model; stages and head are written in place.
-
-    Args:
-        graph: the model.
-        training_outputs: whether training returns what the head says, rather than the same as evaluation.
-    """
-    code = fx.Graph()
-    written = Written("Model", code)
-    writer = Writer(code, outside=False)
-    image = graph.frame.features[0]
-    assert image.grid is not None
-    placeholder = code.placeholder("image")
-    writer.seen(image.grid, placeholder)
-    frame = FrameWriter(writer, graph.frame, written, "", {})
-    frame.image = placeholder
-    frame.ropes[0] = Rope(image, [Piece(placeholder, "map", 0, image.num_tokens, image.num_tokens, image.grid)])
-    frame.run()
-    _write_outputs(frame, graph, training_outputs)
-    return written
-
-
-def returned(graph: Graph, training_outputs: bool) -> tuple[list[float], list[str] | None]:
-    """Weights of the outputs that evaluation merges, and names of those that training returns (None: as evaluation)."""
-    training = graph.training if training_outputs else None
-    return list(graph.evaluation.values()), None if training is None else list(training)
-
-
-def _write_outputs(frame: FrameWriter, graph: Graph, training_outputs: bool) -> None:
-    writer = frame.writer
-    made: dict[int, fx.Node] = {}
-
-    def tensor(number: int) -> fx.Node:
-        if number not in made:
-            made[number] = _as_returned(writer, frame.ropes[number], graph.layout)
-        return made[number]
-
-    weights, trained = returned(graph, training_outputs)
-    evaluated = [tensor(graph.outputs[name]) for name in graph.evaluation]
-    if trained is None and weights == [1.0]:
-        writer.graph.output(evaluated[0])
-        return
-    kept = [] if trained is None or graph.training is None else [tensor(number) for number in graph.training.values()]
-    writer.graph.output(writer.module("outputs", evaluated, kept, name="outputs"))
-
-
-def _as_returned(writer: Writer, rope: Rope, layout: str | None) -> fx.Node:
-    """A feature as callers get it: (B, C), (B, C, H, W), or (B, N, C)."""
-    if rope.feature.num_tokens == 1 and rope.feature.grid is None:
-        return writer.method("squeeze", writer.tokens(rope), 1)
-    if rope.feature.grid is not None and not rope.feature.tokens and layout != "tokens":
-        return writer.map_piece(rope).node
-    return writer.tokens(rope)
 
 
 class FrameWriter:

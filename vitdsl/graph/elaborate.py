@@ -11,7 +11,7 @@ from vitdsl.graph import entry
 from vitdsl.graph.binding import drop_of
 from vitdsl.graph.entry import IMAGE, enter
 from vitdsl.graph.faults import UseTrail
-from vitdsl.graph.frames import Call, Frame, Graph, Value
+from vitdsl.graph.frames import HEAD, Call, Frame, Graph, Value
 from vitdsl.graph.items import run_body
 from vitdsl.graph.known import Held, Known
 from vitdsl.graph.operators import Join
@@ -191,7 +191,7 @@ def _run_head(root: Scope, model: Model) -> Graph:
     outputs = [name.removeprefix(OUTPUT) for name in frame.outputs if name.startswith(OUTPUT)]
     evaluation = _weights(head, outputs)
     _alike(head, {name: frame.features[frame.outputs[OUTPUT + name]] for name in evaluation})
-    call(root, "head", [(frame, 1)], False, "\0")
+    call(root, HEAD, [(frame, 1)], False, "\0")
     bound = {name: builder.streams[OUTPUT + name].index for name in outputs}
     training = _training(builder, head, bound)
     return Graph(builder.done(), bound, evaluation, training, head.layout)
@@ -202,6 +202,11 @@ def _head_frame(root: Scope, head: Head) -> Frame:
     scope = Scope(root.around, inner, root.current, {})
     scope.role, scope.within = "head", True
     start = scope.flow if head.from_ is None else target_at(scope, head.from_, "from").value
+    if head.norm is not None:
+        normed = scope.child(None, start, "norm")
+        _trailed(["norm"], lambda: run_body(normed, head.norm, "norm"))
+        start = normed.flow
+    inner.frame.start = start.index
     for name, value in _outputs(scope, head, start).items():
         inner.write(OUTPUT + name, value)
     return inner.done()
@@ -220,10 +225,6 @@ def _outputs(scope: Scope, head: Head, start: Value) -> dict[str, Value]:
     if head.body is not None:
         _trailed([], lambda: run_body(inside, head.body))
         return {"logits": inside.flow}
-    if head.norm is not None:
-        normed = scope.child(None, start, "norm")
-        _trailed(["norm"], lambda: run_body(normed, head.norm, "norm"))
-        inside.here = normed.flow
     if isinstance(head.pool, tuple):
         return {pool.type: _classified(inside, pool, head, f"classifier.{pool.type}") for pool in head.pool}
     return {"logits": _classified(inside, head.pool, head, "classifier")}

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 from vitdsl.features import Cost, Feature
 from vitdsl.parts.base import Primitive
 
+HEAD = "head"
+"""Module path of the head."""
 HERE = ""
 """Name of the current value of a body that works on a value of its own."""
 
@@ -61,7 +63,7 @@ class Call(NamedTuple):
     """A frame run once or several times, one after another.
 
     Attributes:
-        path: the module path, relative to the frame that calls; repetition i is at `path.i` where `numbered`.
+        path: the module path, relative to the frame that calls; repetition i is at `path.(first + i)` where `numbered`.
         frames: the frame of each repetition; equal repetitions are one object.
         reads: values by stream that the first repetition reads.
         gives: values by stream after the last repetition.
@@ -78,11 +80,12 @@ class Call(NamedTuple):
     appends: dict[str, int]
     block: int
     flows: str | None = None
+    first: int = 0
 
     def paths(self) -> Iterator[tuple[str, Frame]]:
         """The module path of each repetition, and its frame."""
         for number, frame in enumerate(self.frames):
-            yield (f"{self.path}.{number}" if self.numbered else self.path), frame
+            yield (f"{self.path}.{self.first + number}" if self.numbered else self.path), frame
 
 
 class Frame:
@@ -96,7 +99,7 @@ class Frame:
         appends: numbers of the values that it appends, by stream.
         absent: streams that it looked for and that were not there.
         blocks: how many blocks of stochastic depth it holds.
-        start: number of the value that the blocks of a stage begin with.
+        start: number of the value that the blocks of a stage begin with, or that a head pools and classifies.
         ends: numbers of the values that its blocks end with, but for those that are calls.
         cost: of all of it, once.
         marks: values that a recipe may name.

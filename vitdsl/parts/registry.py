@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from vitdsl.errors import did_you_mean
-from vitdsl.parts.base import Part
+from vitdsl.parts.base import Part, Primitive
 from vitdsl.parts.fields import refuse
 
 ENTRY_POINTS = "vitdsl.parts"
@@ -82,6 +82,13 @@ def _declared(module: ModuleType, name: str) -> type[Part]:
     ]  # fmt: skip
     exact = [cls for cls in classes if cls.model_fields["type"].default == name]
     return (exact or [cls for cls in classes if cls.family == name])[0]
+
+
+def family_of(op: Primitive) -> str:
+    """The family of the part that an operator stands for."""
+    part = part_class(op.of_part) if op.of_part else op
+    assert part is not None
+    return part.family
 
 
 @cache

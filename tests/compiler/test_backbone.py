@@ -1,0 +1,293 @@
+"""What users of timm ask a model, and what timm's own models answer."""
+
+import copy
+import pickle
+
+import pytest
+import timm
+import torch
+from timm.models import group_parameters
+
+import vitdsl
+from tests.compiler.small import SMALL, photos, small
+from vitdsl.compiler.taps import with_taps
+
+
+def parts(value):
+    """One tensor, or the tensors of several streams."""
+    return list(value.values()) if isinstance(value, dict) else [value]
+
+
+@pytest.mark.parametrize("name", list(SMALL))
+def test_head_of_features_is_the_model(name):
+    model = small(name).double()
+    images = photos(model).double()
+    with torch.no_grad():
+        features = model.forward_features(images)
+        assert torch.equal(model.forward_head(features), model(images))
+    assert sum(x.shape[1 if x.ndim == 4 else 2] for x in parts(features)) == model.num_features
+
+
+@pytest.mark.parametrize("name", list(SMALL))
+def test_classifiers_of_pre_logits_are_logits(name):
+    model = small(name).double()
+    entering = []
+    found = model.get_classifier()
+    classifiers = found if isinstance(found, dict) else {"logits": found}
+    for classifier in classifiers.values():
+        classifier.register_forward_pre_hook(lambda module, inputs: entering.append(inputs[0]))
+    with torch.no_grad():
+        features = model.forward_features(photos(model).double())
+        model.forward_head(features)
+        given = model.forward_head(features, pre_logits=True)
+    assert isinstance(given, dict) == (len(classifiers) > 1)
+    for value, wanted in zip(parts(given), entering, strict=True):
+        assert torch.equal(value.flatten().sort().values, wanted.flatten().sort().values), "or as a map"
+    assert model.num_classes == 20
+
+
+@pytest.mark.parametrize("name", list(SMALL))
+def test_intermediates_are_what_blocks_give(name):
+    model = small(name).double()
+    images = photos(model).double()
+    made, chains = with_taps(model)
+    ends = [seen for chain in chains for seen in chain if seen.end and seen.feature.grid is not None]
+    values = {}
+    for seen in ends:
+        made.get_submodule(seen.path).register_forward_hook(
+            lambda module, inputs, output, path=seen.path: values.update({path: output})
+        )
+    with torch.no_grad():
+        made(images)
+        features, maps = model.forward_intermediates(images)
+        for mine, wanted in zip(parts(features), parts(model.forward_features(images)), strict=True):
+            assert torch.equal(mine, wanted)
+        rows = model.forward_intermediates(images, output_fmt="NLC", intermediates_only=True)
+    grids = {seen.feature.grid: seen for seen in ends}
+    wanted = list(grids.values()) if len(grids) > 1 else ends
+    assert len(maps) == len(wanted) == len(model.feature_info)
+    for seen, info, each, row in zip(wanted, model.feature_info, maps, rows, strict=True):
+        height, width = seen.feature.grid
+        assert each.shape == (2, seen.feature.dim, height, width)
+        assert info["num_chs"] == seen.feature.dim
+        assert info["reduction"] == round(images.shape[2] / height)
+        assert model.get_submodule(info["module"]) is not None
+        torch.testing.assert_close(row, values[seen.path][:, -height * width :], rtol=1e-9, atol=1e-9)
+        assert torch.equal(each.flatten(2).transpose(1, 2), row)
+
+
+def test_which_intermediates():
+    model = small("deit_tiny_distilled")
+    images = photos(model)
+    ran = []
+    model.get_submodule("stages.0.block.1").register_forward_hook(lambda *_: ran.append(1))
+    with torch.no_grad():
+        first, second = model.forward_intermediates(images, intermediates_only=True)
+        assert len(ran) == 1
+        (only,) = model.forward_intermediates(images, [-2], intermediates_only=True, stop_early=True)
+        assert len(ran) == 1, "blocks behind the last map do not run"
+        (last,) = model.forward_intermediates(images, 1, intermediates_only=True)
+        swapped = model.forward_intermediates(images, [1, 0], intermediates_only=True)
+    assert torch.equal(only, first)
+    assert torch.equal(last, second)
+    assert torch.equal(swapped[0], second)
+    assert torch.equal(swapped[1], first)
+    for indices in ([2], [-3], [], 3):
+        with pytest.raises(ValueError, match="must name some of the 2 maps"):
+            model.forward_intermediates(images, indices)
+    with pytest.raises(ValueError, match="must be NCHW or NLC, but is 'NHWC'"):
+        model.forward_intermediates(images, output_fmt="NHWC")
+    with pytest.raises(ValueError, match="needs `intermediates_only`"):
+        model.forward_intermediates(images, stop_early=True)
+    swin = small("swin_tiny")
+    with pytest.raises(ValueError, match="needs a last norm of 96 channels, but this model has one of 768"):
+        swin.forward_intermediates(photos(swin), norm=True)
+
+
+# ---------------------------------------------------------------- beside timm
+
+
+def pair(ours, theirs):
+    """A shipped model and timm's with the same weights, in float64."""
+    torch.manual_seed(0)
+    other = timm.create_model(theirs).double().eval()
+    model = vitdsl.build(ours).double().eval()
+    vitdsl.load_weights(model, other.state_dict(), layout="timm")
+    return model, other
+
+
+def test_a_plain_vit_answers_as_timm_does():
+    model, other = pair("deit_tiny", "deit_tiny_patch16_224")
+    images = torch.randn(2, 3, 224, 224, dtype=torch.float64)
+    with torch.no_grad():
+        features, maps = model.forward_intermediates(images, [3, 7], norm=True)
+        wanted, theirs = other.forward_intermediates(images, [3, 7], norm=True)
+        torch.testing.assert_close(features, wanted, rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(features, other.forward_features(images), rtol=1e-9, atol=1e-9)
+        for mine, their in zip(maps, theirs, strict=True):
+            torch.testing.assert_close(mine, their, rtol=1e-9, atol=1e-9)
+        pooled = model.forward_head(features, pre_logits=True)
+        torch.testing.assert_close(pooled, other.forward_head(wanted, pre_logits=True), rtol=1e-9, atol=1e-9)
+    assert [(info["num_chs"], info["reduction"]) for info in model.feature_info] == [
+        (info["num_chs"], info["reduction"]) for info in other.feature_info
+    ]
+    assert model.num_features == other.num_features
+    assert sizes(model, model.no_weight_decay()) == sizes(other, other.no_weight_decay())
+    assert grouped(model) == grouped(other)
+    assert grouped(model, coarse=True)[0] == grouped(other, coarse=True)[0]
+
+
+def test_a_hierarchical_model_answers_as_timm_does():
+    model, other = pair("swin_tiny", "swin_tiny_patch4_window7_224")
+    images = torch.randn(2, 3, 224, 224, dtype=torch.float64)
+    with torch.no_grad():
+        features, maps = model.forward_intermediates(images)
+        wanted, theirs = other.forward_intermediates(images)
+        torch.testing.assert_close(features.permute(0, 2, 3, 1), wanted, rtol=1e-9, atol=1e-9)
+        for mine, their in zip(maps, theirs, strict=True):
+            torch.testing.assert_close(mine, their, rtol=1e-9, atol=1e-9)
+    assert [(info["num_chs"], info["reduction"]) for info in model.feature_info] == [
+        (info["num_chs"], info["reduction"]) for info in other.feature_info
+    ]
+    tables = [name for name, _ in other.named_parameters() if "relative_position_bias_table" in name]
+    assert sizes(model, model.no_weight_decay()) == sizes(other, tables)
+
+
+def sizes(model, names):
+    """Numbers of values of some parameters."""
+    parameters = dict(model.named_parameters())
+    return sorted(parameters[name].numel() for name in names if name in parameters)
+
+
+def grouped(model, coarse=False):
+    """Numbers of values of each of timm's groups, from the image to the logits."""
+    groups = group_parameters(model, model.group_matcher(coarse), return_values=True)
+    return [sum(parameter.numel() for parameter in groups[number]) for number in sorted(groups)]
+
+
+@pytest.mark.parametrize("name", list(SMALL))
+def test_every_parameter_has_a_group(name):
+    model = small(name)
+    groups = group_parameters(model, model.group_matcher(), reverse=True)
+    last = max(groups.values())
+    assert {name for name, number in groups.items() if number == last} == {
+        name for name, _ in model.named_parameters() if name.startswith("head.")
+    }
+    assert groups[next(iter(dict(model.named_parameters())))] == 0
+    order = [groups[f"{info['module']}.{key}"] for info in model.feature_info for key in _first(model, info["module"])]
+    assert order == sorted(order)
+
+
+def _first(model, path):
+    return [name for name, _ in model.get_submodule(path).named_parameters()][:1]
+
+
+# ---------------------------------------------------------------- training
+
+
+@pytest.mark.parametrize("name", ["cvt13", "deit_tiny_distilled", "levit_128s", "cait_xxs24"])
+def test_another_classifier(name):
+    model = small(name).double().train()
+    images = photos(model).double()
+    classifiers = model.get_classifier()
+    theirs = [
+        id(p)
+        for c in (classifiers.values() if isinstance(classifiers, dict) else [classifiers])
+        for p in c.parameters()
+    ]
+    before = {path: parameter for path, parameter in model.named_parameters() if id(parameter) not in theirs}
+    kept = copy.deepcopy(model)
+    with torch.no_grad():
+        wanted = kept.eval().forward_features(images)
+    model.reset_classifier(7)
+    assert model.num_classes == 7
+    assert model.training
+    after = dict(model.named_parameters())
+    assert all(after[path] is parameter for path, parameter in before.items())
+    assert len(after) == len(before) + len(theirs)
+    with torch.no_grad():
+        assert model.eval()(images).shape == (2, 7)
+        for mine, their in zip(parts(model.forward_features(images)), parts(wanted), strict=True):
+            torch.testing.assert_close(mine, their, rtol=1e-9, atol=1e-9)
+        again = pickle.loads(pickle.dumps(model))
+        assert torch.equal(again(images), model(images))
+        pre_logits = model.forward_head(model.forward_features(images), pre_logits=True)
+        model.reset_classifier(0)
+        assert model.get_classifier() is None
+        assert torch.equal(model(images), sum(parts(pre_logits)) / len(parts(pre_logits)))
+
+
+def test_another_pool():
+    model = small("deit_tiny_distilled")
+    model.reset_classifier(5, "mean")
+    assert model(photos(model)).shape == (2, 5)
+    assert isinstance(model.get_classifier(), torch.nn.Module)
+    with pytest.raises(vitdsl.SpecError, match="meen"):
+        model.reset_classifier(5, "meen")
+    assert model(photos(model)).shape == (2, 5)
+
+
+def test_a_folded_model_too():
+    folded = vitdsl.fold(small("levit_128s")).double()
+    images = photos(folded).double()
+    with torch.no_grad():
+        assert torch.equal(folded.forward_head(folded.forward_features(images)), folded(images))
+        folded.reset_classifier(3)
+        assert folded(images).shape == (2, 3)
+    assert folded.folded
+
+
+@pytest.mark.parametrize("name", ["swin_tiny", "cait_xxs24", "deit_tiny_distilled"])
+def test_blocks_run_twice_in_place_of_keeping_activations(name):
+    model = small(name).double().train()
+    again = copy.deepcopy(model)
+    again.set_grad_checkpointing()
+    ran = {id(each): [] for each in (model, again)}
+    path = next(info["module"] for info in model.feature_info)
+    for each in (model, again):
+        inner = next(m for m in each.get_submodule(path).modules() if isinstance(m, torch.nn.Linear))
+        inner.register_forward_hook(lambda *_, each=each: ran[id(each)].append(1))
+    images = photos(model).double()
+    losses = []
+    for each in (model, again):
+        torch.manual_seed(1)
+        out = each(images)
+        loss = sum(value.square().sum() for value in parts(out))
+        loss.backward()
+        losses.append(float(loss.detach()))
+    assert losses[0] == losses[1]
+    for (name, mine), (_, theirs) in zip(model.named_parameters(), again.named_parameters(), strict=True):
+        torch.testing.assert_close(mine.grad, theirs.grad, rtol=1e-9, atol=1e-12, msg=name)
+    assert len(ran[id(again)]) == 2 * len(ran[id(model)])
+    ran[id(again)].clear()
+    again.set_grad_checkpointing(False)
+    sum(value.sum() for value in parts(again(images))).backward()
+    assert len(ran[id(again)]) == len(ran[id(model)])
+
+
+def test_recomputing_lasts_over_copies_and_other_classifiers():
+    model = small("deit_tiny_distilled")
+    model.set_grad_checkpointing()
+    model.reset_classifier(3)
+    for each in (model, copy.deepcopy(model)):
+        assert hasattr(each.get_submodule("stages.0.block.0"), "recomputed")
+
+
+def test_copies_share_no_weights():
+    model = small("cvt13")
+    images = photos(model)
+    with torch.no_grad():
+        before = model.forward_features(images)
+        other = copy.deepcopy(model)
+        for parameter in model.parameters():
+            parameter.zero_()
+        assert torch.equal(other.forward_features(images), before)
+
+
+def test_features_compile_whole():
+    model = small("deit_tiny_distilled").double()
+    images = photos(model).double()
+    with torch.no_grad():
+        wanted = model.forward_features(images)  # what is generated is not traced
+        compiled = torch.compile(model.forward_features, fullgraph=True, backend="eager")
+        torch.testing.assert_close(compiled(images), wanted, rtol=1e-9, atol=1e-9)

@@ -1,0 +1,300 @@
+"""What users of timm ask a model: features, maps between blocks, groups of parameters, another classifier."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, fx, nn
+
+from vitdsl.compiler.building import Generated
+from vitdsl.compiler.checkpointing import checkpointed
+from vitdsl.compiler.forwards import write_rest, write_values
+from vitdsl.compiler.split import Point, Split, classifiers, opened, split
+from vitdsl.graph.frames import HEAD, Call, Graph, Node, joined
+from vitdsl.graph.operators import LearnedTokens
+from vitdsl.parts.registry import family_of
+
+NOT_DECAYED = ("position", "bias")
+"""Families whose tables weight decay leaves alone, as it does learned tokens."""
+LAST = 99999
+"""The group behind all blocks."""
+Features = Tensor | dict[str, Tensor]
+
+
+class Backbone(Generated):
+    """A model that others build upon.
+
+    Attributes:
+        spec: the spec that it was built from.
+        lowered: the graph that it was compiled from.
+        forwards: what was generated besides `forward`, by what it is for.
+        training_outputs: whether training returns all that the head trains, rather than the same as evaluation.
+        image_size: (height, width) that its tables were made for.
+        folded: whether its batch norms were folded into the linear maps beside them.
+    """
+
+    spec: Any
+    lowered: Graph
+    forwards: dict[Any, Any]
+    training_outputs: bool
+    image_size: tuple[int, int]
+    folded: bool = False
+
+    # ------------------------------------------------------------ forwards
+
+    def forward_features(self, x: Tensor) -> Features:
+        """What the head pools and classifies, after the last norm.
+
+        Args:
+            x: images, (B, C, H, W).
+
+        Returns:
+            (B, C, H, W) where there is a grid alone, (B, N, C) with extra tokens; where the head reads several streams,
+            a dict of them. `forward_head` takes it.
+        """
+        parts = self._split()
+        forward = self._forward("features", lambda: write_values(parts.body, {"image": 0}, [*parts.features.values()]))
+        return _single(dict(zip(parts.features, forward(self, x), strict=True)))
+
+    def forward_head(self, x: Features, pre_logits: bool = False) -> Any:
+        """What the model makes of its features.
+
+        Args:
+            x: what `forward_features` gave.
+            pre_logits: gives what enters the classifier in place of the logits, (B, C); where an output has another
+                classifier than the next, a dict by output.
+        """
+        parts = self._split()
+        given = [x[name] for name in parts.entering] if isinstance(x, Mapping) else [x]
+        if not pre_logits:
+            write = lambda: write_rest(parts.head, parts.entering, self.training_outputs)  # noqa: E731
+            return self._forward("head", write)(self, *given)
+        found = classifiers(parts.head, self.num_classes)
+        write = lambda: write_values(found.head, parts.entering, [*found.entering.values()])  # noqa: E731
+        return _single(dict(zip(found.entering, self._forward("pre_logits", write)(self, *given), strict=True)))
+
+    def forward_intermediates(
+        self,
+        x: Tensor,
+        indices: int | Sequence[int] | None = None,
+        norm: bool = False,
+        stop_early: bool = False,
+        output_fmt: Literal["NCHW", "NLC"] = "NCHW",
+        intermediates_only: bool = False,
+    ) -> list[Tensor] | tuple[Features, list[Tensor]]:
+        """The maps that blocks end with, those of `feature_info`.
+
+        Args:
+            x: images, (B, C, H, W).
+            indices: which of them, negative ones from the end; a number: the last so many; None: all.
+            norm: brings each through the model's last norm, extra tokens with it.
+            stop_early: runs no block behind the last map that is asked for; only with `intermediates_only`, which
+                does so anyway.
+            output_fmt: (B, C, H, W), or (B, H·W, C) without extra tokens.
+            intermediates_only: leaves `forward_features` out of what is returned.
+
+        Returns:
+            The maps, in the order of the indices; without `intermediates_only`, the features and these.
+
+        Raises:
+            ValueError: there is no such map, format or norm, or a norm of another width.
+        """
+        if output_fmt not in ("NCHW", "NLC"):
+            raise ValueError(f"`output_fmt` must be NCHW or NLC, but is {output_fmt!r}")
+        if stop_early and not intermediates_only:
+            raise ValueError("`stop_early` leaves no features to return: it needs `intermediates_only`")
+        graph, points = self._points()
+        chosen = [points[index] for index in _chosen(indices, len(points))]
+        parts = split(graph)
+        numbers = [point.grid for point in chosen] + [point.whole for point in chosen if norm]
+        numbers += [] if intermediates_only else parts.features.values()
+        forward = self._forward(tuple(numbers), lambda: write_values(parts.body, {"image": 0}, numbers))
+        values = forward(self, x)
+        maps = values[: len(chosen)]
+        if norm:
+            maps = [self._normed(*each) for each in zip(chosen, maps, values[len(chosen) :], strict=False)]
+        if output_fmt == "NLC":
+            maps = [each.flatten(2).transpose(1, 2) for each in maps]
+        if intermediates_only:
+            return maps
+        return _single(dict(zip(parts.features, values[-len(parts.features) :], strict=True))), maps
+
+    def _normed(self, point: Point, grid: Tensor, whole: Tensor) -> Tensor:
+        """A map after the model's last norm, which sees the extra tokens too."""
+        last = self._last_norm()
+        if last is None or last[1] != point.feature.dim:
+            there = "none" if last is None else f"one of {last[1]} channels"
+            raise ValueError(f"`norm` needs a last norm of {point.feature.dim} channels, but this model has {there}")
+        tokens = whole.flatten(2).transpose(1, 2) if whole.ndim == 4 else whole
+        normed = self.get_submodule(last[0])(tokens)
+        return normed[:, -point.feature.num_tokens :].transpose(1, 2).reshape_as(grid)
+
+    def _last_norm(self) -> tuple[str, int] | None:
+        """Path and width of the norm that stands behind all blocks."""
+        found = None
+        for step in self.lowered.frame.steps:
+            inner = step.frames[0] if isinstance(step, Call) else None
+            for node in inner.steps if inner is not None else ():
+                if isinstance(node, Node) and node.path == "norm" and node.op.family == "norm":
+                    found = joined(step.path, node.path), inner.features[node.output].dim  # type: ignore[union-attr]
+        return found
+
+    def _split(self) -> Split:
+        return split(self.lowered)
+
+    def _points(self) -> tuple[Graph, list[Point]]:
+        """The graph in which maps can be got at, and the maps: of each grid the last one, or all where there is one."""
+        graph, points = opened(self.lowered)
+        grids = dict.fromkeys(point.feature.grid for point in points)
+        if len(grids) > 1:
+            points = [[point for point in points if point.feature.grid == grid][-1] for grid in grids]
+        return graph, points
+
+    def _forward(self, key: Any, write: Callable[[], fx.Graph]) -> Callable[..., Any]:
+        """A generated forward over the model's own modules."""
+        if key not in self.forwards:
+            self.forwards[key] = type(fx.GraphModule(self, write())).forward
+        return self.forwards[key]
+
+    # ------------------------------------------------------------ what there is
+
+    @property
+    def feature_info(self) -> list[dict[str, Any]]:
+        """The maps of `forward_intermediates`: `num_chs`, `reduction` (image pixels a position) and `module`.
+
+        One for each grid that the model has; where it has one, one for each block.
+        """
+        height = self.image_size[0]
+        return [
+            {
+                "num_chs": point.feature.dim,
+                "reduction": round(height / point.feature.grid[0]),
+                "module": point.path,
+            }
+            for point in self._points()[1]
+            if point.feature.grid is not None
+        ]
+
+    @property
+    def num_classes(self) -> int:
+        """Outputs of a classifier; 0: there is none."""
+        return self.spec.model.classes
+
+    @property
+    def num_features(self) -> int:
+        """Channels of `forward_features`, of all streams together."""
+        parts = self._split()
+        return sum(parts.body.frame.features[number].dim for number in parts.features.values())
+
+    def get_classifier(self) -> nn.Module | dict[str, nn.Module] | None:
+        """The linear map to the classes; where several outputs have one each, a dict by output."""
+        paths = classifiers(self._split().head, self.num_classes).paths
+        found = {name: self.get_submodule(path) for name, path in paths.items()}
+        return next(iter(found.values()), None) if len(found) < 2 else found
+
+    # ------------------------------------------------------------ training
+
+    def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
+        """Gives the model new classifiers, initialized as the spec says, and the spec their number.
+
+        All other parameters stay the objects that they are. Modules are new: hooks on them are gone.
+
+        Args:
+            num_classes: 0 leaves them out, and the model gives pooled features.
+            global_pool: the head's pool, where it shall be another one.
+
+        Raises:
+            SpecError: the head has no such pool.
+        """
+        from vitdsl.compiler.build import build, fold
+        from vitdsl.loading import load
+
+        edits = {"classes": num_classes, **({} if global_pool is None else {"head.pool": global_pool})}
+        like = next(self.parameters(), None)
+        device = "cpu" if like is None else like.device
+        spec = load(self.spec, set=edits)
+        made = build(spec, device=device, training_outputs=self.training_outputs, size=self.image_size)
+        made = fold(made) if self.folded else made
+        if like is not None:
+            made.to(like.dtype)
+        _take_over(made, self)
+        made.train(self.training)
+        recomputes = any(hasattr(module, "recomputed") for module in self.modules())
+        self.__dict__, self.__class__ = made.__dict__, type(made)  # type: ignore[assignment]
+        self.set_grad_checkpointing(recomputes)
+
+    def no_weight_decay(self) -> set[str]:
+        """Names of parameters that weight decay leaves alone: learned tokens, tables of positions and of biases.
+
+        Biases, norms and scales have one dimension, by which optimizers leave them out.
+        """
+        tables = {
+            path for path, node, _ in self.lowered.frame.nodes()
+            if isinstance(node.op, LearnedTokens) or (family_of(node.op) in NOT_DECAYED and node.cost.params)
+        }  # fmt: skip
+        return {name for name, _ in self.named_parameters() if any(name.startswith(f"{path}.") for path in tables)}
+
+    def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
+        """Patterns by which timm groups parameters for rates by layer: `stem`, then `blocks` in order, then the head.
+
+        Args:
+            coarse: groups whole stages.
+        """
+        stages = [step for step in self.lowered.frame.steps if isinstance(step, Call) and step.path != HEAD]
+        stem = "|".join(re.escape(f"{stages[0].path}.{name}") for name in ("tokenizer", "tokens", "position"))
+        blocks: list[tuple[str, tuple[int, ...]]] = []
+        for number, step in enumerate(stages):
+            stage = re.escape(step.path)
+            if not coarse:
+                own = [joined(step.path, path) for call in step.frames[0].steps for path in _repeated(call)]
+                blocks += [(f"^{re.escape(path)}\\.", (number, 1 + index)) for index, path in enumerate(own)]
+            blocks.append((f"^{stage}\\.norm\\.", (LAST,) if step is stages[-1] else (number + 1, 0)))
+            blocks.append((f"^{stage}\\.", (number, 0)))
+        return {"stem": f"^(?:{stem})\\.", "blocks": blocks}
+
+    def set_grad_checkpointing(self, enable: bool = True) -> None:
+        """Repeated blocks keep no activations for the backward pass, in which they run a second time.
+
+        Batch norms inside of them see each batch twice, which moves their running statistics twice.
+        """
+        for module in self.modules():
+            if isinstance(module, Generated) and module is not self:
+                checkpointed(module, enable)
+
+
+def _repeated(step: Node | Call) -> list[str]:
+    """The paths of the blocks that a step of a stage runs."""
+    return [path for path, _ in step.paths()] if isinstance(step, Call) and step.flows is not None else []
+
+
+def _single(values: dict[str, Tensor]) -> Any:
+    """The value, where all are one; else the dict."""
+    found = list(values.values())
+    return found[0] if all(value is found[0] for value in found) else values
+
+
+def _chosen(indices: int | Sequence[int] | None, count: int) -> list[int]:
+    """Indexes from 0."""
+    asked = range(count) if indices is None else range(-indices, 0) if isinstance(indices, int) else indices
+    found = [index + count if index < 0 else index for index in asked]
+    if not found or not all(0 <= index < count for index in found):
+        raise ValueError(f"`indices` must name some of the {count} maps of this model, but is {indices}")
+    return found
+
+
+@torch.no_grad()
+def _take_over(made: nn.Module, old: nn.Module) -> None:
+    """Puts parameters and buffers of another model in the place of those of the same path and shape."""
+    for path, module in made.named_modules():
+        for kind in ("_parameters", "_buffers"):
+            own = getattr(module, kind)
+            for name, tensor in own.items():
+                try:
+                    there = getattr(old.get_submodule(path), kind).get(name)
+                except AttributeError:
+                    continue  # there was no such module
+                if tensor is not None and there is not None and there.shape == tensor.shape:
+                    own[name] = there

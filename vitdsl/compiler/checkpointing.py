@@ -1,0 +1,32 @@
+"""Blocks that run a second time in the backward pass, rather than keep their activations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.utils.checkpoint import checkpoint
+
+from vitdsl.compiler.building import Generated
+
+
+def checkpointed(module: Generated, enable: bool) -> None:
+    """Lets a module keep no activations in training, or keep them again."""
+    cls = type(module)
+    if enable and not hasattr(cls, "recomputed"):
+        if "recomputing" not in cls.__dict__:
+            cls.recomputing = _recomputing(cls)  # type: ignore[attr-defined]
+        module.__class__ = cls.recomputing  # type: ignore[attr-defined]
+    elif hasattr(cls, "recomputed") and not enable:
+        module.__class__ = cls.recomputed  # type: ignore[attr-defined]
+
+
+def _recomputing(cls: type[Generated]) -> type[Generated]:
+    """The class whose forward is run again in the backward pass; `recomputed` is the class itself."""
+
+    def forward(self: Any, *inputs: Any) -> Any:
+        if not (self.training and torch.is_grad_enabled()):
+            return cls.forward(self, *inputs)
+        return checkpoint(cls.forward, self, *inputs, use_reentrant=False)
+
+    return type(cls.__name__, (cls,), {"forward": forward, "recomputed": cls, "__module__": cls.__module__})

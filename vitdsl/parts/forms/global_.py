@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from vitdsl.errors import ShapeError
 from vitdsl.parts.base import Scope, Value
+from vitdsl.parts.fields import refuse
 from vitdsl.parts.forms.attention import finish, project
 from vitdsl.parts.forms.mixer import MixerFields
 from vitdsl.parts.primitives.attend import Attend
@@ -25,6 +26,24 @@ class Global(MixerFields):
     """
 
     type: Literal["global"] = "global"
+
+    def agree(self) -> None:
+        """Refuses what works on maps, or makes them, where there are none to be made."""
+        maps = self.maps
+        if self.kernel == "depthwise":
+            given = {"from": maps.from_, "before": maps.before, "after": maps.after}
+            idle: list[tuple[str, ...]] = [("maps", key) for key, value in given.items() if value is not None]
+            why, hint = "makes no attention maps, since its kernel is depth-wise", "attention, which has `kernel: pointwise`, makes them"
+        elif maps.from_ is not None:
+            idle = [("maps", "before")] if maps.before is not None else []
+            idle += [("position",)] if self.position is not None else []
+            why, hint = "takes its attention maps from another one", "leave `maps.from` out to make them"
+        else:
+            return
+        idle += [("activation",)] if self.activation != "softmax" else []
+        idle += [("normalize",)] if self.normalize != "none" else []
+        if idle:
+            refuse(f"`{'.'.join(idle[0])}` is for nothing here: this mixer {why}", hint, at=idle[0])
 
     def emit(self, scope: Scope, x: Value, path: str, bank: Value | None = None) -> Value:
         """Projections, the mixing, and what follows."""

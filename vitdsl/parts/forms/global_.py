@@ -8,7 +8,7 @@ from vitdsl.errors import ShapeError
 from vitdsl.parts.base import Scope, Value
 from vitdsl.parts.fields import refuse
 from vitdsl.parts.forms.attention import finish, project
-from vitdsl.parts.forms.mixer import MixerFields
+from vitdsl.parts.forms.mixer import Maps, MixerFields
 from vitdsl.parts.primitives.attend import Attend
 from vitdsl.parts.primitives.gather import Gather
 from vitdsl.parts.primitives.modulate import Modulate
@@ -30,10 +30,15 @@ class Global(MixerFields):
     def agree(self) -> None:
         """Refuses what works on maps, or makes them, where there are none to be made."""
         maps = self.maps
+        if not isinstance(maps, Maps):
+            return  # late: judged when it is bound
         if self.kernel == "depthwise":
             given = {"from": maps.from_, "before": maps.before, "after": maps.after}
             idle: list[tuple[str, ...]] = [("maps", key) for key, value in given.items() if value is not None]
-            why, hint = "makes no attention maps, since its kernel is depth-wise", "attention, which has `kernel: pointwise`, makes them"
+            why, hint = (
+                "makes no attention maps, since its kernel is depth-wise",
+                "attention, which has `kernel: pointwise`, makes them",
+            )
         elif maps.from_ is not None:
             idle = [("maps", "before")] if maps.before is not None else []
             idle += [("position",)] if self.position is not None else []

@@ -15,6 +15,11 @@ LIMIT = 1e-9
 INDUCED = ["deit_tiny_distilled", "cvt13", "t2t_vit_14", "refiner_vit_s", "swin_tiny"]
 """Plain attention, convolutions with norms, kernels, worked maps, windows."""
 
+ANY_SIZE = [
+    "cvt13", "deit_tiny_distilled",
+    *[pytest.param(name, marks=pytest.mark.full) for name in ("convnext_tiny", "resnet18", "pvt_tiny", "cpvt_tiny")],
+]  # fmt: skip
+
 
 @pytest.fixture(autouse=True)
 def _fresh() -> Iterator[None]:
@@ -57,6 +62,21 @@ def test_compiles_whole(name: str) -> None:
 @pytest.mark.parametrize("name", SMALL)
 def test_exports_with_any_batch(name: str) -> None:
     check_export(small(name).double())
+
+
+@pytest.mark.parametrize("name", ANY_SIZE)
+def test_exports_with_any_size(name: str) -> None:
+    """Learned positions are resized in the program, grids are read from the image."""
+    spec = vitdsl.load(name, {"input.size": 64, "classes": 20, **SMALL.get(name, {})})
+    model = vitdsl.build(spec).double().eval()
+    batch, height, width = (torch.export.Dim(axis, min=least, max=8) for axis, least in (("b", 1), ("h", 2), ("w", 2)))
+    sizes = {0: batch, 2: 32 * height, 3: 32 * width}
+    example = torch.rand(2, 3, 64, 96, dtype=torch.float64)
+    exported = torch.export.export(model, (example,), dynamic_shapes=(sizes,)).module()
+    with torch.no_grad():
+        for shape in ((1, 3, 64, 64), (3, 3, 128, 96)):
+            x = torch.rand(shape, dtype=torch.float64)
+            agree(exported(x), model(x))
 
 
 @pytest.mark.full

@@ -11,6 +11,9 @@ from vitdsl.facts import PLAIN, facts
 from vitdsl.holes import Hole
 from vitdsl.tree import Map, Seq, format_path
 
+INDEXES = frozenset({"index", "index_1"})
+"""What a repetition gives late values to read."""
+
 
 def merge(base: Any, over: Any) -> Any:
     """`over` laid over `base` by key, at every depth; lists, and mappings of another type or role, replace."""
@@ -109,10 +112,13 @@ def fold(
     if isinstance(node, Map):
         places = node.marks
         made = Map(node)
+        inner = env
+        if "index" in env and node.get("repeat") is not None:  # what is repeated has an index of its own
+            inner = {name: value for name, value in env.items() if name not in INDEXES}
         for key, value in node.items():
             if value.__class__ not in PLAIN:
                 mark = places[key][1] if key in places else None
-                made[key] = fold(value, env, (*path, key), problems, mark)
+                made[key] = fold(value, env if key == "repeat" else inner, (*path, key), problems, mark)
         made.pos, made.marks = node.pos, places
         return made
     marks = node.marks

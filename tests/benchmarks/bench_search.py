@@ -25,15 +25,20 @@ from vitdsl.search.run import run_search
 from vitdsl.search.screening import Screen
 from vitdsl.search.search_file import Bound
 
-LIMITS = {"params": Bound(min=10**6, max=30 * 10**6), "macs": Bound(max=6 * 10**9)}
+SPACES = {
+    "hybrid": {"params": Bound(min=10**6, max=30 * 10**6), "macs": Bound(max=6 * 10**9)},
+    "autoformer_tiny": {"params": Bound(max=9 * 10**6)},
+    "digits": {"params": Bound(max=30_000)},
+}
+"""Spaces whose candidates are screened, and the bounds that they are held against."""
 
 
-def screened(space: Space, seconds: float) -> tuple[float, Screen]:
+def screened(space: Space, limits: dict[str, Bound], seconds: float) -> tuple[float, Screen]:
     """Candidates a second, and what was made of them."""
-    rng, screen = random.Random(0), Screen(LIMITS)
+    rng, screen = random.Random(0), Screen(limits)
     for _ in range(100):
         screen.accept(lambda: space.sample(rng))
-    screen = Screen(LIMITS)
+    screen = Screen(limits)
     start = time.perf_counter()
     while time.perf_counter() - start < seconds:
         screen.accept(lambda: space.sample(rng))
@@ -64,9 +69,13 @@ def main() -> None:
     # the package of the tests' evaluations, in this process and in those that it starts
     sys.path.insert(0, str(PLUGIN))
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(PLUGIN), os.environ.get("PYTHONPATH"))))
-    found, screen = screened(Space("hybrid"), given.seconds)
-    said = ", ".join(f"{reason}: {count / screen.seen:.0%}" for reason, count in screen.refused.most_common())
-    print(f"screened of the hybrid space: {found:,.0f} candidates a second ({screen.seen:,}; {said})")
+    for name, limits in SPACES.items():
+        found, screen = screened(Space(name), limits, given.seconds)
+        said = [
+            f"{screen.seen:,}",
+            *(f"{why}: {count / screen.seen:.0%}" for why, count in screen.refused.most_common()),
+        ]
+        print(f"screened of the space {name}: {found:,.0f} candidates a second ({', '.join(said)})")
     rates: dict[int, list[float]] = {1: [], 2: []}
     with tempfile.TemporaryDirectory() as folder:
         for _, workers in itertools.product(range(given.pairs), rates):

@@ -23,7 +23,7 @@ def known_body(scope: Scope, body: Any, home: str = "item") -> Body:
     """A body, where it is an argument read at its place."""
     if not isinstance(body, Late):
         return body
-    raw = value_of(body, scope.env)
+    raw = value_of(body, scope.known)
     if raw is body or isinstance(raw, Late):
         raise ShapeError(f"{raw.text}: this name stands for itself here")
     try:
@@ -92,7 +92,7 @@ def expansion_of(form: Any, given: Any) -> dict[str, Any]:
 
 def late_part(scope: Scope, role: str, late: Late) -> Part | None:
     """The part that an argument stands for."""
-    raw = value_of(late, scope.env, (role,))
+    raw = value_of(late, scope.known, (role,))
     try:
         part = scope.around.reader.part(role, raw)
     except Refusal as error:
@@ -102,12 +102,12 @@ def late_part(scope: Scope, role: str, late: Late) -> Part | None:
     return part
 
 
-def bound_place(place: Any, env: Any) -> Any:
+def bound_place(scope: Scope, place: Any) -> Any:
     """`at` or `from`, once its late names are known."""
     if place is None:
         return None
     if isinstance(place, (Late, LateList)):
-        place = value_of(place, env)
+        place = value_of(place, scope.known)
     return tuple(place) if isinstance(place, list) else place
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from vitdsl.content import content
 from vitdsl.errors import ShapeError, did_you_mean
 from vitdsl.features import Feature
-from vitdsl.graph import entry
+from vitdsl.graph import entry, reads
 from vitdsl.graph.binding import drop_of
 from vitdsl.graph.entry import IMAGE, enter
 from vitdsl.graph.faults import UseTrail
@@ -21,9 +22,10 @@ from vitdsl.graph.targets import target_at
 from vitdsl.parts.base import Part
 from vitdsl.parts.primitives.classifier import Classifier
 from vitdsl.spec import Body, Head, Item, Model, SpecReader, Stage, UsedStage
-from vitdsl.tree import Key, Repetition
+from vitdsl.tree import Key, Map, Repetition
 
-_stages, _heads = Known(), Known()
+_stages, _bounds, _heads = Known(), Known(), Known()
+NO_FRAME = Frame()
 FIRST = "x"
 OUTPUT = "@"
 """What stands before the name of an output, where it is a stream."""
@@ -33,8 +35,10 @@ NO_HEAD = Head.read({}, None)
 def forget() -> None:
     """Empties the memos of analysed stages and heads."""
     _stages.forget()
+    _bounds.forget()
     _heads.forget()
     entry.forget()
+    reads.forget()
 
 
 def elaborate(model: Model, reader: SpecReader, size: tuple[int, int] | None = None) -> Graph:
@@ -85,7 +89,7 @@ def _run_stage(scope: Scope, stage: Any, index: int, current: str) -> str:
         env = arguments(scope, stage.args, define)
         stage = scope.around.reader.stage(define["stage"])
     try:
-        bound: Stage = bind(stage, {**scope.around.env, **env}, scope.around.reader) if stage.open else stage
+        bound: Stage = _bound(scope.around, stage, env) if stage.open else stage
         stream = bound.stream or current or FIRST
         frame = _stage_frame(scope, bound, env, stream, current)
         path = f"stages.{bound.name or index}"
@@ -97,6 +101,22 @@ def _run_stage(scope: Scope, stage: Any, index: int, current: str) -> str:
             fault.trail += ["stage", UseTrail((use,))]
         raise
     return stream
+
+
+def _bound(around: Surroundings, stage: Stage, env: dict[str, Any]) -> Stage:
+    """A stage with its late values put in; one object for equal ones, so that its frame is found again."""
+    key = (Held(stage), around.reader.key, _said(env), around.reads(stage, env))
+    kept: Stage | None = _bounds.get(key, lambda name: None)
+    if kept is not None:
+        return kept
+    bound: Stage = bind(stage, {**around.env, **env}, around.reader)
+    _bounds.keep(key, NO_FRAME, bound)
+    return bound
+
+
+def _said(env: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
+    """Arguments, as a key."""
+    return tuple([(name, content(value)) for name, value in sorted(env.items())])
 
 
 def _settle(scope: Scope) -> None:
@@ -112,11 +132,12 @@ def _settle(scope: Scope) -> None:
 
 def _stage_frame(scope: Scope, stage: Stage, env: dict[str, Any], stream: str, current: str) -> Frame:
     outer = scope.builder.feature
-    key = (Held(stage), scope.around.key, stream, current, tuple((n, content(v)) for n, v in sorted(env.items())))
+    around = scope.around
+    key = (Held(stage), around.key, stream, current, _said(env), around.reads(stage, env))
     frame: Frame | None = _stages.get(key, outer)
     if frame is None:
         inner = Builder(outer)
-        inside = Scope(scope.around, inner, stream, env)
+        inside = Scope(around, inner, stream, env)
         inside.drop = drop_of(inside, stage.drop_path)
         _fill_stage(inside, stage, stream, current)
         frame = inner.done()
@@ -147,15 +168,13 @@ def _fill_stage(scope: Scope, stage: Stage, stream: str, current: str) -> None:
 
 def _block_item(scope: Scope, block: Any) -> Item:
     """`depth` and `block` are a repeated body."""
-    item = block.repeated if isinstance(block, Body) else None
-    if item is None:
-        item = Item("body", {})
-        item.body = block
-        item.wiring = scope.around.reader.wiring({}, False)
-        item.lates = block.lates if isinstance(block, Body) else frozenset([block])
-        if isinstance(block, Body):
-            block.repeated = item
-    return item
+    reader = scope.around.reader
+    if not isinstance(block, Body):
+        return reader.item(Map(body=block))
+    if block.repeated is None:
+        item = block.repeated = Item("body", {})
+        item.body, item.inner, item.wiring = block, block.lates, reader.wiring({}, False)
+    return block.repeated
 
 
 def _renamed(trail: list[Any]) -> list[Any]:
@@ -183,7 +202,7 @@ def _run_head(root: Scope, model: Model) -> Graph:
     """Runs the head in a frame of its own; its outputs are the model's."""
     head: Head = model.head or NO_HEAD
     builder = root.builder
-    key = (Held(head), root.around.key, root.current)
+    key = (Held(head), root.around.key, root.current, root.around.reads(head, {}))
     frame: Frame | None = _heads.get(key, builder.feature)
     if frame is None:
         frame = _head_frame(root, head)

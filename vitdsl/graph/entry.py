@@ -32,7 +32,7 @@ def enter(scope: Scope, stage: Stage, stream: str, current: str) -> None:
     builder = scope.builder
     env = tuple((name, content(value)) for name, value in sorted(scope.env.items()))
     parts = (stage.from_, stage.tokenizer, stage.carry, stage.tokens, stage.position)
-    key = (parts, scope.around.key, stream, current, scope.drop, env)
+    key = (parts, scope.around.key, stream, current, scope.drop, env, scope.around.reads(parts, scope.env))
     kept: Builder | None = _entries.get(key, builder.outer)
     if kept is not None:
         builder.resume(kept)
@@ -130,7 +130,7 @@ def _positioned(scope: Scope, position: Any, value: Value) -> Value:
     body = known_body(scope, position, "position")
     over = getattr(body.items[0].part, "over", "all") if body.bare else "all"
     if isinstance(over, Late):
-        over = value_of(over, scope.env)
+        over = value_of(over, scope.known)
     if over == "grid" and value.feature.tokens:
         placed = _run_on(scope, body, scope.take(value, "grid"), "position")
         return scope.put(value, "grid", placed)

@@ -111,7 +111,7 @@ def _adds(scope: Scope, item: Any) -> bool:
     if not isinstance(item, Item) or item.role == "peg":
         return False
     residual = item.given.get("residual", item.wiring.residual if not item.late_wiring else item.natural or None)
-    return bool(value_of(residual, scope.env) if isinstance(residual, Late) else residual)
+    return bool(value_of(residual, scope.known) if isinstance(residual, Late) else residual)
 
 
 def run_item(scope: Scope, item: Any, index: str) -> None:
@@ -134,8 +134,7 @@ def run_item(scope: Scope, item: Any, index: str) -> None:
 
 def perform(scope: Scope, item: Item, path: str) -> None:
     """Runs one item once."""
-    env = scope.env
-    at, from_ = bound_place(item.wiring.at, env), bound_place(item.wiring.from_, env)
+    at, from_ = bound_place(scope, item.wiring.at), bound_place(scope, item.wiring.from_)
     if not item.role:
         keep(scope, item, from_)
         return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from vitdsl.content import content
 from vitdsl.editing import fold
 from vitdsl.errors import ShapeError
 from vitdsl.expressions import Late
@@ -14,8 +13,9 @@ from vitdsl.graph.faults import UseTrail
 from vitdsl.graph.frames import HERE, Call, Frame, Place, joined
 from vitdsl.graph.items import perform, run_body
 from vitdsl.graph.known import Known
+from vitdsl.graph.reads import read_by
 from vitdsl.graph.scope import Builder, Scope
-from vitdsl.spec import INDEX, Item, by_index, dependent
+from vitdsl.spec import Item
 from vitdsl.tree import Repetition
 
 _frames = Known()
@@ -32,7 +32,6 @@ def repeat_item(scope: Scope, item: Item, count: int, segment: str) -> None:
     state: dict[str, Feature] = {}
     current = HERE if scope.current is None else scope.current
     outer_index = scope.env.get("index")
-    varies = any("index" in late.names for late in _inner_lates(scope, item))
 
     def outer(name: str) -> Feature | None:
         if name in state:
@@ -48,7 +47,7 @@ def repeat_item(scope: Scope, item: Item, count: int, segment: str) -> None:
         if outer_index is not None:
             env["index_1"] = outer_index
         try:
-            frame = analysed(scope, item, env, current, outer)
+            frame, varies = analysed(scope, item, env, current, outer)
         except ShapeError as fault:
             fault.trail += [Repetition(done)] if done else []
             raise
@@ -62,22 +61,6 @@ def repeat_item(scope: Scope, item: Item, count: int, segment: str) -> None:
         done += times
         state.update(after)
     call(scope, joined(scope.path, segment), runs, True, current)
-
-
-def _inner_lates(scope: Scope, item: Item) -> tuple[Late, ...]:
-    """Late values of an item, seen from inside its repetition."""
-    if item.inner is None:
-        found = {*dependent(item.given), *dependent(item.args), *item.lates}
-        if item.use:
-            found |= scope.around.reader.lates_of(item.use)
-        elif item.body is not None and not isinstance(item.body, Late):
-            found |= item.body.lates
-        for branch in item.branches:
-            found |= branch.lates
-        if by_index(item):
-            found.add(INDEX)
-        item.inner = tuple(sorted(found, key=lambda late: late.text))
-    return item.inner
 
 
 def call(scope: Scope, path: str, runs: list[tuple[Frame, int]], numbered: bool, current: str) -> None:
@@ -138,33 +121,19 @@ def _append(
         builder.append(name, value)
 
 
-def analysed(scope: Scope, item: Item, env: dict[str, Any], current: str, outer: Any) -> Frame:
-    """The frame of one repetition; one that was analysed in an equal surrounding is used again."""
+def analysed(scope: Scope, item: Item, env: dict[str, Any], current: str, outer: Any) -> tuple[Frame, bool]:
+    """The frame of one repetition, and whether others may differ; what was analysed in an equal surrounding is kept."""
+    around = scope.around
+    reads, varies = read_by(item.inner, around.env, env, around.reader) if item.inner else ((), False)
     key = (
-        item.number, scope.around.key, current, scope.block is None, scope.drop, scope.times, scope.opened,
-        scope.forbidden, scope.role, _env_key(scope, item, env),
+        item.number, around.key, current, scope.block is None, scope.drop, scope.times, scope.opened,
+        scope.forbidden, scope.role, reads,
     )  # fmt: skip
     frame: Frame | None = _frames.get(key, outer)
     if frame is None:
         frame = _analyse(scope, item, env, current, outer)
         _frames.keep(key, frame, frame)
-    return frame
-
-
-def _env_key(scope: Scope, item: Item, env: dict[str, Any]) -> tuple[Any, ...]:
-    """The values that the item's late expressions take, as far as they do not depend on features."""
-    lates = _inner_lates(scope, item)
-    if not lates:
-        return ()
-    names: set[str] = set()
-    values: list[Any] = []
-    everything = {**scope.around.env, **env}
-    for late in lates:
-        if late.names <= everything.keys() and late.names <= {"index", "index_1"}:
-            values.append((late.text, value_of(late, everything)))
-        else:
-            names |= late.names
-    return (*values, *((name, content(everything[name])) for name in sorted(names & everything.keys())))
+    return frame, varies
 
 
 def _analyse(scope: Scope, item: Item, env: dict[str, Any], current: str, outer: Any) -> Frame:
@@ -194,12 +163,18 @@ def run_use(scope: Scope, item: Item) -> None:
 def arguments(scope: Scope, args: Any, define: Any) -> dict[str, Any]:
     """What the names of a define stand for where it is used."""
     env = scope.sight(scope.flow.feature)
+    variables = {name: value for name, value in scope.around.env.items() if not isinstance(value, Late)}
+    known = {**variables, **scope.env} if variables else scope.env
     made: dict[str, Any] = {name: scope.env[name] for name in ("index", "index_1") if name in scope.env}
     for name, raw in args.items():
-        made[name] = value_of(raw, env, (name,)) if isinstance(raw, Late) else fold(raw, scope.env, (), [], None)
+        made[name] = value_of(raw, env, (name,)) if isinstance(raw, Late) else fold(raw, known, (), [], None)
     for name, raw in (define.get("optional") or {}).items():
         if name not in made:
-            made[name] = value_of(raw, {**env, **made}) if isinstance(raw, Late) else fold(raw, made, (), [], None)
+            made[name] = (
+                value_of(raw, {**env, **made})
+                if isinstance(raw, Late)
+                else fold(raw, {**variables, **made}, (), [], None)
+            )
     return made
 
 

@@ -13,11 +13,12 @@ from vitdsl.errors import ShapeError, did_you_mean
 from vitdsl.features import BYTES_PER_VALUE, LARGEST_SIZE, Cost, Feature
 from vitdsl.graph.frames import Frame, Node, Place, Value
 from vitdsl.graph.operators import Combine, Join, OpenWindows, Put, Sections, Take, WindowMask
+from vitdsl.graph.reads import Key, in_object, read_by
 from vitdsl.parts.base import Part, Primitive
 from vitdsl.parts.fields import Refusal
 from vitdsl.parts.primitives.drop_path import DropPath
 from vitdsl.parts.primitives.dropout import Dropout
-from vitdsl.spec import PLACES, SpecReader
+from vitdsl.spec import PLACES, RESERVED, SpecReader
 
 _new = tuple.__new__
 DROP_PATH, JOIN = DropPath(), Join()
@@ -41,6 +42,7 @@ class Surroundings:
         image: size of the image.
         drops: whether the model has stochastic depth.
         env: the variables that are still named.
+        key: of all memos of what is analysed here, but for the variables, of which each body reads few.
     """
 
     __slots__ = ("classes", "drops", "env", "image", "key", "reader")
@@ -49,7 +51,14 @@ class Surroundings:
         self, reader: SpecReader, classes: int, image: tuple[int, int], drops: bool, env: Mapping[str, Any]
     ) -> None:
         self.reader, self.classes, self.image, self.drops, self.env = reader, classes, image, drops, env
-        self.key = (reader.key, classes, image, drops, content(env))
+        hiding = bool(env) and not RESERVED.isdisjoint(env)  # a variable that only shows where no feature hides it
+        self.key = (reader.key, classes, image, drops, content(env) if hiding else None)
+
+    def reads(self, made: Any, args: Mapping[str, Any]) -> Key:
+        """What a stage, a head or parts of them read of the variables, where `args` are the arguments, as a key."""
+        if not self.env:
+            return ()
+        return read_by(self.reader.inherited | in_object(made), self.env, args, self.reader)[0]
 
 
 def _nothing(name: str) -> Feature | None:
@@ -208,6 +217,12 @@ class Scope:
     def classes(self) -> int:
         """Number of classes of the spec."""
         return self.around.classes
+
+    @property
+    def known(self) -> Mapping[str, Any]:
+        """What late values see before any feature is looked at."""
+        variables = self.around.env
+        return {**variables, **self.env} if variables else self.env
 
     def stream(self, name: str) -> Value:
         """What a stream holds."""

@@ -40,6 +40,7 @@ class Site:
         hole: as written.
         path: written path, with `LOOP` after every repeated body.
         plain: its written path without the numbers of repetitions.
+        paths: those that were asked for with the numbers of repetitions, by these.
         location: where it stands in the file, by key.
         counts: how often each repetition around it runs, outermost first: a number, a late value or a hole.
         options: what may be decided: scalars, names or indexes.
@@ -54,7 +55,7 @@ class Site:
 
     __slots__ = (
         "asked", "below", "chain", "counts", "each", "hole", "location", "number", "options", "ordered", "parent",
-        "path", "plain", "settled", "when",
+        "path", "paths", "plain", "settled", "when",
     )  # fmt: skip
 
     def __init__(
@@ -64,6 +65,7 @@ class Site:
         self.hole, self.path, self.location, self.counts = hole, path, location, counts
         self.parent, self.number = parent, number
         self.plain = format_path([segment for segment in path if segment is not LOOP])
+        self.paths: dict[tuple[int, ...], str] = {}
         self.each = hole.raw.get("each") is True
         self.options, self.ordered = _options(hole)
         self.below: dict[Any, list[Site]] = {}
@@ -81,6 +83,12 @@ class Site:
         """The written path in these repetitions; those that are not given are left out."""
         if not repetitions:
             return self.plain
+        found = self.paths.get(repetitions)
+        if found is None:
+            found = self.paths[repetitions] = self._spelled(repetitions)
+        return found
+
+    def _spelled(self, repetitions: tuple[int, ...]) -> str:
         made: list[Segment] = []
         numbers = iter(repetitions)
         for segment in self.path:

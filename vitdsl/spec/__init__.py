@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vitdsl.spec.items import INDEX, Body, Item, by_index, dependent
+from vitdsl.spec.items import Body, Item
 from vitdsl.spec.model import (
     HEAD_KEYS,
     INIT_FAMILIES,
@@ -16,14 +16,15 @@ from vitdsl.spec.model import (
     Tokens,
     UsedStage,
 )
+from vitdsl.spec.names import FEATURES, elsewhere, seen
 from vitdsl.spec.reader import COMPOSITE, RESERVED, SpecReader, forget, list_of
 from vitdsl.spec.wiring import DEFAULT_WIRING, NESTED, PLACE, PLACES, WIRING, Drop, Place, Residual, Windows, Wiring
 
 __all__ = [
     "COMPOSITE",
     "DEFAULT_WIRING",
+    "FEATURES",
     "HEAD_KEYS",
-    "INDEX",
     "INIT_FAMILIES",
     "MODEL",
     "NESTED",
@@ -47,8 +48,8 @@ __all__ = [
     "UsedStage",
     "Windows",
     "Wiring",
-    "by_index",
-    "dependent",
+    "elsewhere",
     "forget",
     "list_of",
+    "seen",
 ]

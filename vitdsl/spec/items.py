@@ -6,12 +6,10 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
-from vitdsl.expressions import Late, parse
-from vitdsl.facts import facts
+from vitdsl.expressions import Late
 from vitdsl.parts.base import LateList
 from vitdsl.spec.wiring import (
     NESTED,
-    Drop,
     Wiring,
 )
 
@@ -31,7 +29,7 @@ class Item:
         given: the wiring as written.
         wiring: the wiring, with defaults, as far as it is not late.
         lates: late values in it that depend on more than features, seen from outside of its repetition.
-        inner: the same seen from inside, in the order of their texts, once they were asked for.
+        inner: the same seen from inside.
     """
 
     __slots__ = (
@@ -51,7 +49,7 @@ class Item:
         self.late_wiring = has_late(given)
         self.wiring: Wiring
         self.lates: frozenset[Late] = frozenset()
-        self.inner: tuple[Late, ...] | None = None
+        self.inner: frozenset[Late] = frozenset()
 
 
 class Body:
@@ -69,10 +67,18 @@ class Body:
 
     __slots__ = ("bare", "home", "items", "key", "lates", "listed", "repeated")
 
-    def __init__(self, items: tuple[Any, ...], home: str, bare: bool, listed: bool, key: Any) -> None:
+    def __init__(
+        self,
+        items: tuple[Any, ...],
+        home: str,
+        bare: bool,
+        listed: bool,
+        key: Any,
+        inherited: frozenset[Late] = frozenset(),
+    ) -> None:
         self.items, self.home, self.bare, self.listed, self.key = items, home, bare, listed, key
         self.repeated: Item | None = None
-        self.lates = frozenset().union(*(item.lates if isinstance(item, Item) else frozenset([item]) for item in items))
+        self.lates = inherited.union(*[item.lates if isinstance(item, Item) else frozenset([item]) for item in items])
 
 
 def has_late(given: Mapping[str, Any]) -> bool:
@@ -91,31 +97,3 @@ def has_late(given: Mapping[str, Any]) -> bool:
         ):
             return True
     return False
-
-
-INDEX: Any = parse("$index")
-
-
-def by_index(item: Item) -> bool:
-    """Whether stochastic depth gives the item a rate for each repetition."""
-    drop = item.wiring.drop_path
-    return isinstance(drop, Drop) and drop.rates is not None
-
-
-def outward(late: Late) -> Late:
-    """What `index_1` inside a repetition is outside of it."""
-    return INDEX if late.names <= {"index", "index_1"} and "index_1" in late.names else late
-
-
-FEATURES = frozenset({"dim", "height", "width"})
-"""What a feature gives late values to read."""
-
-
-def dependent(node: Any) -> set[Late]:
-    """Late values in a tree that depend on more than features."""
-    if not facts(node).names - FEATURES:
-        return set()
-    if isinstance(node, Late):
-        return {node}
-    values = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
-    return set().union(*(dependent(value) for value in values))

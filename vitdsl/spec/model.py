@@ -86,6 +86,7 @@ class Stage(Fields):
     norm: NormBody = None
     drop_path: DropField = None
     name: str | None = Field(None, pattern=NAME)
+    repeated: ClassVar[frozenset[str]] = frozenset({"block"})
 
 
 STAGE = tuple(info.alias or name for name, info in Stage.model_fields.items())

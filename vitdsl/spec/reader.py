@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from vitdsl.content import content
-from vitdsl.editing import merge
+from vitdsl.editing import INDEXES, merge
 from vitdsl.errors import did_you_mean
 from vitdsl.expressions import Late
 from vitdsl.facts import facts
@@ -18,7 +18,8 @@ from vitdsl.holes import Hole
 from vitdsl.parts.base import NONE, Part, checked
 from vitdsl.parts.fields import Refusal, describe, explain, refuse
 from vitdsl.parts.registry import DEFAULT_TYPES, class_of, find, is_role, roles
-from vitdsl.spec.items import INDEX, Body, Item, by_index, dependent, has_late, outward
+from vitdsl.spec.items import Body, Item, has_late
+from vitdsl.spec.names import FEATURES, elsewhere, named, outside, outward, seen, within, without
 from vitdsl.spec.wiring import (
     DEFAULT_WIRING,
     WIRING,
@@ -68,9 +69,19 @@ class SpecReader:
     def __init__(self, defaults: Mapping[str, Any], defines: Mapping[str, Any]) -> None:
         self.defaults, self.defines = defaults, defines
         self.opened: list[str] = []  # names of the defines whose bodies are being read, one inside the other
-        self.key = (content(defaults), content(defines))
-        self.inherited = frozenset(dependent(defaults))  # any item may take a late value from there
+        declared = content(defines)
+        self.key = (content([defaults, defines] if facts(defaults).uses else defaults), declared)
+        self.inherited = self._inherited()
         self.usual = {key: defaults[key] for key in DEFAULT_WIRING if key in defaults}
+
+    def _inherited(self) -> frozenset[Late]:
+        """Late values that any item may take from the defaults, whatever repetitions it stands in."""
+        own = facts(self.defaults)
+        if own.uses or own.rates:  # no body can be read yet
+            names = own.names.union(facts(self.defines).names, INDEXES) - FEATURES
+            return frozenset([named(name) for name in names])
+        found = seen(self.defaults, self)
+        return found.union(elsewhere(found), outward(found), outward(outward(found))) if found else found
 
     def _once(self, kind: str, more: str, raw: object, make: Any) -> Any:
         key = (kind, more, self.key[0], content(raw), self.key[1] if self.defines and facts(raw).uses else 0)
@@ -163,12 +174,12 @@ class SpecReader:
                     faults += [((index, *loc), message, hint) for loc, message, hint in error.items]
             if faults:
                 raise Refusal(faults)
-            return Body(tuple(items), home, False, True, (key, home))
+            return Body(tuple(items), home, False, True, (key, home), self.inherited)
         operator = isinstance(raw, str) and class_of(home, raw) is None and is_role(raw)
         if home != "item" and not operator and (not isinstance(raw, dict) or "type" in raw):
             item = Item(home, {})
             item.part, item.wiring = self.part(home, raw), NO_WIRING
-            item.lates = self.inherited.union(dependent(raw))
+            item.lates = item.inner = self.inherited | seen(raw, self)
             return Body((item,), home, True, False, (key, home))
         return Body((self.item(raw, home),), home, False, False, (key, home))
 
@@ -227,7 +238,7 @@ class SpecReader:
         collect(faults, (), lambda: self._wire(item))
         if faults:
             raise Refusal(faults)
-        item.lates = self._lates(item, raw)
+        self._name(item, raw)
         return item
 
     @staticmethod
@@ -336,26 +347,32 @@ class SpecReader:
             self.opened.pop()
 
     def lates_of(self, name: str) -> frozenset[Late]:
-        """Late values in the body of a define that depend on more than features."""
-        body: Any = self.defined_body(name)
-        if isinstance(body, Body):
-            return body.lates
-        return frozenset([body]) if isinstance(body, Late) else frozenset()  # a hole has none yet
+        """Late values of a define that depend on more than features, as its user sees them."""
+        define = self.define(name)
+        return self._once("lates", name, define, lambda: self._lates_of(name, define))
 
-    def _lates(self, item: Item, raw: Mapping[str, Any]) -> frozenset[Late]:
-        """Late values of the item that depend on more than features, seen from outside of its repetition."""
-        found = {*dependent(raw), *self.inherited}
-        if item.use:
-            try:
-                inner = self.lates_of(item.use)
-            except Refusal:
-                inner = frozenset()  # a fault inside a define is reported there, not at each use
-            found |= {late for late in inner if late.names & {"index", "index_1"}}
-        if by_index(item):
-            found.add(INDEX)
-        if item.wiring.repeat is None:
-            return frozenset(found)
-        return frozenset(outward(late) for late in found if late.names - {"index"})
+    def _lates_of(self, name: str, define: Any) -> frozenset[Late]:
+        body: Any = self.defined_body(name)
+        lates = body.lates if isinstance(body, Body) else [body] if isinstance(body, Late) else ()  # a hole has none
+        args, optional = define.get("args"), define.get("optional")
+        self.opened.append(name)
+        try:
+            found = seen(optional, self).union(lates)
+        finally:
+            self.opened.pop()
+        own = {arg for arg in args if isinstance(arg, str)} if isinstance(args, list) else set()
+        own.update(optional if isinstance(optional, dict) else ())
+        # an argument of this name may be another's variable: all names count, each alone
+        return frozenset().union(*[{late} if late.names.isdisjoint(own) else without(late) for late in found])
+
+    def _name(self, item: Item, raw: Mapping[str, Any]) -> None:
+        """Late values of the item that depend on more than features, seen from inside and outside of its repetition."""
+        inner, facts_of = self.inherited, facts(raw)
+        if facts_of.uses or facts_of.rates or not facts_of.names <= FEATURES:
+            inner |= within(raw, self)
+        item.inner = item.lates = inner
+        if inner and item.wiring.repeat is not None:
+            item.lates = outside(inner, raw["repeat"])
 
     def stage(self, raw: object) -> Any:
         """A stage, or the use of a define that is one."""

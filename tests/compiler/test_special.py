@@ -1,4 +1,4 @@
-"""What the writer splices: windows in windows."""
+"""What the writer writes itself: windows in windows, and sizes that are read from the image."""
 
 from __future__ import annotations
 
@@ -46,3 +46,36 @@ def test_positions_are_added_to_the_grid_after_windows_close(position: str) -> N
     x = torch.randn(3, 8, 4, 4, dtype=torch.float64)
     with torch.no_grad():
         assert (model(x) - alone(x + own)).abs().max() <= 1e-9
+
+
+RESIZED = """
+input: {size: 8}
+classes: 0
+stages: [{tokens: [cls], tokenizer: {type: patch, size: 2, dim: 3}, body: [{resize: {size: image, mode: nearest}}]}]
+head: []
+"""
+
+
+def test_a_grid_becomes_as_large_as_the_image_that_enters() -> None:
+    model = filled(vitdsl.build(RESIZED))
+    patches = model.get_submodule("stages.0.tokenizer.0.conv")
+    for height, width in ((8, 8), (12, 6)):
+        x = torch.randn(2, 3, height, width, dtype=torch.float64)
+        with torch.no_grad():
+            found = model(x)[:, 1:].transpose(1, 2).unflatten(2, (height, width))
+            assert torch.equal(found, patches(x).repeat_interleave(2, 2).repeat_interleave(2, 3))
+
+
+@pytest.mark.parametrize("padding", ["same", 1])
+def test_grids_after_an_unfold_are_read_from_the_image(padding: str | int) -> None:
+    """Where the grid that an unfold leaves is met nowhere else, its size is computed from the map before it."""
+    unfold = {"kernel": [3, 2], "stride": [2, 1], "padding": padding}
+    body = [{"conv": {"dim": 4, "kernel": 1}}, {"unfold": unfold}, {"conv": {"dim": 5, "kernel": 1}}]
+    model = filled(vitdsl.build({"input": {"size": 9}, "classes": 0, "stages": [{"tokenizer": body}], "head": []}))
+    for height, width in ((9, 9), (10, 7)):
+        graph = model.spec.graph((height, width))
+        grid = next(node for _, node, _ in graph.frame.nodes() if node.op.type == "unfold").op.infer(
+            graph.frame.features[0].with_dim(4)
+        )
+        with torch.no_grad():
+            assert model(torch.randn(2, 3, height, width, dtype=torch.float64)).shape == (2, 5, *grid.grid)

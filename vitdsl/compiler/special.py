@@ -14,6 +14,7 @@ from vitdsl.graph.frames import Node, joined
 from vitdsl.graph.operators import CloseWindows, Combine, Join, LearnedTokens, OpenWindows, Put, Sections, Take
 from vitdsl.parts.primitives.drop_path import DropPath
 from vitdsl.parts.primitives.learned import Learned
+from vitdsl.parts.primitives.resize_to_image import ResizeToImage
 from vitdsl.parts.primitives.scale import Scale
 from vitdsl.parts.primitives.unfold import Unfold
 
@@ -184,24 +185,32 @@ def _unfold(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope])
     if not writer.inside and feature.grid not in writer.sizes and feature.grid not in writer.maps:
         lengths = writer.size(entering)
         writer.sizes[feature.grid] = tuple(  # type: ignore[assignment]
-            _slid(writer, length, op.kernel[i], op.step[i], op.margin[i]) for i, length in enumerate(lengths)
+            _slid(writer, length, op, i) for i, length in enumerate(lengths)
         )
     return self.result(op, feature, out, "tokens")
 
 
-def _slid(writer: Writer, length: Any, kernel: int, stride: int, padding: int) -> Any:
-    """(length + 2·padding - kernel) // stride + 1, written where it is not known."""
+def _slid(writer: Writer, length: Any, op: Unfold, axis: int) -> Any:
+    """(length + 2·padding - kernel + stride) // stride, or ⌈length / stride⌉, written where it is not known."""
+    stride = op.step[axis]
+    more = stride - 1 if op.margin == "same" else 2 * op.margin[axis] - op.kernel[axis] + stride
     if isinstance(length, int):
-        return (length + 2 * padding - kernel) // stride + 1
-    reach = writer.function(operator.add, length, 2 * padding - kernel, name="reach")
-    steps = writer.function(operator.floordiv, reach, stride, name="steps")
-    return writer.function(operator.add, steps, 1, name="length")
+        return (length + more) // stride
+    reach = writer.function(operator.add, length, more, name="reach") if more else length
+    return writer.function(operator.floordiv, reach, stride, name="length") if stride > 1 else reach
+
+
+def _resize_to_image(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
+    """The size is that of the image that enters the model."""
+    assert feature.grid is not None
+    entering = self.writer.map_piece(inputs[0]).node
+    return self.result(node.op, feature, self.module(node, entering, *self.writer.size(feature.grid)), "map")
 
 
 SPECIAL: dict[type, Any] = {
     Scale: _scale, DropPath: _drop_path, LearnedTokens: _tokens, Take: _take, Put: _put, Join: _join,
     Sections: _sections, Combine: _combine, OpenWindows: _open, CloseWindows: _close, Learned: _learned,
-    Unfold: _unfold,
+    Unfold: _unfold, ResizeToImage: _resize_to_image,
 }  # fmt: skip
 WITHOUT_MODULE = frozenset({Scale, Take, Put, Join, Sections, Combine, OpenWindows, CloseWindows, LearnedTokens})
 """Primitives for which no layer is built; learned tokens are parameters of their own."""

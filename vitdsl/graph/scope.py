@@ -224,6 +224,11 @@ class Scope:
         variables = self.around.env
         return {**variables, **self.env} if variables else self.env
 
+    @property
+    def image(self) -> tuple[int, int]:
+        """Height and width of the image."""
+        return self.around.image
+
     def stream(self, name: str) -> Value:
         """What a stream holds."""
         return self.builder.read(self.named(name))

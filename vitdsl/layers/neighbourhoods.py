@@ -64,16 +64,23 @@ class Fold(nn.Module):
 
 
 class Resize(nn.Module):
-    """Interpolation to a size or by a factor, without antialias, corners not aligned."""
+    """Interpolation to a size or by a factor, without antialias, corners not aligned.
+
+    Args:
+        size: height and width of what comes out, unless the call says others.
+        scale: the factor, where there is no size.
+        mode: `nearest`, `bilinear` or `bicubic`.
+    """
 
     def __init__(self, size: Pair | None = None, scale: float | None = None, mode: str = "bilinear") -> None:
         super().__init__()
         self.size, self.scale, self.mode = size, scale, mode
 
-    def forward(self, x_bchw: Tensor) -> Tensor:
+    def forward(self, x_bchw: Tensor, height: int | None = None, width: int | None = None) -> Tensor:
         """Return (b, c, rows, columns)."""
         aligned = None if self.mode == "nearest" else False
-        return F.interpolate(x_bchw, self.size, self.scale, self.mode, aligned)
+        size = self.size if height is None or width is None else (height, width)
+        return F.interpolate(x_bchw, size, self.scale, self.mode, aligned)
 
     def extra_repr(self) -> str:
         """What `print` shows of the sizes."""

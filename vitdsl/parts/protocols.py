@@ -41,6 +41,11 @@ class Reader(Protocol):
 class Scope(Protocol):
     """What a part writes its nodes into; `path` is relative to the item that the part stands in."""
 
+    @property
+    def image(self) -> tuple[int, int]:
+        """Height and width of the image."""
+        ...
+
     def add(self, op: Primitive, inputs: Sequence[Any], path: str) -> Any:
         """Appends a node: checks shapes, counts the cost, and gives the node's output."""
         ...

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from vitdsl.errors import ShapeError
 from vitdsl.features import Feature
-from vitdsl.parts.base import Primitive
+from vitdsl.parts.base import Primitive, Scope, Value
 from vitdsl.parts.fields import PositiveReal, Size
+from vitdsl.parts.primitives.resize_to_image import ResizeToImage
 
 if TYPE_CHECKING:
     from torch import nn
 
 
 class Resize(Primitive):
-    """Interpolation of the grid to a size, or by a factor; no antialias, align_corners false.
+    """Interpolation of the grid to a size, to that of the image, or by a factor; no antialias, align_corners false.
 
     Paper: -. Symbols: -.
     Shape: (B, C, H, W) -> (B, C, H', W').
@@ -43,7 +44,7 @@ class Resize(Primitive):
                 message = f"`scale` ({self.scale}) leaves nothing of a grid of {grid[0]}x{grid[1]}"
                 raise ShapeError(message, "", ("scale",))
             return Feature(inputs[0].dim, (height, width))
-        assert isinstance(self.size, tuple), "`image` is put in where the item is bound"
+        assert isinstance(self.size, tuple), "`image` is another primitive"
         return Feature(inputs[0].dim, self.size)
 
     def build(self, *inputs: Feature) -> nn.Module:
@@ -51,6 +52,12 @@ class Resize(Primitive):
         from vitdsl.layers.neighbourhoods import Resize as Layer
 
         return Layer(self.size if isinstance(self.size, tuple) else None, self.scale, self.mode)
+
+    def emit(self, scope: Scope, x: Value, path: str) -> Value:
+        """To the size of the image it is another primitive."""
+        if self.size != "image" or self.scale is not None or (x.feature.tokens and x.feature.grid is not None):
+            return super().emit(scope, x, path)
+        return scope.add(ResizeToImage.trusted(image=scope.image, mode=self.mode), (x,), path)
 
     @classmethod
     def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:

@@ -43,7 +43,7 @@ class Unfold(Primitive):
         return self.stride or self.kernel
 
     @property
-    def margin(self) -> tuple[int, int]:
+    def margin(self) -> Any:
         """The padding: what was written, or the kernel's default where it overlaps, 0 where it tiles."""
         if self.padding is not None:
             return self.padding

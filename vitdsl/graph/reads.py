@@ -13,8 +13,9 @@ from vitdsl.graph.known import Held
 from vitdsl.parts.base import Fields, LateList
 from vitdsl.spec import FEATURES, Body, SpecReader, elsewhere, seen
 
-Key = tuple[tuple[str, Any], ...]
+Key = frozenset[tuple[str, Any]]
 UNKNOWN: Any = object()
+NOTHING: Key = frozenset()
 NO_LATES: frozenset[Late] = frozenset()
 _of_objects: dict[Held, frozenset[Late]] = {}
 MAX_OBJECTS = 20_000
@@ -48,8 +49,11 @@ def read_by(
         by_index = by_index or "index" in late.names
         value = _known(late, variables, env)
         if value is not UNKNOWN:
-            said[late.text] = content(value)
-            if value.__class__ not in PLAIN:
+            kind = value.__class__
+            if kind in PLAIN:
+                said[late.text] = (kind, value)
+            else:
+                said[late.text] = content(value)
                 waiting += in_value(value, reader)
             continue
         said[late.text] = None
@@ -60,7 +64,7 @@ def read_by(
                 for value in found:
                     if value.__class__ not in PLAIN:
                         waiting += in_value(value, reader)
-    return tuple(sorted(said.items())), by_index
+    return frozenset(said.items()), by_index
 
 
 def _known(late: Late, variables: Mapping[str, Any], env: Mapping[str, Any]) -> Any:

@@ -13,7 +13,7 @@ from vitdsl.graph.faults import UseTrail
 from vitdsl.graph.frames import HERE, Call, Frame, Place, joined
 from vitdsl.graph.items import perform, run_body
 from vitdsl.graph.known import Known
-from vitdsl.graph.reads import read_by
+from vitdsl.graph.reads import NOTHING, read_by
 from vitdsl.graph.scope import Builder, Scope
 from vitdsl.spec import Item
 from vitdsl.tree import Repetition
@@ -124,7 +124,7 @@ def _append(
 def analysed(scope: Scope, item: Item, env: dict[str, Any], current: str, outer: Any) -> tuple[Frame, bool]:
     """The frame of one repetition, and whether others may differ; what was analysed in an equal surrounding is kept."""
     around = scope.around
-    reads, varies = read_by(item.inner, around.env, env, around.reader) if item.inner else ((), False)
+    reads, varies = read_by(item.inner, around.env, env, around.reader) if item.inner else (NOTHING, False)
     key = (
         item.number, around.key, current, scope.block is None, scope.drop, scope.times, scope.opened,
         scope.forbidden, scope.role, reads,
@@ -162,9 +162,10 @@ def run_use(scope: Scope, item: Item) -> None:
 
 def arguments(scope: Scope, args: Any, define: Any) -> dict[str, Any]:
     """What the names of a define stand for where it is used."""
-    env = scope.sight(scope.flow.feature)
-    variables = {name: value for name, value in scope.around.env.items() if not isinstance(value, Late)}
-    known = {**variables, **scope.env} if variables else scope.env
+    env, variables, known = scope.sight(scope.flow.feature), scope.around.env, scope.env
+    if variables:
+        variables = {name: value for name, value in variables.items() if not isinstance(value, Late)}
+        known = {**variables, **known}
     made: dict[str, Any] = {name: scope.env[name] for name in ("index", "index_1") if name in scope.env}
     for name, raw in args.items():
         made[name] = value_of(raw, env, (name,)) if isinstance(raw, Late) else fold(raw, known, (), [], None)

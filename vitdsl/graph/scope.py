@@ -13,7 +13,7 @@ from vitdsl.errors import ShapeError, did_you_mean
 from vitdsl.features import BYTES_PER_VALUE, LARGEST_SIZE, Cost, Feature
 from vitdsl.graph.frames import Frame, Node, Place, Value
 from vitdsl.graph.operators import Combine, Join, OpenWindows, Put, Sections, Take, WindowMask
-from vitdsl.graph.reads import Key, in_object, read_by
+from vitdsl.graph.reads import NOTHING, Key, in_object, read_by
 from vitdsl.parts.base import Part, Primitive
 from vitdsl.parts.fields import Refusal
 from vitdsl.parts.primitives.drop_path import DropPath
@@ -57,7 +57,7 @@ class Surroundings:
     def reads(self, made: Any, args: Mapping[str, Any]) -> Key:
         """What a stage, a head or parts of them read of the variables, where `args` are the arguments, as a key."""
         if not self.env:
-            return ()
+            return NOTHING
         return read_by(self.reader.inherited | in_object(made), self.env, args, self.reader)[0]
 
 

@@ -69,9 +69,9 @@ class SpecReader:
     def __init__(self, defaults: Mapping[str, Any], defines: Mapping[str, Any]) -> None:
         self.defaults, self.defines = defaults, defines
         self.opened: list[str] = []  # names of the defines whose bodies are being read, one inside the other
-        declared = content(defines)
-        self.key = (content([defaults, defines] if facts(defaults).uses else defaults), declared)
-        self.inherited = self._inherited()
+        own, declared = facts(defaults), content(defines)
+        self.key = (content([defaults, defines] if own.uses else defaults), declared)
+        self.inherited = self._inherited() if own.rates or own.uses or own.names else frozenset()
         self.usual = {key: defaults[key] for key in DEFAULT_WIRING if key in defaults}
 
     def _inherited(self) -> frozenset[Late]:

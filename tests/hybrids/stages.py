@@ -24,6 +24,7 @@ def tokenizer(pen: Pen, x: Feature) -> tuple[Any, Feature]:
         {"type": "soft_split", "kernel": 3 if step == 2 else 5, "stride": step, "dim": dim},
         [{"conv": {"dim": 6, "kernel": 3, "norm": "batch", "activation": "relu"}}, {"pool": {"type": "max", "kernel": 3, "stride": step}}, {"linear": dim}],
         lambda: [{"resize": [high, wide]}, {"conv": {"dim": dim, "kernel": 3}}, *pen.pick([], ["peg"])],
+        lambda: [{"resize": pen.pick("image", {"size": "image", "mode": "nearest"})}, {"resize": [high, wide]}, {"linear": dim}],
         lambda: {"type": "conv_stem", "channels": [6, dim], "kernel": 3, "stride": [step, 1], **pen.some(40, {
             "norm": lambda: "batch", "activation": lambda: activation(pen), "last": lambda: pen.pick("norm", "plain"), "bias": lambda: True})},
     ]  # fmt: skip

@@ -13,6 +13,9 @@ from vitdsl.parts.primitives.conv import Conv
 from vitdsl.parts.primitives.linear import Linear
 from vitdsl.parts.primitives.subsample import Subsample
 
+WORDS = {"q": "query", "k": "key", "v": "value"}
+"""The fields that leave a projection out."""
+
 
 class Strides(Fields):
     """Strides of the convolutions before the three projections."""
@@ -92,7 +95,7 @@ def project(
             biased = name in bias if isinstance(bias, list) else bias
             groups.setdefault((y.index, biased), (y, []))[1].append(name)
         else:
-            made[name] = y
+            made[name] = _as_it_is(y, heads, WORDS[name])
     for (_, biased), (y, names) in groups.items():
         sections = [widths[name] for name in names]
         linear = Linear.trusted(dim=sum(sections), bias=biased, norm=projection.norm, init=mixer.init)
@@ -102,6 +105,14 @@ def project(
     if "k" in made and "v" in made:
         _paired(made["k"].feature, made["v"].feature)
     return made
+
+
+def _as_it_is(x: Value, heads: int, word: str) -> Value:
+    """What is not projected, which the heads share all the same."""
+    if x.feature.dim % heads:
+        message = f"`heads` ({heads}) must divide the width of what is taken as it is ({x.feature.dim})"
+        raise ShapeError(message, f"`{word}: none` leaves the linear map out that would change it", (word,))
+    return x
 
 
 def _paired(k: Feature, v: Feature) -> None:

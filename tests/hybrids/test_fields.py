@@ -1,0 +1,86 @@
+"""Any field of any part, with any value of its type: a spec is refused at a place, or it is what its graph says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from random import Random
+from typing import Any
+
+import pytest
+import torch
+
+import vitdsl
+from tests.hybrids import fields
+from tests.hybrids.checks import check_text
+from tests.hybrids.pen import Pen
+from vitdsl.loading import Spec
+
+LEAST = 0.2
+"""At least this share is accepted: the values fit by chance alone."""
+OPERATORS = 30
+"""At least so many are met in what is accepted."""
+
+
+def check(seed: int, count: int) -> None:
+    """Draws and judges so many specs."""
+    accepted, operators = 0, Counter[str]()
+    for number in range(count):
+        raw = fields.spec(Pen(Random(f"{seed} {number}")))
+        with noted(raw):
+            spec = read(raw)
+            if spec is not None:
+                check_text(spec)
+                check_meta(spec)
+                accepted += 1
+                operators.update({node.type for node in spec.analyze().nodes()})
+    assert accepted >= LEAST * count
+    assert len(operators) >= OPERATORS
+
+
+@contextmanager
+def noted(raw: Any) -> Iterator[None]:
+    """Whatever is raised says what was drawn."""
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(f"drawn: {raw}")
+        raise
+
+
+def read(raw: dict[str, Any]) -> Spec | None:
+    """The spec, with its graph made, or None where it is refused, each problem at its place."""
+    try:
+        spec = vitdsl.load(raw)
+        spec.graph()
+    except vitdsl.SpecError as error:
+        problems = error.problems
+    else:
+        return spec
+    assert problems
+    assert all(problem.path for problem in problems), problems
+    return None
+
+
+def check_meta(spec: Spec) -> None:
+    """The module has the parameters of the graph, and runs, also in parts; nothing is computed."""
+    model = vitdsl.build(spec, device="meta").eval()
+    assert sum(p.numel() for p in model.parameters()) == spec.analyze().trainable_params
+    images = torch.empty(2, 3, 16, 16, device="meta")
+    with torch.no_grad():
+        shape = model(images).shape
+        assert model.forward_head(model.forward_features(images)).shape == shape
+        if model.feature_info:
+            _, maps = model.forward_intermediates(images)
+            assert [each.shape[1] for each in maps] == [info["num_chs"] for info in model.feature_info]
+
+
+def test_any_field() -> None:
+    check(0, 800)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_any_field_often(seed: int) -> None:
+    check(seed, 4000)

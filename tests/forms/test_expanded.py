@@ -39,6 +39,15 @@ FORMS = {
     "peg": ["peg", "peg: {kernel: 5, bias: false}"],
     "squeeze": ["squeeze: 4", "{squeeze: {reduction: 2, bias: true, activation: gelu, gate: hardswish}, pre: layer}"],
 }  # fmt: skip
+INDEXED = """
+input: {{size: 8}}
+classes: 0
+define:
+  inner: {{args: [ratio], body: [{{repeat: 2, mlp: {{ratio: $ratio, hidden: $(4 + index)}}}}, {{mlp: {{ratio: $ratio}}}}]}}
+  outer: {{args: [item], body: [{{repeat: 3, body: [$item]}}]}}
+stages: [{{tokenizer: {{type: patch, size: 4, dim: 8}}, depth: 3, block: {block}}}]
+head: []
+"""
 TOKENIZERS = ("patch", "conv_stem", "soft_split", "merge")
 MODEL = """
 input: {{size: 16}}
@@ -110,3 +119,32 @@ def test_what_never_runs_is_left_out(dead: str):
         f"stages: [{{{dead.replace('ITEM', '{use: wide, ratio: [0]}')}}}]\nhead: {{pool: mean}}\ninput: {{size: 4}}\n"
     )
     same(vitdsl.load(text + "define: {wide: {args: [ratio], body: [{mlp: {ratio: $ratio}}]}}\n"))
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        "{use: inner, ratio: $(index + 1)}",
+        "{use: outer, item: {mlp: {ratio: $(index + 1)}}}",
+        "{use: outer, item: {repeat: 2, mlp: {ratio: $(index + 1)}}}",
+        "[{use: inner, ratio: $(2 * index + 1)}, {use: outer, item: {mlp: {ratio: $(index + 2)}}}]",
+    ],
+)
+def test_an_index_in_an_argument_is_that_of_where_it_is_written(block):
+    spec = vitdsl.load(INDEXED.format(block=block))
+    other = vitdsl.load(dump_tree(expanded(spec)))
+    assert paths(other) == paths(spec)
+    shapes = [
+        {name: tuple(p.shape) for name, p in vitdsl.build(each, device="meta").named_parameters()}
+        for each in (spec, other)
+    ]
+    assert shapes[0] == shapes[1]
+    hidden = {shape for name, shape in shapes[0].items() if name.endswith("fc1.weight")}
+    assert len(hidden) > 1, "repetitions differ"
+
+
+def test_an_index_that_has_no_name_is_refused():
+    spec = vitdsl.load(INDEXED.format(block="{repeat: 2, use: outer, item: {mlp: {ratio: $(index_1 + 1)}}}"))
+    assert spec.analyze().params > 0
+    with pytest.raises(vitdsl.SpecError, match="the index of the third repetition from here, which has no name"):
+        expanded(spec)

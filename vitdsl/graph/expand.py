@@ -6,8 +6,9 @@ import ast
 from collections.abc import Container, Mapping
 from typing import Any
 
-from vitdsl.errors import ExpressionError
+from vitdsl.errors import ExpressionError, Problem, SpecError
 from vitdsl.expressions import Late, parse
+from vitdsl.facts import facts
 from vitdsl.holes import Hole
 from vitdsl.parts.base import NONE, Fields, LateList, Part
 from vitdsl.spec import Body, Item, SpecReader, UsedStage
@@ -21,12 +22,20 @@ def expanded(spec: Any) -> Map:
 
     Args:
         spec: a `vitdsl.loading.Spec`.
+
+    Raises:
+        SpecError: an argument cannot be written where it is used.
     """
     expander = Expander(spec.reader)
     tree = Map({key: spec.tree[key] for key in KEPT if key in spec.tree})
-    tree["stages"] = [expander.stage(stage) for stage in spec.model.stages]
-    if spec.model.head is not None:
-        tree["head"] = expander.head(spec.model.head)
+    try:
+        tree["stages"] = [expander.stage(stage) for stage in spec.model.stages]
+        if spec.model.head is not None:
+            tree["head"] = expander.head(spec.model.head)
+    except ExpressionError as error:
+        raise SpecError(
+            Problem(f"this spec cannot be written without defines: {error.message}", hint=error.hint)
+        ) from None
     return tree
 
 
@@ -181,10 +190,36 @@ def substituted(node: Any, env: Mapping[str, Any]) -> Any:
     if isinstance(node, Hole):
         return Hole(substituted(node.raw, env))
     if isinstance(node, dict):
-        return Map({key: substituted(value, env) for key, value in node.items()})
-    if isinstance(node, list):
-        return [substituted(value, env) for value in node]
-    return node
+        repeated = _repeated(node)
+        inside = _below_repetition(node, env) if repeated else env
+        made = {key: substituted(value, inside if key in repeated else env) for key, value in node.items()}
+        if isinstance(node.get("parallel"), list):  # its entries are bodies
+            made["parallel"] = [substituted(branch, inside if repeated else env) for branch in node["parallel"]]
+        return Map(made)
+    return [_entry(value, env) for value in node] if isinstance(node, list) else node
+
+
+def _entry(node: Any, env: Mapping[str, Any]) -> Any:
+    """An entry of a list; an argument that is an item or a body has a place of its own in module paths."""
+    value = substituted(node, env)
+    return Map(body=value) if isinstance(node, Late) and isinstance(value, (dict, list)) else value
+
+
+def _repeated(node: Mapping[str, Any]) -> Container[str]:
+    """The keys of an item or a stage whose values are read in each repetition."""
+    if node.get("repeat") is not None:
+        return node.keys() - {"repeat"}
+    return ("block",) if node.get("depth") is not None else ()
+
+
+def _below_repetition(node: Mapping[str, Any], env: Mapping[str, Any]) -> dict[str, Any]:
+    """What names stand for inside of a repetition: the `index` around it is `index_1` there."""
+    read = facts(node).names
+    given = {name: value for name, value in env.items() if name in read and name != "index"}
+    third = "index" in env and "index_1" in read
+    if third or any("index_1" in facts(value).names for value in given.values()):
+        raise ExpressionError("`index_1` would be the index of the third repetition from here, which has no name")
+    return {name: substituted(value, {"index": parse("$index_1")}) for name, value in given.items()}
 
 
 def _partly(late: Late, env: Mapping[str, Any]) -> Any:

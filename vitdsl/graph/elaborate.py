@@ -10,6 +10,7 @@ from vitdsl.errors import ShapeError, did_you_mean
 from vitdsl.features import Feature
 from vitdsl.graph import entry, reads
 from vitdsl.graph.binding import drop_of
+from vitdsl.graph.builder import Builder, Surroundings
 from vitdsl.graph.entry import IMAGE, enter
 from vitdsl.graph.faults import UseTrail
 from vitdsl.graph.frames import HEAD, Call, Frame, Graph, Value
@@ -17,7 +18,7 @@ from vitdsl.graph.items import run_body
 from vitdsl.graph.known import Held, Known
 from vitdsl.graph.operators import Join
 from vitdsl.graph.repeats import arguments, call, repeat_item
-from vitdsl.graph.scope import Builder, Scope, Surroundings, bind
+from vitdsl.graph.scope import Scope, bind
 from vitdsl.graph.targets import target_at
 from vitdsl.parts.base import Part
 from vitdsl.parts.primitives.classifier import Classifier

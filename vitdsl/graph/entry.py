@@ -8,11 +8,12 @@ from vitdsl.content import content
 from vitdsl.errors import ShapeError
 from vitdsl.expressions import Late
 from vitdsl.graph.binding import known_body, value_of
+from vitdsl.graph.builder import Builder
 from vitdsl.graph.frames import Value
 from vitdsl.graph.items import run_body
 from vitdsl.graph.known import Known
 from vitdsl.graph.operators import LearnedTokens
-from vitdsl.graph.scope import Builder, Scope
+from vitdsl.graph.scope import Scope
 from vitdsl.graph.targets import target_at
 from vitdsl.parts.base import NONE
 from vitdsl.spec import Stage, Tokens

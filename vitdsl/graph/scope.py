@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from types import ModuleType
 from typing import Any
 
-from vitdsl.content import content
-from vitdsl.errors import ShapeError, did_you_mean
+from vitdsl.errors import ShapeError
 from vitdsl.features import BYTES_PER_VALUE, LARGEST_SIZE, Cost, Feature
-from vitdsl.graph.frames import Frame, Node, Place, Value
+from vitdsl.graph.builder import Builder, Surroundings
+from vitdsl.graph.frames import Node, Place, Value
 from vitdsl.graph.operators import Combine, Join, OpenWindows, Put, Sections, Take, WindowMask
-from vitdsl.graph.reads import NOTHING, Key, in_object, read_by
+from vitdsl.graph.portions import part_of, with_part
 from vitdsl.parts.base import Part, Primitive
 from vitdsl.parts.fields import Refusal
 from vitdsl.parts.primitives.drop_path import DropPath
 from vitdsl.parts.primitives.dropout import Dropout
-from vitdsl.spec import PLACES, RESERVED, SpecReader
+from vitdsl.spec import SpecReader
 
 _new = tuple.__new__
 DROP_PATH, JOIN = DropPath(), Join()
@@ -31,125 +31,6 @@ def _items() -> ModuleType:
     from vitdsl.graph import items
 
     return items
-
-
-class Surroundings:
-    """What is the same all over one elaboration.
-
-    Attributes:
-        reader: validates what is bound.
-        classes: number of classes.
-        image: size of the image.
-        drops: whether the model has stochastic depth.
-        env: the variables that are still named.
-        key: of all memos of what is analysed here, but for the variables, of which each body reads few.
-    """
-
-    __slots__ = ("classes", "drops", "env", "image", "key", "reader")
-
-    def __init__(
-        self, reader: SpecReader, classes: int, image: tuple[int, int], drops: bool, env: Mapping[str, Any]
-    ) -> None:
-        self.reader, self.classes, self.image, self.drops, self.env = reader, classes, image, drops, env
-        hiding = bool(env) and not RESERVED.isdisjoint(env)  # a variable that only shows where no feature hides it
-        self.key = (reader.key, classes, image, drops, content(env) if hiding else None)
-
-    def reads(self, made: Any, args: Mapping[str, Any]) -> Key:
-        """What a stage, a head or parts of them read of the variables, where `args` are the arguments, as a key."""
-        if not self.env:
-            return NOTHING
-        return read_by(self.reader.inherited | in_object(made), self.env, args, self.reader)[0]
-
-
-def _nothing(name: str) -> Feature | None:
-    """What is around the model: no stream."""
-    return None
-
-
-class Builder:
-    """A frame under construction.
-
-    Attributes:
-        frame: what was written.
-        outer: what the streams around it hold.
-        streams: values by stream.
-        paths: the number of the step that has a module path; None: it is a call's.
-        costs: of its steps.
-    """
-
-    __slots__ = ("costs", "frame", "outer", "paths", "streams")
-
-    def __init__(self, outer: Callable[[str], Feature | None]) -> None:
-        self.frame, self.outer = Frame(), outer
-        self.streams: dict[str, Value] = {}
-        self.paths: dict[str, int | None] = {}
-        self.costs: list[Cost] = []
-
-    def feature(self, name: str) -> Feature | None:
-        """What a stream is, or None where there is none: what a frame below this one sees."""
-        value = self.streams.get(name)
-        return None if value is None else value.feature
-
-    def copy(self) -> Builder:
-        """Another one at the same place, to be kept."""
-        made = Builder(_nothing)
-        made.resume(self)
-        return made
-
-    def resume(self, other: Builder) -> None:
-        """Goes on from where another stands, in an equal surrounding."""
-        mine, theirs = self.frame, other.frame
-        mine.features, mine.steps, mine.blocks = theirs.features.copy(), theirs.steps.copy(), theirs.blocks
-        mine.inputs, mine.outputs = theirs.inputs.copy(), theirs.outputs.copy()
-        mine.appends = {name: numbers.copy() for name, numbers in theirs.appends.items()}
-        mine.absent, mine.marks = theirs.absent.copy(), theirs.marks.copy()
-        self.streams, self.paths, self.costs = other.streams.copy(), other.paths.copy(), other.costs.copy()
-
-    def value(self, feature: Feature) -> Value:
-        """A new value."""
-        self.frame.features.append(feature)
-        return Value(len(self.frame.features) - 1, feature)
-
-    def has(self, name: str) -> bool:
-        """Whether a stream holds something."""
-        if name in self.streams:
-            return True
-        found = self.outer(name)
-        if found is None:
-            self.frame.absent.add(name)
-            return False
-        value = self.value(found)
-        self.streams[name] = value
-        self.frame.inputs[name] = value.index
-        return True
-
-    def read(self, name: str) -> Value:
-        """What a stream holds."""
-        if not self.has(name):
-            known = [other for other in self.streams if other and not other.startswith("@")]
-            raise ShapeError(f"there is no stream `{name}` here, or not yet", did_you_mean(name, known))
-        return self.streams[name]
-
-    def write(self, name: str, value: Value) -> None:
-        """Binds a stream."""
-        self.streams[name] = value
-        self.frame.outputs[name] = value.index
-
-    def append(self, name: str, value: Value) -> None:
-        """Appends a token to a stream."""
-        self.frame.appends.setdefault(name, []).append(value.index)
-
-    def spend(self, cost: Cost) -> None:
-        """Counts a cost."""
-        self.costs.append(cost)
-
-    def done(self) -> Frame:
-        """The frame, with what it wrote."""
-        params = trainable = macs = size = 0
-        for cost in self.costs:
-            params, trainable, macs, size = params + cost[0], trainable + cost[1], macs + cost[2], size + cost[3]
-        self.frame.cost = Cost(params, trainable, macs, size)
-        return self.frame
 
 
 class Scope:
@@ -351,7 +232,7 @@ class Scope:
         start, stop, feature = part_of(x.feature, part)
         if feature == x.feature:
             return y
-        whole = _with_part(x.feature, part, feature, y.feature)
+        whole = with_part(x.feature, part, feature, y.feature)
         return self.add(Put.trusted(start=start, stop=stop, feature=whole), (x, y), None)
 
     def join(self, values: Sequence[Value]) -> Value:
@@ -389,46 +270,3 @@ def at_field(found: list[tuple[tuple[str | int, ...], str, str]]) -> ShapeError:
     """The first refusal of a bound value, as an error of the graph."""
     location, message, hint = found[0]
     return ShapeError(message, hint, location)
-
-
-def part_of(x: Feature, part: str | int) -> tuple[int, int, Feature]:
-    """First token, one past the last, and feature of a part.
-
-    Raises:
-        ShapeError: the feature has no such part.
-    """
-    extra, total = len(x.tokens), x.num_tokens
-    if part == "all":
-        return 0, total, x
-    if part == "grid":
-        return extra, total, x.grid_only
-    if part == "tokens":
-        if not extra:
-            raise ShapeError(f"there are no extra tokens in {x}")
-        return 0, extra, Feature(x.dim, None, x.tokens)
-    if part in ("first", "last") or isinstance(part, int):
-        index = 0 if part == "first" else total - 1 if part == "last" else int(part)
-        if not 0 <= index < total:
-            raise ShapeError(f"there is no token {part} in {x}")
-        return index, index + 1, Feature(x.dim, None, (x.tokens[index],)) if index < extra else Feature(x.dim, count=1)
-    if part in x.tokens:
-        index = x.tokens.index(part)
-        return index, index + 1, Feature(x.dim, None, (part,))
-    raise ShapeError(
-        f"there is no stream or part `{part}` here; the feature is {x}", did_you_mean(part, (*x.tokens, *PLACES))
-    )
-
-
-def _with_part(x: Feature, part: str | int, old: Feature, new: Feature) -> Feature:
-    """The feature after one of its parts became another."""
-    if new.dim != x.dim:
-        raise ShapeError(
-            f"a part of a feature keeps its width: {x} has {x.dim} channels, its part `{part}` would have {new.dim}",
-            "`carry` brings extra tokens along where a stage widens the grid,"
-            " or let the item act on all of the feature",
-        )
-    if part == "grid" and new.grid is not None and not new.tokens:
-        return Feature(x.dim, new.grid, x.tokens)
-    if new.num_tokens != old.num_tokens:
-        raise ShapeError(f"the part `{part}` of {x} is {old}, and cannot become {new}")
-    return x

@@ -10,7 +10,8 @@ from vitdsl.features import Feature
 from vitdsl.graph.binding import bound_wiring
 from vitdsl.graph.frames import Value
 from vitdsl.graph.operators import Join, Take
-from vitdsl.graph.scope import Scope, part_of
+from vitdsl.graph.portions import part_of
+from vitdsl.graph.scope import Scope
 from vitdsl.spec import PLACES, Item
 
 

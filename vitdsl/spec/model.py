@@ -17,6 +17,7 @@ from vitdsl.parts.plain import NAME
 from vitdsl.parts.registry import is_role
 from vitdsl.spec.items import Body, Item
 from vitdsl.spec.reader import COMPOSITE, SpecReader, collect
+from vitdsl.spec.uses import check_use
 from vitdsl.spec.wiring import (
     PLACES,
     WIRING,
@@ -232,7 +233,7 @@ def _stage_of(reader: SpecReader, raw: Mapping[str, Any]) -> Any:
     if "use" in raw:
         item = Item("use", {})
         item.use, item.args = raw["use"], {key: value for key, value in raw.items() if key != "use"}
-        reader._check_use(item, "stage")
+        check_use(item, reader, "stage")
         return UsedStage(item.use, item.args)
     stage = Stage.read(raw, reader)
     if stage.block is not None and stage.body is not None:

@@ -36,6 +36,16 @@ def seen(node: Any, reader: SpecReader) -> frozenset[Late]:
     return NO_LATES.union(*[seen(value, reader) for value in node]) if isinstance(node, (list, tuple)) else NO_LATES
 
 
+def inherited(reader: SpecReader) -> frozenset[Late]:
+    """Late values that any item may take from the file's defaults, whatever repetitions it stands in."""
+    own = facts(reader.defaults)
+    if own.uses or own.rates:  # no body can be read yet
+        names = own.names.union(facts(reader.defines).names, INDEXES) - FEATURES
+        return frozenset([named(name) for name in names])
+    found = seen(reader.defaults, reader) if own.names else NO_LATES
+    return found.union(elsewhere(found), outward(found), outward(outward(found))) if found else found
+
+
 def within(node: Mapping[str, Any], reader: SpecReader) -> frozenset[Late]:
     """Late values in a mapping, as its own repetitions see them."""
     found = NO_LATES.union(*[seen(value, reader) for value in node.values()])

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from vitdsl.content import content
-from vitdsl.editing import INDEXES, merge
+from vitdsl.editing import merge
 from vitdsl.errors import did_you_mean
 from vitdsl.expressions import Late
 from vitdsl.facts import facts
@@ -19,28 +19,20 @@ from vitdsl.parts.base import NONE, Part, checked
 from vitdsl.parts.fields import Refusal, describe, explain, refuse
 from vitdsl.parts.registry import DEFAULT_TYPES, class_of, find, is_role, roles
 from vitdsl.spec.items import Body, Item, has_late
-from vitdsl.spec.names import FEATURES, elsewhere, named, outside, outward, seen, within, without
+from vitdsl.spec.names import FEATURES, inherited, outside, seen, within
+from vitdsl.spec.uses import check_use, lates_of
 from vitdsl.spec.wiring import (
     DEFAULT_WIRING,
     WIRING,
     Place,
     Wiring,
     _names,
+    over_defaults,
 )
 from vitdsl.tree import Key
 
 COMPOSITE = ("body", "parallel", "use")
 RESERVED = frozenset({"dim", "height", "width", "index", "index_1"})
-WRONG_PLACE = {
-    "body": lambda name: (f"`{name}` is a stage: it stands among the stages, not in a body", ""),
-    "stage": lambda name: (
-        f"`{name}` is a body: it stands in a body, not among the stages",
-        f"`body: {{use: {name}}}`",
-    ),
-}
-"""What to say where a define of the other kind is used, by the kind that is wanted."""
-
-
 _memo: dict[Any, Any] = {}
 MAX_MEMO = 50_000
 
@@ -71,17 +63,8 @@ class SpecReader:
         self.opened: list[str] = []  # names of the defines whose bodies are being read, one inside the other
         own, declared = facts(defaults), content(defines)
         self.key = (content([defaults, defines] if own.uses else defaults), declared)
-        self.inherited = self._inherited() if own.rates or own.uses or own.names else frozenset()
+        self.inherited = inherited(self)
         self.usual = {key: defaults[key] for key in DEFAULT_WIRING if key in defaults}
-
-    def _inherited(self) -> frozenset[Late]:
-        """Late values that any item may take from the defaults, whatever repetitions it stands in."""
-        own = facts(self.defaults)
-        if own.uses or own.rates:  # no body can be read yet
-            names = own.names.union(facts(self.defines).names, INDEXES) - FEATURES
-            return frozenset([named(name) for name in names])
-        found = seen(self.defaults, self)
-        return found.union(elsewhere(found), outward(found), outward(outward(found))) if found else found
 
     def _once(self, kind: str, more: str, raw: object, make: Any) -> Any:
         key = (kind, more, self.key[0], content(raw), self.key[1] if self.defines and facts(raw).uses else 0)
@@ -221,7 +204,7 @@ class SpecReader:
         faults: list[tuple[tuple[Place, ...], str, str]] = []
         if role == "use":
             item.use, item.args = raw["use"], {key: raw[key] for key in rest}
-            collect(faults, (), lambda: self._check_use(item))
+            collect(faults, (), lambda: check_use(item, self))
         else:
             known = (*WIRING, *roles(), *COMPOSITE) if rest else ()
             faults += [((Key(key),), f"unknown key `{key}`", self._unknown(key, known, role)) for key in rest]
@@ -283,47 +266,9 @@ class SpecReader:
 
     def full_wiring(self, given: Mapping[str, Any], natural: bool) -> dict[str, Any]:
         """The wiring as written, with the defaults of what is residual by nature."""
-        full = dict(given)
-        if natural:
-            plain = given.get("residual") is False
-            for key, value in self.usual.items():
-                if (key == "residual" and given.get(key) is True) or key not in given:
-                    full[key] = value
-                elif key == "residual" and isinstance(value, dict) and isinstance(given[key], dict):
-                    full[key] = merge(value, given[key])
-            full.setdefault("residual", True)
-            if plain and "pre" not in given:
-                full.pop("pre", None)
-            elif not plain and "pre" not in full:
-                full["pre"] = self.default_type("norm")
-            if plain:
-                full["residual"] = False
-        return full
+        return over_defaults(given, self.usual, self.default_type("norm")) if natural else dict(given)
 
     # ------------------------------------------------------------ defines
-
-    def _check_use(self, item: Item, kind: str = "body") -> None:
-        name = item.use
-        if not isinstance(name, str):
-            refuse(f"`use` needs the name of a define, but it is {describe(name)}", at=("use",))
-        define = self.define(name)
-        if not isinstance(define, dict):
-            return  # `declared` says what is wrong with it
-        if kind not in define and ("body" in define or "stage" in define):
-            refuse(*WRONG_PLACE[kind](name), at=("use",))
-        args, optional = define.get("args") or [], define.get("optional") or {}
-        if not isinstance(args, list) or not isinstance(optional, dict) or not all(type(arg) is str for arg in args):
-            return
-        faults: list[Any] = []
-        for key in item.args:
-            if key not in args and key not in optional:
-                hint = did_you_mean(key, (*args, *optional, *WIRING))
-                faults.append(((Key(key),), f"`{name}` has no argument `{key}`", hint))
-        for key in args:
-            if key not in item.args:
-                faults.append((("use",), f"`{name}` needs the argument `{key}`", ""))
-        if faults:
-            raise Refusal(faults)
 
     def define(self, name: str) -> Mapping[str, Any]:
         """A define of this file, or of the library."""
@@ -349,21 +294,7 @@ class SpecReader:
     def lates_of(self, name: str) -> frozenset[Late]:
         """Late values of a define that depend on more than features, as its user sees them."""
         define = self.define(name)
-        return self._once("lates", name, define, lambda: self._lates_of(name, define))
-
-    def _lates_of(self, name: str, define: Any) -> frozenset[Late]:
-        body: Any = self.defined_body(name)
-        lates = body.lates if isinstance(body, Body) else [body] if isinstance(body, Late) else ()  # a hole has none
-        args, optional = define.get("args"), define.get("optional")
-        self.opened.append(name)
-        try:
-            found = seen(optional, self).union(lates)
-        finally:
-            self.opened.pop()
-        own = {arg for arg in args if isinstance(arg, str)} if isinstance(args, list) else set()
-        own.update(optional if isinstance(optional, dict) else ())
-        # an argument of this name may be another's variable: all names count, each alone
-        return frozenset().union(*[{late} if late.names.isdisjoint(own) else without(late) for late in found])
+        return self._once("lates", name, define, lambda: lates_of(name, define, self))
 
     def _name(self, item: Item, raw: Mapping[str, Any]) -> None:
         """Late values of the item that depend on more than features, seen from inside and outside of its repetition."""

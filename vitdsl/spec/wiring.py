@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from vitdsl.editing import merge
 from vitdsl.expressions import Late
 from vitdsl.parts.base import NONE, BodyField, Fields, LateList, NormBody, Reader, Reads, no_scalar
 from vitdsl.parts.fields import LARGEST_REAL, Padding, Rate, Real, Repeats, Size, describe, refuse
@@ -123,3 +125,28 @@ WIRING = tuple(info.alias or name for name, info in Wiring.model_fields.items())
 DEFAULT_WIRING = ("pre", "post", "residual", "layer_scale", "drop_path")
 NESTED = {"windows": ("size", "shift"), "residual": ("input", "output"), "drop_path": ("rate", "rates", "at")}
 """Keys below wiring keys that are values of the item itself; what else is below is a body."""
+
+
+def over_defaults(given: Mapping[str, Any], usual: Mapping[str, Any], norm: str | None) -> dict[str, Any]:
+    """The wiring of what is residual by nature, as written, over the defaults.
+
+    Args:
+        given: as written.
+        usual: the file's defaults for wiring.
+        norm: the type of the norm before it, where nothing says another.
+    """
+    full = dict(given)
+    plain = given.get("residual") is False
+    for key, value in usual.items():
+        if (key == "residual" and given.get(key) is True) or key not in given:
+            full[key] = value
+        elif key == "residual" and isinstance(value, dict) and isinstance(given[key], dict):
+            full[key] = merge(value, given[key])
+    full.setdefault("residual", True)
+    if plain and "pre" not in given:
+        full.pop("pre", None)
+    elif not plain and "pre" not in full:
+        full["pre"] = norm
+    if plain:
+        full["residual"] = False
+    return full

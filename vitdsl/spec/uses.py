@@ -1,0 +1,67 @@
+"""Uses of defines: whether they fit, and what they read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from vitdsl.errors import did_you_mean
+from vitdsl.expressions import Late
+from vitdsl.parts.fields import Refusal, describe, refuse
+from vitdsl.spec.items import Body, Item
+from vitdsl.spec.names import seen, without
+from vitdsl.spec.wiring import WIRING
+from vitdsl.tree import Key
+
+if TYPE_CHECKING:
+    from vitdsl.spec.reader import SpecReader
+
+WRONG_PLACE = {
+    "body": lambda name: (f"`{name}` is a stage: it stands among the stages, not in a body", ""),
+    "stage": lambda name: (
+        f"`{name}` is a body: it stands in a body, not among the stages",
+        f"`body: {{use: {name}}}`",
+    ),
+}
+"""What to say where a define of the other kind is used, by the kind that is wanted."""
+
+
+def check_use(item: Item, reader: SpecReader, kind: str = "body") -> None:
+    """Refuses a use of what is not there, is of another kind, or takes other arguments."""
+    name = item.use
+    if not isinstance(name, str):
+        refuse(f"`use` needs the name of a define, but it is {describe(name)}", at=("use",))
+    define = reader.define(name)
+    if not isinstance(define, dict):
+        return  # `declared` says what is wrong with it
+    if kind not in define and ("body" in define or "stage" in define):
+        refuse(*WRONG_PLACE[kind](name), at=("use",))
+    args, optional = define.get("args") or [], define.get("optional") or {}
+    if not isinstance(args, list) or not isinstance(optional, dict) or not all(type(arg) is str for arg in args):
+        return
+    faults: list[Any] = []
+    for key in item.args:
+        if key not in args and key not in optional:
+            hint = did_you_mean(key, (*args, *optional, *WIRING))
+            faults.append(((Key(key),), f"`{name}` has no argument `{key}`", hint))
+    for key in args:
+        if key not in item.args:
+            faults.append((("use",), f"`{name}` needs the argument `{key}`", ""))
+    if faults:
+        raise Refusal(faults)
+
+
+def lates_of(name: str, define: Mapping[str, Any], reader: SpecReader) -> frozenset[Late]:
+    """Late values of a define that depend on more than features, as its user sees them."""
+    body: Any = reader.defined_body(name)
+    lates = body.lates if isinstance(body, Body) else [body] if isinstance(body, Late) else ()  # a hole has none
+    args, optional = define.get("args"), define.get("optional")
+    reader.opened.append(name)
+    try:
+        found = seen(optional, reader).union(lates)
+    finally:
+        reader.opened.pop()
+    own = {arg for arg in args if isinstance(arg, str)} if isinstance(args, list) else set()
+    own.update(optional if isinstance(optional, dict) else ())
+    # an argument of this name may be another's variable: all names count, each alone
+    return frozenset().union(*[{late} if late.names.isdisjoint(own) else without(late) for late in found])

@@ -11,9 +11,9 @@ from torch import Tensor, fx, nn
 
 from vitdsl.compiler.building import Generated
 from vitdsl.compiler.checkpointing import checkpointed
-from vitdsl.compiler.forwards import write_rest, write_values
+from vitdsl.compiler.forwards import IMAGE, write_rest, write_values
 from vitdsl.compiler.split import Point, Split, classifiers, opened, split
-from vitdsl.graph.frames import HEAD, Call, Graph, Node, joined
+from vitdsl.graph.frames import HEAD, Call, Frame, Graph, Node, joined
 from vitdsl.graph.operators import LearnedTokens
 from vitdsl.parts.registry import family_of
 
@@ -56,7 +56,7 @@ class Backbone(Generated):
             a dict of them. `forward_head` takes it.
         """
         parts = self._split()
-        forward = self._forward("features", lambda: write_values(parts.body, {"image": 0}, [*parts.features.values()]))
+        forward = self._forward("features", write_values, parts.body, IMAGE, [*parts.features.values()])
         return _single(dict(zip(parts.features, forward(self, x), strict=True)))
 
     def forward_head(self, x: Features, pre_logits: bool = False) -> Any:
@@ -70,11 +70,11 @@ class Backbone(Generated):
         parts = self._split()
         given = [x[name] for name in parts.entering] if isinstance(x, Mapping) else [x]
         if not pre_logits:
-            write = lambda: write_rest(parts.head, parts.entering, self.training_outputs)  # noqa: E731
-            return self._forward("head", write)(self, *given)
+            forward = self._forward("head", write_rest, parts.head, parts.entering, self.training_outputs)
+            return forward(self, *given)
         found = classifiers(parts.head, self.num_classes)
-        write = lambda: write_values(found.head, parts.entering, [*found.entering.values()])  # noqa: E731
-        return _single(dict(zip(found.entering, self._forward("pre_logits", write)(self, *given), strict=True)))
+        forward = self._forward("pre_logits", write_values, found.head, parts.entering, [*found.entering.values()])
+        return _single(dict(zip(found.entering, forward(self, *given), strict=True)))
 
     def forward_intermediates(
         self,
@@ -108,39 +108,34 @@ class Backbone(Generated):
             raise ValueError("`stop_early` leaves no features to return: it needs `intermediates_only`")
         graph, points = self._points()
         chosen = [points[index] for index in _chosen(indices, len(points))]
+        last = self._last_norm(chosen) if norm else None
         parts = split(graph)
         numbers = [point.grid for point in chosen] + [point.whole for point in chosen if norm]
         numbers += [] if intermediates_only else parts.features.values()
-        forward = self._forward(tuple(numbers), lambda: write_values(parts.body, {"image": 0}, numbers))
-        values = forward(self, x)
+        values = self._forward(tuple(numbers), write_values, parts.body, IMAGE, numbers)(self, x)
         maps = values[: len(chosen)]
-        if norm:
-            maps = [self._normed(*each) for each in zip(chosen, maps, values[len(chosen) :], strict=False)]
+        if last is not None:
+            maps = [_normed(last, *each) for each in zip(maps, values[len(chosen) : 2 * len(chosen)], strict=True)]
         if output_fmt == "NLC":
             maps = [each.flatten(2).transpose(1, 2) for each in maps]
         if intermediates_only:
             return maps
         return _single(dict(zip(parts.features, values[-len(parts.features) :], strict=True))), maps
 
-    def _normed(self, point: Point, grid: Tensor, whole: Tensor) -> Tensor:
-        """A map after the model's last norm, which sees the extra tokens too."""
-        last = self._last_norm()
-        if last is None or last[1] != point.feature.dim:
-            there = "none" if last is None else f"one of {last[1]} channels"
-            raise ValueError(f"`norm` needs a last norm of {point.feature.dim} channels, but this model has {there}")
-        tokens = whole.flatten(2).transpose(1, 2) if whole.ndim == 4 else whole
-        normed = self.get_submodule(last[0])(tokens)
-        return normed[:, -point.feature.num_tokens :].transpose(1, 2).reshape_as(grid)
-
-    def _last_norm(self) -> tuple[str, int] | None:
-        """Path and width of the norm that stands behind all blocks."""
-        found = None
+    def _last_norm(self, points: Sequence[Point]) -> nn.Module:
+        """The norm behind all blocks, which is as wide as these maps."""
+        path, dim = "", 0
         for step in self.lowered.frame.steps:
-            inner = step.frames[0] if isinstance(step, Call) else None
-            for node in inner.steps if inner is not None else ():
+            inner = step.frames[0] if isinstance(step, Call) else Frame()
+            for node in inner.steps:
                 if isinstance(node, Node) and node.path == "norm" and node.op.family == "norm":
-                    found = joined(step.path, node.path), inner.features[node.output].dim  # type: ignore[union-attr]
-        return found
+                    path, dim = joined(step.path, node.path), inner.features[node.output].dim
+        for point in points:
+            if point.feature.dim != dim:
+                there = f"one of {dim} channels" if path else "none"
+                message = f"`norm` needs a last norm of {point.feature.dim} channels, but this model has {there}"
+                raise ValueError(message)
+        return self.get_submodule(path)
 
     def _split(self) -> Split:
         return split(self.lowered)
@@ -153,10 +148,10 @@ class Backbone(Generated):
             points = [[point for point in points if point.feature.grid == grid][-1] for grid in grids]
         return graph, points
 
-    def _forward(self, key: Any, write: Callable[[], fx.Graph]) -> Callable[..., Any]:
+    def _forward(self, key: Any, write: Callable[..., fx.Graph], *given: Any) -> Callable[..., Any]:
         """A generated forward over the model's own modules."""
         if key not in self.forwards:
-            self.forwards[key] = type(fx.GraphModule(self, write())).forward
+            self.forwards[key] = type(fx.GraphModule(self, write(*given))).forward
         return self.forwards[key]
 
     # ------------------------------------------------------------ what there is
@@ -268,6 +263,12 @@ class Backbone(Generated):
 def _repeated(step: Node | Call) -> list[str]:
     """The paths of the blocks that a step of a stage runs."""
     return [path for path, _ in step.paths()] if isinstance(step, Call) and step.flows is not None else []
+
+
+def _normed(norm: nn.Module, grid: Tensor, whole: Tensor) -> Tensor:
+    """A map after a norm that sees the extra tokens of its feature too."""
+    tokens = whole.flatten(2).transpose(1, 2) if whole.ndim == 4 else whole
+    return norm(tokens)[:, -grid.shape[2] * grid.shape[3] :].transpose(1, 2).reshape_as(grid)
 
 
 def _single(values: dict[str, Tensor]) -> Any:

@@ -12,6 +12,9 @@ from vitdsl.compiler.writing import FrameWriter, Written
 from vitdsl.features import Feature
 from vitdsl.graph.frames import Graph
 
+IMAGE = {"image": 0}
+"""What a model takes, and its number in the model's frame."""
+
 
 def write_model(graph: Graph, training_outputs: bool) -> Written:
     """The forward of a whole model; stages and head are written in place.
@@ -20,7 +23,7 @@ def write_model(graph: Graph, training_outputs: bool) -> Written:
         graph: the model.
         training_outputs: whether training returns what the head says, rather than the same as evaluation.
     """
-    frame = _begun(graph, {"image": 0})
+    frame = _begun(graph, IMAGE)
     _write_outputs(frame, graph, training_outputs)
     return frame.written
 

@@ -148,3 +148,11 @@ def test_an_index_that_has_no_name_is_refused():
     assert spec.analyze().params > 0
     with pytest.raises(vitdsl.SpecError, match="the index of the third repetition from here, which has no name"):
         expanded(spec)
+
+
+def test_a_define_that_is_nothing_is_an_empty_body():
+    spec = vitdsl.load(
+        INDEXED.format(block="[{use: nothing}, linear]").replace("define:", "define:\n  nothing: {body: none}")
+    )
+    other = vitdsl.load(dump_tree(expanded(spec)))
+    assert (paths(other), other.analyze().cost) == (paths(spec), spec.analyze().cost)

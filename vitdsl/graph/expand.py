@@ -135,7 +135,8 @@ class Expander:
     def _used(self, item: Item) -> list[Any]:
         define = self.reader.define(item.use)
         raw = substituted(define["body"], self._arguments(item.args, define))
-        made = self.body(self.reader.body(raw, "item"))
+        body = self.reader.body(raw, "item")
+        made = [] if body is None else self.body(body)
         return made if isinstance(made, list) else [made]
 
     def item(self, item: Item) -> Any:

@@ -29,6 +29,19 @@ def test_spec_loads_again(run):
     assert vitdsl.load(run("show", "cvt13", "--stage", "spec").out) == vitdsl.load("cvt13")
 
 
+def test_what_cannot_be_expanded_is_refused(run, tmp_path):
+    """The width is the height of the image, not of the grid that the soft split leaves."""
+    file = tmp_path / "split.yaml"
+    file.write_text(
+        "input: {size: 16}\nclasses: 0\nhead: []\n"
+        "stages: [{tokenizer: {type: soft_split, kernel: [1, 2], stride: 2, dim: $(height)}}]\n"
+    )
+    assert vitdsl.load(file).graph().frame.features[-1].dim == 16
+    shown = run("show", file, "--stage", "expanded")
+    assert shown.code == 1
+    assert "reads the feature that enters one, and would read another" in " ".join(shown.err.split())
+
+
 def test_expanded_costs_the_same(run):
     ours, theirs = (vitdsl.load(text).analyze() for text in (run("show", "cvt13", "--stage", "expanded").out, "cvt13"))
     assert ours.cost == theirs.cost

@@ -28,6 +28,15 @@ def test_head_of_features_is_the_model(name):
     assert sum(x.shape[1 if x.ndim == 4 else 2] for x in parts(features)) == model.num_features
 
 
+def test_what_training_returns_of_stages_is_no_business_of_the_head():
+    stages = [{"tokenizer": {"type": "patch", "size": 4, "dim": 8}, "stream": "a"}, {"stream": "b", "from": "a"}]
+    head = {"pool": "mean", "training": ["logits", "a"]}
+    model = vitdsl.build({"input": {"size": 8}, "classes": 3, "stages": stages, "head": head}).double().train()
+    images = photos(model).double()
+    assert list(model(images)) == ["logits", "a"]
+    assert torch.equal(model.forward_head(model.forward_features(images)), model.eval()(images))
+
+
 @pytest.mark.parametrize("name", list(SMALL))
 def test_classifiers_of_pre_logits_are_logits(name):
     model = small(name).double()

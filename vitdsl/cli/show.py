@@ -70,10 +70,7 @@ def _text(spec: Spec, step: Step, size: int | tuple[int, int] | None) -> str:
     if step is Step.spec:
         return spec.dump()
     if step is Step.expanded:
-        from vitdsl.dump import dump_tree
-        from vitdsl.graph.expand import expanded
-
-        return dump_tree(expanded(spec))
+        return _expanded(spec)
     if step is Step.graph:
         from vitdsl.graph.printing import text
 
@@ -82,6 +79,24 @@ def _text(spec: Spec, step: Step, size: int | tuple[int, int] | None) -> str:
     from vitdsl.compiler.build import build
 
     return generated_code(build(spec, device="meta", size=size))
+
+
+def _expanded(spec: Spec) -> str:
+    """The spec without defaults, defines and forms, if it can be said so."""
+    from vitdsl.dump import dump_tree
+    from vitdsl.errors import Problem, SpecError
+    from vitdsl.graph.expand import expanded
+    from vitdsl.loading import load
+    from vitdsl.places import holes_in
+
+    text = dump_tree(expanded(spec))
+    if not holes_in(spec.tree) and load(text).analyze().cost != spec.analyze().cost:
+        message = (
+            "this spec cannot be written without forms and defines: a late value in it reads the feature that enters"
+            " one, and would read another feature inside of it"
+        )
+        raise SpecError(Problem(message, hint="a number in its place can be written there"))
+    return text
 
 
 def _values(spec: str, given: dict[str, Any], origins: bool, as_json: bool) -> None:

@@ -11,6 +11,7 @@ from vitdsl.compiler.ropes import Piece, Rope, Writer
 from vitdsl.compiler.writing import FrameWriter, Written
 from vitdsl.features import Feature
 from vitdsl.graph.frames import Graph
+from vitdsl.layers.outputs import merged
 
 IMAGE = {"image": 0}
 """What a model takes, and its number in the model's frame."""
@@ -39,17 +40,25 @@ def write_values(graph: Graph, entering: Mapping[str, int], values: Sequence[int
     frame = _begun(graph, entering)
     code = frame.writer.graph
     code.output([_as_returned(frame.writer, frame.ropes[number], None) for number in values])
+    return _pruned(code)
+
+
+def write_rest(graph: Graph, entering: Mapping[str, int]) -> fx.Graph:
+    """The forward from these values on: it gives what the model gives in evaluation."""
+    frame = _begun(graph, entering)
+    writer, (weights, _) = frame.writer, returned(graph, False)
+    outputs = [_as_returned(writer, frame.ropes[graph.outputs[name]], graph.layout) for name in graph.evaluation]
+    together = writer.function(merged, outputs, weights, name="merged")
+    writer.graph.output(outputs[0] if weights == [1.0] else together)
+    return _pruned(writer.graph)
+
+
+def _pruned(code: fx.Graph) -> fx.Graph:
+    """The same without what nothing reads."""
     for node in reversed(code.nodes):
         if not node.users and node.op not in ("output", "placeholder"):
             code.erase_node(node)
     return code
-
-
-def write_rest(graph: Graph, entering: Mapping[str, int], training_outputs: bool) -> fx.Graph:
-    """The forward from these values on: it gives what the model gives."""
-    frame = _begun(graph, entering)
-    _write_outputs(frame, graph, training_outputs)
-    return frame.writer.graph
 
 
 def _begun(graph: Graph, entering: Mapping[str, int]) -> FrameWriter:

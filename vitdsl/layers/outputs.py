@@ -7,6 +7,19 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 
+def merged(outputs: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    """The weighted sum of some outputs; where all weigh the same and add up to 1, their mean."""
+    if len(set(weights)) == 1 and abs(weights[0] * len(outputs) - 1) < 1e-12:
+        total = outputs[0]
+        for tensor in outputs[1:]:
+            total = total + tensor
+        return total / len(outputs)
+    total = outputs[0] * weights[0]
+    for tensor, weight in zip(outputs[1:], weights[1:], strict=True):
+        total = total + tensor * weight
+    return total
+
+
 class Outputs(nn.Module):
     """In evaluation the weighted sum of the outputs, in training a dict of those that are trained.
 
@@ -24,15 +37,7 @@ class Outputs(nn.Module):
         """The merged tensor, or the dict."""
         if self.training and self.trained is not None:
             return dict(zip(self.trained, trained, strict=True))
-        if len(set(self.weights)) == 1 and abs(self.weights[0] * len(evaluated) - 1) < 1e-12:
-            total = evaluated[0]
-            for tensor in evaluated[1:]:
-                total = total + tensor
-            return total / len(evaluated)
-        total = evaluated[0] * self.weights[0]
-        for tensor, weight in zip(evaluated[1:], self.weights[1:], strict=True):
-            total = total + tensor * weight
-        return total
+        return merged(evaluated, self.weights)
 
     def extra_repr(self) -> str:
         """What `print` shows."""

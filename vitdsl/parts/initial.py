@@ -31,11 +31,11 @@ class Init(Fields):
 def _init(value: object) -> object:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return {"type": "constant", "value": value}
-    if isinstance(value, str):
-        if value not in Init.names:
-            message = f"`init` must be a number, a mapping or the name of initial values, but is {describe(value)}"
-            refuse(message, did_you_mean(value, Init.names))
+    if isinstance(value, str) and value in Init.names:
         return Init(type=value)  # type: ignore[arg-type]
+    if not isinstance(value, (dict, Init)):
+        message = f"`init` must be a number, a mapping or the name of initial values, but is {describe(value)}"
+        refuse(message, did_you_mean(value, Init.names) if isinstance(value, str) else "")
     return value
 
 

@@ -39,7 +39,7 @@ def test_what_cannot_be_expanded_is_refused(run, tmp_path):
     assert vitdsl.load(file).graph().frame.features[-1].dim == 16
     shown = run("show", file, "--stage", "expanded")
     assert shown.code == 1
-    assert "reads the feature that enters one, and would read another" in " ".join(shown.err.split())
+    assert "a late value in `soft_split` reads the feature that enters it" in " ".join(shown.err.split())
 
 
 def test_expanded_costs_the_same(run):

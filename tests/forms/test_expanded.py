@@ -156,3 +156,13 @@ def test_a_define_that_is_nothing_is_an_empty_body():
     )
     other = vitdsl.load(dump_tree(expanded(spec)))
     assert (paths(other), other.analyze().cost) == (paths(spec), spec.analyze().cost)
+
+
+@pytest.mark.parametrize("tokenizer", [
+    "{type: conv_stem, channels: [6, 8], kernel: $(dim * 3)}", "{type: soft_split, kernel: 3, stride: 2, dim: $height}",
+])  # fmt: skip
+def test_a_late_value_that_would_read_another_feature_is_refused(tokenizer):
+    spec = vitdsl.load(f"input: {{size: 16}}\nclasses: 0\nhead: []\nstages: [{{tokenizer: {tokenizer}}}]\n")
+    assert spec.analyze().params > 0
+    with pytest.raises(vitdsl.SpecError, match="reads the feature that enters it, and would read another one inside"):
+        expanded(spec)

@@ -50,8 +50,8 @@ class ConvStem(Form):
         return {"body": items}
 
     def _at(self, value: int | list[int], index: int, name: str) -> int:
-        if isinstance(value, int):
-            return value
+        if not isinstance(value, list):
+            return value  # one for all; a late value too
         if len(value) != len(self.channels):
             refuse(f"`{name}` has {len(value)} entries, but `channels` has {len(self.channels)}", at=(name,))
         return value[index]

@@ -68,11 +68,11 @@ class Backbone(Generated):
                 classifier than the next, a dict by output.
         """
         parts = self._split()
-        given = [x[name] for name in parts.entering] if isinstance(x, Mapping) else [x]
+        given = [x[name] for name in parts.features] if isinstance(x, Mapping) else [x]
         if not pre_logits:
-            return self._forward("head", write_rest, parts.head, parts.entering)(self, *given)
+            return self._forward("head", write_rest, parts.head, parts.features)(self, *given)
         found = classifiers(parts.head, self.num_classes)
-        forward = self._forward("pre_logits", write_values, found.head, parts.entering, [*found.entering.values()])
+        forward = self._forward("pre_logits", write_values, found.head, parts.features, [*found.entering.values()])
         return _single(dict(zip(found.entering, forward(self, *given), strict=True)))
 
     def forward_intermediates(

@@ -48,8 +48,8 @@ def write_rest(graph: Graph, entering: Mapping[str, int]) -> fx.Graph:
     frame = _begun(graph, entering)
     writer, (weights, _) = frame.writer, returned(graph, False)
     outputs = [_as_returned(writer, frame.ropes[graph.outputs[name]], graph.layout) for name in graph.evaluation]
-    together = writer.function(merged, outputs, weights, name="merged")
-    writer.graph.output(outputs[0] if weights == [1.0] else together)
+    alone = weights == [1.0]
+    writer.graph.output(outputs[0] if alone else writer.function(merged, outputs, weights, name="merged"))
     return _pruned(writer.graph)
 
 

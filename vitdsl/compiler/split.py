@@ -19,15 +19,13 @@ class Split(NamedTuple):
 
     Attributes:
         body: all before the head, and the head's norm.
-        features: by stream, the numbers in the body of the values that the head starts from.
+        features: by stream, the numbers in both of the values that the head starts from.
         head: what follows.
-        entering: by stream, the numbers of the same values in the head.
     """
 
     body: Graph
     features: dict[str, int]
     head: Graph
-    entering: dict[str, int]
 
 
 def split(graph: Graph) -> Split:
@@ -59,7 +57,7 @@ def split(graph: Graph) -> Split:
         body.steps.append(step._replace(frames=(before,), gives=gives, appends={}))
     head.features = body.features
     head.steps = [step._replace(frames=(after,), reads=dict(features))]
-    return Split(graph._replace(frame=body), features, graph._replace(frame=head), dict(features))
+    return Split(graph._replace(frame=body), features, graph._replace(frame=head))
 
 
 def _entering(frame: Frame) -> list[int]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from vitdsl.content import content
 from vitdsl.errors import ShapeError, did_you_mean
 from vitdsl.features import Feature
 from vitdsl.graph import entry, reads
@@ -17,6 +15,7 @@ from vitdsl.graph.frames import HEAD, Call, Frame, Graph, Value
 from vitdsl.graph.items import run_body
 from vitdsl.graph.known import Held, Known
 from vitdsl.graph.operators import Join
+from vitdsl.graph.reads import said
 from vitdsl.graph.repeats import arguments, call, repeat_item
 from vitdsl.graph.scope import Scope, bind
 from vitdsl.graph.targets import target_at
@@ -106,18 +105,13 @@ def _run_stage(scope: Scope, stage: Any, index: int, current: str) -> str:
 
 def _bound(around: Surroundings, stage: Stage, env: dict[str, Any]) -> Stage:
     """A stage with its late values put in; one object for equal ones, so that its frame is found again."""
-    key = (Held(stage), around.reader.key, _said(env), around.reads(stage, env))
+    key = (Held(stage), around.reader.key, said(env), around.reads(stage, env))
     kept: Stage | None = _bounds.get(key, lambda name: None)
     if kept is not None:
         return kept
     bound: Stage = bind(stage, {**around.env, **env}, around.reader)
     _bounds.keep(key, NO_FRAME, bound)
     return bound
-
-
-def _said(env: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
-    """Arguments, as a key."""
-    return tuple([(name, content(value)) for name, value in sorted(env.items())])
 
 
 def _settle(scope: Scope) -> None:
@@ -134,7 +128,7 @@ def _settle(scope: Scope) -> None:
 def _stage_frame(scope: Scope, stage: Stage, env: dict[str, Any], stream: str, current: str) -> Frame:
     outer = scope.builder.feature
     around = scope.around
-    key = (Held(stage), around.key, stream, current, _said(env), around.reads(stage, env))
+    key = (Held(stage), around.key, stream, current, said(env), around.reads(stage, env))
     frame: Frame | None = _stages.get(key, outer)
     if frame is None:
         inner = Builder(outer)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from vitdsl.content import content
 from vitdsl.errors import ShapeError
 from vitdsl.expressions import Late
 from vitdsl.graph.binding import known_body, value_of
@@ -13,6 +12,7 @@ from vitdsl.graph.frames import Value
 from vitdsl.graph.items import run_body
 from vitdsl.graph.known import Known
 from vitdsl.graph.operators import LearnedTokens
+from vitdsl.graph.reads import said
 from vitdsl.graph.scope import Scope
 from vitdsl.graph.targets import target_at
 from vitdsl.parts.base import NONE
@@ -31,9 +31,8 @@ def forget() -> None:
 def enter(scope: Scope, stage: Stage, stream: str, current: str) -> None:
     """Writes how a stage begins; what began alike in an equal surrounding is copied."""
     builder = scope.builder
-    env = tuple((name, content(value)) for name, value in sorted(scope.env.items()))
     parts = (stage.from_, stage.tokenizer, stage.carry, stage.tokens, stage.position)
-    key = (parts, scope.around.key, stream, current, scope.drop, env, scope.around.reads(parts, scope.env))
+    key = (parts, scope.around.key, stream, current, scope.drop, said(scope.env), scope.around.reads(parts, scope.env))
     kept: Builder | None = _entries.get(key, builder.outer)
     if kept is not None:
         builder.resume(kept)

@@ -40,31 +40,36 @@ def read_by(
         env: arguments and indexes.
         reader: knows what defines read.
     """
-    said: dict[str, Any] = {}
+    key: dict[str, Any] = {}
     waiting, by_index = list(lates), False
     while waiting:
         late = waiting.pop()
-        if late.text in said:
+        if late.text in key:
             continue
         by_index = by_index or "index" in late.names
         value = _known(late, variables, env)
         if value is not UNKNOWN:
             kind = value.__class__
             if kind in PLAIN:
-                said[late.text] = (kind, value)
+                key[late.text] = (kind, value)
             else:
-                said[late.text] = content(value)
+                key[late.text] = content(value)
                 waiting += in_value(value, reader)
             continue
-        said[late.text] = None
+        key[late.text] = None
         for name in late.names:
-            if name not in said:
+            if name not in key:
                 found = [space[name] for space in (variables, env) if name in space]
-                said[name] = (name in env, *[content(value) for value in found])
+                key[name] = (name in env, *[content(value) for value in found])
                 for value in found:
                     if value.__class__ not in PLAIN:
                         waiting += in_value(value, reader)
-    return frozenset(said.items()), by_index
+    return frozenset(key.items()), by_index
+
+
+def said(env: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
+    """All of some arguments, as a key."""
+    return tuple([(name, content(value)) for name, value in sorted(env.items())])
 
 
 def _known(late: Late, variables: Mapping[str, Any], env: Mapping[str, Any]) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vitdsl.editing import fold
+from vitdsl.editing import INDEXES, fold
 from vitdsl.errors import ShapeError
 from vitdsl.expressions import Late
 from vitdsl.features import Feature
@@ -167,7 +167,7 @@ def arguments(scope: Scope, args: Any, define: Any) -> dict[str, Any]:
     if variables:
         variables = {name: value for name, value in variables.items() if not isinstance(value, Late)}
         known = {**variables, **known}
-    made: dict[str, Any] = {name: scope.env[name] for name in ("index", "index_1") if name in scope.env}
+    made: dict[str, Any] = {name: scope.env[name] for name in INDEXES if name in scope.env}
     for name, raw in args.items():
         made[name] = value_of(raw, env, (name,)) if isinstance(raw, Late) else fold(raw, known, (), [], None)
     for name, raw in (define.get("optional") or {}).items():

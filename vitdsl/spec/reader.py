@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from vitdsl.content import content
-from vitdsl.editing import merge
+from vitdsl.editing import INDEXES, merge
 from vitdsl.errors import did_you_mean
 from vitdsl.expressions import Late
 from vitdsl.facts import facts
@@ -32,7 +32,7 @@ from vitdsl.spec.wiring import (
 from vitdsl.tree import Key
 
 COMPOSITE = ("body", "parallel", "use")
-RESERVED = frozenset({"dim", "height", "width", "index", "index_1"})
+RESERVED = FEATURES | INDEXES
 _memo: dict[Any, Any] = {}
 MAX_MEMO = 50_000
 

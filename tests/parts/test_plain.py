@@ -10,6 +10,7 @@ from tests.zoo.specs import NAMES
 from vitdsl.expressions import parse
 from vitdsl.features import Feature
 from vitdsl.graph import operators
+from vitdsl.memos import forget
 from vitdsl.parts import plain, validated
 from vitdsl.parts.base import Fields
 from vitdsl.parts.fields import Refusal
@@ -28,6 +29,13 @@ VALUES = (
 )  # fmt: skip
 """What is put into each field: right in some, wrong in others."""
 LEAST = {"dim": 8, "count": 2, "kernel": 3, "heads": 2, "size": 2, "grid": (4, 4), "start": 0, "stop": 1, "scale": 0.5}
+
+
+@pytest.fixture(autouse=True)
+def forgotten() -> Iterator[None]:
+    """Tuples, which no file holds, are equal to lists in the keys of memos: what was made of them is not for others."""
+    yield
+    forget()
 
 
 def classes(base: type[Fields] = Fields) -> Iterator[type[Fields]]:

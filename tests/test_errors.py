@@ -123,6 +123,7 @@ def test_lines():
 def test_near():
     assert near("headz", ["heads", "dim"]) == "heads"
     assert near("HEADS", ["heads", "dim"]) == "heads"
+    assert near("cvt12", ["cvt13", "cvt21"]) == "cvt13"
     assert near("zzz", ["heads", "dim"]) is None
     assert near("x" * 10_000, ["x" * 10_001]) is None
 

@@ -8,6 +8,7 @@ the code around it.
 from __future__ import annotations
 
 import difflib
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -162,14 +163,24 @@ class ExpressionError(Exception):
 
 
 def near(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that `name` was probably meant to be, or None; case does not count."""
+    """Return the known name that `name` was probably meant to be, or None; case does not count.
+
+    Of several that are equally near, the one that begins alike: what is mistyped is rather the end.
+    """
     if len(name) > _LONGEST_NAME:  # difflib is quadratic, and no name is that long
         return None
     by_folded: dict[str, str] = {}
     for candidate in sorted(known):
         by_folded.setdefault(candidate.casefold(), candidate)
-    found = difflib.get_close_matches(name.casefold(), by_folded, n=1)
-    return by_folded[found[0]] if found else None
+    folded = name.casefold()
+
+    def likeness(candidate: str) -> tuple[float, int]:
+        ratio = difflib.SequenceMatcher(None, candidate, folded).ratio()
+        same = itertools.takewhile(bool, map(str.__eq__, candidate, folded))
+        return ratio, sum(same)
+
+    found = max(difflib.get_close_matches(folded, by_folded), key=likeness, default=None)
+    return None if found is None else by_folded[found]
 
 
 def one_of(names: Iterable[str]) -> str:

@@ -282,6 +282,36 @@ def test_recomputing_lasts_over_copies_and_other_classifiers():
         assert hasattr(each.get_submodule("stages.0.block.0"), "recomputed")
 
 
+def test_another_classifier_leaves_the_rest_alone():
+    model = small("levit_128s").train()
+    first, linear = model.get_submodule("stages.0.body.0.0"), model.get_submodule("stages.0.body.1.1.mlp.fc1")
+    seen: list[str] = []
+    model.register_forward_hook(lambda *_: seen.append("model"))
+    first.register_forward_hook(lambda *_: seen.append("block"))
+    linear.register_forward_hook(lambda *_: seen.append("layer"))
+    frozen = model.get_submodule("stages.0.tokenizer").eval().requires_grad_(False)
+    wrapped = torch.nn.Sequential(model.get_submodule("stages.0.body.2.0"))  # a caller's own module in a block's place
+    model.get_submodule("stages.0.body.2").add_module("0", wrapped)
+    inside = list(wrapped.modules())
+    model.reset_classifier(3)
+    model(photos(model))
+    assert seen == ["block", "layer", "model"]
+    assert not any(module.training for module in frozen.modules())
+    assert not any(parameter.requires_grad for parameter in frozen.parameters())
+    assert model.get_submodule("stages.0.body.2.0") is wrapped
+    assert list(wrapped.modules()) == inside
+    assert all(parameter.requires_grad for c in model.get_classifier().values() for parameter in c.parameters())
+
+
+def test_another_pool_leaves_no_layers_of_the_old_one():
+    spec = vitdsl.load("cct_2_3x2_32")
+    model = vitdsl.build(spec)
+    assert "head.pool.weight" in model.state_dict()
+    model.reset_classifier(7, "mean")
+    wanted = vitdsl.build(vitdsl.load(spec, set={"classes": 7, "head.pool": "mean"})).state_dict()
+    assert {key: tensor.shape for key, tensor in model.state_dict().items()} == {k: t.shape for k, t in wanted.items()}
+
+
 def test_copies_share_no_weights():
     model = small("cvt13")
     images = photos(model)

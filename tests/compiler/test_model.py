@@ -54,6 +54,27 @@ def test_pickles(name: str) -> None:
     same(model, torch.load(file, weights_only=False))
 
 
+@pytest.mark.parametrize("fold", [False, True])
+def test_pickles_keep_what_is_set(fold: bool) -> None:
+    model = small("levit_128s").train()
+    model = vitdsl.fold(model) if fold else model
+    model.set_grad_checkpointing()
+    model.get_submodule("head").train()
+    for module in model.modules():
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            module.eval()
+    model.get_submodule("stages.0.tokenizer").requires_grad_(False)
+    restored = pickle.loads(pickle.dumps(model))
+    for (path, mine), (_, theirs) in zip(model.named_modules(), restored.named_modules(), strict=True):
+        assert mine.training == theirs.training, path
+        assert hasattr(mine, "recomputed") == hasattr(theirs, "recomputed"), path
+    for (path, mine), (_, theirs) in zip(model.named_parameters(), restored.named_parameters(), strict=True):
+        assert mine.requires_grad == theirs.requires_grad, path
+    assert any(hasattr(module, "recomputed") for module in restored.modules())
+    assert len({module.training for module in restored.modules()}) == 2
+    assert len({parameter.requires_grad for parameter in restored.parameters()}) == 2
+
+
 @pytest.mark.parametrize("name", FEW)
 def test_copies_are_apart(name: str) -> None:
     model = small(name)

@@ -6,12 +6,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-import torch
 from torch import Tensor, fx, nn
 
 from vitdsl.compiler.building import Generated
 from vitdsl.compiler.checkpointing import checkpointed
 from vitdsl.compiler.forwards import IMAGE, write_rest, write_values
+from vitdsl.compiler.renewal import renew
 from vitdsl.compiler.split import Point, Split, classifiers, opened, split
 from vitdsl.graph.frames import HEAD, Call, Frame, Graph, Node, joined
 from vitdsl.graph.operators import LearnedTokens
@@ -194,7 +194,7 @@ class Backbone(Generated):
     def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
         """Gives the model new classifiers, initialized as the spec says, and the spec their number.
 
-        All other parameters stay the objects that they are. Modules are new: hooks on them are gone.
+        Everything else stays the object that it is, with its hooks and modes.
 
         Args:
             num_classes: 0 leaves them out, and the model gives pooled features.
@@ -214,11 +214,9 @@ class Backbone(Generated):
         made = fold(made) if self.folded else made
         if like is not None:
             made.to(like.dtype)
-        _take_over(made, self)
         made.train(self.training)
-        recomputes = any(hasattr(module, "recomputed") for module in self.modules())
-        self.__dict__, self.__class__ = made.__dict__, type(made)  # type: ignore[assignment]
-        self.set_grad_checkpointing(recomputes)
+        renew(self, self.lowered, made, made.lowered)
+        self.spec, self.lowered, self.forwards = spec, made.lowered, {}
 
     def no_weight_decay(self) -> set[str]:
         """Names of parameters that weight decay leaves alone: learned tokens, tables of positions and of biases.
@@ -283,18 +281,3 @@ def _chosen(indices: int | Sequence[int] | None, count: int) -> list[int]:
     if not found or not all(0 <= index < count for index in found):
         raise ValueError(f"`indices` must name some of the {count} maps of this model, but is {indices}")
     return found
-
-
-@torch.no_grad()
-def _take_over(made: nn.Module, old: nn.Module) -> None:
-    """Puts parameters and buffers of another model in the place of those of the same path and shape."""
-    for path, module in made.named_modules():
-        for kind in ("_parameters", "_buffers"):
-            own = getattr(module, kind)
-            for name, tensor in own.items():
-                try:
-                    there = getattr(old.get_submodule(path), kind).get(name)
-                except AttributeError:
-                    continue  # there was no such module
-                if tensor is not None and there is not None and there.shape == tensor.shape:
-                    own[name] = there

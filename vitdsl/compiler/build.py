@@ -10,6 +10,7 @@ import torch
 
 from vitdsl.compiler.fold import folded_graph, folded_state
 from vitdsl.compiler.model import VisionModel, compile_graph
+from vitdsl.compiler.renewal import Modes, set_modes
 from vitdsl.errors import Problem, SpecError
 from vitdsl.graph.frames import Call, Graph
 from vitdsl.loading import Spec, load
@@ -65,14 +66,15 @@ def fold(model: VisionModel) -> VisionModel:
 
 
 def rebuild(
-    spec: Spec, options: dict[str, Any], folded: bool, training: bool, state: dict[str, torch.Tensor]
+    spec: Spec, options: dict[str, Any], folded: bool, state: dict[str, torch.Tensor], modes: Modes
 ) -> VisionModel:
     """A model out of what its pickle holds."""
     made = build(spec, device="meta", **options)
     made = fold(made) if folded else made
     made.to_empty(device=next(iter(state.values())).device if state else "cpu")
     made.load_state_dict(state, assign=True)
-    return made.train(training)
+    set_modes(made, modes)
+    return made
 
 
 def _too_large(spec: Spec, graph: Graph, most: int) -> Problem:

@@ -17,6 +17,9 @@ from vitdsl.graph.operators import LearnedTokens
 from vitdsl.layers.drop import DropPath as DropPathLayer
 from vitdsl.parts.primitives.drop_path import DropPath
 
+OUTPUTS = "outputs"
+"""The path of the layer that gives training and evaluation what is theirs."""
+
 
 class Generated(nn.Module):
     """A module whose forward torch.fx wrote; `code` is its source, `graph` what it was written from."""
@@ -67,7 +70,7 @@ class Builder:
                 self._fill_call(written, step, tree, prefix, block)
             elif isinstance(step.op, LearnedTokens):
                 place(tree, joined(prefix, step.path), initialize_tokens(step.op, self.inits))
-            elif type(step.op) not in WITHOUT_MODULE and not step.shared:
+            elif has_module(step):
                 place(tree, joined(prefix, step.path), self._layer(frame, step, block))
 
     def _fill_call(self, written: Written, step: Call, tree: nn.Module, prefix: str, block: int) -> None:
@@ -88,6 +91,11 @@ class Builder:
         module = node.op.build(*(frame.features[number] for number in node.inputs))
         initialize(module, node.op, self.inits)
         return module
+
+
+def has_module(node: Node) -> bool:
+    """Whether a layer was made for a node, at its path."""
+    return isinstance(node.op, LearnedTokens) or (type(node.op) not in WITHOUT_MODULE and not node.shared)
 
 
 def place(tree: nn.Module, path: str, module: nn.Module) -> None:

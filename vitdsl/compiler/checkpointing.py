@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from vitdsl.compiler.building import Generated
@@ -13,12 +14,17 @@ from vitdsl.compiler.building import Generated
 def checkpointed(module: Generated, enable: bool) -> None:
     """Lets a module keep no activations in training, or keep them again."""
     cls = type(module)
-    if enable and not hasattr(cls, "recomputed"):
+    if enable and not is_checkpointed(module):
         if "recomputing" not in cls.__dict__:
             cls.recomputing = _recomputing(cls)  # type: ignore[attr-defined]
         module.__class__ = cls.recomputing  # type: ignore[attr-defined]
-    elif hasattr(cls, "recomputed") and not enable:
+    elif is_checkpointed(module) and not enable:
         module.__class__ = cls.recomputed  # type: ignore[attr-defined]
+
+
+def is_checkpointed(module: nn.Module) -> bool:
+    """Whether a module runs a second time in the backward pass."""
+    return hasattr(type(module), "recomputed")
 
 
 def _recomputing(cls: type[Generated]) -> type[Generated]:

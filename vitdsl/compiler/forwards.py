@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from torch import fx
 
 from vitdsl.compiler import names
+from vitdsl.compiler.building import OUTPUTS
 from vitdsl.compiler.ropes import Piece, Rope, Writer
 from vitdsl.compiler.writing import FrameWriter, Written
 from vitdsl.features import Feature
@@ -94,7 +95,7 @@ def _write_outputs(frame: FrameWriter, graph: Graph, training_outputs: bool) -> 
         writer.graph.output(evaluated[0])
         return
     kept = [] if trained is None or graph.training is None else [tensor(number) for number in graph.training.values()]
-    writer.graph.output(writer.module("outputs", evaluated, kept, name="outputs"))
+    writer.graph.output(writer.module(OUTPUTS, evaluated, kept, name=OUTPUTS))
 
 
 def _as_returned(writer: Writer, rope: Rope, layout: str | None) -> fx.Node:

@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from vitdsl.compiler.backbone import Backbone
-from vitdsl.compiler.building import Builder, place
+from vitdsl.compiler.building import OUTPUTS, Builder, place
 from vitdsl.compiler.forwards import returned, write_model
+from vitdsl.compiler.renewal import modes_of
 from vitdsl.compiler.schedule import rates
 from vitdsl.graph.frames import Graph
 from vitdsl.layers.outputs import Outputs
@@ -31,11 +32,11 @@ class VisionModel(Backbone):
     """
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickles as the canonical spec and the state dict."""
+        """Pickles as the canonical spec, the state dict, and what is set besides."""
         from vitdsl.compiler.build import rebuild
 
         options = {"training_outputs": self.training_outputs, "size": self.image_size}
-        return rebuild, (self.spec, options, self.folded, self.training, self.state_dict())
+        return rebuild, (self.spec, options, self.folded, self.state_dict(), modes_of(self))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> VisionModel:
         """A copy with weights of its own; the generated classes are shared."""
@@ -66,7 +67,7 @@ def compile_graph(
         builder._fill(written, graph.frame, tree, "", 0)
         weights, trained = returned(graph, training_outputs)
         if trained is not None or weights != [1.0]:
-            place(tree, "outputs", Outputs(weights, trained))
+            place(tree, OUTPUTS, Outputs(weights, trained))
         model = builder.instance(written, tree, VisionModel)
     assert isinstance(model, VisionModel)
     size = graph.frame.features[0].grid

@@ -1,0 +1,93 @@
+"""What lasts when a model is made anew: in a pickle, and with another classifier."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from torch import nn
+
+from vitdsl.compiler.building import OUTPUTS, Generated, has_module
+from vitdsl.compiler.checkpointing import checkpointed, is_checkpointed
+from vitdsl.graph.frames import Graph, joined
+
+
+class Modes(NamedTuple):
+    """What is set on a model besides its weights.
+
+    Attributes:
+        evaluating: paths of the modules in evaluation mode.
+        frozen: paths of the parameters that get no gradient.
+        checkpointed: paths of the blocks that run a second time in the backward pass.
+    """
+
+    evaluating: list[str]
+    frozen: list[str]
+    checkpointed: list[str]
+
+
+def modes_of(model: nn.Module) -> Modes:
+    """What is set on this model."""
+    modules = dict(model.named_modules())
+    return Modes(
+        [path for path, module in modules.items() if not module.training],
+        [path for path, parameter in model.named_parameters() if not parameter.requires_grad],
+        [path for path, module in modules.items() if is_checkpointed(module)],
+    )
+
+
+def set_modes(model: nn.Module, modes: Modes) -> None:
+    """Sets what was set on another model of the same spec."""
+    for path, module in model.named_modules():
+        module.training = path not in modes.evaluating
+    for path in modes.frozen:
+        model.get_parameter(path).requires_grad_(False)
+    for path in modes.checkpointed:
+        module = model.get_submodule(path)
+        assert isinstance(module, Generated)
+        checkpointed(module, True)
+
+
+def renew(model: nn.Module, old: Graph, made: nn.Module, new: Graph) -> None:
+    """Turns a model into what another graph says; each layer that both graphs have stays the object that it is.
+
+    So do modules that a caller put in the place of the model's.
+
+    Args:
+        model: what is turned.
+        old: the graph that it was compiled from.
+        made: a model of the other graph, which gives what is new and is of no use afterwards.
+        new: that graph.
+    """
+    before, after = _layers(old), _layers(new)
+    changed = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
+    _renew(model, made, "", changed)
+
+
+def _layers(graph: Graph) -> dict[str, Any]:
+    """By module path, what each layer was made of."""
+    made: dict[str, Any] = {
+        path: (node.op, [frame.features[number] for number in node.inputs])
+        for path, node, frame in graph.frame.nodes()
+        if has_module(node)
+    }
+    return {**made, OUTPUTS: (graph.evaluation, graph.training)}
+
+
+def _renew(old: nn.Module, made: nn.Module, path: str, changed: set[str]) -> nn.Module:
+    """The module that goes on at a path: the old one, unless it is a layer that has changed."""
+    kept = made if path in changed else old
+    if isinstance(old, Generated) and isinstance(made, Generated):
+        if old.code != made.code:
+            old.__class__ = type(made)
+    elif kept is old and type(old) is not type(made):
+        return old  # a caller's own
+    new = dict(made._modules)
+    for name in [name for name in kept._modules if name not in new]:
+        below = joined(path, name)
+        if any(each == below or each.startswith(f"{below}.") for each in changed):
+            delattr(kept, name)
+    for name, child in new.items():
+        there = old._modules.get(name)
+        if child is not None:
+            kept.add_module(name, child if there is None else _renew(there, child, joined(path, name), changed))
+    return kept

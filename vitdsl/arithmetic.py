@@ -107,7 +107,7 @@ class Compiler:
         if node.id in _LITERALS:
             return constant(_LITERALS[node.id])
         self.names.add(node.id)
-        return name_of(node.id, self.text)
+        return computed_name(node.id, self.text)
 
     def unaryop(self, node: ast.UnaryOp) -> Run:
         run, text = self.compile(node.operand), self.text
@@ -264,6 +264,31 @@ def element(container: Any, key: Any, text: str) -> Any:
 def constant(value: Any) -> Run:
     """The function that returns a value."""
     return lambda env: value
+
+
+class Unsettled:
+    """What a name may stand for that has to be computed in turn."""
+
+    __slots__ = ()
+
+    def evaluate(self, env: Env) -> object:
+        """The value in an environment."""
+        raise NotImplementedError
+
+
+def computed_name(name: str, text: str) -> Run:
+    """The function that returns what a name in an expression comes to, where its value is computed too."""
+    read = name_of(name, text)
+
+    def run(env: Env) -> object:
+        value = read(env)
+        if isinstance(value, Unsettled):  # which cannot read itself
+            rest = {key: env[key] for key in env if key != name}
+            while isinstance(value, Unsettled):
+                value = value.evaluate(rest)
+        return value
+
+    return run
 
 
 def name_of(name: str, text: str) -> Run:

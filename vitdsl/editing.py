@@ -9,6 +9,7 @@ from vitdsl.errors import ExpressionError, Mark, Problem, SpecError
 from vitdsl.expressions import Late
 from vitdsl.facts import PLAIN, facts
 from vitdsl.holes import Hole
+from vitdsl.substitution import partly
 from vitdsl.tree import Map, Seq, format_path
 
 INDEXES = frozenset({"index", "index_1"})
@@ -99,16 +100,30 @@ def names_in(node: Any) -> frozenset[str]:
 
 
 def fold(
-    node: Any, env: Mapping[str, Any], path: tuple[str | int, ...], problems: list[Problem], mark: Mark | None
+    node: Any,
+    env: Mapping[str, Any],
+    path: tuple[str | int, ...],
+    problems: list[Problem],
+    mark: Mark | None,
+    partial: bool = False,
 ) -> Any:
-    """The tree with every late value computed whose names are all known; shares what does not change."""
+    """The tree with every late value computed whose names are all known; shares what does not change.
+
+    Args:
+        node: the tree.
+        env: what names stand for.
+        path: where the tree stands.
+        problems: what could not be computed is added to them.
+        mark: the position of the tree.
+        partial: puts known names into late values that name others too.
+    """
     names = names_in(node)
     if not names or names.isdisjoint(env):
         return node
     if isinstance(node, Late):
-        return _computed(node, env, path, problems, mark) if names <= env.keys() else node
+        return _computed(node, env, path, problems, mark) if partial or names <= env.keys() else node
     if isinstance(node, Hole):
-        return Hole(fold(node.raw, env, path, problems, mark))
+        return Hole(fold(node.raw, env, path, problems, mark, partial))
     if isinstance(node, Map):
         places = node.marks
         made = Map(node)
@@ -118,14 +133,14 @@ def fold(
         for key, value in node.items():
             if value.__class__ not in PLAIN:
                 mark = places[key][1] if key in places else None
-                made[key] = fold(value, env if key == "repeat" else inner, (*path, key), problems, mark)
+                made[key] = fold(value, env if key == "repeat" else inner, (*path, key), problems, mark, partial)
         made.pos, made.marks = node.pos, places
         return made
     marks = node.marks
     made = Seq(node)
     for index, value in enumerate(node):
         if value.__class__ not in PLAIN:
-            made[index] = fold(value, env, (*path, index), problems, marks[index] if marks else None)
+            made[index] = fold(value, env, (*path, index), problems, marks[index] if marks else None, partial)
     made.pos, made.marks = node.pos, node.marks
     return made
 
@@ -133,14 +148,9 @@ def fold(
 def _computed(
     late: Late, env: Mapping[str, Any], path: tuple[str | int, ...], problems: list[Problem], mark: Mark | None
 ) -> Any:
-    """The value of a late value; where there is none, itself and a problem."""
+    """The value of a late value, or what is left of it; where it cannot be computed, itself and a problem."""
     try:
-        return late.evaluate(env)
+        return late.evaluate(env) if late.names <= env.keys() else partly(late, env)
     except ExpressionError as error:
         problems.append(Problem(error.message, format_path(path), mark, error.hint))
         return late
-
-
-def substitute(node: Any, env: Mapping[str, Any]) -> Any:
-    """As `fold`, where an expression that cannot be computed yet is simply left."""
-    return fold(node, env, (), [], None)

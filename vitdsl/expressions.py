@@ -13,7 +13,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from vitdsl.arithmetic import ALLOWED, MAX_INT, MAX_NODES, Compiler, Env, Run, constant, element, name_of, show
+from vitdsl.arithmetic import (
+    ALLOWED,
+    MAX_INT,
+    MAX_NODES,
+    Compiler,
+    Env,
+    Run,
+    Unsettled,
+    constant,
+    element,
+    name_of,
+    show,
+)
 from vitdsl.errors import ExpressionError
 
 MAX_CHARACTERS = 1_000
@@ -22,7 +34,7 @@ _QUOTE = 'between { } or [ ] of YAML an expression with , [ ] { } in it must be 
 
 
 @dataclass(frozen=True, slots=True)
-class Late:
+class Late(Unsettled):
     """A value that is known only where it is used; equal to another by its text.
 
     Attributes:

@@ -42,6 +42,7 @@ FORMS = {
 INDEXED = """
 input: {{size: 8}}
 classes: 0
+vars: {{own: $(index + 1), next: $(own + 1)}}
 define:
   inner: {{args: [ratio], body: [{{repeat: 2, mlp: {{ratio: $ratio, hidden: $(4 + index)}}}}, {{mlp: {{ratio: $ratio}}}}]}}
   outer: {{args: [item], body: [{{repeat: 3, body: [$item]}}]}}
@@ -128,6 +129,10 @@ def test_what_never_runs_is_left_out(dead: str):
         "{use: outer, item: {mlp: {ratio: $(index + 1)}}}",
         "{use: outer, item: {repeat: 2, mlp: {ratio: $(index + 1)}}}",
         "[{use: inner, ratio: $(2 * index + 1)}, {use: outer, item: {mlp: {ratio: $(index + 2)}}}]",
+        "{use: inner, ratio: $own}",
+        "{use: inner, ratio: $(2 * next)}",
+        "{use: outer, item: {mlp: {ratio: $(next - 1)}}}",
+        "{use: outer, item: {repeat: 2, mlp: {ratio: $next, hidden: $(8 * own)}}}",
     ],
 )
 def test_an_index_in_an_argument_is_that_of_where_it_is_written(block):

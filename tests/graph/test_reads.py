@@ -106,10 +106,6 @@ WAYS = {
         "vars: {r: VALUE}",
         "vars: {r: VALUE, bodies: [[{mlp: {}}], [{linear: {}}]]}\ndefaults: {mlp: {hidden: $(r * dim)}}",
     ),
-    "in an argument, beside another that adds to it": second(f"{{use: more, mix: [{ADDED}]}}").replace(
-        "vars: {r: VALUE}", SUM
-    ).replace("stages:", "define:\n  more: {args: [mix], stage: {depth: 2, block: [{use: wide, mix: $mix, r: 1}]}}\n"
-              "  wide: {args: [mix, r], body: [{body: $mix}]}\nstages:"),
     "defaults where the block is another's": spec(
         "$bodies.$index",
         "vars: {r: VALUE, bodies: [[{mlp: {}}], [{linear: {}}]]}\ndefaults: {mlp: {hidden: $(r * dim)}}",
@@ -253,6 +249,23 @@ OWN = {
         "define: {once: {args: [mix], body: [{body: $mix}]}, own: {body: [{mlp: {ratio: $(index + 1)}}]}}", [1, 2],
     ),
     "a variable that is late": ("depth: 2, block: [{mlp: {ratio: $own}}]", "vars: {own: $(index + 1)}", [1, 2]),
+    "such a variable in an expression": (
+        "depth: 2, block: [{mlp: {ratio: $(own * 2)}}]", "vars: {own: $(index + 1)}", [2, 4]
+    ),
+    "a variable made of such a one": (
+        "depth: 2, block: [{mlp: {ratio: $(twice + 1)}}]", "vars: {twice: $(own * 2), own: $(index + 1)}", [3, 5]
+    ),
+    "such a variable in an argument": (
+        "depth: 2, block: [{use: a, mix: [{mlp: {ratio: $(own * 2)}}]}]", "many, vars: {own: $(index + 1)}",
+        [2, 2, 4, 4],
+    ),
+    "an argument that reads a feature too": (
+        "depth: 2, block: [{use: a, mix: [{mlp: {hidden: $(dim * (index + 1))}}]}]", "many", [1, 1, 2, 2]
+    ),
+    "such a variable in a define": (
+        "depth: 2, block: [{use: inner}]",
+        "define: {inner: {body: [{repeat: 2, mlp: {ratio: $(own * 2)}}]}}\nvars: {own: $(index + 1)}", [2, 4, 2, 4],
+    ),
     "a body": (
         "depth: 2, block: $bodies.$index", "vars: {bodies: [[{mlp: {ratio: 1}}], [{mlp: {ratio: 2}}]]}", [1, 2]
     ),
@@ -271,6 +284,17 @@ def test_each_repetition_reads_its_own_index(way: str) -> None:
     graph = vitdsl.load(source + "head: {pool: mean}\n").graph()
     widths = [f.features[node.output].dim for path, node, f in graph.frame.nodes() if path.endswith("mlp.fc1")]
     assert widths == [64 * ratio for ratio in ratios]
+
+
+def test_an_argument_reads_the_variables_of_where_it_is_written() -> None:
+    block = "[{use: wide, by: 7, mix: [{mlp: {hidden: $(by * dim)}}, {mlp: {hidden: $(late * by)}}]}]"
+    more = (
+        "vars: {by: 2, late: $(dim // 2)}\n"
+        "define: {wide: {args: [mix, by], body: [{body: $mix}, {mlp: {hidden: $(by * dim)}}]}}"
+    )
+    graph = vitdsl.load(spec(block, more, depth=1)).graph()
+    widths = [f.features[node.output].dim for path, node, f in graph.frame.nodes() if path.endswith("mlp.fc1")]
+    assert widths == [2 * 64, 32 * 2, 7 * 64]
 
 
 RATES = {

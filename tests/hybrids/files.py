@@ -9,6 +9,7 @@ from tests.hybrids.pen import Pen
 
 LATE = (
     "$(index)", "$(index+1)", "$dim", "$(dim//2)", "$w", "$(height)", "$a", "$(a+1)", "$b", "$(index_1)", "$nothing",
+    "$v", "$(w+1)", "$(v*2)",
 )  # fmt: skip
 TOKENIZERS: tuple[Any, ...] = (
     {"type": "patch", "size": 2, "dim": 12}, {"type": "patch", "size": 4, "dim": 8}, {"type": "merge"}, "patch",
@@ -34,7 +35,8 @@ OUTPUTS: tuple[Any, ...] = (
     [{"from": "a"}, {"pool": "mean"}, "classifier"], [{"from": "grid"}, "classifier", {"write": "kept"}, {"pool": "max"}],
 )  # fmt: skip
 BLOCKS: tuple[Any, ...] = (
-    {"use": "block", "a": 2}, {"use": "block", "a": "$(index+1)"}, {"use": "loose"},
+    {"use": "block", "a": 2}, {"use": "block", "a": "$(index+1)"}, {"use": "block", "a": "$v"},
+    {"use": "loose"},
     [{"use": "block", "a": 2}, {"mlp": {"ratio": "$(index+1)"}}], [{"mixer": {"type": "global", "heads": "$(1+index%2)"}}],
 )  # fmt: skip
 
@@ -44,7 +46,7 @@ def spec(pen: Pen) -> dict[str, Any]:
     drawn = {
         "input": {"size": 16},
         "classes": pen.pick(0, 5),
-        "vars": {"n": pen.pick(0, 2), "w": pen.pick(2, "$(dim//4)")},
+        "vars": {"n": pen.pick(0, 2), "w": pen.pick(2, "$(dim//4)"), "v": pen.pick(1, "$(index+1)", "$(w+1)")},
         "define": defines(pen),
         "stages": [stage(pen, index == 0) for index in range(pen.number(1, 3))],
         "head": head(pen),
@@ -61,7 +63,7 @@ def defines(pen: Pen) -> dict[str, Any]:
         "block": {
             "args": ["a"],
             "optional": {"b": pen.pick(1, "$a")},
-            "body": [{"mlp": {"ratio": pen.pick(1, "$a", "$(a+index)")}}, *more],
+            "body": [{"mlp": {"ratio": pen.pick(1, "$a", "$(a+index)", "$(a+v)")}}, *more],
         },
         "loose": {"body": body(pen)},
         "whole": {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Container, Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ from vitdsl.facts import facts
 from vitdsl.holes import Hole
 from vitdsl.parts.base import NONE, Fields, LateList, Part
 from vitdsl.spec import FEATURES, Body, Item, SpecReader, UsedStage
+from vitdsl.substitution import partly, spelled
 from vitdsl.tree import Map
 
 KEPT = ("name", "paper", "input", "classes", "vars", "drop_path", "init")
@@ -26,7 +26,7 @@ def expanded(spec: Any) -> Map:
     Raises:
         SpecError: an argument cannot be written where it is used.
     """
-    expander = Expander(spec.reader)
+    expander = Expander(spec.reader, spec.tree.get("vars") or {})
     tree = Map({key: spec.tree[key] for key in KEPT if key in spec.tree})
     try:
         tree["stages"] = [expander.stage(stage) for stage in spec.model.stages]
@@ -40,10 +40,16 @@ def expanded(spec: Any) -> Map:
 
 
 class Expander:
-    """Writes validated objects back as a tree, expanding what can be expanded."""
+    """Writes validated objects back as a tree, expanding what can be expanded.
 
-    def __init__(self, reader: SpecReader) -> None:
+    Args:
+        reader: of the spec.
+        variables: of the file.
+    """
+
+    def __init__(self, reader: SpecReader, variables: Mapping[str, Any]) -> None:
         self.reader = reader
+        self._late = {name: value for name, value in variables.items() if isinstance(value, Late)}
 
     # ------------------------------------------------------------ stages and head
 
@@ -62,10 +68,10 @@ class Expander:
         return self.fields(head)["body"] if head.model_fields_set == {"body"} else self.fields(head)
 
     def _arguments(self, args: Mapping[str, Any], define: Mapping[str, Any]) -> dict[str, Any]:
-        made = dict(args)
+        made = {name: spelled(value, self._late) for name, value in args.items()}
         for name, raw in (define.get("optional") or {}).items():
             if name not in made:
-                made[name] = substituted(raw, made)
+                made[name] = substituted(spelled(raw, self._late), made)
         return made
 
     # ------------------------------------------------------------ values
@@ -197,7 +203,7 @@ def _expansion(form: Any) -> dict[str, Any]:
 def substituted(node: Any, env: Mapping[str, Any]) -> Any:
     """A tree with the names of `env` put in, also inside expressions that still name others."""
     if isinstance(node, Late):
-        return _partly(node, env)
+        return partly(node, env)
     if isinstance(node, Hole):
         return Hole(substituted(node.raw, env))
     if isinstance(node, dict):
@@ -231,46 +237,6 @@ def _below_repetition(node: Mapping[str, Any], env: Mapping[str, Any]) -> dict[s
     if third or any("index_1" in facts(value).names for value in given.values()):
         raise ExpressionError("`index_1` would be the index of the third repetition from here, which has no name")
     return {name: substituted(value, {"index": parse("$index_1")}) for name, value in given.items()}
-
-
-def _partly(late: Late, env: Mapping[str, Any]) -> Any:
-    """A late value with some of its names put in."""
-    known = {name: env[name] for name in late.names if name in env}
-    if not known:
-        return late
-    if known.keys() == late.names and not any(isinstance(value, Late) for value in known.values()):
-        return late.evaluate(env)
-    if not late.text.strip().startswith("$("):
-        return _dotted(late, known)
-    tree = _Names(known).visit(ast.parse(late.text.strip()[2:-1].strip(), mode="eval"))
-    return parse(f"$({ast.unparse(tree)})")
-
-
-def _dotted(late: Late, known: Mapping[str, Any]) -> Any:
-    """`$name`, or a dotted name some of whose segments are known."""
-    if late.text.strip() == f"${next(iter(late.names))}":
-        return next(iter(known.values()))
-    words = [str(known.get(word[1:], word)) if word.startswith("$") else word for word in late.text.strip().split(".")]
-    return parse(".".join(words))
-
-
-class _Names(ast.NodeTransformer):
-    """Puts numbers, and other expressions, in the place of names."""
-
-    def __init__(self, known: Mapping[str, Any]) -> None:
-        self.known = known
-
-    def visit_Name(self, node: ast.Name) -> ast.AST:
-        """The value of a name, where it is known."""
-        if node.id not in self.known:
-            return node
-        value = self.known[node.id]
-        if isinstance(value, Late):
-            text = value.text.strip()
-            return ast.parse(text[2:-1] if text.startswith("$(") else text[1:], mode="eval").body
-        if isinstance(value, (dict, list)):
-            raise ExpressionError(f"`{node.id}` is no number, and the expression names what is not known yet")
-        return ast.Constant(value)
 
 
 __all__ = ["expanded", "substituted"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from vitdsl.editing import INDEXES, fold
 from vitdsl.errors import ShapeError
 from vitdsl.expressions import Late
+from vitdsl.facts import facts
 from vitdsl.features import Feature
 from vitdsl.graph.binding import value_of
 from vitdsl.graph.builder import Builder
@@ -17,6 +19,7 @@ from vitdsl.graph.known import Known
 from vitdsl.graph.reads import NOTHING, read_by
 from vitdsl.graph.scope import Scope
 from vitdsl.spec import Item
+from vitdsl.substitution import spelled
 from vitdsl.tree import Repetition
 
 _frames = Known()
@@ -163,21 +166,25 @@ def run_use(scope: Scope, item: Item) -> None:
 
 def arguments(scope: Scope, args: Any, define: Any) -> dict[str, Any]:
     """What the names of a define stand for where it is used."""
-    env, variables, known = scope.sight(scope.flow.feature), scope.around.env, scope.env
-    if variables:
-        variables = {name: value for name, value in variables.items() if not isinstance(value, Late)}
-        known = {**variables, **known}
+    env, variables = scope.sight(scope.flow.feature), scope.around.env
+    known = {**variables, **scope.env} if variables else scope.env
     made: dict[str, Any] = {name: scope.env[name] for name in INDEXES if name in scope.env}
     for name, raw in args.items():
-        made[name] = value_of(raw, env, (name,)) if isinstance(raw, Late) else fold(raw, known, (), [], None)
+        made[name] = value_of(raw, env, (name,)) if isinstance(raw, Late) else _put_in(raw, known)
     for name, raw in (define.get("optional") or {}).items():
         if name not in made:
-            made[name] = (
-                value_of(raw, {**env, **made})
-                if isinstance(raw, Late)
-                else fold(raw, {**variables, **made}, (), [], None)
-            )
+            given = {**variables, **made}
+            made[name] = value_of(raw, {**env, **made}) if isinstance(raw, Late) else _put_in(raw, given)
     return made
+
+
+def _put_in(raw: Any, known: Mapping[str, Any]) -> Any:
+    """An argument that is more than a number: what it reads but features it reads where it is written."""
+    if facts(raw).names.isdisjoint(known):
+        return raw
+    late = {name: value for name, value in known.items() if isinstance(value, Late)}
+    settled = {name: value for name, value in known.items() if name not in late} if late else known
+    return fold(spelled(raw, late), settled, (), [], None, partial=True)
 
 
 __all__ = ["Place", "arguments", "call", "repeat_item", "run_use"]

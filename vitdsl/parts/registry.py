@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args
 
 from vitdsl.errors import did_you_mean
 from vitdsl.parts.base import Part, Primitive
@@ -112,6 +112,12 @@ def class_of(family_name: str, kind: str) -> type[Part] | None:
         return single
     cls = part_class(kind)
     return cls if cls is not None and cls.family == family_name else None
+
+
+def is_type(family_name: str, name: str) -> bool:
+    """Whether `{type: name}` is a part of this family that is called otherwise than the family."""
+    cls = class_of(family_name, name)
+    return name != family_name and cls is not None and name in get_args(cls.model_fields["type"].annotation)
 
 
 def find(family_name: str, kind: str) -> type[Part]:

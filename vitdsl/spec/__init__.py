@@ -17,7 +17,7 @@ from vitdsl.spec.model import (
     UsedStage,
 )
 from vitdsl.spec.names import FEATURES, elsewhere, seen
-from vitdsl.spec.reader import COMPOSITE, RESERVED, SpecReader, forget, list_of
+from vitdsl.spec.reader import COMPOSITE, RESERVED, SpecReader, forget
 from vitdsl.spec.wiring import DEFAULT_WIRING, NESTED, PLACE, PLACES, WIRING, Drop, Place, Residual, Windows, Wiring
 
 __all__ = [
@@ -50,6 +50,5 @@ __all__ = [
     "Wiring",
     "elsewhere",
     "forget",
-    "list_of",
     "seen",
 ]

@@ -15,8 +15,9 @@ from vitdsl.parts.fields import Natural, Positive, PositiveReal, Rate, Real, Ref
 from vitdsl.parts.initial import InitField
 from vitdsl.parts.plain import NAME
 from vitdsl.parts.registry import is_role
+from vitdsl.spec.faults import collect
 from vitdsl.spec.items import Body, Item
-from vitdsl.spec.reader import COMPOSITE, SpecReader, collect
+from vitdsl.spec.reader import COMPOSITE, SpecReader
 from vitdsl.spec.uses import check_use
 from vitdsl.spec.wiring import (
     PLACES,

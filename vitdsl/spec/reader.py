@@ -7,8 +7,6 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-from pydantic import ValidationError
-
 from vitdsl.content import content
 from vitdsl.editing import INDEXES, merge
 from vitdsl.errors import did_you_mean
@@ -16,8 +14,9 @@ from vitdsl.expressions import Late
 from vitdsl.facts import facts
 from vitdsl.holes import Hole
 from vitdsl.parts.base import NONE, Part, checked
-from vitdsl.parts.fields import Refusal, describe, explain, refuse
+from vitdsl.parts.fields import Refusal, describe, refuse
 from vitdsl.parts.registry import DEFAULT_TYPES, class_of, find, is_role, roles
+from vitdsl.spec.faults import collect, missing_type, unknown_key, unknown_operator, with_types
 from vitdsl.spec.items import Body, Item, has_late
 from vitdsl.spec.names import FEATURES, inherited, outside, seen, within
 from vitdsl.spec.uses import check_use, lates_of
@@ -102,7 +101,10 @@ class SpecReader:
             own = given.get("type", kind)
             if kind is None or kind == own:
                 given = merge({k: v for k, v in usual.items() if k in cls.keys_read or kind}, given)
-        return cls.read(given, self)
+        try:
+            return cls.read(given, self)
+        except Refusal as error:
+            raise Refusal(with_types(error.items, family)) from None
 
     def _typed(self, family: str, raw: Any) -> tuple[Any, type[Part]]:
         """The mapping with its type, and the class of that type."""
@@ -114,7 +116,7 @@ class SpecReader:
             if isinstance(kind, (Late, Hole)):
                 refuse("`type` must be a name, not a late value", "let the whole part be the argument", at=("type",))
             if kind is None:
-                refuse(f"`type` is missing: which {family}?", did_you_mean("", list_of(family)))
+                refuse(f"`type` is missing: which {family}?", missing_type(family, raw))
             if not isinstance(kind, str):
                 refuse(f"`type` must be a name, but is {describe(kind)}", at=("type",))
             cls = self._find(family, kind, ("type",))
@@ -175,7 +177,7 @@ class SpecReader:
                 return self._once("item", home, raw, lambda: self._item({raw: {}}))
             if home != "item" and class_of(home, raw) is not None:
                 return self.body(raw, home).items[0]
-            refuse(f"unknown operator `{raw}`", did_you_mean(raw, (*roles(), *COMPOSITE)))
+            refuse(f"unknown operator `{raw}`", unknown_operator(raw, (*roles(), *COMPOSITE)))
         if not isinstance(raw, dict):
             refuse(f"an item is a mapping or the name of an operator, but this is {describe(raw)}")
         if "type" in raw and home != "item" and self._is_part(raw, home):
@@ -207,7 +209,8 @@ class SpecReader:
             collect(faults, (), lambda: check_use(item, self))
         else:
             known = (*WIRING, *roles(), *COMPOSITE) if rest else ()
-            faults += [((Key(key),), f"unknown key `{key}`", self._unknown(key, known, role)) for key in rest]
+            fields = role if role not in COMPOSITE else ""
+            faults += [((Key(key),), f"unknown key `{key}`", unknown_key(key, known, fields)) for key in rest]
         if not role and not rest and not given.keys() & {"from", "write"}:
             refuse("an item needs a role, `from` or `write`", did_you_mean("", ("mixer", "mlp", "conv", "body", "use")))
         if not role and (idle := [key for key in given if key not in ("from", "write", "name", "repeat")]):
@@ -223,13 +226,6 @@ class SpecReader:
             raise Refusal(faults)
         self._name(item, raw)
         return item
-
-    @staticmethod
-    def _unknown(key: str, known: tuple[str, ...], role: str) -> str:
-        cls = class_of(role, role) if role and role not in COMPOSITE else None
-        if cls is not None and key in cls.model_fields:
-            return f"`{key}` is a field of {role}: write it below `{role}`"
-        return did_you_mean(key, known)
 
     def _fill(self, item: Item, raw: Any) -> None:
         """What the role holds."""
@@ -316,20 +312,3 @@ def _stages() -> ModuleType:
     from vitdsl.spec import model
 
     return model
-
-
-def list_of(family: str) -> tuple[str, ...]:
-    """Types of a family, for a message."""
-    from vitdsl.parts.registry import family as members
-
-    return tuple(members(family))
-
-
-def collect(faults: list[Any], at: tuple[Place, ...], read: Any) -> None:
-    """Runs one reading and keeps what it refuses."""
-    try:
-        read()
-    except Refusal as error:
-        faults += [((*at, *loc), message, hint) for loc, message, hint in error.items]
-    except ValidationError as error:
-        faults += [((*at, *loc), message, hint) for loc, message, hint in explain(error)]

@@ -81,6 +81,24 @@ def parse(text: str) -> Late | str:
     return _parse(text) if "$" in text else text
 
 
+def term(value: int | float | Late) -> str:
+    """A value as a term of another expression.
+
+    Raises:
+        ExpressionError: it is a text.
+    """
+    if not isinstance(value, Late):
+        return str(value)
+    text = value.text.strip()
+    if text.startswith("$("):
+        return f"({text[2:-1]})"
+    first, *keys = text.split(".")
+    if not first.startswith("$"):
+        raise ExpressionError(f"{show(text)} is a text, not a number")
+    shown = (key[1:] if key.startswith("$") else key if key.isdigit() else repr(key) for key in keys)
+    return first[1:] + "".join(f"[{key}]" for key in shown)
+
+
 @lru_cache(maxsize=4096)
 def _parse(text: str) -> Late:
     stripped = text.strip()

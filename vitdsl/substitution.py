@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vitdsl.errors import ExpressionError
-from vitdsl.expressions import Late, parse
+from vitdsl.expressions import Late, parse, term
 from vitdsl.facts import facts
 from vitdsl.holes import Hole
 from vitdsl.tree import Map, Seq
@@ -50,8 +50,7 @@ class _Names(ast.NodeTransformer):
             return node
         value = self.known[node.id]
         if isinstance(value, Late):
-            text = value.text.strip()
-            return ast.parse(text[2:-1] if text.startswith("$(") else text[1:], mode="eval").body
+            return ast.parse(term(value), mode="eval").body
         if isinstance(value, (dict, list)):
             raise ExpressionError(f"`{node.id}` is no number, and the expression names what is not known yet")
         return ast.Constant(value)

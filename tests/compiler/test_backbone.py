@@ -226,6 +226,24 @@ def test_another_classifier(name):
         assert torch.equal(model(images), sum(parts(pre_logits)) / len(parts(pre_logits)))
 
 
+@pytest.mark.parametrize("tokenizer", [{"type": "merge"}, {"type": "patch", "size": 2, "dim": 12}])
+def test_a_head_with_blocks_of_its_own(tokenizer):
+    """What enters them is no map in the whole model, and is one where a caller gives it."""
+    head = [{"repeat": 2, "mlp": {"ratio": 1}, "windows": 4}]
+    spec = {"input": {"size": 16}, "classes": 0, "stages": [{"tokenizer": tokenizer, "norm": "layer"}], "head": head}
+    model = vitdsl.build(spec).double().eval()
+    images = torch.randn(2, 3, 16, 16, dtype=torch.float64)
+    with torch.no_grad():
+        assert torch.equal(model.forward_head(model.forward_features(images)), model(images))
+
+
+def test_residuals_of_a_model_without_blocks_never_drop():
+    spec = {"input": {"size": 16}, "classes": 0, "stages": [{"tokenizer": {"type": "patch", "size": 2, "dim": 12}}]}
+    for ends in ("open", "closed"):
+        model = vitdsl.build({**spec, "drop_path": {"rate": 0.1, "ends": ends}, "head": [{"mlp": {"ratio": 2}}]})
+        assert [m.rate for m in model.modules() if hasattr(m, "rate")] == [0.0]
+
+
 def test_another_pool():
     model = small("deit_tiny_distilled")
     model.reset_classifier(5, "mean")

@@ -255,6 +255,13 @@ OWN = {
     "a variable made of such a one": (
         "depth: 2, block: [{mlp: {ratio: $(twice + 1)}}]", "vars: {twice: $(own * 2), own: $(index + 1)}", [3, 5]
     ),
+    "a late element in an expression": (
+        "depth: 2, block: [{mlp: {ratio: $(own + 1)}}]", "vars: {own: $all.$index, all: [4, 2]}", [5, 3]
+    ),
+    "a late element in an argument": (
+        "depth: 2, block: [{use: a, mix: [{mlp: {ratio: $(own + 1)}}]}]",
+        "many, vars: {own: $all.b.$index, all: {b: [4, 2]}}", [5, 5, 3, 3],
+    ),
     "such a variable in an argument": (
         "depth: 2, block: [{use: a, mix: [{mlp: {ratio: $(own * 2)}}]}]", "many, vars: {own: $(index + 1)}",
         [2, 2, 4, 4],

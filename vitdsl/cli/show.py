@@ -70,7 +70,7 @@ def _text(spec: Spec, step: Step, size: int | tuple[int, int] | None) -> str:
     if step is Step.spec:
         return spec.dump()
     if step is Step.expanded:
-        return _expanded(spec)
+        return written_out(spec)
     if step is Step.graph:
         from vitdsl.graph.printing import text
 
@@ -81,7 +81,7 @@ def _text(spec: Spec, step: Step, size: int | tuple[int, int] | None) -> str:
     return generated_code(build(spec, device="meta", size=size))
 
 
-def _expanded(spec: Spec) -> str:
+def written_out(spec: Spec) -> str:
     """The spec without defaults, defines and forms, if it can be said so."""
     from vitdsl.dump import dump_tree
     from vitdsl.errors import Problem, SpecError

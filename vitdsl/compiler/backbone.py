@@ -150,7 +150,8 @@ class Backbone(Generated):
     def _forward(self, key: Any, write: Callable[..., fx.Graph], *given: Any) -> Callable[..., Any]:
         """A generated forward over the model's own modules."""
         if key not in self.forwards:
-            self.forwards[key] = type(fx.GraphModule(self, write(*given))).forward
+            built = {path: part.written for path, part in self.named_modules() if path and isinstance(part, Generated)}
+            self.forwards[key] = type(fx.GraphModule(self, write(built, *given))).forward
         return self.forwards[key]
 
     # ------------------------------------------------------------ what there is

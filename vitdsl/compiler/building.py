@@ -22,10 +22,15 @@ OUTPUTS = "outputs"
 
 
 class Generated(nn.Module):
-    """A module whose forward torch.fx wrote; `code` is its source, `graph` what it was written from."""
+    """A module whose forward torch.fx wrote; `code` is its source, `graph` what it was written from.
+
+    Attributes:
+        written: what the forward takes and gives.
+    """
 
     code: str = ""
     graph: fx.Graph
+    written: Written
 
 
 class Builder:
@@ -54,6 +59,7 @@ class Builder:
                 "forward": type(module).forward,
                 "graph": written.code,
                 "code": module.code,
+                "written": written,
                 "__module__": __name__,
             }
             written.cls = type(written.name, (base,), members)

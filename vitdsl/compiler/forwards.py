@@ -14,6 +14,7 @@ from vitdsl.features import Feature
 from vitdsl.graph.frames import Graph
 from vitdsl.layers.outputs import merged
 
+Built = Mapping[str, Written]
 IMAGE = {"image": 0}
 """What a model takes, and its number in the model's frame."""
 
@@ -25,28 +26,29 @@ def write_model(graph: Graph, training_outputs: bool) -> Written:
         graph: the model.
         training_outputs: whether training returns what the head says, rather than the same as evaluation.
     """
-    frame = _begun(graph, IMAGE)
+    frame = _begun({}, graph, IMAGE)
     _write_outputs(frame, graph, training_outputs)
     return frame.written
 
 
-def write_values(graph: Graph, entering: Mapping[str, int], values: Sequence[int]) -> fx.Graph:
+def write_values(built: Built, graph: Graph, entering: Mapping[str, int], values: Sequence[int]) -> fx.Graph:
     """A forward that gives a list of values of the model's frame, and runs no more than they need.
 
     Args:
+        built: what the model's modules were written as, by path.
         graph: the model, or a part of it.
         entering: by name, the numbers of the values that it takes, in the layouts in which it gives values.
         values: the numbers of those that it gives.
     """
-    frame = _begun(graph, entering)
+    frame = _begun(built, graph, entering)
     code = frame.writer.graph
     code.output([_as_returned(frame.writer, frame.ropes[number], None) for number in values])
     return _pruned(code)
 
 
-def write_rest(graph: Graph, entering: Mapping[str, int]) -> fx.Graph:
+def write_rest(built: Built, graph: Graph, entering: Mapping[str, int]) -> fx.Graph:
     """The forward from these values on: it gives what the model gives in evaluation."""
-    frame = _begun(graph, entering)
+    frame = _begun(built, graph, entering)
     writer, (weights, _) = frame.writer, returned(graph, False)
     outputs = [_as_returned(writer, frame.ropes[graph.outputs[name]], graph.layout) for name in graph.evaluation]
     alone = weights == [1.0]
@@ -62,10 +64,11 @@ def _pruned(code: fx.Graph) -> fx.Graph:
     return code
 
 
-def _begun(graph: Graph, entering: Mapping[str, int]) -> FrameWriter:
+def _begun(built: Built, graph: Graph, entering: Mapping[str, int]) -> FrameWriter:
     """The model's frame, all of whose steps are written."""
     writer = Writer(fx.Graph(), outside=False)
     frame = FrameWriter(writer, graph.frame, Written("Model", writer.graph), "", {})
+    frame.built = built
     for name, number in entering.items():
         placeholder = writer.graph.placeholder(names.identifier(name))
         frame.image = frame.image or placeholder

@@ -46,9 +46,8 @@ class Rates:
         return rate[stage] if isinstance(rate, list) else rate
 
     def _ramp(self, index: int, count: int, peak: float) -> float:
-        if self.setting.ends == "open":
-            return peak * index / count
-        return peak * index / (count - 1) if count > 1 else 0.0
+        steps = count if self.setting.ends == "open" else count - 1
+        return peak * index / steps if steps > 0 else 0.0  # a head has residuals where there may be no block
 
 
 def rates(graph: Graph, setting: Any) -> Rates:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Mapping
 from typing import Any
 
 from torch import fx
@@ -23,6 +24,7 @@ class Written:
         code: the forward.
         name: of the class.
         children: what is written for each numbered repetition inside, by path.
+        entering: by stream, the piece that the forward takes, in order.
         outputs: what the forward gives back: (stream, feature, piece), in order.
         appends: likewise, what it appends.
         sizes: grids whose height and width the forward wants behind its tensors.
@@ -32,6 +34,7 @@ class Written:
     def __init__(self, name: str, code: fx.Graph) -> None:
         self.name, self.code = name, code
         self.children: dict[str, Written] = {}
+        self.entering: dict[str, Piece] = {}
         self.outputs: list[tuple[str, Feature, Piece]] = []
         self.appends: list[tuple[str, Feature, Piece]] = []
         self.sizes: list[tuple[int, int]] = []
@@ -45,6 +48,7 @@ class FrameWriter:
     """Writes the steps of one frame.
 
     Attributes:
+        built: what modules were written as that there are already, by path.
         ropes: the feature of each value, by number.
         prefix: the module path of the frame below the root of what is written.
         image: the model's input, where this is written in place.
@@ -52,6 +56,7 @@ class FrameWriter:
 
     def __init__(self, writer: Writer, frame: Frame, written: Written, prefix: str, memo: Memo) -> None:
         self.writer, self.frame, self.written, self.prefix, self.memo = writer, frame, written, prefix, memo
+        self.built: Mapping[str, Written] = {}
         self.ropes: dict[int, Rope] = {}
         self.image: fx.Node | None = None
 
@@ -130,7 +135,7 @@ class FrameWriter:
         self, frame: Frame, path: str, state: dict[str, Rope]
     ) -> tuple[dict[str, Rope], dict[str, list[Piece]]]:
         inner = FrameWriter(self.writer, frame, self.written, path, self.memo)
-        inner.image = self.image
+        inner.image, inner.built = self.image, self.built
         inner.ropes = {value: state[name] for name, value in frame.inputs.items()}
         inner.run()
         appended = {n: [p for v in values for p in inner.ropes[v].pieces] for n, values in frame.appends.items()}
@@ -139,14 +144,22 @@ class FrameWriter:
     def _called(
         self, frame: Frame, path: str, state: dict[str, Rope]
     ) -> tuple[dict[str, Rope], dict[str, list[Piece]]]:
+        if path in self.built:
+            written = self.built[path]
+            tensors = [self.writer.like(state[name], piece) for name, piece in written.entering.items()]
+        else:
+            written, tensors = self._written(frame, path, state)
+        self.written.children[path] = written
+        sizes = [length for grid in written.sizes for length in self.writer.size(grid)]
+        return self._unpacked(written, self.writer.module(path, *tensors, *sizes, name=names.spoken(path)))
+
+    def _written(self, frame: Frame, path: str, state: dict[str, Rope]) -> tuple[Written, list[Any]]:
+        """The forward of a repetition for what enters it here, and the tensors that do."""
         entering = {name: self._entering(state[name], frame, value) for name, value in frame.inputs.items()}
         key = (id(frame), bool(self.writer.inside), tuple((name, piece.shape) for name, piece in entering.items()))
         if key not in self.memo:
             self.memo[key] = write_frame(frame, entering, names.class_name(path), self.memo, self.writer.inside)
-        inner = self.written.children[path] = self.memo[key]
-        sizes = [length for grid in inner.sizes for length in self.writer.size(grid)]
-        call = self.writer.module(path, *(piece.node for piece in entering.values()), *sizes, name=names.spoken(path))
-        return self._unpacked(inner, call)
+        return self.memo[key], [piece.node for piece in entering.values()]
 
     def _entering(self, rope: Rope, frame: Frame, value: int) -> Piece:
         """What a repetition takes: the tensor there is, but for a map that nobody inside wants as one."""
@@ -182,6 +195,7 @@ def write_frame(frame: Frame, entering: dict[str, Piece], name: str, memo: Memo,
     inner = FrameWriter(writer, frame, written, "", memo)
     for stream, value in frame.inputs.items():
         own = retensored(entering[stream], code.placeholder(names.identifier(stream or "x")))
+        written.entering[stream] = own
         inner.ropes[value] = Rope(frame.features[value], [own])
         inner._seen(own)
     inner.run()

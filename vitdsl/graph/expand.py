@@ -10,6 +10,7 @@ from vitdsl.expressions import Late, parse
 from vitdsl.facts import facts
 from vitdsl.holes import Hole
 from vitdsl.parts.base import NONE, Fields, LateList, Part
+from vitdsl.resolve import named_by
 from vitdsl.spec import FEATURES, Body, Item, SpecReader, UsedStage
 from vitdsl.substitution import partly, spelled
 from vitdsl.tree import Map
@@ -127,7 +128,7 @@ class Expander:
             return NONE if part is None else self.value(part)
         if not part.expands:
             return self.part(part)
-        raw = _expansion(part)
+        raw = self._expansion(part)
         return self.body(self.reader.body(raw["body"] if raw.keys() == {"body"} else [raw], "item"))
 
     def items(self, item: Any, alone: bool) -> list[Any]:
@@ -150,7 +151,7 @@ class Expander:
         if item.wiring.repeat == 0:
             return {"repeat": 0, "body": []}
         if item.part is not None and not isinstance(item.part, (Late, Hole)) and item.part.expands:
-            return self.item(self.reader.item({**_expansion(item.part), **item.given}))
+            return self.item(self.reader.item({**self._expansion(item.part), **item.given}))
         wiring = self._wiring(item)
         if item.role == "use":
             return {**wiring, "body": self._used(item)}
@@ -161,6 +162,21 @@ class Expander:
         if not item.role:
             return wiring
         return {**wiring, item.role: NONE if item.part is None else self.value(item.part)}
+
+    def _expansion(self, form: Any) -> dict[str, Any]:
+        """What a form stands for, unless a late value would read another feature there than the one that enters it."""
+        raw = form.expand()
+        body = raw.get("body")
+        if (
+            form.open
+            and isinstance(body, list)
+            and not FEATURES.isdisjoint(named_by(facts(body[1:]).names, self._late))
+        ):
+            message = (
+                f"a late value in `{form.type}` reads the feature that enters it, and would read another one inside"
+            )
+            raise ExpressionError(message, "a number in its place can be written there")
+        return raw
 
     def _wiring(self, item: Item) -> dict[str, Any]:
         """The wiring with the defaults in it, so that none are needed."""
@@ -185,16 +201,6 @@ class Expander:
             if key in made and not isinstance(made[key], (Late, Body)) and made[key] not in (NONE, "value", "query"):
                 made[key] = self.body(self.reader.body(made[key], home))
         return made
-
-
-def _expansion(form: Any) -> dict[str, Any]:
-    """What a form stands for, unless a late value would read another feature there than the one that enters it."""
-    raw = form.expand()
-    body = raw.get("body")
-    if form.open and isinstance(body, list) and not facts(body[1:]).names.isdisjoint(FEATURES):
-        message = f"a late value in `{form.type}` reads the feature that enters it, and would read another one inside"
-        raise ExpressionError(message, "a number in its place can be written there")
-    return raw
 
 
 # ---------------------------------------------------------------- substitution

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
+from vitdsl.errors import ExpressionError
+from vitdsl.expressions import Late, term
 from vitdsl.expressions import parse as late
 from vitdsl.parts.base import Form, Norm
 from vitdsl.parts.fields import Positive, Size
@@ -25,7 +27,8 @@ class Merge(Form):
 
     def expand(self) -> dict[str, Any]:
         """Three items."""
-        area = self.kernel[0] * self.kernel[1]
-        dim = self.dim or late(f"$(2 * dim // {area})")
+        if isinstance(self.kernel, Late) and not self.dim:
+            raise ExpressionError("`kernel` of `merge` is late, and its sides are not known", "write [height, width]")
+        dim = self.dim or late(f"$(2 * dim // ({' * '.join(map(term, self.kernel))}))")
         norm = {"norm": self.norm or {}}
         return {"body": [{"unfold": {"kernel": self.kernel}}, norm, {"linear": {"dim": dim, "bias": self.bias}}]}

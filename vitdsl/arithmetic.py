@@ -12,7 +12,7 @@ import operator
 import re
 import reprlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NoReturn
 
 from vitdsl.errors import ExpressionError, did_you_mean
@@ -107,7 +107,7 @@ class Compiler:
         if node.id in _LITERALS:
             return constant(_LITERALS[node.id])
         self.names.add(node.id)
-        return computed_name(node.id, self.text)
+        return settling(name_of(node.id, self.text), {node.id})
 
     def unaryop(self, node: ast.UnaryOp) -> Run:
         run, text = self.compile(node.operand), self.text
@@ -200,7 +200,8 @@ class Compiler:
         if isinstance(node.slice, ast.Slice | ast.Tuple):
             self.refuse(node, "only one element can be taken", "write a[0]")
         container, key, text = self.compile(node.value), self.compile(node.slice), self.text
-        return lambda env: element(container(env), key(env), text)
+        within = {each.id for each in ast.walk(node.value) if isinstance(each, ast.Name)}
+        return settling(lambda env: element(container(env), key(env), text), within)
 
 
 _NODES = (ast.Constant, ast.Name, ast.UnaryOp, ast.BinOp, ast.BoolOp, ast.Compare, ast.Call, ast.Subscript)
@@ -240,7 +241,8 @@ def _apply(apply: Callable[[Any, Any], Any], a: Any, b: Any, sign: str, text: st
 
 def show(value: object) -> str:
     """A value, cut short, for a message."""
-    return value if isinstance(value, str) and len(value) < 80 and "$" in value else reprlib.repr(value)
+    plain = isinstance(value, Unsettled) or (isinstance(value, str) and len(value) < 80 and "$" in value)
+    return str(value) if plain else reprlib.repr(value)
 
 
 def element(container: Any, key: Any, text: str) -> Any:
@@ -267,7 +269,7 @@ def constant(value: Any) -> Run:
 
 
 class Unsettled:
-    """What a name may stand for that has to be computed in turn."""
+    """What a name or an element may stand for that has to be computed in turn."""
 
     __slots__ = ()
 
@@ -276,14 +278,13 @@ class Unsettled:
         raise NotImplementedError
 
 
-def computed_name(name: str, text: str) -> Run:
-    """The function that returns what a name in an expression comes to, where its value is computed too."""
-    read = name_of(name, text)
+def settling(read: Run, within: Collection[str]) -> Run:
+    """The function that reads a value, and computes it where it has to be; it cannot read what it stands in."""
 
     def run(env: Env) -> object:
         value = read(env)
-        if isinstance(value, Unsettled):  # which cannot read itself
-            rest = {key: env[key] for key in env if key != name}
+        if isinstance(value, Unsettled):
+            rest = {key: env[key] for key in env if key not in within}
             while isinstance(value, Unsettled):
                 value = value.evaluate(rest)
         return value

@@ -152,5 +152,6 @@ def _computed(
     try:
         return late.evaluate(env) if late.names <= env.keys() else partly(late, env)
     except ExpressionError as error:
-        problems.append(Problem(error.message, format_path(path), mark, error.hint))
+        if not any(facts(env[name]).late for name in late.names if name in env):  # else an element may be known later
+            problems.append(Problem(error.message, format_path(path), mark, error.hint))
         return late

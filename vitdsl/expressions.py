@@ -61,6 +61,10 @@ class Late(Unsettled):
         """
         return self._run(env)
 
+    def __str__(self) -> str:
+        """As written, for messages."""
+        return self.text
+
     def __reduce__(self) -> tuple[Callable[[str], Late | str], tuple[str]]:
         """Pickle and copy by text; functions cannot be."""
         return parse, (self.text,)

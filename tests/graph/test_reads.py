@@ -262,6 +262,9 @@ OWN = {
         "depth: 2, block: [{use: a, mix: [{mlp: {ratio: $(own + 1)}}]}]",
         "many, vars: {own: $all.b.$index, all: {b: [4, 2]}}", [5, 5, 3, 3],
     ),
+    "an element that is late, in an expression": (
+        "depth: 2, block: [{mlp: {ratio: '$(all[1] * 2)'}}]", "vars: {all: [1, $(index + 1)]}", [2, 4]
+    ),
     "such a variable in an argument": (
         "depth: 2, block: [{use: a, mix: [{mlp: {ratio: $(own * 2)}}]}]", "many, vars: {own: $(index + 1)}",
         [2, 2, 4, 4],

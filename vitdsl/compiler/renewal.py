@@ -37,8 +37,9 @@ def modes_of(model: nn.Module) -> Modes:
 
 def set_modes(model: nn.Module, modes: Modes) -> None:
     """Sets what was set on another model of the same spec."""
+    evaluating = set(modes.evaluating)
     for path, module in model.named_modules():
-        module.training = path not in modes.evaluating
+        module.training = path not in evaluating
     for path in modes.frozen:
         model.get_parameter(path).requires_grad_(False)
     for path in modes.checkpointed:

@@ -166,17 +166,11 @@ class Expander:
     def _expansion(self, form: Any) -> dict[str, Any]:
         """What a form stands for, unless a late value would read another feature there than the one that enters it."""
         raw = form.expand()
-        body = raw.get("body")
-        if (
-            form.open
-            and isinstance(body, list)
-            and not FEATURES.isdisjoint(named_by(facts(body[1:]).names, self._late))
-        ):
-            message = (
-                f"a late value in `{form.type}` reads the feature that enters it, and would read another one inside"
-            )
-            raise ExpressionError(message, "a number in its place can be written there")
-        return raw
+        behind = raw["body"][1:] if form.open and isinstance(raw.get("body"), list) else []
+        if FEATURES.isdisjoint(named_by(facts(behind).names, self._late)):
+            return raw
+        message = f"a late value in `{form.type}` reads the feature that enters it, and would read another one inside"
+        raise ExpressionError(message, "a number in its place can be written there")
 
     def _wiring(self, item: Item) -> dict[str, Any]:
         """The wiring with the defaults in it, so that none are needed."""

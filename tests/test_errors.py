@@ -125,6 +125,8 @@ def test_near():
     assert near("HEADS", ["heads", "dim"]) == "heads"
     assert near("cvt12", ["cvt13", "cvt21"]) == "cvt13"
     assert near("zzz", ["heads", "dim"]) is None
+    assert near("patch_size", ["bias", "dim", "size"]) == "size"
+    assert near("layers", ["vars", "stages"]) is None
     assert near("x" * 10_000, ["x" * 10_001]) is None
 
 

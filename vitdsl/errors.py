@@ -19,6 +19,7 @@ _BREAK = re.compile(r"\r\n|\r|\n")
 _EXCERPT_WIDTH = 100
 _LISTED_NAMES = 12
 _LONGEST_NAME = 80
+_NEAR = 0.61  # of difflib's ratio; at its usual 0.6, `vars` would be near `layers`
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +166,8 @@ class ExpressionError(Exception):
 def near(name: str, known: Iterable[str]) -> str | None:
     """Return the known name that `name` was probably meant to be, or None; case does not count.
 
-    Of several that are equally near, the one that begins alike: what is mistyped is rather the end.
+    A known word of the name is near, the last one first (`size` for `patch_size`). Of several names that are equally
+    near, it is the one that begins alike: what is mistyped is rather the end.
     """
     if len(name) > _LONGEST_NAME:  # difflib is quadratic, and no name is that long
         return None
@@ -173,13 +175,16 @@ def near(name: str, known: Iterable[str]) -> str | None:
     for candidate in sorted(known):
         by_folded.setdefault(candidate.casefold(), candidate)
     folded = name.casefold()
+    words = [word for word in reversed(folded.split("_")) if word in by_folded]
+    if words:
+        return by_folded[words[0]]
 
     def likeness(candidate: str) -> tuple[float, int]:
         ratio = difflib.SequenceMatcher(None, candidate, folded).ratio()
         same = itertools.takewhile(bool, map(str.__eq__, candidate, folded))
         return ratio, sum(same)
 
-    found = max(difflib.get_close_matches(folded, by_folded), key=likeness, default=None)
+    found = max(difflib.get_close_matches(folded, by_folded, cutoff=_NEAR), key=likeness, default=None)
     return None if found is None else by_folded[found]
 
 

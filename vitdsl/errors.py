@@ -189,11 +189,12 @@ def near(name: str, known: Iterable[str]) -> str | None:
 
 
 def one_of(names: Iterable[str]) -> str:
-    """Return the names sorted and separated by commas; after twelve, "… and N more"."""
+    """Return the names sorted and separated by commas; after twelve, "… and N more", where more than one is."""
     ordered = sorted(set(names))
-    text = ", ".join(ordered[:_LISTED_NAMES])
     more = len(ordered) - _LISTED_NAMES
-    return f"{text}, … and {more} more" if more > 0 else text
+    if more <= 1:
+        return ", ".join(ordered)
+    return f"{', '.join(ordered[:_LISTED_NAMES])}, … and {more} more"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

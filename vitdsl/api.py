@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vitdsl.compiler.build import build, fold
+from vitdsl.compiler.build import blank, build, fold
 from vitdsl.loading import Spec, load
 from vitdsl.reading import shipped
 
@@ -119,5 +119,4 @@ def _tables(spec: Spec) -> dict[str, Table]:
 @lru_cache(maxsize=64)
 def _shapes(spec: Spec, folded: bool = False) -> dict[str, tuple[int, ...]]:
     """The shape of each of our keys; `folded`: of the model that `fold` gives."""
-    model = build(spec, device="meta")
-    return {key: tuple(tensor.shape) for key, tensor in (fold(model) if folded else model).state_dict().items()}
+    return {key: tuple(tensor.shape) for key, tensor in blank(spec, {}, folded).state_dict().items()}

@@ -75,6 +75,14 @@ def test_pickles_keep_what_is_set(fold: bool) -> None:
     assert len({parameter.requires_grad for parameter in restored.parameters()}) == 2
 
 
+def test_modules_that_the_spec_does_not_say_are_not_lost_in_a_pickle() -> None:
+    model = small("deit_tiny_distilled")
+    block = model.get_submodule("stages.0.block.1")
+    model.get_submodule("stages.0.block").add_module("1", torch.nn.Sequential(block))
+    with pytest.raises(pickle.PicklingError, match=r"stages\.0\.block\.1\.0\.0.*state_dict"):
+        pickle.dumps(model)
+
+
 @pytest.mark.parametrize("name", FEW)
 def test_copies_are_apart(name: str) -> None:
     model = small(name)

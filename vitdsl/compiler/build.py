@@ -65,12 +65,17 @@ def fold(model: VisionModel) -> VisionModel:
     return made.eval()
 
 
+def blank(spec: Spec, options: dict[str, Any], folded: bool) -> VisionModel:
+    """A model without values, on the meta device."""
+    made = build(spec, device="meta", **options)
+    return fold(made) if folded else made
+
+
 def rebuild(
     spec: Spec, options: dict[str, Any], folded: bool, state: dict[str, torch.Tensor], modes: Modes
 ) -> VisionModel:
     """A model out of what its pickle holds."""
-    made = build(spec, device="meta", **options)
-    made = fold(made) if folded else made
+    made = blank(spec, options, folded)
     made.to_empty(device=next(iter(state.values())).device if state else "cpu")
     made.load_state_dict(state, assign=True)
     set_modes(made, modes)

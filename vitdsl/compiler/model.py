@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pickle import PicklingError
 from typing import Any
 
 import torch
@@ -32,11 +33,22 @@ class VisionModel(Backbone):
     """
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickles as the canonical spec, the state dict, and what is set besides."""
-        from vitdsl.compiler.build import rebuild
+        """Pickles as the canonical spec, the state dict, and what is set besides.
+
+        Raises:
+            PicklingError: there are other tensors than the spec's.
+        """
+        from vitdsl.compiler.build import blank, rebuild
 
         options = {"training_outputs": self.training_outputs, "size": self.image_size}
-        return rebuild, (self.spec, options, self.folded, self.state_dict(), modes_of(self))
+        state = self.state_dict()
+        foreign = sorted(state.keys() ^ blank(self.spec, options, self.folded).state_dict().keys())
+        if foreign:
+            raise PicklingError(
+                f"a model is pickled as its spec, which does not say {', '.join(foreign[:3])}"
+                f"{', …' if len(foreign) > 3 else ''}: pickle its `state_dict()` instead"
+            )
+        return rebuild, (self.spec, options, self.folded, state, modes_of(self))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> VisionModel:
         """A copy with weights of its own; the generated classes are shared."""

@@ -37,6 +37,24 @@ def test_what_training_returns_of_stages_is_no_business_of_the_head():
     assert torch.equal(model.forward_head(model.forward_features(images)), model.eval()(images))
 
 
+@pytest.mark.parametrize("name", [*SMALL, "lvvit_s"])
+def test_head_of_features_is_the_model_in_training(name):
+    spec = vitdsl.load(name, {**SMALL.get(name, {"input.size": 64}), "classes": 20})
+    model = vitdsl.build(spec).double().train()
+    images = photos(model).double()
+    for module in model.modules():
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            module.momentum = 0.0  # else the second pass would see other statistics
+    with torch.no_grad():
+        torch.manual_seed(1)
+        wanted = model(images)
+        torch.manual_seed(1)
+        found = model.forward_head(model.forward_features(images))
+    assert isinstance(found, dict) == isinstance(wanted, dict)
+    for mine, their in zip(parts(found), parts(wanted), strict=True):
+        assert torch.equal(mine, their)
+
+
 @pytest.mark.parametrize("name", list(SMALL))
 def test_classifiers_of_pre_logits_are_logits(name):
     model = small(name).double()

@@ -77,6 +77,7 @@ def check_meta(spec: Spec) -> None:
         if model.feature_info:
             _, maps = model.forward_intermediates(images)
             assert [each.shape[1] for each in maps] == [info["num_chs"] for info in model.feature_info]
+        model.train().forward_head(model.forward_features(images))
 
 
 def test_any_field() -> None:

@@ -60,7 +60,7 @@ class Backbone(Generated):
         return _single(dict(zip(parts.features, forward(self, x), strict=True)))
 
     def forward_head(self, x: Features, pre_logits: bool = False) -> Any:
-        """What the model makes of its features in evaluation; in training it may return more, also of its stages.
+        """What the model makes of its features; in training as in evaluation, where it returns more than these give.
 
         Args:
             x: what `forward_features` gave.
@@ -70,7 +70,8 @@ class Backbone(Generated):
         parts = self._split()
         given = [x[name] for name in parts.features] if isinstance(x, Mapping) else [x]
         if not pre_logits:
-            return self._forward("head", write_rest, parts.head, parts.features)(self, *given)
+            forward = self._forward("head", write_rest, parts.head, parts.features, self.training_outputs)
+            return forward(self, *given)
         found = classifiers(parts.head, self.num_classes)
         forward = self._forward("pre_logits", write_values, found.head, parts.features, [*found.entering.values()])
         return _single(dict(zip(found.entering, forward(self, *given), strict=True)))

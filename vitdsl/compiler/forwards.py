@@ -46,13 +46,16 @@ def write_values(built: Built, graph: Graph, entering: Mapping[str, int], values
     return _pruned(code)
 
 
-def write_rest(built: Built, graph: Graph, entering: Mapping[str, int]) -> fx.Graph:
-    """The forward from these values on: it gives what the model gives in evaluation."""
+def write_rest(built: Built, graph: Graph, entering: Mapping[str, int], training_outputs: bool) -> fx.Graph:
+    """The forward from these values on: it gives what the model gives, in training if all of that follows from them."""
     frame = _begun(built, graph, entering)
-    writer, (weights, _) = frame.writer, returned(graph, False)
-    outputs = [_as_returned(writer, frame.ropes[graph.outputs[name]], graph.layout) for name in graph.evaluation]
-    alone = weights == [1.0]
-    writer.graph.output(outputs[0] if alone else writer.function(merged, outputs, weights, name="merged"))
+    writer, training = frame.writer, (graph.training or {}) if training_outputs else {}
+    if all(number in frame.ropes for number in training.values()):
+        _write_outputs(frame, graph, training_outputs)
+    else:
+        weights, _ = returned(graph, False)
+        outputs = [_as_returned(writer, frame.ropes[graph.outputs[name]], graph.layout) for name in graph.evaluation]
+        writer.graph.output(writer.function(merged, outputs, weights, name="merged"))
     return _pruned(writer.graph)
 
 

@@ -255,6 +255,19 @@ def test_a_head_with_blocks_of_its_own(tokenizer):
         assert torch.equal(model.forward_head(model.forward_features(images)), model(images))
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_features_are_a_dict_where_the_head_reads_two_values(training):
+    """Which it is may not depend on whether the two happen to be one tensor."""
+    blocks = {"stream": "a", "depth": 2, "block": {"mlp": {"ratio": 1}}, "tokenizer": {"type": "merge"}}
+    stages = [blocks, {"stream": "a", "drop_path": {"rate": 0.2}, "body": [{"write": "kept"}]}]
+    head = {"outputs": {"cls": [{"norm": {"type": "rms"}}], "aux": [{"from": "kept"}]}, "training": "same"}
+    model = vitdsl.build({"input": {"size": 16}, "classes": 5, "stages": stages, "head": head}).train(training)
+    images = torch.randn(2, 3, 16, 16)
+    features = model.forward_features(images)
+    assert list(features) == ["a", "kept"]
+    assert model.forward_head(features).shape == model(images).shape
+
+
 def test_residuals_of_a_model_without_blocks_never_drop():
     spec = {"input": {"size": 16}, "classes": 0, "stages": [{"tokenizer": {"type": "patch", "size": 2, "dim": 12}}]}
     for ends in ("open", "closed"):

@@ -57,7 +57,7 @@ class Backbone(Generated):
         """
         parts = self._split()
         forward = self._forward("features", write_values, parts.body, IMAGE, [*parts.features.values()])
-        return _single(dict(zip(parts.features, forward(self, x), strict=True)))
+        return _named(parts.features, forward(self, x))
 
     def forward_head(self, x: Features, pre_logits: bool = False) -> Any:
         """What the model makes of its features; in training as in evaluation, where it returns more than these give.
@@ -68,13 +68,13 @@ class Backbone(Generated):
                 classifier than the next, a dict by output.
         """
         parts = self._split()
-        given = [x[name] for name in parts.features] if isinstance(x, Mapping) else [x]
+        given = [x[name] for name in parts.features] if isinstance(x, Mapping) else [x] * len(parts.features)
         if not pre_logits:
             forward = self._forward("head", write_rest, parts.head, parts.features, self.training_outputs)
             return forward(self, *given)
         found = classifiers(parts.head, self.num_classes)
         forward = self._forward("pre_logits", write_values, found.head, parts.features, [*found.entering.values()])
-        return _single(dict(zip(found.entering, forward(self, *given), strict=True)))
+        return _named(found.entering, forward(self, *given))
 
     def forward_intermediates(
         self,
@@ -120,7 +120,7 @@ class Backbone(Generated):
             maps = [each.flatten(2).transpose(1, 2) for each in maps]
         if intermediates_only:
             return maps
-        return _single(dict(zip(parts.features, values[-len(parts.features) :], strict=True))), maps
+        return _named(parts.features, values[-len(parts.features) :]), maps
 
     def _last_norm(self, points: Sequence[Point]) -> nn.Module:
         """The norm behind all blocks, which is as wide as these maps."""
@@ -183,7 +183,7 @@ class Backbone(Generated):
     def num_features(self) -> int:
         """Channels of `forward_features`, of all streams together."""
         parts = self._split()
-        return sum(parts.body.frame.features[number].dim for number in parts.features.values())
+        return sum(parts.body.frame.features[number].dim for number in set(parts.features.values()))
 
     def get_classifier(self) -> nn.Module | dict[str, nn.Module] | None:
         """The linear map to the classes; where several outputs have one each, a dict by output."""
@@ -270,10 +270,9 @@ def _normed(norm: nn.Module, grid: Tensor, whole: Tensor) -> Tensor:
     return norm(tokens)[:, -grid.shape[2] * grid.shape[3] :].transpose(1, 2).reshape_as(grid)
 
 
-def _single(values: dict[str, Tensor]) -> Any:
-    """The value, where all are one; else the dict."""
-    found = list(values.values())
-    return found[0] if all(value is found[0] for value in found) else values
+def _named(numbers: Mapping[str, int], values: Sequence[Tensor]) -> Any:
+    """The value, where all have one number; else a dict of them."""
+    return values[0] if len(set(numbers.values())) == 1 else dict(zip(numbers, values, strict=True))
 
 
 def _chosen(indices: int | Sequence[int] | None, count: int) -> list[int]:

@@ -109,10 +109,11 @@ def classifiers(head: Graph, classes: int) -> Classifiers:
             last = node.inputs[0]
         if classes and node and isinstance(node.op, Linear) and node.op.dim == classes:
             paths[name], value = joined(HEAD, node.path), node.inputs[0]
-        frame.features.append(inner.features[value])
-        stream = f"entering {name}"
-        inner.outputs[stream], entering[name] = value, len(frame.features) - 1
-        gives[stream] = entering[name]
+        stream = f"entering {value}"
+        if stream not in gives:
+            frame.features.append(inner.features[value])
+            inner.outputs[stream], gives[stream] = value, len(frame.features) - 1
+        entering[name] = gives[stream]
     frame.steps = [step._replace(frames=(inner,), gives=gives)]
     return Classifiers(head._replace(frame=frame), paths, entering)
 

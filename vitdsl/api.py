@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vitdsl.compiler.build import blank, build, fold
+from vitdsl.compiler.build import build, built_as, fold
 from vitdsl.loading import Spec, load
 from vitdsl.reading import shipped
 
@@ -88,8 +88,7 @@ def load_weights(
     spec = model.spec
 
     def fresh() -> dict[str, Tensor]:
-        made = build(spec, size=model.image_size)
-        return (fold(made) if model.folded else made).state_dict()
+        return built_as(spec, model.options, model.folded, "cpu").state_dict()
 
     return load_into(
         model, source, _tables(spec), layout, partial=partial, channels=channels, bases=_bases(spec, base), fresh=fresh
@@ -119,4 +118,4 @@ def _tables(spec: Spec) -> dict[str, Table]:
 @lru_cache(maxsize=64)
 def _shapes(spec: Spec, folded: bool = False) -> dict[str, tuple[int, ...]]:
     """The shape of each of our keys; `folded`: of the model that `fold` gives."""
-    return {key: tuple(tensor.shape) for key, tensor in blank(spec, {}, folded).state_dict().items()}
+    return {key: tuple(tensor.shape) for key, tensor in built_as(spec, {}, folded).state_dict().items()}

@@ -121,7 +121,7 @@ def fold(
     if not names or names.isdisjoint(env):
         return node
     if isinstance(node, Late):
-        return _computed(node, env, path, problems, mark) if partial or names <= env.keys() else node
+        return _computed(node, env, path, problems, mark, partial) if partial or names <= env.keys() else node
     if isinstance(node, Hole):
         return Hole(fold(node.raw, env, path, problems, mark, partial))
     if isinstance(node, Map):
@@ -146,12 +146,27 @@ def fold(
 
 
 def _computed(
-    late: Late, env: Mapping[str, Any], path: tuple[str | int, ...], problems: list[Problem], mark: Mark | None
+    late: Late,
+    env: Mapping[str, Any],
+    path: tuple[str | int, ...],
+    problems: list[Problem],
+    mark: Mark | None,
+    partial: bool,
 ) -> Any:
     """The value of a late value, or what is left of it; where it cannot be computed, itself and a problem."""
     try:
-        return late.evaluate(env) if late.names <= env.keys() else partly(late, env)
+        return partly(late, env) if partial else late.evaluate(env)
     except ExpressionError as error:
         if not any(facts(env[name]).late for name in late.names if name in env):  # else an element may be known later
             problems.append(Problem(error.message, format_path(path), mark, error.hint))
         return late
+
+
+def spelled(node: Any, variables: Mapping[str, Late]) -> Any:
+    """A tree that names none of these late variables, but what they say; one that cannot be put in is left.
+
+    What a variable reads it reads where it is named. An argument is read where it is written, but put in elsewhere.
+    """
+    for _ in variables:  # each may name another
+        node = fold(node, variables, (), [], None, partial=True)
+    return node

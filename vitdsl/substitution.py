@@ -8,9 +8,6 @@ from typing import Any
 
 from vitdsl.errors import ExpressionError
 from vitdsl.expressions import Late, parse, term
-from vitdsl.facts import facts
-from vitdsl.holes import Hole
-from vitdsl.tree import Map, Seq
 
 
 def partly(late: Late, env: Mapping[str, Any]) -> Any:
@@ -54,23 +51,3 @@ class _Names(ast.NodeTransformer):
         if isinstance(value, (dict, list)):
             raise ExpressionError(f"`{node.id}` is no number, and the expression names what is not known yet")
         return ast.Constant(value)
-
-
-def spelled(node: Any, variables: Mapping[str, Late]) -> Any:
-    """A tree that names none of these late variables, but what they say: shares what does not change.
-
-    What a variable reads it reads where it is named. An argument is read where it is written, but put in elsewhere.
-    """
-    if not variables or facts(node).names.isdisjoint(variables):
-        return node
-    if isinstance(node, Late):
-        return spelled(partly(node, variables), variables)
-    if isinstance(node, Hole):
-        return Hole(spelled(node.raw, variables))
-    made: Any
-    if isinstance(node, dict):
-        made = Map({key: spelled(value, variables) for key, value in node.items()})
-    else:
-        made = Seq([spelled(value, variables) for value in node])
-    made.pos, made.marks = getattr(node, "pos", None), getattr(node, "marks", {})
-    return made

@@ -296,6 +296,13 @@ def test_each_repetition_reads_its_own_index(way: str) -> None:
     assert widths == [64 * ratio for ratio in ratios]
 
 
+def test_a_late_text_in_an_argument_is_no_number() -> None:
+    block = "[{use: f, mix: [{mlp: {hidden: $(own + dim)}}]}]"
+    more = "vars: {own: a.$index}\ndefine: {f: {args: [mix], body: [{body: $mix}]}}"
+    with pytest.raises(SpecError, match=r"'\+' takes numbers, not 'a\.0'"):
+        vitdsl.load(spec(block, more)).graph()
+
+
 def test_an_argument_reads_the_variables_of_where_it_is_written() -> None:
     block = "[{use: wide, by: 7, mix: [{mlp: {hidden: $(by * dim)}}, {mlp: {hidden: $(late * by)}}]}]"
     more = (

@@ -43,6 +43,11 @@ class Backbone(Generated):
     image_size: tuple[int, int]
     folded: bool = False
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """What `build` was told beside the spec and the device."""
+        return {"training_outputs": self.training_outputs, "size": self.image_size}
+
     # ------------------------------------------------------------ forwards
 
     def forward_features(self, x: Tensor) -> Features:
@@ -205,15 +210,14 @@ class Backbone(Generated):
         Raises:
             SpecError: the head has no such pool.
         """
-        from vitdsl.compiler.build import build, fold
+        from vitdsl.compiler.build import built_as
         from vitdsl.loading import load
 
         edits = {"classes": num_classes, **({} if global_pool is None else {"head.pool": global_pool})}
         like = next(self.parameters(), None)
         device = "cpu" if like is None else like.device
         spec = load(self.spec, set=edits)
-        made = build(spec, device=device, training_outputs=self.training_outputs, size=self.image_size)
-        made = fold(made) if self.folded else made
+        made = built_as(spec, self.options, self.folded, device)
         if like is not None:
             made.to(like.dtype)
         made.train(self.training)

@@ -65,9 +65,9 @@ def fold(model: VisionModel) -> VisionModel:
     return made.eval()
 
 
-def blank(spec: Spec, options: dict[str, Any], folded: bool) -> VisionModel:
-    """A model without values, on the meta device."""
-    made = build(spec, device="meta", **options)
+def built_as(spec: Spec, options: Mapping[str, Any], folded: bool, device: str | torch.device = "meta") -> VisionModel:
+    """A model with these options of `build`, folded or not; on the meta device it has no values."""
+    made = build(spec, device=device, **options)
     return fold(made) if folded else made
 
 
@@ -75,7 +75,7 @@ def rebuild(
     spec: Spec, options: dict[str, Any], folded: bool, state: dict[str, torch.Tensor], modes: Modes
 ) -> VisionModel:
     """A model out of what its pickle holds."""
-    made = blank(spec, options, folded)
+    made = built_as(spec, options, folded)
     made.to_empty(device=next(iter(state.values())).device if state else "cpu")
     made.load_state_dict(state, assign=True)
     set_modes(made, modes)

@@ -38,17 +38,16 @@ class VisionModel(Backbone):
         Raises:
             PicklingError: there are other tensors than the spec's.
         """
-        from vitdsl.compiler.build import blank, rebuild
+        from vitdsl.compiler.build import built_as, rebuild
 
-        options = {"training_outputs": self.training_outputs, "size": self.image_size}
         state = self.state_dict()
-        foreign = sorted(state.keys() ^ blank(self.spec, options, self.folded).state_dict().keys())
+        foreign = sorted(state.keys() ^ built_as(self.spec, self.options, self.folded).state_dict().keys())
         if foreign:
             raise PicklingError(
                 f"a model is pickled as its spec, which does not say {', '.join(foreign[:3])}"
                 f"{', …' if len(foreign) > 3 else ''}: pickle its `state_dict()` instead"
             )
-        return rebuild, (self.spec, options, self.folded, state, modes_of(self))
+        return rebuild, (self.spec, self.options, self.folded, state, modes_of(self))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> VisionModel:
         """A copy with weights of its own; the generated classes are shared."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from typing import Any
 
+from vitdsl.editing import spelled
 from vitdsl.errors import ExpressionError, Problem, SpecError
 from vitdsl.expressions import Late, parse
 from vitdsl.facts import facts
@@ -12,8 +13,8 @@ from vitdsl.holes import Hole
 from vitdsl.parts.base import NONE, Fields, LateList, Part
 from vitdsl.resolve import named_by
 from vitdsl.spec import FEATURES, Body, Item, SpecReader, UsedStage
-from vitdsl.substitution import partly, spelled
-from vitdsl.tree import Map
+from vitdsl.substitution import partly
+from vitdsl.tree import Map, Seq
 
 KEPT = ("name", "paper", "input", "classes", "vars", "drop_path", "init")
 
@@ -213,7 +214,7 @@ def substituted(node: Any, env: Mapping[str, Any]) -> Any:
         if isinstance(node.get("parallel"), list):  # its entries are bodies
             made["parallel"] = [substituted(branch, inside if repeated else env) for branch in node["parallel"]]
         return Map(made)
-    return [_entry(value, env) for value in node] if isinstance(node, list) else node
+    return Seq([_entry(value, env) for value in node]) if isinstance(node, list) else node
 
 
 def _entry(node: Any, env: Mapping[str, Any]) -> Any:

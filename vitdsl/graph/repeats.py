@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vitdsl.editing import INDEXES, fold
+from vitdsl.editing import INDEXES, fold, spelled
 from vitdsl.errors import ShapeError
 from vitdsl.expressions import Late
 from vitdsl.facts import facts
@@ -19,7 +19,6 @@ from vitdsl.graph.known import Known
 from vitdsl.graph.reads import NOTHING, read_by
 from vitdsl.graph.scope import Scope
 from vitdsl.spec import Item
-from vitdsl.substitution import spelled
 from vitdsl.tree import Repetition
 
 _frames = Known()

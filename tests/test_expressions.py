@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vitdsl.errors import ExpressionError
-from vitdsl.expressions import Late, parse
+from vitdsl.syntax.expressions import Late, parse
 
 ENV = {
     "dim": 64,

@@ -7,9 +7,9 @@ import jsonschema
 import pytest
 
 from vitdsl.parts.registry import all_parts, roles
-from vitdsl.reading import shipped
+from vitdsl.resolve_files import shipped
 from vitdsl.schema import families, schema
-from vitdsl.source import read, read_file
+from vitdsl.syntax.source import read, read_file
 
 SCHEMA = schema()
 SPECS = sorted(shipped().glob("*.yaml"))

@@ -10,18 +10,21 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vitdsl import yaml_reader
 from vitdsl.errors import Mark, SpecError
-from vitdsl.source import Map, Repetition, Seq, format_path, lookup, parse_path, read, read_file
+from vitdsl.syntax import yaml_parser
+from vitdsl.syntax.locate import lookup
+from vitdsl.syntax.paths import Repetition, format_path, parse_path
+from vitdsl.syntax.source import read, read_file
+from vitdsl.syntax.tree import Map, Seq
 
-PARSERS = [yaml_reader._PurePythonParser]
+PARSERS = [yaml_parser._PurePythonParser]
 if yaml.__with_libyaml__:
-    PARSERS.append(yaml_reader._Parser)
+    PARSERS.append(yaml_parser._Parser)
 
 
 @pytest.fixture(params=PARSERS, ids=lambda parser: parser.__name__)
 def parser(request, monkeypatch):
-    monkeypatch.setattr(yaml_reader, "_Parser", request.param)
+    monkeypatch.setattr(yaml_parser, "_Parser", request.param)
 
 
 def refused(text, name="f.yaml"):
@@ -217,10 +220,10 @@ BOMBS = ["'[' * 500_000", "'{a: ' * 200_000", "'- ' * 500_000", "'? ' * 500_000"
 def test_bombs_are_refused_quickly(name):
     code = (
         "import sys, time\n"
-        "from vitdsl import yaml_reader\n"
+        "from vitdsl.syntax import yaml_parser\n"
         "from vitdsl.errors import SpecError\n"
         "from vitdsl.source import read\n"
-        f"yaml_reader._Parser = yaml_reader._PurePythonParser if 'Pure' in {name!r} else yaml_reader._Parser\n"
+        f"yaml_parser._Parser = yaml_parser._PurePythonParser if 'Pure' in {name!r} else yaml_parser._Parser\n"
         f"for bomb in [{', '.join(BOMBS)}]:\n"
         "    begin = time.perf_counter()\n"
         "    try:\n"
@@ -258,16 +261,16 @@ def flat(tree):
 @pytest.mark.skipif(len(PARSERS) < 2, reason="PyYAML without libyaml")
 @given(YAML_TEXT)
 def test_both_parsers_agree_on_what_both_read(text):
-    chosen, results = yaml_reader._Parser, []
+    chosen, results = yaml_parser._Parser, []
     try:
         for one in PARSERS:
-            yaml_reader._Parser = one
+            yaml_parser._Parser = one
             try:
                 results.append(flat(read(text, "f")))
             except SpecError:
                 return
     finally:
-        yaml_reader._Parser = chosen
+        yaml_parser._Parser = chosen
     assert results[0] == results[1]
 
 

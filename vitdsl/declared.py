@@ -7,14 +7,14 @@ from typing import Any
 
 from vitdsl.editing import names_in
 from vitdsl.errors import ExpressionError, did_you_mean
-from vitdsl.expressions import Late
-from vitdsl.facts import facts
-from vitdsl.holes import Hole
 from vitdsl.parts.base import Fields, LateList, Part
 from vitdsl.parts.fields import Fault, Refusal, describe, keys_of, name_of, refuse
 from vitdsl.parts.registry import DEFAULT_TYPES, ROLES, all_parts, class_of, family, find, is_role, part_class, roles
 from vitdsl.spec import COMPOSITE, DEFAULT_WIRING, RESERVED, WIRING, SpecReader
-from vitdsl.tree import Key
+from vitdsl.syntax.expressions import Late
+from vitdsl.syntax.holes import Hole
+from vitdsl.syntax.paths import Key
+from vitdsl.syntax.summary import facts
 
 STATIC = frozenset({*ROLES, "tokenizer", "position", "bias"})
 """Families that are known without importing any part."""

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from vitdsl.errors import ExpressionError, Mark, Problem, SpecError
-from vitdsl.expressions import Late
-from vitdsl.facts import PLAIN, facts
-from vitdsl.holes import Hole
 from vitdsl.substitution import partly
-from vitdsl.tree import Map, Seq, format_path
+from vitdsl.syntax.expressions import Late
+from vitdsl.syntax.holes import Hole
+from vitdsl.syntax.paths import format_path
+from vitdsl.syntax.summary import PLAIN, facts
+from vitdsl.syntax.tree import Map, Seq
 
 INDEXES = frozenset({"index", "index_1"})
 """What a repetition gives late values to read."""

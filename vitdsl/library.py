@@ -9,8 +9,9 @@ from typing import Any
 
 from vitdsl.errors import SpecError, did_you_mean
 from vitdsl.parts.fields import refuse
-from vitdsl.reading import recognise, shipped
-from vitdsl.source import read_file
+from vitdsl.resolve_files import shipped
+from vitdsl.syntax.recognise import recognise
+from vitdsl.syntax.source import read_file
 
 PREFIX = "library."
 

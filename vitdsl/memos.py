@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from vitdsl import content, spec
+from vitdsl import spec
 from vitdsl.graph import elaborate, repeats
+from vitdsl.syntax import content
 
 
 def forget() -> None:

@@ -10,10 +10,13 @@ from typing import Any
 
 from vitdsl.editing import fold, merge, names_in, put
 from vitdsl.errors import Mark, Problem, Source, SpecError, did_you_mean
-from vitdsl.expressions import Late
-from vitdsl.facts import facts
-from vitdsl.reading import recognise, shipped
-from vitdsl.source import Map, Seq, parse_path, read, read_file
+from vitdsl.resolve_files import shipped
+from vitdsl.syntax.expressions import Late
+from vitdsl.syntax.paths import parse_path
+from vitdsl.syntax.recognise import recognise
+from vitdsl.syntax.source import read, read_file
+from vitdsl.syntax.summary import facts
+from vitdsl.syntax.tree import Map, Seq
 
 MAX_EXTENDS = 16
 

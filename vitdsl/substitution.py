@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vitdsl.errors import ExpressionError
-from vitdsl.expressions import Late, parse, term
+from vitdsl.syntax.expressions import Late, parse, term
 
 
 def partly(late: Late, env: Mapping[str, Any]) -> Any:

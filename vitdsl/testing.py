@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from vitdsl.compiler.build import build
-from vitdsl.dump import dump_tree
 from vitdsl.features import Feature
 from vitdsl.graph.expand import expanded
 from vitdsl.loading import Spec, load
 from vitdsl.parts.base import Form, Part, Primitive
 from vitdsl.parts.registry import is_role
 from vitdsl.spec import SpecReader
+from vitdsl.syntax.printer import dump_tree
 
 BATCH = 2
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")

@@ -175,7 +175,7 @@ def refused(text: str, kind: str) -> str:
 
 def fragment(text: str, kind: str) -> str:
     """What comes of a body: the feature, and what the body alone costs."""
-    from vitdsl.source import read
+    from vitdsl.syntax.source import read
 
     def analysed(body: Any) -> tuple[Feature, Cost]:
         stage = {"tokenizer": {"type": "patch", "size": 16, "dim": 192}, "body": body, **FRAGMENTS[kind]}

@@ -13,7 +13,7 @@ import pytest
 
 import vitdsl
 from vitdsl.errors import SpecError
-from vitdsl.source import read
+from vitdsl.syntax.source import read
 
 HERE = Path(__file__).parent
 CASES = sorted(path.stem for path in HERE.glob("*.yaml"))

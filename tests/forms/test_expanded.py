@@ -5,10 +5,10 @@ import torch
 
 import vitdsl
 from tests.hybrids.checks import close, filled, paths, shape_of
-from vitdsl.dump import dump_tree
 from vitdsl.graph.expand import expanded
 from vitdsl.loading import Spec
 from vitdsl.parts.registry import all_parts
+from vitdsl.syntax.printer import dump_tree
 
 SHIPPED = (
     "cait_xxs24", "ceit_tiny", "crossvit_tiny", "cvt13", "deit_tiny_distilled", "levit_128s", "refiner_vit_s", "swin_tiny",

@@ -15,11 +15,11 @@ import vitdsl
 from tests.parts.test_contract import STATISTICS, UNSEEN
 from vitdsl.compiler.model import VisionModel
 from vitdsl.compiler.special import WITHOUT_MODULE
-from vitdsl.dump import dump_tree
 from vitdsl.graph.expand import expanded
 from vitdsl.graph.frames import Frame, Node
 from vitdsl.graph.printing import text
 from vitdsl.loading import Spec
+from vitdsl.syntax.printer import dump_tree
 
 Nodes = list[tuple[str, Node, Frame]]
 BATCH = 3

@@ -14,8 +14,8 @@ from tests.hybrids.census import stands, wanted
 from tests.hybrids.checks import check_built, check_text
 from tests.hybrids.models import specs
 from tests.hybrids.stages import Spec
-from vitdsl.dump import dump_tree
 from vitdsl.memos import forget
+from vitdsl.syntax.printer import dump_tree
 
 LEAST = 10
 """In so many accepted examples stands every part, role and wiring key."""

@@ -7,7 +7,6 @@ import pytest
 
 import vitdsl
 from tests.zoo.specs import NAMES
-from vitdsl.expressions import parse
 from vitdsl.features import Feature
 from vitdsl.graph import operators
 from vitdsl.memos import forget
@@ -17,7 +16,8 @@ from vitdsl.parts.fields import Refusal
 from vitdsl.parts.primitives.linear import Linear
 from vitdsl.parts.registry import all_parts
 from vitdsl.spec import SpecReader
-from vitdsl.tree import Map, Seq
+from vitdsl.syntax.expressions import parse
+from vitdsl.syntax.tree import Map, Seq
 
 VALUES = (
     None, True, False, 0, 1, 3, -1, 1.0, 0.5, -2.5, float("nan"), float("inf"), 10**9, 10**9 + 1, 2**53 + 1, 10**20,

@@ -33,7 +33,7 @@ def test_every_alternative_is_taken_by_an_architecture_that_fits(name):
 
 
 def _without_repetitions(path: str) -> str:
-    from vitdsl.tree import Repetition, format_path, parse_path
+    from vitdsl.syntax.paths import Repetition, format_path, parse_path
 
     return format_path([segment for segment in parse_path(path) if not isinstance(segment, Repetition)])
 

@@ -81,7 +81,7 @@ def _exhausted(space: Space, found: int) -> Problem:
 def text_of(spec: Spec, name: str) -> str:
     """A drawn spec as a file, its decisions in a comment."""
     tree = {"name": name, **{key: value for key, value in spec.tree.items() if key != "name"}}
-    from vitdsl.dump import dump_tree
+    from vitdsl.syntax.printer import dump_tree
 
     return f"{MARK}{json.dumps(spec.decisions)}\n{dump_tree(tree)}"
 

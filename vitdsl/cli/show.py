@@ -11,12 +11,14 @@ import typer
 
 from vitdsl.cli.options import AsJson, ImageSize, Settings, SpecName, image_size, load_spec, settings
 from vitdsl.cli.output import print_json, print_table
-from vitdsl.dump import plain
-from vitdsl.source import format_path, lookup
+from vitdsl.syntax.locate import lookup
+from vitdsl.syntax.paths import format_path
+from vitdsl.syntax.printer import plain
 
 if TYPE_CHECKING:
     from vitdsl.loading import Spec
-    from vitdsl.source import Map, Segment
+    from vitdsl.syntax.paths import Segment
+    from vitdsl.syntax.tree import Map
 
 
 class Step(StrEnum):
@@ -83,11 +85,11 @@ def _text(spec: Spec, step: Step, size: int | tuple[int, int] | None) -> str:
 
 def written_out(spec: Spec) -> str:
     """The spec without defaults, defines and forms, if it can be said so."""
-    from vitdsl.dump import dump_tree
     from vitdsl.errors import Problem, SpecError
     from vitdsl.graph.expand import expanded
     from vitdsl.loading import load
-    from vitdsl.places import holes_in
+    from vitdsl.syntax.locate import holes_in
+    from vitdsl.syntax.printer import dump_tree
 
     text = dump_tree(expanded(spec))
     if not holes_in(spec.tree) and load(text).analyze().cost != spec.analyze().cost:

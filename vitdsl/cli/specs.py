@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vitdsl.source import read
+from vitdsl.syntax.source import read
 
 if TYPE_CHECKING:
     from vitdsl.loading import Spec

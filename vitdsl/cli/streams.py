@@ -7,8 +7,9 @@ from itertools import pairwise
 from typing import Any
 
 from vitdsl.errors import Mark
-from vitdsl.holes import Hole
-from vitdsl.source import format_path, lookup
+from vitdsl.syntax.holes import Hole
+from vitdsl.syntax.locate import lookup
+from vitdsl.syntax.paths import format_path
 
 Path = tuple[str | int, ...]
 NAMING = ("write", "stream", "name", "type", "use")

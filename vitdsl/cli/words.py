@@ -14,7 +14,7 @@ def as_yaml(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(as_yaml(entry) for entry in value) + "]"
     if isinstance(value, str):
-        from vitdsl.dump import dump_tree
+        from vitdsl.syntax.printer import dump_tree
 
         return dump_tree([value]).strip().removeprefix("- ")
     return repr(value) if isinstance(value, float) else json.dumps(value)

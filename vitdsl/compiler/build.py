@@ -14,7 +14,7 @@ from vitdsl.compiler.renewal import Modes, set_modes
 from vitdsl.errors import Problem, SpecError
 from vitdsl.graph.frames import Call, Graph
 from vitdsl.loading import Spec, load
-from vitdsl.places import problem
+from vitdsl.syntax.locate import problem
 
 MAX_PARAMS = 10**11
 """A model with more parameters is not built unless the caller allows it."""

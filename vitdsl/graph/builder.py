@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from vitdsl.content import content
 from vitdsl.errors import ShapeError, did_you_mean
 from vitdsl.features import Cost, Feature
 from vitdsl.graph.frames import Frame, Value
 from vitdsl.graph.reads import NOTHING, Key, in_object, read_by
 from vitdsl.spec import RESERVED, SpecReader
+from vitdsl.syntax.content import content
 
 
 class Surroundings:

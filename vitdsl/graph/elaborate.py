@@ -22,7 +22,8 @@ from vitdsl.graph.targets import target_at
 from vitdsl.parts.base import Part
 from vitdsl.parts.primitives.classifier import Classifier
 from vitdsl.spec import Body, Head, Item, Model, SpecReader, Stage, UsedStage
-from vitdsl.tree import Key, Map, Repetition
+from vitdsl.syntax.paths import Key, Repetition
+from vitdsl.syntax.tree import Map
 
 _stages, _bounds, _heads = Known(), Known(), Known()
 NO_FRAME = Frame()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from vitdsl.errors import ShapeError
-from vitdsl.expressions import Late
 from vitdsl.graph.binding import known_body, value_of
 from vitdsl.graph.builder import Builder
 from vitdsl.graph.frames import Value
@@ -17,7 +16,8 @@ from vitdsl.graph.scope import Scope
 from vitdsl.graph.targets import target_at
 from vitdsl.parts.base import NONE
 from vitdsl.spec import Stage, Tokens
-from vitdsl.tree import Key
+from vitdsl.syntax.expressions import Late
+from vitdsl.syntax.paths import Key
 
 IMAGE = "image"
 _entries = Known()

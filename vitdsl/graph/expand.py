@@ -7,14 +7,14 @@ from typing import Any
 
 from vitdsl.editing import spelled
 from vitdsl.errors import ExpressionError, Problem, SpecError
-from vitdsl.expressions import Late, parse
-from vitdsl.facts import facts
-from vitdsl.holes import Hole
 from vitdsl.parts.base import NONE, Fields, LateList, Part
 from vitdsl.resolve import named_by
 from vitdsl.spec import FEATURES, Body, Item, SpecReader, UsedStage
 from vitdsl.substitution import partly
-from vitdsl.tree import Map, Seq
+from vitdsl.syntax.expressions import Late, parse
+from vitdsl.syntax.holes import Hole
+from vitdsl.syntax.summary import facts
+from vitdsl.syntax.tree import Map, Seq
 
 KEPT = ("name", "paper", "input", "classes", "vars", "drop_path", "init")
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from vitdsl.errors import Problem, ShapeError
-from vitdsl.places import problem, spelled
-from vitdsl.tree import Map, Segment, format_path
+from vitdsl.syntax.locate import problem, spelled
+from vitdsl.syntax.paths import Segment, format_path
+from vitdsl.syntax.tree import Map
 
 
 class UseTrail(tuple):

@@ -9,7 +9,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from vitdsl.errors import ShapeError
-from vitdsl.expressions import Late
 from vitdsl.graph.binding import (
     bound_given,
     bound_place,
@@ -31,6 +30,7 @@ from vitdsl.graph.scope import Scope
 from vitdsl.graph.targets import Target, guard, keep, target_at, write_stream
 from vitdsl.parts.base import Part
 from vitdsl.spec import Body, Drop, Item, Residual, Wiring
+from vitdsl.syntax.expressions import Late
 
 WHOLE = Residual()
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
-from vitdsl.expressions import Late
 from vitdsl.graph.frames import HERE, Call, Frame, Graph, Node, joined
 from vitdsl.spec import Body, Item, SpecReader, UsedStage
-from vitdsl.tree import format_path
+from vitdsl.syntax.expressions import Late
+from vitdsl.syntax.paths import format_path
 
 
 def text(graph: Graph) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from vitdsl.content import content
 from vitdsl.errors import ExpressionError
-from vitdsl.expressions import Late
-from vitdsl.facts import PLAIN, facts
 from vitdsl.graph.known import Held
 from vitdsl.parts.base import Fields, LateList
 from vitdsl.spec import FEATURES, Body, SpecReader, elsewhere, seen
+from vitdsl.syntax.content import content
+from vitdsl.syntax.expressions import Late
+from vitdsl.syntax.summary import PLAIN, facts
 
 Key = frozenset[tuple[str, Any]]
 UNKNOWN: Any = object()

@@ -7,8 +7,6 @@ from typing import Any
 
 from vitdsl.editing import INDEXES, fold, spelled
 from vitdsl.errors import ShapeError
-from vitdsl.expressions import Late
-from vitdsl.facts import facts
 from vitdsl.features import Feature
 from vitdsl.graph.binding import value_of
 from vitdsl.graph.builder import Builder
@@ -19,7 +17,9 @@ from vitdsl.graph.known import Known
 from vitdsl.graph.reads import NOTHING, read_by
 from vitdsl.graph.scope import Scope
 from vitdsl.spec import Item
-from vitdsl.tree import Repetition
+from vitdsl.syntax.expressions import Late
+from vitdsl.syntax.paths import Repetition
+from vitdsl.syntax.summary import facts
 
 _frames = Known()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from vitdsl.errors import ShapeError, did_you_mean
-from vitdsl.expressions import Late
 from vitdsl.features import Feature
 from vitdsl.graph.binding import bound_wiring
 from vitdsl.graph.frames import Value
@@ -13,6 +12,7 @@ from vitdsl.graph.operators import Join, Take
 from vitdsl.graph.portions import part_of
 from vitdsl.graph.scope import Scope
 from vitdsl.spec import PLACES, Item
+from vitdsl.syntax.expressions import Late
 
 
 class Target:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vitdsl.declared import judge, unknown, unknown_names
-from vitdsl.dump import dump_tree, plain
 from vitdsl.errors import Problem, ShapeError, SpecError
 from vitdsl.garbage import paused
 from vitdsl.graph.analysis import Analysis
@@ -16,10 +15,11 @@ from vitdsl.graph.elaborate import elaborate
 from vitdsl.graph.faults import problem_of
 from vitdsl.graph.frames import Graph
 from vitdsl.parts.fields import Refusal
-from vitdsl.places import holes_in, open_holes, problem
 from vitdsl.resolve import resolve
-from vitdsl.source import Map
 from vitdsl.spec import Model, SpecReader
+from vitdsl.syntax.locate import holes_in, open_holes, problem
+from vitdsl.syntax.printer import dump_tree, plain
+from vitdsl.syntax.tree import Map
 
 if TYPE_CHECKING:
     from vitdsl.loading.space import Space

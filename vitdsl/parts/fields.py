@@ -10,9 +10,9 @@ from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from vitdsl.errors import did_you_mean, near
-from vitdsl.expressions import Late
 from vitdsl.parts.plain import Mark
-from vitdsl.tree import Key
+from vitdsl.syntax.expressions import Late
+from vitdsl.syntax.paths import Key
 
 LARGEST = 10**9
 """No width, size or count of a model is larger."""

@@ -7,10 +7,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from vitdsl.expressions import Late
-from vitdsl.holes import Hole
 from vitdsl.parts.fields import Refusal, explain
 from vitdsl.parts.plain import UNSURE
+from vitdsl.syntax.expressions import Late
+from vitdsl.syntax.holes import Hole
 
 
 class LateList(list):

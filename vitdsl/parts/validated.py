@@ -10,12 +10,12 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from vitdsl.errors import ExpressionError
-from vitdsl.expressions import Late
-from vitdsl.facts import facts
-from vitdsl.holes import Hole
 from vitdsl.parts.fields import Refusal, explain, keys_of
 from vitdsl.parts.late import LateList, checked, passing, settled
 from vitdsl.parts.plain import UNSURE, Done, Mark, planned
+from vitdsl.syntax.expressions import Late
+from vitdsl.syntax.holes import Hole
+from vitdsl.syntax.summary import facts
 
 NONE = "none"
 """The word that means nothing: `pre: none`."""

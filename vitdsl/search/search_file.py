@@ -8,19 +8,21 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from vitdsl.dump import dump_tree, plain
 from vitdsl.editing import put
 from vitdsl.errors import Mark, Problem, Source, SpecError, did_you_mean
-from vitdsl.facts import facts
 from vitdsl.loading.space import Space
 from vitdsl.parts.base import Fields, Reads
 from vitdsl.parts.fields import Positive, Rate, Refusal, describe, refuse
-from vitdsl.places import problem
-from vitdsl.reading import recognise, shipped
 from vitdsl.resolve import find, load_tree
+from vitdsl.resolve_files import shipped
 from vitdsl.search.evaluation import Evaluation, read_evaluation, settled
 from vitdsl.search.units import Quantity
-from vitdsl.tree import Key, Map, parse_path
+from vitdsl.syntax.locate import problem
+from vitdsl.syntax.paths import Key, parse_path
+from vitdsl.syntax.printer import dump_tree, plain
+from vitdsl.syntax.recognise import recognise
+from vitdsl.syntax.summary import facts
+from vitdsl.syntax.tree import Map
 
 COSTS = ("params", "trainable_params", "macs", "activation_bytes")
 """Measures that the graph gives, before anything is built."""

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vitdsl.dump import dump_tree
 from vitdsl.errors import Problem, SpecError, did_you_mean
 from vitdsl.search.ledger import RETRIES, Ledger, history
 from vitdsl.search.storage import failures, opened, shown, unbeaten, url_of
+from vitdsl.syntax.printer import dump_tree
 
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner

@@ -11,11 +11,11 @@ from math import prod
 from typing import Any
 
 from vitdsl.errors import SpecError
-from vitdsl.expressions import Late
-from vitdsl.holes import Hole
 from vitdsl.resolve import named_by
 from vitdsl.spaces.drawing import Choice, Draw
 from vitdsl.spaces.sites import ELSE, Site, Sites
+from vitdsl.syntax.expressions import Late
+from vitdsl.syntax.holes import Hole
 
 LIMIT = 20_000
 """Ways to decide what others depend on that are tried, for each group of decisions."""

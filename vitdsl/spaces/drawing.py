@@ -6,15 +6,15 @@ from collections.abc import Callable
 from itertools import product
 from typing import Any, NamedTuple
 
-from vitdsl.content import content
 from vitdsl.editing import fold
 from vitdsl.errors import ExpressionError, Problem, SpecError
-from vitdsl.expressions import Late, parse
-from vitdsl.facts import facts
-from vitdsl.holes import Hole
 from vitdsl.resolve import folded
 from vitdsl.spaces.sites import ELSE, INDEXES, Site, Sites
-from vitdsl.tree import Map, Seq
+from vitdsl.syntax.content import content
+from vitdsl.syntax.expressions import Late, parse
+from vitdsl.syntax.holes import Hole
+from vitdsl.syntax.summary import facts
+from vitdsl.syntax.tree import Map, Seq
 
 MAX_REPETITIONS = 10_000
 

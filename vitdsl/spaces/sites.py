@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from vitdsl.errors import ExpressionError, Problem, SpecError, did_you_mean
-from vitdsl.expressions import Late, parse
-from vitdsl.holes import Hole
-from vitdsl.places import problem
-from vitdsl.tree import Map, Repetition, Segment, format_path, parse_path
+from vitdsl.syntax.expressions import Late, parse
+from vitdsl.syntax.holes import Hole
+from vitdsl.syntax.locate import problem
+from vitdsl.syntax.paths import Repetition, Segment, format_path, parse_path
+from vitdsl.syntax.tree import Map
 
 LOOP = Repetition(-1)
 """Stands in a site's path for the number of a repetition."""

@@ -11,7 +11,7 @@ from vitdsl.errors import did_you_mean
 from vitdsl.parts.fields import Refusal, explain
 from vitdsl.parts.registry import class_of, family, is_type, part_class
 from vitdsl.spec.wiring import Place
-from vitdsl.tree import Key
+from vitdsl.syntax.paths import Key
 
 ELSEWHERE = {
     "attention": "mixer: {type: global, heads: …}",

@@ -6,12 +6,12 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
-from vitdsl.expressions import Late
 from vitdsl.parts.base import LateList
 from vitdsl.spec.wiring import (
     NESTED,
     Wiring,
 )
+from vitdsl.syntax.expressions import Late
 
 _numbers = itertools.count()
 

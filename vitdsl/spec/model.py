@@ -8,8 +8,6 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from vitdsl.errors import did_you_mean
-from vitdsl.expressions import Late
-from vitdsl.holes import Hole
 from vitdsl.parts.base import NONE, BodyField, Fields, Items, NormBody, Reader, Reads, checked
 from vitdsl.parts.fields import Natural, Positive, PositiveReal, Rate, Real, Refusal, Repeats, Size, describe, refuse
 from vitdsl.parts.initial import InitField
@@ -25,7 +23,9 @@ from vitdsl.spec.wiring import (
     DropField,
     PlaceField,
 )
-from vitdsl.tree import Key
+from vitdsl.syntax.expressions import Late
+from vitdsl.syntax.holes import Hole
+from vitdsl.syntax.paths import Key
 
 
 class Input(Fields):

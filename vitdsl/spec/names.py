@@ -7,9 +7,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from vitdsl.editing import INDEXES
-from vitdsl.expressions import Late, parse
-from vitdsl.facts import facts
 from vitdsl.parts.fields import Refusal
+from vitdsl.syntax.expressions import Late, parse
+from vitdsl.syntax.summary import facts
 
 if TYPE_CHECKING:
     from vitdsl.spec.reader import SpecReader

@@ -7,12 +7,8 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-from vitdsl.content import content
 from vitdsl.editing import INDEXES, merge
 from vitdsl.errors import did_you_mean
-from vitdsl.expressions import Late
-from vitdsl.facts import facts
-from vitdsl.holes import Hole
 from vitdsl.parts.base import NONE, Part, checked
 from vitdsl.parts.fields import Refusal, describe, refuse
 from vitdsl.parts.registry import DEFAULT_TYPES, class_of, find, is_role, roles
@@ -28,7 +24,11 @@ from vitdsl.spec.wiring import (
     _names,
     over_defaults,
 )
-from vitdsl.tree import Key
+from vitdsl.syntax.content import content
+from vitdsl.syntax.expressions import Late
+from vitdsl.syntax.holes import Hole
+from vitdsl.syntax.paths import Key
+from vitdsl.syntax.summary import facts
 
 COMPOSITE = ("body", "parallel", "use")
 RESERVED = FEATURES | INDEXES

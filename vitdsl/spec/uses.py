@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from vitdsl.errors import did_you_mean
-from vitdsl.expressions import Late
 from vitdsl.parts.fields import Refusal, describe, refuse
 from vitdsl.spec.items import Body, Item
 from vitdsl.spec.names import seen, without
 from vitdsl.spec.wiring import WIRING
-from vitdsl.tree import Key
+from vitdsl.syntax.expressions import Late
+from vitdsl.syntax.paths import Key
 
 if TYPE_CHECKING:
     from vitdsl.spec.reader import SpecReader

@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from vitdsl.editing import merge
-from vitdsl.expressions import Late
 from vitdsl.parts.base import NONE, BodyField, Fields, LateList, NormBody, Reader, Reads, no_scalar
 from vitdsl.parts.fields import LARGEST_REAL, Padding, Rate, Real, Repeats, Size, describe, refuse
 from vitdsl.parts.plain import NAME
+from vitdsl.syntax.expressions import Late
 
 Place = str | int
 PLACES = ("all", "grid", "tokens", "first", "last")

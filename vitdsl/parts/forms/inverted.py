@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from vitdsl.expressions import parse as late
 from vitdsl.parts.base import Form, Part
 from vitdsl.parts.fields import Size
 from vitdsl.parts.forms.mlp import MlpFields, Norms
+from vitdsl.syntax.expressions import parse as late
 
 
 class Inverted(MlpFields, Form):

@@ -6,10 +6,10 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from vitdsl.expressions import parse as late
 from vitdsl.parts.base import Norm
 from vitdsl.parts.fields import Positive, Real, Size
 from vitdsl.parts.forms.mixer import MixerForm
+from vitdsl.syntax.expressions import parse as late
 
 
 class Refined(MixerForm):

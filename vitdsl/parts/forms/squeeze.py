@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from vitdsl.expressions import parse as late
 from vitdsl.parts.base import Activation, Form
 from vitdsl.parts.fields import Positive
+from vitdsl.syntax.expressions import parse as late
 
 
 class Squeeze(Form):

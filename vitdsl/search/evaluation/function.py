@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from vitdsl.dump import plain
 from vitdsl.errors import Problem, SpecError, did_you_mean
 from vitdsl.parts.base import Reads
 from vitdsl.parts.fields import describe, refuse
 from vitdsl.search.evaluation import registry
 from vitdsl.search.evaluation.base import Evaluation
+from vitdsl.syntax.printer import plain
 
 if TYPE_CHECKING:
     from vitdsl.search.candidate import Candidate

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vitdsl.dump import dump_tree
 from vitdsl.errors import Problem, SpecError
 from vitdsl.loading import load
 from vitdsl.search.ledger import refusals
@@ -18,6 +17,7 @@ from vitdsl.search.report.correlations import table
 from vitdsl.search.report.figures import fronts, parallel, progress
 from vitdsl.search.results import Row, rows_of, winners
 from vitdsl.search.units import shown
+from vitdsl.syntax.printer import dump_tree
 
 if TYPE_CHECKING:
     from optuna.study import Study

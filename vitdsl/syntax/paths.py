@@ -1,8 +1,8 @@
-"""Values that know where they stand, and the written paths that lead to them.
+"""Written paths, such as `stages[2].block[0].mixer.heads`.
 
-A path is spelled alike in `set`, in search decisions and in errors. `stages[2].block[0].mixer.heads` are keys and
-indexes; `block@7[0]` is the first item of the eighth repetition of `block`. A key that holds one of the signs of this
-notation is written as `["the key"]`.
+A path is spelled alike in `set`, in search decisions and in errors. Its segments are keys and indexes; `block@7[0]` is
+the first item of the eighth repetition of `block`. A key that holds one of the signs of this notation is written as
+`["the key"]`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from types import MappingProxyType
-from typing import Any, cast
 
 from vitdsl.errors import Mark, Problem, Source, SpecError
 
@@ -21,47 +19,6 @@ _NAME = re.compile(r"[^\s.\[\]@\"'\\]+")
 _INDEX = re.compile(r"\[([0-9]{1,9})\]")
 _QUOTED = re.compile(r"\[(\"(?:[^\"\\]|\\.)*\")\]")
 _REPETITION = re.compile(r"@([0-9]{1,9})(?![0-9])")
-
-
-class Map(dict[str, Any]):
-    """A mapping with positions: `pos` of its beginning, and by key the `marks` of key and value. Never change one.
-
-    A whole file that was merged knows in `names` what it and the files that it extends are called, nearest first. Who
-    makes one gives it `pos` and `marks` of its own, or leaves it without positions.
-    """
-
-    variables: tuple[str, ...] = ()
-    """Of a whole file: the names of its variables, also of those that were put in."""
-
-    names: tuple[str, ...] = ()
-    pos: Mark | None = None
-    marks: dict[str, tuple[Mark, Mark]] = cast(Any, MappingProxyType({}))
-
-    def copy(self) -> Map:
-        """Another one with the same entries and positions, which may be changed while it is made."""
-        made = Map(self)
-        made.pos, made.marks = self.pos, dict(self.marks)
-        return made
-
-
-class Seq(list[Any]):
-    """A list with positions: `pos` of its beginning, `marks` of its elements. Never change one."""
-
-    pos: Mark | None = None
-    marks: list[Mark] = cast(Any, ())
-
-    def copy(self) -> Seq:
-        """Another one with the same elements and positions, which may be changed while it is made."""
-        made = Seq(self)
-        made.pos, made.marks = self.pos, list(self.marks)
-        return made
-
-
-def kept(node: Any) -> Any:
-    """Plain mappings and lists as those of a file, without positions: what is found out of them is found out once."""
-    if node.__class__ is dict:
-        return Map([(key, kept(value)) for key, value in node.items()])
-    return Seq([kept(value) for value in node]) if node.__class__ is list else node
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,34 +79,6 @@ def format_path(segments: Iterable[Segment]) -> str:
         else:
             text += f"[{json.dumps(segment, ensure_ascii=not segment.isprintable())}]"
     return text
-
-
-def lookup(tree: Any, segments: Iterable[Segment], key: bool = False) -> Mark | None:
-    """Find where the value at a path stands.
-
-    Args:
-        tree: what `read` returned; plain dicts and lists in it are passed through.
-        segments: the path; repetitions are passed over, since all stand at one place.
-        key: return the position of the key instead.
-
-    Returns:
-        The position of the value, or of its nearest ancestor that is there; None if nothing has a position.
-    """
-    found: Mark | None = getattr(tree, "pos", None)
-    for segment in segments:
-        if isinstance(segment, Repetition):
-            continue
-        marks: Any = getattr(tree, "marks", None)
-        if isinstance(tree, dict) and segment in tree:
-            pair = marks.get(segment) if marks else None
-            own = None if pair is None else pair[0 if key else 1]
-        elif isinstance(tree, list) and isinstance(segment, int) and 0 <= segment < len(tree):
-            own = marks[segment] if marks and segment < len(marks) else None
-        else:
-            break
-        tree = tree[segment]  # pyright: ignore[reportCallIssue, reportArgumentType]
-        found = own or getattr(tree, "pos", None) or found
-    return found
 
 
 def _segment(text: str, position: int, named: bool, repeatable: bool) -> tuple[Segment | None, int]:

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from vitdsl.errors import Mark, Problem
-from vitdsl.facts import facts
-from vitdsl.holes import SHOWN, Hole
-from vitdsl.tree import Key, Map, Repetition, Segment, Seq, format_path
+from vitdsl.syntax.holes import SHOWN, Hole
+from vitdsl.syntax.paths import Key, Repetition, Segment, format_path
+from vitdsl.syntax.summary import facts
+from vitdsl.syntax.tree import Map, Seq
 
 
 def spelled(tree: Any, location: Iterable[Segment]) -> tuple[tuple[Segment, ...], Mark | None]:
@@ -83,3 +84,31 @@ def open_holes(tree: Map) -> Problem:
     hint = f"fill them: `--set {names[0]}=…`, or `vitdsl sample` draws them"
     notes = [(f"another, {format_path(path)}", spelled(tree, path)[1]) for path in paths[1:SHOWN]]
     return problem(tree, paths[0], f"this spec has {count}: {shown}", hint, notes)
+
+
+def lookup(tree: Any, segments: Iterable[Segment], key: bool = False) -> Mark | None:
+    """Find where the value at a path stands.
+
+    Args:
+        tree: what `read` returned; plain dicts and lists in it are passed through.
+        segments: the path; repetitions are passed over, since all stand at one place.
+        key: return the position of the key instead.
+
+    Returns:
+        The position of the value, or of its nearest ancestor that is there; None if nothing has a position.
+    """
+    found: Mark | None = getattr(tree, "pos", None)
+    for segment in segments:
+        if isinstance(segment, Repetition):
+            continue
+        marks: Any = getattr(tree, "marks", None)
+        if isinstance(tree, dict) and segment in tree:
+            pair = marks.get(segment) if marks else None
+            own = None if pair is None else pair[0 if key else 1]
+        elif isinstance(tree, list) and isinstance(segment, int) and 0 <= segment < len(tree):
+            own = marks[segment] if marks and segment < len(marks) else None
+        else:
+            break
+        tree = tree[segment]  # pyright: ignore[reportCallIssue, reportArgumentType]
+        found = own or getattr(tree, "pos", None) or found
+    return found

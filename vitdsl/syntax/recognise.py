@@ -1,27 +1,18 @@
-"""Files of specs as they are written: where the shipped ones are, and which of their values are late or open."""
+"""Which values of a file are late, and which are holes."""
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from vitdsl.errors import ExpressionError, Mark, Problem, SpecError
-from vitdsl.expressions import Late, parse
-from vitdsl.holes import KEYS as HOLE_KEYS
-from vitdsl.holes import Hole
-from vitdsl.tree import Map, Seq, format_path
+from vitdsl.syntax.expressions import Late, parse
+from vitdsl.syntax.holes import KEYS as HOLE_KEYS
+from vitdsl.syntax.holes import Hole
+from vitdsl.syntax.paths import format_path
+from vitdsl.syntax.tree import Map, Seq
 
 PROSE = ("name", "paper")
 """Keys of a file whose text is never late."""
-
-
-@cache
-def shipped(folder: str = "") -> Path:
-    """Where the shipped specs are: beside the sources, or in the wheel."""
-    here = Path(__file__).parent
-    root = here / "_specs" if (here / "_specs").is_dir() else here.parent / "specs"
-    return root / folder if folder else root
 
 
 def recognise(node: Any, path: tuple[str | int, ...]) -> Any:

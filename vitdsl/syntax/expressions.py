@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from vitdsl.arithmetic import (
+from vitdsl.errors import ExpressionError
+from vitdsl.syntax.evaluator import (
     ALLOWED,
     MAX_INT,
     MAX_NODES,
@@ -26,7 +27,6 @@ from vitdsl.arithmetic import (
     name_of,
     show,
 )
-from vitdsl.errors import ExpressionError
 
 MAX_CHARACTERS = 1_000
 _SEGMENT = re.compile(r"\$(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<text>[^\s.$()]+)")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from vitdsl.expressions import Late
-from vitdsl.holes import Hole
-from vitdsl.tree import Map, Seq
+from vitdsl.syntax.expressions import Late
+from vitdsl.syntax.holes import Hole
+from vitdsl.syntax.tree import Map, Seq
 
 _ids: dict[Any, int] = {}
 _count = itertools.count()

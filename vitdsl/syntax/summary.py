@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from vitdsl.expressions import Late
-from vitdsl.holes import Hole
-from vitdsl.tree import Map, Seq
+from vitdsl.syntax.expressions import Late
+from vitdsl.syntax.holes import Hole
+from vitdsl.syntax.tree import Map, Seq
 
 PLAIN = frozenset({str, int, float, bool, type(None)})
 """Types of values in which nothing stands."""

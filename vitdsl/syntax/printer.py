@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
-from vitdsl.expressions import Late
-from vitdsl.holes import Hole
 from vitdsl.parts.base import LateList
+from vitdsl.syntax.expressions import Late
+from vitdsl.syntax.holes import Hole
 
 
 def plain(value: Any) -> Any:
@@ -48,7 +48,7 @@ def _text(dumper: _Dumper, value: str) -> yaml.ScalarNode:
 @lru_cache(maxsize=4096)
 def _style(value: str) -> str | None:
     """Quotes, where the bare text would be read as something else."""
-    from vitdsl.source import read
+    from vitdsl.syntax.source import read
 
     try:
         plain_again = read(value, "") if value and "\n" not in value else None

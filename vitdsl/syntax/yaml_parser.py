@@ -17,7 +17,8 @@ from yaml.reader import Reader
 from yaml.scanner import Scanner
 
 from vitdsl.errors import Mark, Problem, Source, SpecError
-from vitdsl.tree import Map, Segment, Seq, format_path
+from vitdsl.syntax.paths import Segment, format_path
+from vitdsl.syntax.tree import Map, Seq
 
 
 class _PurePythonParser(Reader, Scanner, Parser):

@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 
 from vitdsl.parts.registry import all_parts, roles
-from vitdsl.resolve_files import shipped
+from vitdsl.resolve.files import shipped
 from vitdsl.schema import families, schema
 from vitdsl.syntax.source import read, read_file
 

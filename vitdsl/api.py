@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vitdsl.compiler.build import build, built_as, fold
 from vitdsl.loading import Spec, load
-from vitdsl.resolve_files import shipped
+from vitdsl.resolve.files import shipped
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -19,7 +19,7 @@ from typing import Any
 
 import vitdsl
 from vitdsl.memos import forget
-from vitdsl.resolve import forget_files
+from vitdsl.resolve.files import forget_files
 
 OVERRIDES: dict[str, dict[str, list[Any]]] = {
     "cvt13": {

@@ -13,7 +13,7 @@ import pytest
 import tests.zoo
 from tests.parity import fingerprint
 from vitdsl.checkpoints.layouts import tables_for
-from vitdsl.resolve_files import shipped
+from vitdsl.resolve.files import shipped
 
 HERE = Path(__file__).parent
 SHIPPED = sorted(path.stem for path in shipped().glob("*.yaml"))

@@ -7,7 +7,7 @@ from functools import cache
 import pytest
 
 import vitdsl
-from vitdsl.resolve_files import shipped
+from vitdsl.resolve.files import shipped
 
 NAMES = sorted(path.stem for path in shipped().glob("*.yaml"))
 

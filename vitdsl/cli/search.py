@@ -139,7 +139,7 @@ def _kept(study: Path | None, storage: str | None) -> str | Path:
 
 def where(search: Search, file: str, study: Path | None, storage: str | None) -> str | Path:
     """The storage of a search: a server, a file that was named, or one beside the search."""
-    from vitdsl.resolve_files import shipped
+    from vitdsl.resolve.files import shipped
 
     if study is not None and storage is not None:
         raise typer.BadParameter("a study is in a file or on a server, not in both", param_hint="--storage")

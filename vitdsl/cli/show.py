@@ -103,7 +103,7 @@ def written_out(spec: Spec) -> str:
 
 def _values(spec: str, given: dict[str, Any], origins: bool, as_json: bool) -> None:
     """Every value of the merged file, and who set it; nothing is validated."""
-    from vitdsl.resolve import resolve
+    from vitdsl.resolve.extends import resolve
 
     tree = resolve(Path(spec), given)
     found = [

@@ -33,7 +33,7 @@ def run(
 
 
 def _list(as_json: bool) -> None:
-    from vitdsl.resolve_files import shipped
+    from vitdsl.resolve.files import shipped
 
     spaces = [load_space(path.stem) for path in sorted(shipped("spaces").glob("*.yaml"))]
     rows = [{"name": space.name, "decisions": len(space.sites.all), "size": space.size} for space in spaces]

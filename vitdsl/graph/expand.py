@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from typing import Any
 
-from vitdsl.editing import spelled
 from vitdsl.errors import ExpressionError, Problem, SpecError
 from vitdsl.parts.base import NONE, Fields, LateList, Part
-from vitdsl.resolve import named_by
+from vitdsl.resolve.substitute import partly, spelled
+from vitdsl.resolve.variables import named_by
 from vitdsl.spec import FEATURES, Body, Item, SpecReader, UsedStage
-from vitdsl.substitution import partly
 from vitdsl.syntax.expressions import Late, parse
 from vitdsl.syntax.holes import Hole
 from vitdsl.syntax.summary import facts

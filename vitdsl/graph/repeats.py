@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vitdsl.editing import INDEXES, fold, spelled
 from vitdsl.errors import ShapeError
 from vitdsl.features import Feature
 from vitdsl.graph.binding import value_of
@@ -16,6 +15,7 @@ from vitdsl.graph.items import perform, run_body
 from vitdsl.graph.known import Known
 from vitdsl.graph.reads import NOTHING, read_by
 from vitdsl.graph.scope import Scope
+from vitdsl.resolve.substitute import INDEXES, fold, spelled
 from vitdsl.spec import Item
 from vitdsl.syntax.expressions import Late
 from vitdsl.syntax.paths import Repetition

@@ -15,7 +15,7 @@ from vitdsl.graph.elaborate import elaborate
 from vitdsl.graph.faults import problem_of
 from vitdsl.graph.frames import Graph
 from vitdsl.parts.fields import Refusal
-from vitdsl.resolve import resolve
+from vitdsl.resolve.extends import resolve
 from vitdsl.spec import Model, SpecReader
 from vitdsl.syntax.locate import holes_in, open_holes, problem
 from vitdsl.syntax.printer import dump_tree, plain

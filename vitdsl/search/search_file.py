@@ -8,13 +8,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from vitdsl.editing import put
 from vitdsl.errors import Mark, Problem, Source, SpecError, did_you_mean
 from vitdsl.loading.space import Space
 from vitdsl.parts.base import Fields, Reads
 from vitdsl.parts.fields import Positive, Rate, Refusal, describe, refuse
-from vitdsl.resolve import find, load_tree
-from vitdsl.resolve_files import shipped
+from vitdsl.resolve.edit import put
+from vitdsl.resolve.files import find, load_tree, shipped
 from vitdsl.search.evaluation import Evaluation, read_evaluation, settled
 from vitdsl.search.units import Quantity
 from vitdsl.syntax.locate import problem

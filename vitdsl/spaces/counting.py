@@ -11,7 +11,7 @@ from math import prod
 from typing import Any
 
 from vitdsl.errors import SpecError
-from vitdsl.resolve import named_by
+from vitdsl.resolve.variables import named_by
 from vitdsl.spaces.drawing import Choice, Draw
 from vitdsl.spaces.sites import ELSE, Site, Sites
 from vitdsl.syntax.expressions import Late

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from itertools import product
 from typing import Any, NamedTuple
 
-from vitdsl.editing import fold
 from vitdsl.errors import ExpressionError, Problem, SpecError
-from vitdsl.resolve import folded
+from vitdsl.resolve.substitute import fold
+from vitdsl.resolve.variables import folded
 from vitdsl.spaces.sites import ELSE, INDEXES, Site, Sites
 from vitdsl.syntax.content import content
 from vitdsl.syntax.expressions import Late, parse

@@ -7,11 +7,12 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-from vitdsl.editing import INDEXES, merge
 from vitdsl.errors import did_you_mean
 from vitdsl.parts.base import NONE, Part, checked
 from vitdsl.parts.fields import Refusal, describe, refuse
 from vitdsl.parts.registry import DEFAULT_TYPES, class_of, find, is_role, roles
+from vitdsl.resolve.edit import merge
+from vitdsl.resolve.substitute import INDEXES
 from vitdsl.spec.faults import collect, missing_type, unknown_key, unknown_operator, with_types
 from vitdsl.spec.items import Body, Item, has_late
 from vitdsl.spec.names import FEATURES, inherited, outside, seen, within
@@ -271,7 +272,7 @@ class SpecReader:
         if name in self.defines:
             return self.defines[name]
         if name.startswith("library."):
-            from vitdsl.library import entry
+            from vitdsl.resolve.library import entry
 
             return entry(name)
         refuse(f"there is no define `{name}`", did_you_mean(name, tuple(self.defines)), at=("use",))

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from vitdsl.editing import merge
 from vitdsl.parts.base import NONE, BodyField, Fields, LateList, NormBody, Reader, Reads, no_scalar
 from vitdsl.parts.fields import LARGEST_REAL, Padding, Rate, Real, Repeats, Size, describe, refuse
 from vitdsl.parts.plain import NAME
+from vitdsl.resolve.edit import merge
 from vitdsl.syntax.expressions import Late
 
 Place = str | int

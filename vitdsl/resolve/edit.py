@@ -1,20 +1,12 @@
-"""New trees out of old ones: merged, with a value put in, with names computed. What does not change is shared."""
+"""New trees out of old ones: one merged over another, or with a value put in. What does not change is shared."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from vitdsl.errors import ExpressionError, Mark, Problem, SpecError
-from vitdsl.substitution import partly
-from vitdsl.syntax.expressions import Late
-from vitdsl.syntax.holes import Hole
+from vitdsl.errors import Mark, Problem, SpecError
 from vitdsl.syntax.paths import format_path
-from vitdsl.syntax.summary import PLAIN, facts
 from vitdsl.syntax.tree import Map, Seq
-
-INDEXES = frozenset({"index", "index_1"})
-"""What a repetition gives late values to read."""
 
 
 def merge(base: Any, over: Any) -> Any:
@@ -93,81 +85,3 @@ def _nowhere(node: Any, path: tuple[Any, ...], at: int, origin: Mark | None, lab
     else:
         there = f"{before} is {node!r}" if node is not None else f"there is no {before}"
     raise SpecError(Problem(f"the path {format_path(path)} leads nowhere: {there}", label, origin))
-
-
-def names_in(node: Any) -> frozenset[str]:
-    """The names that the late values in a tree read."""
-    return facts(node).names
-
-
-def fold(
-    node: Any,
-    env: Mapping[str, Any],
-    path: tuple[str | int, ...],
-    problems: list[Problem],
-    mark: Mark | None,
-    partial: bool = False,
-) -> Any:
-    """The tree with every late value computed whose names are all known; shares what does not change.
-
-    Args:
-        node: the tree.
-        env: what names stand for.
-        path: where the tree stands.
-        problems: what could not be computed is added to them.
-        mark: the position of the tree.
-        partial: puts known names into late values that name others too.
-    """
-    names = names_in(node)
-    if not names or names.isdisjoint(env):
-        return node
-    if isinstance(node, Late):
-        return _computed(node, env, path, problems, mark, partial) if partial or names <= env.keys() else node
-    if isinstance(node, Hole):
-        return Hole(fold(node.raw, env, path, problems, mark, partial))
-    if isinstance(node, Map):
-        places = node.marks
-        made = Map(node)
-        inner = env
-        if "index" in env and node.get("repeat") is not None:  # what is repeated has an index of its own
-            inner = {name: value for name, value in env.items() if name not in INDEXES}
-        for key, value in node.items():
-            if value.__class__ not in PLAIN:
-                mark = places[key][1] if key in places else None
-                made[key] = fold(value, env if key == "repeat" else inner, (*path, key), problems, mark, partial)
-        made.pos, made.marks = node.pos, places
-        return made
-    marks = node.marks
-    made = Seq(node)
-    for index, value in enumerate(node):
-        if value.__class__ not in PLAIN:
-            made[index] = fold(value, env, (*path, index), problems, marks[index] if marks else None, partial)
-    made.pos, made.marks = node.pos, node.marks
-    return made
-
-
-def _computed(
-    late: Late,
-    env: Mapping[str, Any],
-    path: tuple[str | int, ...],
-    problems: list[Problem],
-    mark: Mark | None,
-    partial: bool,
-) -> Any:
-    """The value of a late value, or what is left of it; where it cannot be computed, itself and a problem."""
-    try:
-        return partly(late, env) if partial else late.evaluate(env)
-    except ExpressionError as error:
-        if not any(facts(env[name]).late for name in late.names if name in env):  # else an element may be known later
-            problems.append(Problem(error.message, format_path(path), mark, error.hint))
-        return late
-
-
-def spelled(node: Any, variables: Mapping[str, Late]) -> Any:
-    """A tree that names none of these late variables, but what they say; one that cannot be put in is left.
-
-    What a variable reads it reads where it is named. An argument is read where it is written, but put in elsewhere.
-    """
-    for _ in variables:  # each may name another
-        node = fold(node, variables, (), [], None, partial=True)
-    return node

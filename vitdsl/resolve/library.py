@@ -9,7 +9,7 @@ from typing import Any
 
 from vitdsl.errors import SpecError, did_you_mean
 from vitdsl.parts.fields import refuse
-from vitdsl.resolve_files import shipped
+from vitdsl.resolve.files import shipped
 from vitdsl.syntax.recognise import recognise
 from vitdsl.syntax.source import read_file
 

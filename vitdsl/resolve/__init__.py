@@ -1,0 +1,1 @@
+"""Step 2, resolve: `extends`, `set` and variables give one merged tree."""

@@ -1,0 +1,97 @@
+"""From a file to the merged file: `extends`, `set`, variables. Nothing is known of parts here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vitdsl.errors import Mark, Problem, Source, SpecError
+from vitdsl.resolve.edit import merge, put
+from vitdsl.resolve.files import _positioned, _read_cached, find, load_tree
+from vitdsl.resolve.variables import folded
+from vitdsl.syntax.paths import parse_path
+from vitdsl.syntax.recognise import recognise
+from vitdsl.syntax.tree import Map
+
+MAX_EXTENDS = 16
+
+
+def resolve(source: str | Path | Mapping[str, Any], settings: Mapping[str, Any] | None = None) -> Map:
+    """The merged file: what it extends below it, `set` and then `settings` put in, variables folded.
+
+    Args:
+        source: a shipped name, a path, YAML text or a mapping.
+        settings: values by written path, as `--set` gives them.
+
+    Returns:
+        The tree, in which only what depends on features, arguments, repetitions and holes is late.
+
+    Raises:
+        SpecError: what cannot be found, merged or computed.
+    """
+    tree = _extended(source, ())
+    names = tree.names
+    if settings:
+        for path, value in settings.items():
+            origin = Mark(Source("--set", f"{path}={value}"), 1, 1)
+            tree = put(tree, parse_path(path, "--set"), recognise(_positioned(value), ()), origin, path)
+    return _named(folded(tree), names)
+
+
+def _named(tree: Map, names: tuple[str, ...]) -> Map:
+    """The same tree, not the one in the table of files, that knows these names."""
+    made = Map(tree)
+    made.pos, made.marks, made.names, made.variables = tree.pos, tree.marks, names, tree.variables
+    return made
+
+
+def _extended(source: str | Path | Mapping[str, Any], chain: tuple[str, ...], beside: Path | None = None) -> Map:
+    path = None
+    if isinstance(source, (str, Path)) and not (isinstance(source, str) and ("\n" in source or ": " in source)):
+        path = find(str(source), beside)
+        tree = _read_cached(path)
+    else:
+        tree = load_tree(source)
+    own_name = tree.get("name")
+    called: tuple[str, ...] = getattr(source, "names", ()) or ((own_name,) if isinstance(own_name, str) else ())
+    if "extends" not in tree:
+        return _named(_own_settings(tree, tree), called)
+    name, where = tree["extends"], tree.marks.get("extends", (None, None))[1]
+    if not isinstance(name, str):
+        raise SpecError(Problem("`extends` must be the name or path of one spec", "extends", where))
+    key = str(path.resolve()) if path else "<text>"
+    if key in chain or len(chain) >= MAX_EXTENDS:
+        names = " -> ".join(Path(step).stem for step in [*chain, key])
+        raise SpecError(Problem(f"`extends` goes round in a circle: {names}", "extends", where))
+    try:
+        base = _extended(name, (*chain, key), path.parent if path else None)
+    except SpecError as error:
+        if error.problems[0].mark is None:
+            raise SpecError(Problem(error.problems[0].message, "extends", where, error.problems[0].hint)) from None
+        raise
+    own = Map({k: v for k, v in tree.items() if k not in ("extends", "set")})
+    own.pos, own.marks = tree.pos, tree.marks
+    return _named(_own_settings(merge(base, own), tree), (*called, *base.names))
+
+
+def _own_settings(merged: Map, tree: Map) -> Map:
+    settings = tree.get("set")
+    if settings is None:
+        return merged
+    if not isinstance(settings, Map):
+        raise SpecError(Problem("`set` must be a mapping of written paths to values", "set", tree.marks["set"][1]))
+    for path, value in settings.items():
+        where = settings.marks.get(path, (None, None))
+        segments = _path(path, where[0])
+        merged = put(merged, segments, value, where[1], f"set.{path}")
+    if "set" in merged:
+        merged = put(merged, ("set",), None, None, "set")
+    return merged
+
+
+def _path(text: str, where: Mark | None) -> tuple[Any, ...]:
+    try:
+        return parse_path(text)
+    except SpecError as error:
+        raise SpecError(Problem(error.problems[0].message, "set", where, error.problems[0].hint)) from None

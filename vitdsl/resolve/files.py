@@ -1,0 +1,104 @@
+"""Files of specs: where they are, and what they hold."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+from vitdsl.errors import Mark, Problem, Source, SpecError, did_you_mean
+from vitdsl.syntax.recognise import recognise
+from vitdsl.syntax.source import read, read_file
+from vitdsl.syntax.tree import Map, Seq
+
+
+def find(name: str, beside: Path | None = None) -> Path:
+    """The file of a spec: a path, or the name of a shipped spec.
+
+    Raises:
+        SpecError: there is no such file.
+    """
+    for path in _candidates(name, beside):
+        if os.path.isfile(path):  # noqa: PTH113 - several times faster, and a search asks for every candidate
+            return path
+    given = Path(name)
+    if given.suffix or given.parent != Path() or (name and os.path.isdir(given)):  # noqa: PTH112
+        return given
+    names = [path.stem for folder in ("", "spaces") for path in shipped(folder).glob("*.yaml")]
+    raise SpecError(Problem(f"there is no spec `{name}`", hint=did_you_mean(name, names)))
+
+
+@lru_cache(maxsize=512)
+def _candidates(name: str, beside: Path | None) -> tuple[Path, ...]:
+    """Where a spec of this name may be, in order."""
+    given = Path(name)
+    near = [given] if beside is None else [beside / given, given]
+    written = [path.with_suffix(".yaml") for path in near if path.name and not path.suffix]
+    return (*near, *written, shipped() / f"{name}.yaml", shipped("spaces") / f"{name}.yaml")
+
+
+def load_tree(source: str | Path | Mapping[str, Any]) -> Map:
+    """The file as written, late values recognised: a path, a shipped name, YAML text or a mapping."""
+    if isinstance(source, Mapping):
+        return _mapping(recognise(_positioned(source), ()), None)
+    text = str(source)
+    if isinstance(source, str) and ("\n" in text or ":" in text.replace(":\\", "")):
+        return _mapping(recognise(read(text, "<text>"), ()), None)
+    return _read_cached(find(text))
+
+
+def _read_cached(path: Path) -> Map:
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return _read(path, None)
+    return _read(path, (status.st_mtime_ns, status.st_size))
+
+
+@cache
+def _files() -> dict[Path, tuple[Any, Map]]:
+    return {}
+
+
+def _read(path: Path, stamp: Any) -> Map:
+    files = _files()
+    if path in files and files[path][0] == stamp:
+        return files[path][1]
+    tree = _mapping(recognise(read_file(path), ()), path)
+    if len(files) >= 512:
+        files.clear()
+    files[path] = (stamp, tree)
+    return tree
+
+
+def _mapping(tree: Any, path: Path | None) -> Map:
+    if not isinstance(tree, Map):
+        where = Mark(Source(str(path or "<text>"), ""), 1, 1)
+        raise SpecError(
+            Problem("a spec is a mapping with `stages` and a `head`, but this is a single value or a list", mark=where)
+        )
+    return tree
+
+
+def _positioned(value: Any) -> Any:
+    """Plain mappings and lists as those of a file, without positions."""
+    if isinstance(value, Mapping):
+        return Map({str(key): _positioned(entry) for key, entry in value.items()})
+    if isinstance(value, (list, tuple)):
+        return Seq([_positioned(entry) for entry in value])
+    return value
+
+
+def forget_files() -> None:
+    """Empties the table of files read."""
+    _files().clear()
+
+
+@cache
+def shipped(folder: str = "") -> Path:
+    """Where the shipped specs are: beside the sources, or in the wheel."""
+    here = Path(__file__).parents[1]
+    root = here / "_specs" if (here / "_specs").is_dir() else here.parent / "specs"
+    return root / folder if folder else root

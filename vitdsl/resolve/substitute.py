@@ -1,0 +1,138 @@
+"""Names in trees, put in: values that are known, also inside expressions that name others."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from typing import Any
+
+from vitdsl.errors import ExpressionError, Mark, Problem
+from vitdsl.syntax.expressions import Late, parse, term
+from vitdsl.syntax.holes import Hole
+from vitdsl.syntax.paths import format_path
+from vitdsl.syntax.summary import PLAIN, facts
+from vitdsl.syntax.tree import Map, Seq
+
+INDEXES = frozenset({"index", "index_1"})
+"""What a repetition gives late values to read."""
+
+
+def names_in(node: Any) -> frozenset[str]:
+    """The names that the late values in a tree read."""
+    return facts(node).names
+
+
+def fold(
+    node: Any,
+    env: Mapping[str, Any],
+    path: tuple[str | int, ...],
+    problems: list[Problem],
+    mark: Mark | None,
+    partial: bool = False,
+) -> Any:
+    """The tree with every late value computed whose names are all known; shares what does not change.
+
+    Args:
+        node: the tree.
+        env: what names stand for.
+        path: where the tree stands.
+        problems: what could not be computed is added to them.
+        mark: the position of the tree.
+        partial: puts known names into late values that name others too.
+    """
+    names = names_in(node)
+    if not names or names.isdisjoint(env):
+        return node
+    if isinstance(node, Late):
+        return _computed(node, env, path, problems, mark, partial) if partial or names <= env.keys() else node
+    if isinstance(node, Hole):
+        return Hole(fold(node.raw, env, path, problems, mark, partial))
+    if isinstance(node, Map):
+        places = node.marks
+        made = Map(node)
+        inner = env
+        if "index" in env and node.get("repeat") is not None:  # what is repeated has an index of its own
+            inner = {name: value for name, value in env.items() if name not in INDEXES}
+        for key, value in node.items():
+            if value.__class__ not in PLAIN:
+                mark = places[key][1] if key in places else None
+                made[key] = fold(value, env if key == "repeat" else inner, (*path, key), problems, mark, partial)
+        made.pos, made.marks = node.pos, places
+        return made
+    marks = node.marks
+    made = Seq(node)
+    for index, value in enumerate(node):
+        if value.__class__ not in PLAIN:
+            made[index] = fold(value, env, (*path, index), problems, marks[index] if marks else None, partial)
+    made.pos, made.marks = node.pos, node.marks
+    return made
+
+
+def _computed(
+    late: Late,
+    env: Mapping[str, Any],
+    path: tuple[str | int, ...],
+    problems: list[Problem],
+    mark: Mark | None,
+    partial: bool,
+) -> Any:
+    """The value of a late value, or what is left of it; where it cannot be computed, itself and a problem."""
+    try:
+        return partly(late, env) if partial else late.evaluate(env)
+    except ExpressionError as error:
+        if not any(facts(env[name]).late for name in late.names if name in env):  # else an element may be known later
+            problems.append(Problem(error.message, format_path(path), mark, error.hint))
+        return late
+
+
+def spelled(node: Any, variables: Mapping[str, Late]) -> Any:
+    """A tree that names none of these late variables, but what they say; one that cannot be put in is left.
+
+    What a variable reads it reads where it is named. An argument is read where it is written, but put in elsewhere.
+    """
+    for _ in variables:  # each may name another
+        node = fold(node, variables, (), [], None, partial=True)
+    return node
+
+
+def partly(late: Late, env: Mapping[str, Any]) -> Any:
+    """A late value with some of its names put in: its value, where these are all.
+
+    Raises:
+        ExpressionError: the value cannot be computed, or a name stands for no number in an expression with others.
+    """
+    known = {name: env[name] for name in late.names if name in env}
+    if not known:
+        return late
+    if known.keys() == late.names and not any(isinstance(value, Late) for value in known.values()):
+        return late.evaluate(env)
+    if not late.text.strip().startswith("$("):
+        return _dotted(late, known)
+    tree = _Names(known).visit(ast.parse(late.text.strip()[2:-1].strip(), mode="eval"))
+    return parse(f"$({ast.unparse(tree)})")
+
+
+def _dotted(late: Late, known: Mapping[str, Any]) -> Any:
+    """`$name`, or a dotted name some of whose segments are known."""
+    if late.text.strip() == f"${next(iter(late.names))}":
+        return next(iter(known.values()))
+    words = [str(known.get(word[1:], word)) if word.startswith("$") else word for word in late.text.strip().split(".")]
+    return parse(".".join(words))
+
+
+class _Names(ast.NodeTransformer):
+    """Puts numbers, and other expressions, in the place of names."""
+
+    def __init__(self, known: Mapping[str, Any]) -> None:
+        self.known = known
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        """The value of a name, where it is known."""
+        if node.id not in self.known:
+            return node
+        value = self.known[node.id]
+        if isinstance(value, Late):
+            return ast.parse(term(value), mode="eval").body
+        if isinstance(value, (dict, list)):
+            raise ExpressionError(f"`{node.id}` is no number, and the expression names what is not known yet")
+        return ast.Constant(value)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from vitdsl.errors import ExpressionError, did_you_mean
+from vitdsl.errors import ExpressionError, Refusal, did_you_mean, refuse
+from vitdsl.fields.messages import Fault, describe, keys_of, name_of
 from vitdsl.parts.base import Fields, LateList, Part
-from vitdsl.parts.fields import Fault, Refusal, describe, keys_of, name_of, refuse
 from vitdsl.parts.registry import DEFAULT_TYPES, ROLES, all_parts, class_of, family, find, is_role, part_class, roles
 from vitdsl.resolve.substitute import names_in
 from vitdsl.spec import COMPOSITE, DEFAULT_WIRING, RESERVED, WIRING, SpecReader

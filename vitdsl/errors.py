@@ -13,7 +13,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 _BREAK = re.compile(r"\r\n|\r|\n")
 _EXCERPT_WIDTH = 100
@@ -161,6 +161,19 @@ class ExpressionError(Exception):
     def __str__(self) -> str:
         """Return the message alone."""
         return self.message
+
+
+class Refusal(ValueError):
+    """Several refusals at once; each is (location below this value, message, hint)."""
+
+    def __init__(self, items: list[tuple[tuple[str | int, ...], str, str]]) -> None:
+        super().__init__("; ".join(message for _, message, _ in items))
+        self.items = items
+
+
+def refuse(message: str, hint: str = "", at: tuple[str | int, ...] = ()) -> NoReturn:
+    """Refuses a value while it is being validated."""
+    raise Refusal([(at, message, hint)])
 
 
 def near(name: str, known: Iterable[str]) -> str | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from vitdsl.errors import Refusal
 from vitdsl.loading import Spec
 from vitdsl.parts.base import Fields, Part
-from vitdsl.parts.fields import Refusal
 from vitdsl.parts.registry import all_parts, is_role, roles
 from vitdsl.spec import COMPOSITE, WIRING, Body, Item, Residual, SpecReader, Stage, UsedStage, Windows
 

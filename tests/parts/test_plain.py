@@ -7,12 +7,13 @@ import pytest
 
 import vitdsl
 from tests.zoo.specs import NAMES
+from vitdsl.errors import Refusal
 from vitdsl.features import Feature
+from vitdsl.fields import readers as plain
+from vitdsl.fields import record as validated
 from vitdsl.graph import operators
 from vitdsl.memos import forget
-from vitdsl.parts import plain, validated
 from vitdsl.parts.base import Fields
-from vitdsl.parts.fields import Refusal
 from vitdsl.parts.primitives.linear import Linear
 from vitdsl.parts.registry import all_parts
 from vitdsl.spec import SpecReader

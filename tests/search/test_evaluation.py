@@ -9,9 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from vitdsl.errors import SpecError
+from vitdsl.errors import Refusal, SpecError
 from vitdsl.loading import load
-from vitdsl.parts.fields import Refusal
 from vitdsl.search.candidate import Candidate
 from vitdsl.search.evaluation import Evaluation, evaluation_class, read_evaluation, registry
 from vitdsl.search.evaluation.latency import timed

@@ -3,8 +3,7 @@
 import pytest
 
 import vitdsl
-from vitdsl.errors import SpecError
-from vitdsl.parts.fields import Refusal
+from vitdsl.errors import Refusal, SpecError
 from vitdsl.search.screening import SHAPE, Screen, violated
 from vitdsl.search.search_file import Bound, load_search
 from vitdsl.search.units import quantity, shown

@@ -8,10 +8,9 @@ import torch
 from PIL import Image
 
 from vitdsl.checkpoints.files import read_metadata, read_weights
-from vitdsl.errors import SpecError
+from vitdsl.errors import Refusal, SpecError
 from vitdsl.loading import load
 from vitdsl.loading.space import Space
-from vitdsl.parts.fields import Refusal
 from vitdsl.search import short_training
 from vitdsl.search.candidate import Candidate
 from vitdsl.search.data import prepared

@@ -7,12 +7,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from vitdsl.errors import ExpressionError, ShapeError
+from vitdsl.errors import ExpressionError, Refusal, ShapeError
+from vitdsl.fields.messages import explain
 from vitdsl.graph.faults import FormTrail, place_inside
 from vitdsl.graph.frames import Place
 from vitdsl.graph.scope import Scope, at_field
 from vitdsl.parts.base import LateList, Part, Primitive, settled
-from vitdsl.parts.fields import Refusal, explain
 from vitdsl.resolve.edit import ROLE_KEYS
 from vitdsl.spec import NESTED, Body, Drop, Item, Wiring
 from vitdsl.syntax.expressions import Late

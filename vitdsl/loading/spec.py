@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vitdsl.declared import judge, unknown, unknown_names
-from vitdsl.errors import Problem, ShapeError, SpecError
+from vitdsl.errors import Problem, Refusal, ShapeError, SpecError
 from vitdsl.garbage import paused
 from vitdsl.graph.analysis import Analysis
 from vitdsl.graph.elaborate import elaborate
 from vitdsl.graph.faults import problem_of
 from vitdsl.graph.frames import Graph
-from vitdsl.parts.fields import Refusal
 from vitdsl.resolve.extends import resolve
 from vitdsl.spec import Model, SpecReader
 from vitdsl.syntax.locate import holes_in, open_holes, problem

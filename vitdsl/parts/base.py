@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from vitdsl.errors import ShapeError
 from vitdsl.features import Cost, Feature
-from vitdsl.parts.late import LateList, checked, settled
-from vitdsl.parts.marks import (
+from vitdsl.fields.late import checked
+from vitdsl.fields.marks import (
     Activation,
     BodyField,
     FieldsOr,
@@ -20,8 +20,9 @@ from vitdsl.parts.marks import (
     Reads,
     no_scalar,
 )
+from vitdsl.fields.record import NONE, Fields, Part
 from vitdsl.parts.protocols import Reader, Scope, Value
-from vitdsl.parts.validated import NONE, Fields, Part
+from vitdsl.syntax.expressions import LateList, settled
 
 if TYPE_CHECKING:
     from torch import nn

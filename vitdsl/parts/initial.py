@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from vitdsl.errors import did_you_mean
+from vitdsl.errors import did_you_mean, refuse
+from vitdsl.fields.messages import describe
+from vitdsl.fields.readers import FieldType
+from vitdsl.fields.types import PositiveReal, Real
 from vitdsl.parts.base import Fields
-from vitdsl.parts.fields import PositiveReal, Real, describe, refuse
-from vitdsl.parts.plain import Mark
 
 
 class Init(Fields):
@@ -39,7 +40,7 @@ def _init(value: object) -> object:
     return value
 
 
-class InitialField(Mark):
+class InitialField(FieldType):
     """Annotation of a field that holds initial values."""
 
     def json_schema(self) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from vitdsl.features import Feature
 
 if TYPE_CHECKING:
+    from vitdsl.fields.record import Part
     from vitdsl.parts.base import Primitive
-    from vitdsl.parts.validated import Part
 
 
 class Value(Protocol):

@@ -10,9 +10,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args
 
-from vitdsl.errors import did_you_mean
+from vitdsl.errors import did_you_mean, refuse
 from vitdsl.parts.base import Part, Primitive
-from vitdsl.parts.fields import refuse
 
 ENTRY_POINTS = "vitdsl.parts"
 HERE = Path(__file__).parent

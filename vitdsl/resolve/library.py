@@ -7,8 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from vitdsl.errors import SpecError, did_you_mean
-from vitdsl.parts.fields import refuse
+from vitdsl.errors import SpecError, did_you_mean, refuse
 from vitdsl.resolve.files import shipped
 from vitdsl.syntax.recognise import recognise
 from vitdsl.syntax.source import read_file

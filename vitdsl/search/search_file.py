@@ -8,10 +8,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from vitdsl.errors import Mark, Problem, Source, SpecError, did_you_mean
+from vitdsl.errors import Mark, Problem, Refusal, Source, SpecError, did_you_mean, refuse
+from vitdsl.fields.messages import describe
+from vitdsl.fields.types import Positive, Rate
 from vitdsl.loading.space import Space
 from vitdsl.parts.base import Fields, Reads
-from vitdsl.parts.fields import Positive, Rate, Refusal, describe, refuse
 from vitdsl.resolve.edit import put
 from vitdsl.resolve.files import find, load_tree, shipped
 from vitdsl.search.evaluation import Evaluation, read_evaluation, settled

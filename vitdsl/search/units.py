@@ -6,8 +6,9 @@ import math
 import re
 from typing import Annotated, Any
 
+from vitdsl.errors import refuse
+from vitdsl.fields.messages import describe
 from vitdsl.parts.base import Reads
-from vitdsl.parts.fields import describe, refuse
 
 _TEXT = re.compile(r"\s*(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*([a-zA-Zµ]*)\s*")
 COUNTS = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "B": 10**9, "T": 10**12}

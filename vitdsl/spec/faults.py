@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from vitdsl.errors import did_you_mean
-from vitdsl.parts.fields import Refusal, explain
+from vitdsl.errors import Refusal, did_you_mean
+from vitdsl.fields.messages import explain
 from vitdsl.parts.registry import class_of, family, is_type, part_class
 from vitdsl.spec.wiring import Place
 from vitdsl.syntax.paths import Key

@@ -7,11 +7,12 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from vitdsl.errors import did_you_mean
+from vitdsl.errors import Refusal, did_you_mean, refuse
+from vitdsl.fields.messages import describe
+from vitdsl.fields.readers import NAME
+from vitdsl.fields.types import Natural, Positive, PositiveReal, Rate, Real, Repeats, Size
 from vitdsl.parts.base import NONE, BodyField, Fields, Items, NormBody, Reader, Reads, checked
-from vitdsl.parts.fields import Natural, Positive, PositiveReal, Rate, Real, Refusal, Repeats, Size, describe, refuse
 from vitdsl.parts.initial import InitField
-from vitdsl.parts.plain import NAME
 from vitdsl.parts.registry import is_role
 from vitdsl.spec.faults import collect
 from vitdsl.spec.items import Body, Item

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from vitdsl.parts.fields import Refusal
+from vitdsl.errors import Refusal
 from vitdsl.resolve.substitute import INDEXES
 from vitdsl.syntax.expressions import Late, parse
 from vitdsl.syntax.summary import facts

@@ -7,9 +7,9 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-from vitdsl.errors import did_you_mean
+from vitdsl.errors import Refusal, did_you_mean, refuse
+from vitdsl.fields.messages import describe
 from vitdsl.parts.base import NONE, Part, checked
-from vitdsl.parts.fields import Refusal, describe, refuse
 from vitdsl.parts.registry import DEFAULT_TYPES, class_of, find, is_role, roles
 from vitdsl.resolve.edit import merge
 from vitdsl.resolve.substitute import INDEXES

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from vitdsl.errors import did_you_mean
-from vitdsl.parts.fields import Refusal, describe, refuse
+from vitdsl.errors import Refusal, did_you_mean, refuse
+from vitdsl.fields.messages import describe
 from vitdsl.spec.items import Body, Item
 from vitdsl.spec.names import seen, without
 from vitdsl.spec.wiring import WIRING

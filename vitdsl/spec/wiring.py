@@ -7,9 +7,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from vitdsl.errors import refuse
+from vitdsl.fields.messages import describe
+from vitdsl.fields.readers import NAME
+from vitdsl.fields.types import LARGEST_REAL, Padding, Rate, Real, Repeats, Size
 from vitdsl.parts.base import NONE, BodyField, Fields, LateList, NormBody, Reader, Reads, no_scalar
-from vitdsl.parts.fields import LARGEST_REAL, Padding, Rate, Real, Repeats, Size, describe, refuse
-from vitdsl.parts.plain import NAME
 from vitdsl.resolve.edit import merge
 from vitdsl.syntax.expressions import Late
 

@@ -9,9 +9,10 @@ import ast
 import math
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 from vitdsl.errors import ExpressionError
 from vitdsl.syntax.evaluator import (
@@ -199,3 +200,21 @@ def _result(run: Run, text: str) -> Run:
         raise ExpressionError(message, "write $name for it")
 
     return result
+
+
+class LateList(list):
+    """A list of plain values, some of them late: a late value itself."""
+
+    def evaluate(self, env: Mapping[str, object]) -> list[object]:
+        """The list with every late value put in."""
+        return [settled(value, env) if isinstance(value, Late) else value for value in self]
+
+
+def settled(value: Late | LateList, env: Mapping[str, object]) -> Any:
+    """A late value put in; a variable that is late itself is computed where it is used.
+
+    Raises:
+        ExpressionError: it cannot be computed here.
+    """
+    made: Any = value.evaluate(env)
+    return settled(made, env) if isinstance(made, Late) and made != value else made

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from vitdsl.errors import ShapeError
+from vitdsl.errors import ShapeError, refuse
 from vitdsl.features import Feature
+from vitdsl.fields.messages import describe
+from vitdsl.fields.types import Rate, Size
 from vitdsl.parts.base import NONE, Activation, Fields, Items, Nested, Norm, Scope, Value
-from vitdsl.parts.fields import Rate, Size, describe, refuse
 from vitdsl.parts.initial import InitField
 from vitdsl.parts.primitives.conv import Conv
 from vitdsl.parts.primitives.linear import Linear

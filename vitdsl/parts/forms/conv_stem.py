@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
+from vitdsl.errors import refuse
+from vitdsl.fields.types import Positive
 from vitdsl.parts.base import Activation, Form, Norm
-from vitdsl.parts.fields import Positive, refuse
 
 
 class ConvStem(Form):

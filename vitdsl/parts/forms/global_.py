@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from vitdsl.errors import ShapeError
+from vitdsl.errors import ShapeError, refuse
 from vitdsl.parts.base import Scope, Value
-from vitdsl.parts.fields import refuse
 from vitdsl.parts.forms.attention import finish, project
 from vitdsl.parts.forms.mixer import Maps, MixerFields
 from vitdsl.parts.primitives.attend import Attend

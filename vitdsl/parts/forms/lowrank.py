@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from vitdsl.parts.fields import Positive
+from vitdsl.fields.types import Positive
 from vitdsl.parts.forms.mixer import MixerForm
 
 

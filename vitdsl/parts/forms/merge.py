@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 from vitdsl.errors import ExpressionError
+from vitdsl.fields.types import Positive, Size
 from vitdsl.parts.base import Form, Norm
-from vitdsl.parts.fields import Positive, Size
 from vitdsl.syntax.expressions import Late, term
 from vitdsl.syntax.expressions import parse as late
 

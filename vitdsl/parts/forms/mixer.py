@@ -6,8 +6,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from vitdsl.errors import refuse
+from vitdsl.fields.types import Positive, Rate, Real
 from vitdsl.parts.base import NONE, Fields, FieldsOr, Form, Items, Nested, NormBody, Part, PartField, Reads
-from vitdsl.parts.fields import Positive, Rate, Real, refuse
 from vitdsl.parts.forms.attention import Out, Projection, Query, read_query
 from vitdsl.parts.initial import InitField
 

@@ -6,9 +6,10 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from vitdsl.errors import ShapeError
+from vitdsl.errors import ShapeError, refuse
+from vitdsl.fields.messages import describe
+from vitdsl.fields.types import LARGEST, Positive, Rate
 from vitdsl.parts.base import Activation, Fields, FieldsOr, Items, Norm, Part, Reads, Scope, Value
-from vitdsl.parts.fields import LARGEST, Positive, Rate, describe, refuse
 from vitdsl.parts.initial import InitField
 from vitdsl.parts.primitives.activation import Activation as ActivationPart
 from vitdsl.parts.primitives.linear import Linear

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
+from vitdsl.fields.types import Positive, Size
 from vitdsl.parts.base import Form, Norm
-from vitdsl.parts.fields import Positive, Size
 from vitdsl.parts.initial import InitField
 
 

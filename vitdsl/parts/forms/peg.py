@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
+from vitdsl.fields.types import Size
 from vitdsl.parts.base import Form
-from vitdsl.parts.fields import Size
 from vitdsl.parts.initial import InitField
 from vitdsl.syntax.expressions import parse as late
 

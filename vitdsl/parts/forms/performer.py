@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar, Literal
 
 from vitdsl.errors import ShapeError
+from vitdsl.fields.types import Positive, Rate
 from vitdsl.parts.base import FieldsOr, Items, Nested, Part, Reads, Scope, Value
-from vitdsl.parts.fields import Positive, Rate
 from vitdsl.parts.forms.attention import Out, Projection, Query, finish, project, read_query
 from vitdsl.parts.forms.global_ import head_sizes
 from vitdsl.parts.forms.mixer import Keys

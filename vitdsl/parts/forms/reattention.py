@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
+from vitdsl.fields.types import Real
 from vitdsl.parts.base import Norm
-from vitdsl.parts.fields import Real
 from vitdsl.parts.forms.mixer import MixerForm
 
 

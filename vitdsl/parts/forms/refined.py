@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from vitdsl.fields.types import Positive, Real, Size
 from vitdsl.parts.base import Norm
-from vitdsl.parts.fields import Positive, Real, Size
 from vitdsl.parts.forms.mixer import MixerForm
 from vitdsl.syntax.expressions import parse as late
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
+from vitdsl.fields.types import Margin, Positive, Size
 from vitdsl.parts.base import Form
-from vitdsl.parts.fields import Margin, Positive, Size
 
 
 class SoftSplit(Form):

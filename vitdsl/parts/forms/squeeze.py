@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
+from vitdsl.fields.types import Positive
 from vitdsl.parts.base import Activation, Form
-from vitdsl.parts.fields import Positive
 from vitdsl.syntax.expressions import parse as late
 
 

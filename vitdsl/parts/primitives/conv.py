@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from vitdsl.errors import ShapeError
 from vitdsl.features import Cost, Feature, weights
+from vitdsl.fields.types import Margin, Natural, Positive, PositiveReal, Size
 from vitdsl.parts.base import Activation, Fields, Nested, Norm, Primitive, Scope, Value
-from vitdsl.parts.fields import Margin, Natural, Positive, PositiveReal, Size
 from vitdsl.parts.initial import InitField
 from vitdsl.parts.windowing import default_padding, slid
 

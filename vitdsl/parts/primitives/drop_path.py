@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from vitdsl.features import Feature
+from vitdsl.fields.types import Rate
 from vitdsl.parts.base import Primitive
-from vitdsl.parts.fields import Rate
 
 if TYPE_CHECKING:
     from torch import nn

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from vitdsl.errors import ShapeError
 from vitdsl.features import Cost, Feature, weights
+from vitdsl.fields.types import Positive, PositiveReal
 from vitdsl.parts.base import Primitive
-from vitdsl.parts.fields import Positive, PositiveReal
 from vitdsl.parts.initial import InitField
 
 if TYPE_CHECKING:

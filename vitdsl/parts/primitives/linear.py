@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from vitdsl.errors import ShapeError
 from vitdsl.features import Cost, Feature, weights
+from vitdsl.fields.types import Positive
 from vitdsl.parts.base import Activation, Norm, Primitive, Scope, Value
-from vitdsl.parts.fields import Positive
 from vitdsl.parts.initial import InitField
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from vitdsl.features import Cost, Feature
+from vitdsl.fields.types import Positive
 from vitdsl.parts.base import Primitive
-from vitdsl.parts.fields import Positive
 from vitdsl.parts.primitives.attend import sides_differ
 
 if TYPE_CHECKING:

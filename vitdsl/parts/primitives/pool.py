@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from vitdsl.errors import ShapeError, did_you_mean
+from vitdsl.fields.types import Margin, Size
 from vitdsl.parts.base import Part, Scope, Value
-from vitdsl.parts.fields import Margin, Size
 from vitdsl.parts.initial import InitField
 from vitdsl.parts.primitives.pool_tokens import PoolTokens
 from vitdsl.parts.primitives.pool_window import PoolWindow

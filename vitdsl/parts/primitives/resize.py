@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from vitdsl.errors import ShapeError
 from vitdsl.features import Feature
+from vitdsl.fields.types import PositiveReal, Size
 from vitdsl.parts.base import Primitive, Scope, Value
-from vitdsl.parts.fields import PositiveReal, Size
 from vitdsl.parts.primitives.resize_to_image import ResizeToImage
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from vitdsl.errors import ShapeError
 from vitdsl.features import Feature
+from vitdsl.fields.types import PositiveReal
 from vitdsl.parts.base import Primitive
-from vitdsl.parts.fields import PositiveReal
 
 if TYPE_CHECKING:
     from torch import nn

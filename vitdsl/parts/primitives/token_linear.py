@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from vitdsl.features import Cost, Feature, weights
+from vitdsl.fields.types import Positive
 from vitdsl.parts.base import Primitive
-from vitdsl.parts.fields import Positive
 from vitdsl.parts.initial import InitField
 
 if TYPE_CHECKING:

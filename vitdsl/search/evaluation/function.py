@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from vitdsl.errors import Problem, SpecError, did_you_mean
+from vitdsl.errors import Problem, SpecError, did_you_mean, refuse
+from vitdsl.fields.messages import describe
 from vitdsl.parts.base import Reads
-from vitdsl.parts.fields import describe, refuse
 from vitdsl.search.evaluation import registry
 from vitdsl.search.evaluation.base import Evaluation
 from vitdsl.syntax.printer import plain

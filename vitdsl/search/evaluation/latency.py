@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from vitdsl.parts.fields import Natural, Positive
+from vitdsl.fields.types import Natural, Positive
 from vitdsl.search.evaluation.base import Evaluation
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from vitdsl.parts.fields import Positive
+from vitdsl.fields.types import Positive
 from vitdsl.search.evaluation.base import Evaluation
 
 if TYPE_CHECKING:

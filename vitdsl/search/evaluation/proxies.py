@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from vitdsl.errors import Problem, SpecError, did_you_mean
-from vitdsl.parts.fields import Positive, Refusal
+from vitdsl.errors import Problem, Refusal, SpecError, did_you_mean
+from vitdsl.fields.types import Positive
 from vitdsl.search.evaluation.base import Evaluation
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from vitdsl.errors import did_you_mean
-from vitdsl.parts.fields import describe, refuse
+from vitdsl.errors import did_you_mean, refuse
+from vitdsl.fields.messages import describe
 from vitdsl.search.evaluation.base import Evaluation
 
 ENTRY_POINTS = "vitdsl.evaluations"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from vitdsl.errors import Problem, SpecError
-from vitdsl.parts.fields import Positive, Rate, refuse
+from vitdsl.errors import Problem, SpecError, refuse
+from vitdsl.fields.types import Positive, Rate
 from vitdsl.search.data import VALIDATION
 from vitdsl.search.evaluation.base import Evaluation
 

@@ -9,11 +9,11 @@ from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-from vitdsl.errors import ExpressionError
-from vitdsl.parts.fields import Refusal, explain, keys_of
-from vitdsl.parts.late import LateList, checked, passing, settled
-from vitdsl.parts.plain import UNSURE, Done, Mark, planned
-from vitdsl.syntax.expressions import Late
+from vitdsl.errors import ExpressionError, Refusal
+from vitdsl.fields.late import checked, passing
+from vitdsl.fields.messages import explain, keys_of
+from vitdsl.fields.readers import UNSURE, Done, FieldType, planned
+from vitdsl.syntax.expressions import Late, LateList, settled
 from vitdsl.syntax.holes import Hole
 from vitdsl.syntax.summary import facts
 
@@ -68,7 +68,9 @@ class Fields(Traits, BaseModel):
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         """Notes which fields hold parts or bodies: those read their late values themselves."""
         super().__pydantic_init_subclass__(**kwargs)
-        marks = [(n, f.alias or n, m) for n, f in cls.model_fields.items() for m in f.metadata if isinstance(m, Mark)]
+        marks = [
+            (n, f.alias or n, m) for n, f in cls.model_fields.items() for m in f.metadata if isinstance(m, FieldType)
+        ]
         cls.structured = frozenset(name for name, _, mark in marks if mark.structured)
         cls.apart = frozenset(key for _, key, mark in marks if mark.apart)
         cls.keys_read = frozenset(field.alias or name for name, field in cls.model_fields.items())

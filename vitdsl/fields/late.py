@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import ValidationError
 
-from vitdsl.parts.fields import Refusal, explain
-from vitdsl.parts.plain import UNSURE
-from vitdsl.syntax.expressions import Late
+from vitdsl.errors import Refusal
+from vitdsl.fields.messages import explain
+from vitdsl.fields.readers import UNSURE
+from vitdsl.syntax.expressions import Late, LateList
 from vitdsl.syntax.holes import Hole
-
-
-class LateList(list):
-    """A list of plain values, some of them late: a late value itself."""
-
-    def evaluate(self, env: Mapping[str, object]) -> list[object]:
-        """The list with every late value put in."""
-        return [settled(value, env) if isinstance(value, Late) else value for value in self]
-
-
-def settled(value: Late | LateList, env: Mapping[str, object]) -> Any:
-    """A late value put in; a variable that is late itself is computed where it is used.
-
-    Raises:
-        ExpressionError: it cannot be computed here.
-    """
-    made: Any = value.evaluate(env)
-    return settled(made, env) if isinstance(made, Late) and made != value else made
 
 
 def passing(value: Any, structured: bool) -> Any:

@@ -33,7 +33,7 @@ class Done:
         self.value, self.error = value, error
 
 
-class Mark:
+class FieldType:
     """Annotation of a field that a function of ours reads, given the value and the reader of the file."""
 
     structured = False
@@ -130,7 +130,7 @@ def planned(cls: Any, config: Mapping[str, Any], kept: tuple[type, ...]) -> Plan
             usual[name] = info.default
         else:
             return None
-        mark = next((mark for mark in info.metadata if isinstance(mark, Mark)), None)
+        mark = next((mark for mark in info.metadata if isinstance(mark, FieldType)), None)
         read = mark.read if mark is not None else reader_of(info.annotation, tuple(info.metadata))
         entries[name] = Entry(name, read, mark is not None, mark is not None and mark.structured)
         if info.alias:
@@ -155,7 +155,7 @@ def reader_of(annotation: Any, metadata: tuple[Any, ...] = ()) -> Read:
     if origin is Annotated:
         inner, *more = get_args(annotation)
         return reader_of(inner, (*_flat(more), *metadata))
-    marks = [each for each in metadata if isinstance(each, Mark)]
+    marks = [each for each in metadata if isinstance(each, FieldType)]
     if marks:
         return marks[0].read
     if origin in (Union, UnionType):

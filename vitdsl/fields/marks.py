@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from vitdsl.parts.fields import describe, refuse
-from vitdsl.parts.plain import Mark
-from vitdsl.parts.validated import NONE, Fields, Part
+from vitdsl.errors import refuse
+from vitdsl.fields.messages import describe
+from vitdsl.fields.readers import FieldType
+from vitdsl.fields.record import NONE, Fields, Part
 
 
 def no_scalar(value: Any, wanted: str) -> Any:
@@ -17,7 +18,7 @@ def no_scalar(value: Any, wanted: str) -> Any:
     return value
 
 
-class PartField(Mark):
+class PartField(FieldType):
     """Annotation of a field that holds a part of one family, or nothing."""
 
     structured = apart = True
@@ -38,7 +39,7 @@ class PartField(Mark):
         return reader.part(self.family, value)
 
 
-class BodyField(Mark):
+class BodyField(FieldType):
     """Annotation of a field that holds a body; `home` is the family of a bare part in it."""
 
     structured = apart = True
@@ -57,7 +58,7 @@ class BodyField(Mark):
         return reader.body(value, self.home)
 
 
-class Reads(Mark):
+class Reads(FieldType):
     """Annotation of a field that a function reads: it gets the value and the reader, and gives the field's value.
 
     Late values below an `apart` field are the business of what is read.
@@ -73,7 +74,7 @@ class Reads(Mark):
         return self.schema
 
 
-class Nested(Mark):
+class Nested(FieldType):
     """Annotation of a field that holds a mapping of its own kind, in which values may be late."""
 
     structured = True
@@ -90,7 +91,7 @@ class Nested(Mark):
         return value if value is None or isinstance(value, self.model) else self.model.read(value, reader)
 
 
-class FieldsOr(Mark):
+class FieldsOr(FieldType):
     """Annotation of a field that holds either a mapping of its own kind, or a part of a family, or a body."""
 
     structured = True

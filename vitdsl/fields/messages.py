@@ -1,44 +1,17 @@
-"""Types of the fields of parts: what a spec may write there, and the sentence that refuses everything else."""
+"""Sentences for what pydantic found."""
 
 from __future__ import annotations
 
 import re
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, NoReturn, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from vitdsl.errors import did_you_mean, near
-from vitdsl.parts.plain import Mark
+from vitdsl.errors import Refusal, did_you_mean, near
 from vitdsl.syntax.expressions import Late
 from vitdsl.syntax.paths import Key
-
-LARGEST = 10**9
-"""No width, size or count of a model is larger."""
-LARGEST_REAL = 3.4e38
-"""No factor is larger: float32 holds it."""
-
-Natural = Annotated[int, Field(ge=0, le=LARGEST)]
-Positive = Annotated[int, Field(ge=1, le=LARGEST)]
-Repeats = Annotated[int, Field(ge=0, le=4096)]
-Real = Annotated[float, Field(ge=-LARGEST_REAL, le=LARGEST_REAL)]
-PositiveReal = Annotated[float, Field(gt=0, le=LARGEST_REAL)]
-Rate = Annotated[float, Field(ge=0, le=1)]
-Pair = tuple[int, int]
-
-
-class Refusal(ValueError):
-    """Several refusals at once; each is (location below this value, message, hint)."""
-
-    def __init__(self, items: list[tuple[tuple[str | int, ...], str, str]]) -> None:
-        super().__init__("; ".join(message for _, message, _ in items))
-        self.items = items
-
-
-def refuse(message: str, hint: str = "", at: tuple[str | int, ...] = ()) -> NoReturn:
-    """Refuses a value while it is being validated."""
-    raise Refusal([(at, message, hint)])
 
 
 def describe(value: object) -> str:
@@ -195,61 +168,3 @@ def _sentence(entry: ErrorDetails, loc: Location, known: tuple[str, ...]) -> Fau
     if kind in _EXPECTED:
         return loc, f"{name} {_EXPECTED[kind]}, but is {found}", ""
     return loc, f"{name}: {entry['msg']}", ""
-
-
-class PairField(Mark):
-    """An integer for both sides, or `[height, width]`; gives the pair."""
-
-    def __init__(self, least: int = 1) -> None:
-        self.least = least
-
-    def json_schema(self) -> dict[str, Any]:
-        """An integer or a list of two."""
-        one = {"type": "integer", "minimum": self.least}
-        return {"anyOf": [one, {"type": "array", "items": one, "minItems": 2, "maxItems": 2}]}
-
-    def read(self, value: Any, reader: Any) -> Any:
-        """The pair."""
-        if value.__class__ is int and self.least <= value <= LARGEST:
-            return (value, value)
-        if value.__class__ is tuple and len(value) == 2:
-            height, width = value
-            if height.__class__ is width.__class__ is int and self.least <= height <= LARGEST >= width >= self.least:
-                return value
-        sides: list[Any] = list(value) if isinstance(value, (list, tuple)) else [value, value]
-        if len(sides) != 2 or any(type(side) is not int for side in sides):
-            refuse(f"must be an integer or [height, width], but is {describe(value)}")
-        if any(side < self.least or side > LARGEST for side in sides):
-            words = f"at most {LARGEST:,}" if max(sides) > LARGEST else f"at least {self.least}"
-            refuse(f"must be {words}, but is {describe(value)}")
-        return (sides[0], sides[1])
-
-
-Size = Annotated[Pair, PairField()]
-"""A positive integer, or [height, width]."""
-Padding = Annotated[Pair, PairField(0)]
-"""A natural number, or [height, width]."""
-
-
-def pair(value: int | Pair) -> Pair:
-    """Both sides of a size that may be one number."""
-    return (value, value) if isinstance(value, int) else value
-
-
-class PaddingField(PairField):
-    """Padding of a window: a natural number, `[height, width]`, or `same` (TensorFlow's)."""
-
-    def __init__(self) -> None:
-        super().__init__(0)
-
-    def json_schema(self) -> dict[str, Any]:
-        """As a pair, or the word `same`."""
-        return {"anyOf": [{"const": "same"}, *super().json_schema()["anyOf"]]}
-
-    def read(self, value: Any, reader: Any) -> Any:
-        """The pair, or the word."""
-        return value if value is None or value == "same" else super().read(value, reader)
-
-
-Margin = Annotated[Any, PaddingField()]
-"""Padding of a window operator."""

@@ -1,0 +1,1 @@
+"""What a mapping of a spec is validated by: fields with types."""

@@ -1,0 +1,82 @@
+"""Types of fields: numbers with bounds, sizes, margins."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from vitdsl.errors import refuse
+from vitdsl.fields.messages import describe
+from vitdsl.fields.readers import FieldType
+
+LARGEST = 10**9
+"""No width, size or count of a model is larger."""
+LARGEST_REAL = 3.4e38
+"""No factor is larger: float32 holds it."""
+
+Natural = Annotated[int, Field(ge=0, le=LARGEST)]
+Positive = Annotated[int, Field(ge=1, le=LARGEST)]
+Repeats = Annotated[int, Field(ge=0, le=4096)]
+Real = Annotated[float, Field(ge=-LARGEST_REAL, le=LARGEST_REAL)]
+PositiveReal = Annotated[float, Field(gt=0, le=LARGEST_REAL)]
+Rate = Annotated[float, Field(ge=0, le=1)]
+Pair = tuple[int, int]
+
+
+class PairField(FieldType):
+    """An integer for both sides, or `[height, width]`; gives the pair."""
+
+    def __init__(self, least: int = 1) -> None:
+        self.least = least
+
+    def json_schema(self) -> dict[str, Any]:
+        """An integer or a list of two."""
+        one = {"type": "integer", "minimum": self.least}
+        return {"anyOf": [one, {"type": "array", "items": one, "minItems": 2, "maxItems": 2}]}
+
+    def read(self, value: Any, reader: Any) -> Any:
+        """The pair."""
+        if value.__class__ is int and self.least <= value <= LARGEST:
+            return (value, value)
+        if value.__class__ is tuple and len(value) == 2:
+            height, width = value
+            if height.__class__ is width.__class__ is int and self.least <= height <= LARGEST >= width >= self.least:
+                return value
+        sides: list[Any] = list(value) if isinstance(value, (list, tuple)) else [value, value]
+        if len(sides) != 2 or any(type(side) is not int for side in sides):
+            refuse(f"must be an integer or [height, width], but is {describe(value)}")
+        if any(side < self.least or side > LARGEST for side in sides):
+            words = f"at most {LARGEST:,}" if max(sides) > LARGEST else f"at least {self.least}"
+            refuse(f"must be {words}, but is {describe(value)}")
+        return (sides[0], sides[1])
+
+
+Size = Annotated[Pair, PairField()]
+"""A positive integer, or [height, width]."""
+Padding = Annotated[Pair, PairField(0)]
+"""A natural number, or [height, width]."""
+
+
+def pair(value: int | Pair) -> Pair:
+    """Both sides of a size that may be one number."""
+    return (value, value) if isinstance(value, int) else value
+
+
+class PaddingField(PairField):
+    """Padding of a window: a natural number, `[height, width]`, or `same` (TensorFlow's)."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+
+    def json_schema(self) -> dict[str, Any]:
+        """As a pair, or the word `same`."""
+        return {"anyOf": [{"const": "same"}, *super().json_schema()["anyOf"]]}
+
+    def read(self, value: Any, reader: Any) -> Any:
+        """The pair, or the word."""
+        return value if value is None or value == "same" else super().read(value, reader)
+
+
+Margin = Annotated[Any, PaddingField()]
+"""Padding of a window operator."""

@@ -8,8 +8,8 @@ import pytest
 
 from vitdsl.parts.registry import all_parts, roles
 from vitdsl.resolve.files import shipped
-from vitdsl.schema import families, schema
 from vitdsl.syntax.source import read, read_file
+from vitdsl.validate.json_schema import families, schema
 
 SCHEMA = schema()
 SPECS = sorted(shipped().glob("*.yaml"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vitdsl import spec
+from vitdsl import validate as spec
 from vitdsl.graph import elaborate, repeats
 from vitdsl.syntax import content
 

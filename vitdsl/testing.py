@@ -15,8 +15,8 @@ from vitdsl.graph.expand import expanded
 from vitdsl.loading import Spec, load
 from vitdsl.parts.base import Form, Part, Primitive
 from vitdsl.parts.registry import is_role
-from vitdsl.spec import SpecReader
 from vitdsl.syntax.printer import dump_tree
+from vitdsl.validate import SpecReader
 
 BATCH = 2
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")

@@ -13,8 +13,8 @@ from vitdsl.cli.parts import describe_parts
 from vitdsl.cli.words import as_yaml, type_words
 from vitdsl.parts import registry
 from vitdsl.parts.base import Fields, FieldsOr, Nested
-from vitdsl.schema_fields import field_schema
-from vitdsl.spec import DropPath, Head, Input, Model, Residual, Stage, Windows, Wiring
+from vitdsl.validate import DropPath, Head, Input, Model, Residual, Stage, Windows, Wiring
+from vitdsl.validate.json_schema_fields import field_schema
 
 PAGE = Path(__file__).parents[2] / "docs" / "language.md"
 BEGIN, END = "<!-- reference -->", "<!-- end of reference -->"

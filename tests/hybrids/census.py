@@ -9,7 +9,7 @@ from vitdsl.errors import Refusal
 from vitdsl.loading import Spec
 from vitdsl.parts.base import Fields, Part
 from vitdsl.parts.registry import all_parts, is_role, roles
-from vitdsl.spec import COMPOSITE, WIRING, Body, Item, Residual, SpecReader, Stage, UsedStage, Windows
+from vitdsl.validate import COMPOSITE, WIRING, Body, Item, Residual, SpecReader, Stage, UsedStage, Windows
 
 MERGES = ("add", "concat", "mean", "multiply")
 

@@ -16,9 +16,9 @@ from vitdsl.memos import forget
 from vitdsl.parts.base import Fields
 from vitdsl.parts.primitives.linear import Linear
 from vitdsl.parts.registry import all_parts
-from vitdsl.spec import SpecReader
 from vitdsl.syntax.expressions import parse
 from vitdsl.syntax.tree import Map, Seq
+from vitdsl.validate import SpecReader
 
 VALUES = (
     None, True, False, 0, 1, 3, -1, 1.0, 0.5, -2.5, float("nan"), float("inf"), 10**9, 10**9 + 1, 2**53 + 1, 10**20,

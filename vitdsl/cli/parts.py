@@ -9,8 +9,8 @@ import typer
 from vitdsl.cli.words import as_yaml, type_words
 from vitdsl.parts.base import Form, Part, Primitive
 from vitdsl.parts.registry import family, is_role
-from vitdsl.schema import families
-from vitdsl.schema_fields import field_schema, summary
+from vitdsl.validate.json_schema import families
+from vitdsl.validate.json_schema_fields import field_schema, summary
 
 
 def describe_parts() -> list[dict[str, Any]]:

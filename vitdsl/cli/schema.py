@@ -21,7 +21,7 @@ def run(
     In an editor with yaml-language-server: write it to a file, and begin a spec with the line
     `# yaml-language-server: $schema=FILE`.
     """
-    from vitdsl.schema import schema
+    from vitdsl.validate.json_schema import schema
 
     if set_:
         raise typer.BadParameter("the schema is that of all specs: there is nothing to set", param_hint="--set")

@@ -27,7 +27,7 @@ class PartField(FieldType):
         self.family = family
 
     def json_schema(self) -> dict[str, Any]:
-        """Refers to the family's definition, which `vitdsl.schema` writes."""
+        """Refers to the family's definition, which `vitdsl.validate.json_schema` writes."""
         return {"$ref": f"#/$defs/{self.family}"}
 
     def read(self, value: Any, reader: Any) -> Any:
@@ -48,7 +48,7 @@ class BodyField(FieldType):
         self.home = home
 
     def json_schema(self) -> dict[str, Any]:
-        """Refers to the definition of a body with this home, which `vitdsl.schema` writes."""
+        """Refers to the definition of a body with this home, which `vitdsl.validate.json_schema` writes."""
         return {"$ref": f"#/$defs/body_{self.home}"}
 
     def read(self, value: Any, reader: Any) -> Any:

@@ -14,9 +14,9 @@ from vitdsl.graph.frames import Place
 from vitdsl.graph.scope import Scope, at_field
 from vitdsl.parts.base import LateList, Part, Primitive, settled
 from vitdsl.resolve.edit import ROLE_KEYS
-from vitdsl.spec import NESTED, Body, Drop, Item, Wiring
 from vitdsl.syntax.expressions import Late
 from vitdsl.syntax.tree import kept
+from vitdsl.validate import NESTED, Body, Drop, Item, Wiring
 
 
 def known_body(scope: Scope, body: Any, home: str = "item") -> Body:

@@ -16,7 +16,7 @@ from vitdsl.parts.base import Form
 from vitdsl.parts.initial import Init
 from vitdsl.parts.primitives.affine import Affine
 from vitdsl.parts.primitives.scale import Scale
-from vitdsl.spec import Body, Item, Residual, Wiring
+from vitdsl.validate import Body, Item, Residual, Wiring
 
 
 def branch(

@@ -21,9 +21,9 @@ from vitdsl.graph.scope import Scope, bind
 from vitdsl.graph.targets import target_at
 from vitdsl.parts.base import Part
 from vitdsl.parts.primitives.classifier import Classifier
-from vitdsl.spec import Body, Head, Item, Model, SpecReader, Stage, UsedStage
 from vitdsl.syntax.paths import Key, Repetition
 from vitdsl.syntax.tree import Map
+from vitdsl.validate import Body, Head, Item, Model, SpecReader, Stage, UsedStage
 
 _stages, _bounds, _heads = Known(), Known(), Known()
 NO_FRAME = Frame()

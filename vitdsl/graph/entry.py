@@ -15,9 +15,9 @@ from vitdsl.graph.reads import said
 from vitdsl.graph.scope import Scope
 from vitdsl.graph.targets import target_at
 from vitdsl.parts.base import NONE
-from vitdsl.spec import Stage, Tokens
 from vitdsl.syntax.expressions import Late
 from vitdsl.syntax.paths import Key
+from vitdsl.validate import Stage, Tokens
 
 IMAGE = "image"
 _entries = Known()

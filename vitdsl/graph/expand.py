@@ -9,11 +9,11 @@ from vitdsl.errors import ExpressionError, Problem, SpecError
 from vitdsl.parts.base import NONE, Fields, LateList, Part
 from vitdsl.resolve.substitute import partly, spelled
 from vitdsl.resolve.variables import named_by
-from vitdsl.spec import FEATURES, Body, Item, SpecReader, UsedStage
 from vitdsl.syntax.expressions import Late, parse
 from vitdsl.syntax.holes import Hole
 from vitdsl.syntax.summary import facts
 from vitdsl.syntax.tree import Map, Seq
+from vitdsl.validate import FEATURES, Body, Item, SpecReader, UsedStage
 
 KEPT = ("name", "paper", "input", "classes", "vars", "drop_path", "init")
 

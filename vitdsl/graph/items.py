@@ -29,8 +29,8 @@ from vitdsl.graph.frames import Value
 from vitdsl.graph.scope import Scope
 from vitdsl.graph.targets import Target, guard, keep, target_at, write_stream
 from vitdsl.parts.base import Part
-from vitdsl.spec import Body, Drop, Item, Residual, Wiring
 from vitdsl.syntax.expressions import Late
+from vitdsl.validate import Body, Drop, Item, Residual, Wiring
 
 WHOLE = Residual()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vitdsl.errors import ShapeError, did_you_mean
 from vitdsl.features import Feature
-from vitdsl.spec import PLACES
+from vitdsl.validate import PLACES
 
 
 def part_of(x: Feature, part: str | int) -> tuple[int, int, Feature]:

@@ -7,9 +7,9 @@ from itertools import groupby
 from typing import Any
 
 from vitdsl.graph.frames import HERE, Call, Frame, Graph, Node, joined
-from vitdsl.spec import Body, Item, SpecReader, UsedStage
 from vitdsl.syntax.expressions import Late
 from vitdsl.syntax.paths import format_path
+from vitdsl.validate import Body, Item, SpecReader, UsedStage
 
 
 def text(graph: Graph) -> str:

@@ -8,10 +8,10 @@ from typing import Any
 from vitdsl.errors import ExpressionError
 from vitdsl.graph.known import Held
 from vitdsl.parts.base import Fields, LateList
-from vitdsl.spec import FEATURES, Body, SpecReader, elsewhere, seen
 from vitdsl.syntax.content import content
 from vitdsl.syntax.expressions import Late
 from vitdsl.syntax.summary import PLAIN, facts
+from vitdsl.validate import FEATURES, Body, SpecReader, elsewhere, seen
 
 Key = frozenset[tuple[str, Any]]
 UNKNOWN: Any = object()

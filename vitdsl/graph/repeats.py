@@ -16,10 +16,10 @@ from vitdsl.graph.known import Known
 from vitdsl.graph.reads import NOTHING, read_by
 from vitdsl.graph.scope import Scope
 from vitdsl.resolve.substitute import INDEXES, fold, spelled
-from vitdsl.spec import Item
 from vitdsl.syntax.expressions import Late
 from vitdsl.syntax.paths import Repetition
 from vitdsl.syntax.summary import facts
+from vitdsl.validate import Item
 
 _frames = Known()
 

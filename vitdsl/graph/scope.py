@@ -17,7 +17,7 @@ from vitdsl.graph.portions import part_of, with_part
 from vitdsl.parts.base import Part, Primitive
 from vitdsl.parts.primitives.drop_path import DropPath
 from vitdsl.parts.primitives.dropout import Dropout
-from vitdsl.spec import SpecReader
+from vitdsl.validate import SpecReader
 
 _new = tuple.__new__
 DROP_PATH, JOIN = DropPath(), Join()

@@ -11,8 +11,8 @@ from vitdsl.graph.frames import Value
 from vitdsl.graph.operators import Join, Take
 from vitdsl.graph.portions import part_of
 from vitdsl.graph.scope import Scope
-from vitdsl.spec import PLACES, Item
 from vitdsl.syntax.expressions import Late
+from vitdsl.validate import PLACES, Item
 
 
 class Target:

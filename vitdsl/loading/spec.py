@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vitdsl.declared import judge, unknown, unknown_names
 from vitdsl.errors import Problem, Refusal, ShapeError, SpecError
 from vitdsl.garbage import paused
 from vitdsl.graph.analysis import Analysis
@@ -15,10 +14,11 @@ from vitdsl.graph.elaborate import elaborate
 from vitdsl.graph.faults import problem_of
 from vitdsl.graph.frames import Graph
 from vitdsl.resolve.extends import resolve
-from vitdsl.spec import Model, SpecReader
 from vitdsl.syntax.locate import holes_in, open_holes, problem
 from vitdsl.syntax.printer import dump_tree, plain
 from vitdsl.syntax.tree import Map
+from vitdsl.validate import Model, SpecReader
+from vitdsl.validate.declarations import judge, unknown, unknown_names
 
 if TYPE_CHECKING:
     from vitdsl.loading.space import Space

@@ -13,23 +13,16 @@ from vitdsl.parts.base import NONE, Part, checked
 from vitdsl.parts.registry import DEFAULT_TYPES, class_of, find, is_role, roles
 from vitdsl.resolve.edit import merge
 from vitdsl.resolve.substitute import INDEXES
-from vitdsl.spec.faults import collect, missing_type, unknown_key, unknown_operator, with_types
-from vitdsl.spec.items import Body, Item, has_late
-from vitdsl.spec.names import FEATURES, inherited, outside, seen, within
-from vitdsl.spec.uses import check_use, lates_of
-from vitdsl.spec.wiring import (
-    DEFAULT_WIRING,
-    WIRING,
-    Place,
-    Wiring,
-    _names,
-    over_defaults,
-)
 from vitdsl.syntax.content import content
 from vitdsl.syntax.expressions import Late
 from vitdsl.syntax.holes import Hole
 from vitdsl.syntax.paths import Key
 from vitdsl.syntax.summary import facts
+from vitdsl.validate.hints import collect, missing_type, unknown_key, unknown_operator, with_types
+from vitdsl.validate.items import Body, Item, has_late
+from vitdsl.validate.names import FEATURES, inherited, outside, seen, within
+from vitdsl.validate.uses import check_use, lates_of
+from vitdsl.validate.wiring import DEFAULT_WIRING, WIRING, Place, Wiring, _names, over_defaults
 
 COMPOSITE = ("body", "parallel", "use")
 RESERVED = FEATURES | INDEXES
@@ -310,6 +303,6 @@ class SpecReader:
 @cache
 def _stages() -> ModuleType:
     """The module of stages, whose fields this one reads."""
-    from vitdsl.spec import model
+    from vitdsl.validate import model
 
     return model

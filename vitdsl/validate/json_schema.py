@@ -1,6 +1,6 @@
 """JSON schema (draft-07) of spec files, for editors: what yaml-language-server completes and checks with.
 
-Written from the models of `vitdsl.spec` and the installed parts. Families are chains of `if` and `then` on `type`,
+Written from the models of `vitdsl.validate` and the installed parts. Families are chains of `if` and `then` on `type`,
 which editors follow while the mapping is still incomplete; every value may also be a late value or a hole.
 """
 
@@ -12,8 +12,7 @@ from typing import get_args
 from vitdsl.parts.base import NONE, Part
 from vitdsl.parts.initial import InitField
 from vitdsl.parts.registry import DEFAULT_TYPES, all_parts, class_of, family, roles
-from vitdsl.schema_fields import LATE, Schema, closed, field_schema, object_schema, opened, ref, type_schema
-from vitdsl.spec import (
+from vitdsl.validate import (
     COMPOSITE,
     DEFAULT_WIRING,
     INIT_FAMILIES,
@@ -25,7 +24,17 @@ from vitdsl.spec import (
     Windows,
     Wiring,
 )
-from vitdsl.spec.wiring import PLACE
+from vitdsl.validate.json_schema_fields import (
+    LATE,
+    Schema,
+    closed,
+    field_schema,
+    object_schema,
+    opened,
+    ref,
+    type_schema,
+)
+from vitdsl.validate.wiring import PLACE
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 INTERNAL = "internal"

@@ -10,11 +10,11 @@ from vitdsl.fields.messages import Fault, describe, keys_of, name_of
 from vitdsl.parts.base import Fields, LateList, Part
 from vitdsl.parts.registry import DEFAULT_TYPES, ROLES, all_parts, class_of, family, find, is_role, part_class, roles
 from vitdsl.resolve.substitute import names_in
-from vitdsl.spec import COMPOSITE, DEFAULT_WIRING, RESERVED, WIRING, SpecReader
 from vitdsl.syntax.expressions import Late
 from vitdsl.syntax.holes import Hole
 from vitdsl.syntax.paths import Key
 from vitdsl.syntax.summary import facts
+from vitdsl.validate import COMPOSITE, DEFAULT_WIRING, RESERVED, WIRING, SpecReader
 
 STATIC = frozenset({*ROLES, "tokenizer", "position", "bias"})
 """Families that are known without importing any part."""

@@ -7,11 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from vitdsl.parts.base import LateList
-from vitdsl.spec.wiring import (
-    NESTED,
-    Wiring,
-)
 from vitdsl.syntax.expressions import Late
+from vitdsl.validate.wiring import NESTED, Wiring
 
 _numbers = itertools.count()
 

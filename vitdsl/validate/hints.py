@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from vitdsl.errors import Refusal, did_you_mean
 from vitdsl.fields.messages import explain
 from vitdsl.parts.registry import class_of, family, is_type, part_class
-from vitdsl.spec.wiring import Place
 from vitdsl.syntax.paths import Key
+from vitdsl.validate.wiring import Place
 
 ELSEWHERE = {
     "attention": "mixer: {type: global, heads: …}",

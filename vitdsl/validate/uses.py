@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from vitdsl.errors import Refusal, did_you_mean, refuse
 from vitdsl.fields.messages import describe
-from vitdsl.spec.items import Body, Item
-from vitdsl.spec.names import seen, without
-from vitdsl.spec.wiring import WIRING
 from vitdsl.syntax.expressions import Late
 from vitdsl.syntax.paths import Key
+from vitdsl.validate.items import Body, Item
+from vitdsl.validate.names import seen, without
+from vitdsl.validate.wiring import WIRING
 
 if TYPE_CHECKING:
-    from vitdsl.spec.reader import SpecReader
+    from vitdsl.validate.reader import SpecReader
 
 WRONG_PLACE = {
     "body": lambda name: (f"`{name}` is a stage: it stands among the stages, not in a body", ""),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from vitdsl.spec.items import Body, Item
-from vitdsl.spec.model import (
+from vitdsl.validate.items import Body, Item
+from vitdsl.validate.model import (
     HEAD_KEYS,
     INIT_FAMILIES,
     MODEL,
@@ -16,9 +16,9 @@ from vitdsl.spec.model import (
     Tokens,
     UsedStage,
 )
-from vitdsl.spec.names import FEATURES, elsewhere, seen
-from vitdsl.spec.reader import COMPOSITE, RESERVED, SpecReader, forget
-from vitdsl.spec.wiring import DEFAULT_WIRING, NESTED, PLACE, PLACES, WIRING, Drop, Place, Residual, Windows, Wiring
+from vitdsl.validate.names import FEATURES, elsewhere, seen
+from vitdsl.validate.reader import COMPOSITE, RESERVED, SpecReader, forget
+from vitdsl.validate.wiring import DEFAULT_WIRING, NESTED, PLACE, PLACES, WIRING, Drop, Place, Residual, Windows, Wiring
 
 __all__ = [
     "COMPOSITE",

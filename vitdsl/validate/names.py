@@ -12,7 +12,7 @@ from vitdsl.syntax.expressions import Late, parse
 from vitdsl.syntax.summary import facts
 
 if TYPE_CHECKING:
-    from vitdsl.spec.reader import SpecReader
+    from vitdsl.validate.reader import SpecReader
 
 FEATURES = frozenset({"dim", "height", "width"})
 """What a feature gives late values to read."""

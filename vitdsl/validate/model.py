@@ -14,19 +14,14 @@ from vitdsl.fields.types import Natural, Positive, PositiveReal, Rate, Real, Rep
 from vitdsl.parts.base import NONE, BodyField, Fields, Items, NormBody, Reader, Reads, checked
 from vitdsl.parts.initial import InitField
 from vitdsl.parts.registry import is_role
-from vitdsl.spec.faults import collect
-from vitdsl.spec.items import Body, Item
-from vitdsl.spec.reader import COMPOSITE, SpecReader
-from vitdsl.spec.uses import check_use
-from vitdsl.spec.wiring import (
-    PLACES,
-    WIRING,
-    DropField,
-    PlaceField,
-)
 from vitdsl.syntax.expressions import Late
 from vitdsl.syntax.holes import Hole
 from vitdsl.syntax.paths import Key
+from vitdsl.validate.hints import collect
+from vitdsl.validate.items import Body, Item
+from vitdsl.validate.reader import COMPOSITE, SpecReader
+from vitdsl.validate.uses import check_use
+from vitdsl.validate.wiring import PLACES, WIRING, DropField, PlaceField
 
 
 class Input(Fields):

@@ -7,7 +7,7 @@ import pytest
 
 import vitdsl
 from vitdsl.errors import SpecError
-from vitdsl.graph.frames import Call, Graph
+from vitdsl.graph.ir import Call, Graph
 from vitdsl.graph.printing import text
 from vitdsl.memos import forget
 from vitdsl.resolve import shipped

@@ -16,7 +16,7 @@ from tests.parts.test_contract import STATISTICS, UNSEEN
 from vitdsl.compiler.model import VisionModel
 from vitdsl.compiler.special import WITHOUT_MODULE
 from vitdsl.graph.expand import expanded
-from vitdsl.graph.frames import Frame, Node
+from vitdsl.graph.ir import Frame, Node
 from vitdsl.graph.printing import text
 from vitdsl.loading import Spec
 from vitdsl.syntax.printer import dump_tree

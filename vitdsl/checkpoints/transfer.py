@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vitdsl.checkpoints.errors import CheckpointError
 from vitdsl.checkpoints.resizing import resizers
-from vitdsl.graph.frames import Call, Frame, Graph, joined
+from vitdsl.graph.ir import Call, Frame, Graph, joined
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -13,7 +13,7 @@ from vitdsl.compiler.checkpointing import checkpointed
 from vitdsl.compiler.forwards import IMAGE, write_rest, write_values
 from vitdsl.compiler.renewal import renew
 from vitdsl.compiler.split import Point, Split, classifiers, opened, split
-from vitdsl.graph.frames import HEAD, Call, Frame, Graph, Node, joined
+from vitdsl.graph.ir import HEAD, Call, Frame, Graph, Node, joined
 from vitdsl.graph.operators import LearnedTokens
 from vitdsl.parts.registry import family_of
 

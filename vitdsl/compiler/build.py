@@ -12,7 +12,7 @@ from vitdsl.compiler.fold import folded_graph, folded_state
 from vitdsl.compiler.model import VisionModel, compile_graph
 from vitdsl.compiler.renewal import Modes, set_modes
 from vitdsl.errors import Problem, SpecError
-from vitdsl.graph.frames import Call, Graph
+from vitdsl.graph.ir import Call, Graph
 from vitdsl.loading import Spec, load
 from vitdsl.syntax.locate import problem
 

@@ -12,7 +12,7 @@ from vitdsl.compiler.initialize import initialize, initialize_tokens
 from vitdsl.compiler.schedule import Rates
 from vitdsl.compiler.special import WITHOUT_MODULE
 from vitdsl.compiler.writing import Written
-from vitdsl.graph.frames import Call, Frame, Node, joined
+from vitdsl.graph.ir import Call, Frame, Node, joined
 from vitdsl.graph.operators import LearnedTokens
 from vitdsl.layers.drop import DropPath as DropPathLayer
 from vitdsl.parts.primitives.drop_path import DropPath

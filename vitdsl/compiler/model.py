@@ -14,7 +14,7 @@ from vitdsl.compiler.building import OUTPUTS, Builder, place
 from vitdsl.compiler.forwards import returned, write_model
 from vitdsl.compiler.renewal import modes_of
 from vitdsl.compiler.schedule import rates
-from vitdsl.graph.frames import Graph
+from vitdsl.graph.ir import Graph
 from vitdsl.layers.outputs import Outputs
 
 SHARED = ("spec", "lowered", "forwards")

@@ -8,7 +8,7 @@ from torch import nn
 
 from vitdsl.compiler.building import OUTPUTS, Generated, has_module
 from vitdsl.compiler.checkpointing import checkpointed, is_checkpointed
-from vitdsl.graph.frames import Graph, joined
+from vitdsl.graph.ir import Graph, joined
 
 
 class Modes(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vitdsl.graph.frames import Call, Graph, Place
+from vitdsl.graph.ir import Call, Graph, Place
 
 
 class Rates:

@@ -10,7 +10,7 @@ import torch
 from vitdsl.compiler import names
 from vitdsl.compiler.ropes import Piece, Rope, Writer, cut, cuttable, retensored
 from vitdsl.features import Feature
-from vitdsl.graph.frames import Node, joined
+from vitdsl.graph.ir import Node, joined
 from vitdsl.graph.operators import CloseWindows, Combine, Join, LearnedTokens, OpenWindows, Put, Sections, Take
 from vitdsl.parts.primitives.drop_path import DropPath
 from vitdsl.parts.primitives.learned import Learned

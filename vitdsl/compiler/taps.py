@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 from vitdsl.compiler.model import VisionModel, compile_graph
 from vitdsl.compiler.unrolled import Unrolled, copied
 from vitdsl.features import Feature
-from vitdsl.graph.frames import HEAD, Call, Graph, Node, joined
+from vitdsl.graph.ir import HEAD, Call, Graph, Node, joined
 from vitdsl.parts.base import Primitive
 
 if TYPE_CHECKING:

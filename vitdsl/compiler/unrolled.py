@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from vitdsl.features import Feature
-from vitdsl.graph.frames import Call, Frame, Node
+from vitdsl.graph.ir import Call, Frame, Node
 from vitdsl.graph.operators import Join
 
 See = Callable[["Unrolled", int, str | None], int]

@@ -12,7 +12,7 @@ from vitdsl.compiler import names
 from vitdsl.compiler.ropes import Piece, Rope, Writer, raw, retensored
 from vitdsl.compiler.special import SPECIAL
 from vitdsl.features import Feature
-from vitdsl.graph.frames import Call, Frame, Node, joined
+from vitdsl.graph.ir import Call, Frame, Node, joined
 from vitdsl.parts.base import Primitive
 from vitdsl.parts.primitives.gather import Gather
 

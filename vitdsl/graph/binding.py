@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from vitdsl.errors import ExpressionError, Refusal, ShapeError
 from vitdsl.fields.messages import explain
 from vitdsl.graph.faults import FormTrail, place_inside
-from vitdsl.graph.frames import Place
+from vitdsl.graph.ir import Place
 from vitdsl.graph.scope import Scope, at_field
 from vitdsl.parts.base import LateList, Part, Primitive, settled
 from vitdsl.resolve.edit import ROLE_KEYS

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from vitdsl.errors import ShapeError
 from vitdsl.graph.binding import drop_of, known_body, made_wrong, of_part
-from vitdsl.graph.frames import Value
+from vitdsl.graph.ir import Value
 from vitdsl.graph.operators import CloseWindows, OpenWindows
 from vitdsl.graph.scope import Scope
 from vitdsl.graph.targets import Target

@@ -7,7 +7,7 @@ from typing import Any
 
 from vitdsl.errors import ShapeError, did_you_mean
 from vitdsl.features import Cost, Feature
-from vitdsl.graph.frames import Frame, Value
+from vitdsl.graph.ir import Frame, Value
 from vitdsl.graph.reads import NOTHING, Key, in_object, read_by
 from vitdsl.syntax.content import content
 from vitdsl.validate import RESERVED, SpecReader

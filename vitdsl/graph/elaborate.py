@@ -11,7 +11,7 @@ from vitdsl.graph.binding import drop_of
 from vitdsl.graph.builder import Builder, Surroundings
 from vitdsl.graph.entry import IMAGE, enter
 from vitdsl.graph.faults import UseTrail
-from vitdsl.graph.frames import HEAD, Call, Frame, Graph, Value
+from vitdsl.graph.ir import HEAD, Call, Frame, Graph, Value
 from vitdsl.graph.items import run_body
 from vitdsl.graph.known import Held, Known
 from vitdsl.graph.operators import Join

@@ -7,7 +7,7 @@ from typing import Any
 from vitdsl.errors import ShapeError
 from vitdsl.graph.binding import known_body, value_of
 from vitdsl.graph.builder import Builder
-from vitdsl.graph.frames import Value
+from vitdsl.graph.ir import Value
 from vitdsl.graph.items import run_body
 from vitdsl.graph.known import Known
 from vitdsl.graph.operators import LearnedTokens

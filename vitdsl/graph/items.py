@@ -25,7 +25,7 @@ from vitdsl.graph.binding import (
     value_of,
 )
 from vitdsl.graph.branches import branch
-from vitdsl.graph.frames import Value
+from vitdsl.graph.ir import Value
 from vitdsl.graph.scope import Scope
 from vitdsl.graph.targets import Target, guard, keep, target_at, write_stream
 from vitdsl.parts.base import Part

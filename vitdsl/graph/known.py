@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from vitdsl.features import Feature
-from vitdsl.graph.frames import Frame
+from vitdsl.graph.ir import Frame
 
 
 class Held:

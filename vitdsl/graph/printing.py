@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
-from vitdsl.graph.frames import HERE, Call, Frame, Graph, Node, joined
+from vitdsl.graph.ir import HERE, Call, Frame, Graph, Node, joined
 from vitdsl.syntax.expressions import Late
 from vitdsl.syntax.paths import format_path
 from vitdsl.validate import Body, Item, SpecReader, UsedStage

@@ -10,7 +10,7 @@ from vitdsl.features import Feature
 from vitdsl.graph.binding import value_of
 from vitdsl.graph.builder import Builder
 from vitdsl.graph.faults import UseTrail
-from vitdsl.graph.frames import HERE, Call, Frame, Place, joined
+from vitdsl.graph.ir import HERE, Call, Frame, Place, joined
 from vitdsl.graph.items import perform, run_body
 from vitdsl.graph.known import Known
 from vitdsl.graph.reads import NOTHING, read_by

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from vitdsl.features import Feature
-from vitdsl.graph.frames import Graph, Node
+from vitdsl.graph.ir import Graph, Node
 from vitdsl.parts.primitives.activation import Activation
 
 

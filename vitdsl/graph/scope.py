@@ -11,7 +11,7 @@ from typing import Any
 from vitdsl.errors import Refusal, ShapeError
 from vitdsl.features import BYTES_PER_VALUE, LARGEST_SIZE, Cost, Feature
 from vitdsl.graph.builder import Builder, Surroundings
-from vitdsl.graph.frames import Node, Place, Value
+from vitdsl.graph.ir import Node, Place, Value
 from vitdsl.graph.operators import Combine, Join, OpenWindows, Put, Sections, Take, WindowMask
 from vitdsl.graph.portions import part_of, with_part
 from vitdsl.parts.base import Part, Primitive

@@ -7,7 +7,7 @@ from typing import Any
 from vitdsl.errors import ShapeError, did_you_mean
 from vitdsl.features import Feature
 from vitdsl.graph.binding import bound_wiring
-from vitdsl.graph.frames import Value
+from vitdsl.graph.ir import Value
 from vitdsl.graph.operators import Join, Take
 from vitdsl.graph.portions import part_of
 from vitdsl.graph.scope import Scope

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from vitdsl.errors import Problem, Refusal, ShapeError, SpecError
 from vitdsl.garbage import paused
-from vitdsl.graph.analysis import Analysis
+from vitdsl.graph.costs import Analysis
 from vitdsl.graph.elaborate import elaborate
 from vitdsl.graph.faults import problem_of
-from vitdsl.graph.frames import Graph
+from vitdsl.graph.ir import Graph
 from vitdsl.resolve.extends import resolve
 from vitdsl.syntax.locate import holes_in, open_holes, problem
 from vitdsl.syntax.printer import dump_tree, plain

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vitdsl.graph.analysis import Analysis
+from vitdsl.graph.costs import Analysis
 from vitdsl.loading import Spec
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 from vitdsl.errors import SpecError
-from vitdsl.graph.analysis import Analysis
+from vitdsl.graph.costs import Analysis
 from vitdsl.loading import Spec
 from vitdsl.search.search_file import COSTS, Bound
 from vitdsl.search.units import shown

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vitdsl.compiler.model import VisionModel
-from vitdsl.graph.analysis import Analysis
+from vitdsl.graph.costs import Analysis
 from vitdsl.search.proxies.base import Batch, graph_of
 
 

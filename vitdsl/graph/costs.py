@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from vitdsl.features import Cost, Feature
-from vitdsl.graph.frames import Call, Graph
+from vitdsl.graph.ir import Call, Graph
 
 
 class NodeCost(NamedTuple):
@@ -58,7 +58,7 @@ class Analysis:
     @property
     def unreached(self) -> tuple[str, ...]:
         """Module paths of the operators with parameters that no returned output reads."""
-        from vitdsl.graph.reach import unreached
+        from vitdsl.graph.liveness import unreached
 
         return unreached(self.graph)
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from vitdsl.compiler.build import build
+from vitdsl.elaborate.expand import expanded
 from vitdsl.features import Feature
-from vitdsl.graph.expand import expanded
 from vitdsl.loading import Spec, load
 from vitdsl.parts.base import Form, Part, Primitive
 from vitdsl.parts.registry import is_role

@@ -9,9 +9,9 @@ import pytest
 
 import vitdsl
 from tests.graph.test_reads import said
+from vitdsl.elaborate import repeats
+from vitdsl.elaborate.known import Known
 from vitdsl.errors import SpecError
-from vitdsl.graph import repeats
-from vitdsl.graph.known import Known
 
 VARIABLES = ((1, 2), (2, 1), (1, 1), (2, 2), (1, 2))
 """Values of `r` and `s`, one after the other."""

@@ -15,7 +15,7 @@ import vitdsl
 from tests.parts.test_contract import STATISTICS, UNSEEN
 from vitdsl.compiler.model import VisionModel
 from vitdsl.compiler.special import WITHOUT_MODULE
-from vitdsl.graph.expand import expanded
+from vitdsl.elaborate.expand import expanded
 from vitdsl.graph.ir import Frame, Node
 from vitdsl.graph.printing import text
 from vitdsl.loading import Spec

@@ -85,8 +85,8 @@ def _text(spec: Spec, step: Step, size: int | tuple[int, int] | None) -> str:
 
 def written_out(spec: Spec) -> str:
     """The spec without defaults, defines and forms, if it can be said so."""
+    from vitdsl.elaborate.expand import expanded
     from vitdsl.errors import Problem, SpecError
-    from vitdsl.graph.expand import expanded
     from vitdsl.loading import load
     from vitdsl.syntax.locate import holes_in
     from vitdsl.syntax.printer import dump_tree

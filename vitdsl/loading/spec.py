@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vitdsl.elaborate.stages import elaborate
 from vitdsl.errors import Problem, Refusal, ShapeError, SpecError
 from vitdsl.garbage import paused
 from vitdsl.graph.costs import Analysis
-from vitdsl.graph.elaborate import elaborate
 from vitdsl.graph.faults import problem_of
 from vitdsl.graph.ir import Graph
 from vitdsl.resolve.extends import resolve

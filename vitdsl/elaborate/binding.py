@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from vitdsl.elaborate.scope import Scope, at_field
 from vitdsl.errors import ExpressionError, Refusal, ShapeError
 from vitdsl.fields.messages import explain
 from vitdsl.graph.faults import FormTrail, place_inside
 from vitdsl.graph.ir import Place
-from vitdsl.graph.scope import Scope, at_field
 from vitdsl.parts.base import LateList, Part, Primitive, settled
 from vitdsl.resolve.edit import ROLE_KEYS
 from vitdsl.syntax.expressions import Late

@@ -8,9 +8,9 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
+from vitdsl.elaborate.builder import Builder, Surroundings
 from vitdsl.errors import Refusal, ShapeError
 from vitdsl.features import BYTES_PER_VALUE, LARGEST_SIZE, Cost, Feature
-from vitdsl.graph.builder import Builder, Surroundings
 from vitdsl.graph.ir import Node, Place, Value
 from vitdsl.graph.operators import Combine, Join, OpenWindows, Put, Sections, Take, WindowMask
 from vitdsl.graph.portions import part_of, with_part
@@ -27,7 +27,7 @@ COMBINED = {how: Combine(how=how) for how in ("add", "mean", "multiply", "concat
 @cache
 def _items() -> ModuleType:
     """The module that runs items, which is written on top of this one."""
-    from vitdsl.graph import items
+    from vitdsl.elaborate import items
 
     return items
 

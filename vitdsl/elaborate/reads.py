@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from vitdsl.elaborate.known import Held
 from vitdsl.errors import ExpressionError
-from vitdsl.graph.known import Held
 from vitdsl.parts.base import Fields, LateList
 from vitdsl.syntax.content import content
 from vitdsl.syntax.expressions import Late

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from vitdsl.elaborate.reads import NOTHING, Key, in_object, read_by
 from vitdsl.errors import ShapeError, did_you_mean
 from vitdsl.features import Cost, Feature
 from vitdsl.graph.ir import Frame, Value
-from vitdsl.graph.reads import NOTHING, Key, in_object, read_by
 from vitdsl.syntax.content import content
 from vitdsl.validate import RESERVED, SpecReader
 

@@ -6,12 +6,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from vitdsl.elaborate.binding import drop_of, known_body, made_wrong, of_part
+from vitdsl.elaborate.scope import Scope
+from vitdsl.elaborate.targets import Target
 from vitdsl.errors import ShapeError
-from vitdsl.graph.binding import drop_of, known_body, made_wrong, of_part
 from vitdsl.graph.ir import Value
 from vitdsl.graph.operators import CloseWindows, OpenWindows
-from vitdsl.graph.scope import Scope
-from vitdsl.graph.targets import Target
 from vitdsl.parts.base import Form
 from vitdsl.parts.initial import Init
 from vitdsl.parts.primitives.affine import Affine
@@ -217,7 +217,7 @@ def _operate(inside: Scope, item: Item, part: Any, x: Value, bank: Value | None,
         return x
     body = inside.child(None, x)
     body.drop, body.block = inside.drop, inside.block
-    from vitdsl.graph.items import fill
+    from vitdsl.elaborate.items import fill
 
     fill(body, item)
     return body.flow
@@ -272,6 +272,6 @@ def _adds_item(inside: Scope, item: Any) -> bool:
 
 def run_branch(scope: Scope, body: Body) -> None:
     """Runs a body inside an operator; bodies hold items, whose operators hold bodies."""
-    from vitdsl.graph.items import run_body
+    from vitdsl.elaborate.items import run_body
 
     run_body(scope, body)

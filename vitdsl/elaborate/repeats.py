@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from vitdsl.elaborate.binding import value_of
+from vitdsl.elaborate.builder import Builder
+from vitdsl.elaborate.items import perform, run_body
+from vitdsl.elaborate.known import Known
+from vitdsl.elaborate.reads import NOTHING, read_by
+from vitdsl.elaborate.scope import Scope
 from vitdsl.errors import ShapeError
 from vitdsl.features import Feature
-from vitdsl.graph.binding import value_of
-from vitdsl.graph.builder import Builder
 from vitdsl.graph.faults import UseTrail
 from vitdsl.graph.ir import HERE, Call, Frame, Place, joined
-from vitdsl.graph.items import perform, run_body
-from vitdsl.graph.known import Known
-from vitdsl.graph.reads import NOTHING, read_by
-from vitdsl.graph.scope import Scope
 from vitdsl.resolve.substitute import INDEXES, fold, spelled
 from vitdsl.syntax.expressions import Late
 from vitdsl.syntax.paths import Repetition

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from vitdsl.elaborate.binding import known_body, value_of
+from vitdsl.elaborate.builder import Builder
+from vitdsl.elaborate.items import run_body
+from vitdsl.elaborate.known import Known
+from vitdsl.elaborate.reads import said
+from vitdsl.elaborate.scope import Scope
+from vitdsl.elaborate.targets import target_at
 from vitdsl.errors import ShapeError
-from vitdsl.graph.binding import known_body, value_of
-from vitdsl.graph.builder import Builder
 from vitdsl.graph.ir import Value
-from vitdsl.graph.items import run_body
-from vitdsl.graph.known import Known
 from vitdsl.graph.operators import LearnedTokens
-from vitdsl.graph.reads import said
-from vitdsl.graph.scope import Scope
-from vitdsl.graph.targets import target_at
 from vitdsl.parts.base import NONE
 from vitdsl.syntax.expressions import Late
 from vitdsl.syntax.paths import Key

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from vitdsl.elaborate.binding import bound_wiring
+from vitdsl.elaborate.scope import Scope
 from vitdsl.errors import ShapeError, did_you_mean
 from vitdsl.features import Feature
-from vitdsl.graph.binding import bound_wiring
 from vitdsl.graph.ir import Value
 from vitdsl.graph.operators import Join, Take
 from vitdsl.graph.portions import part_of
-from vitdsl.graph.scope import Scope
 from vitdsl.syntax.expressions import Late
 from vitdsl.validate import PLACES, Item
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from vitdsl.errors import ExpressionError, Problem, SpecError
 from vitdsl.parts.base import NONE, Fields, LateList, Part
-from vitdsl.resolve.substitute import partly, spelled
+from vitdsl.resolve.substitute import spelled, substituted
 from vitdsl.resolve.variables import named_by
-from vitdsl.syntax.expressions import Late, parse
+from vitdsl.syntax.expressions import Late
 from vitdsl.syntax.holes import Hole
 from vitdsl.syntax.summary import facts
-from vitdsl.syntax.tree import Map, Seq
+from vitdsl.syntax.tree import Map
 from vitdsl.validate import FEATURES, Body, Item, SpecReader, UsedStage
 
 KEPT = ("name", "paper", "input", "classes", "vars", "drop_path", "init")
@@ -195,48 +195,3 @@ class Expander:
             if key in made and not isinstance(made[key], (Late, Body)) and made[key] not in (NONE, "value", "query"):
                 made[key] = self.body(self.reader.body(made[key], home))
         return made
-
-
-# ---------------------------------------------------------------- substitution
-
-
-def substituted(node: Any, env: Mapping[str, Any]) -> Any:
-    """A tree with the names of `env` put in, also inside expressions that still name others."""
-    if isinstance(node, Late):
-        return partly(node, env)
-    if isinstance(node, Hole):
-        return Hole(substituted(node.raw, env))
-    if isinstance(node, dict):
-        repeated = _repeated(node)
-        inside = _below_repetition(node, env) if repeated else env
-        made = {key: substituted(value, inside if key in repeated else env) for key, value in node.items()}
-        if isinstance(node.get("parallel"), list):  # its entries are bodies
-            made["parallel"] = [substituted(branch, inside if repeated else env) for branch in node["parallel"]]
-        return Map(made)
-    return Seq([_entry(value, env) for value in node]) if isinstance(node, list) else node
-
-
-def _entry(node: Any, env: Mapping[str, Any]) -> Any:
-    """An entry of a list; an argument that is an item or a body has a place of its own in module paths."""
-    value = substituted(node, env)
-    return Map(body=value) if isinstance(node, Late) and isinstance(value, (dict, list)) else value
-
-
-def _repeated(node: Mapping[str, Any]) -> Container[str]:
-    """The keys of an item or a stage whose values are read in each repetition."""
-    if node.get("repeat") is not None:
-        return node.keys() - {"repeat"}
-    return ("block",) if node.get("depth") is not None else ()
-
-
-def _below_repetition(node: Mapping[str, Any], env: Mapping[str, Any]) -> dict[str, Any]:
-    """What names stand for inside of a repetition: the `index` around it is `index_1` there."""
-    read = facts(node).names
-    given = {name: value for name, value in env.items() if name in read and name != "index"}
-    third = "index" in env and "index_1" in read
-    if third or any("index_1" in facts(value).names for value in given.values()):
-        raise ExpressionError("`index_1` would be the index of the third repetition from here, which has no name")
-    return {name: substituted(value, {"index": parse("$index_1")}) for name, value in given.items()}
-
-
-__all__ = ["expanded", "substituted"]

@@ -8,8 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from vitdsl.errors import ShapeError
-from vitdsl.graph.binding import (
+from vitdsl.elaborate.binding import (
     bound_given,
     bound_place,
     bound_wiring,
@@ -24,10 +23,11 @@ from vitdsl.graph.binding import (
     read_item,
     value_of,
 )
-from vitdsl.graph.branches import branch
+from vitdsl.elaborate.scope import Scope
+from vitdsl.elaborate.targets import Target, guard, keep, target_at, write_stream
+from vitdsl.elaborate.wiring import branch
+from vitdsl.errors import ShapeError
 from vitdsl.graph.ir import Value
-from vitdsl.graph.scope import Scope
-from vitdsl.graph.targets import Target, guard, keep, target_at, write_stream
 from vitdsl.parts.base import Part
 from vitdsl.syntax.expressions import Late
 from vitdsl.validate import Body, Drop, Item, Residual, Wiring
@@ -38,7 +38,7 @@ WHOLE = Residual()
 @cache
 def _repeats() -> ModuleType:
     """The module that repeats and uses bodies, which is written on top of this one."""
-    from vitdsl.graph import repeats
+    from vitdsl.elaborate import repeats
 
     return repeats
 

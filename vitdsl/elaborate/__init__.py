@@ -1,0 +1,1 @@
+"""Step 4, elaborate: a validated file becomes a graph."""

@@ -1,0 +1,140 @@
+"""The head of a model as a frame: its outputs, and what evaluation and training return."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vitdsl.elaborate.builder import Builder
+from vitdsl.elaborate.items import run_body
+from vitdsl.elaborate.known import Held, Known
+from vitdsl.elaborate.repeats import call
+from vitdsl.elaborate.scope import Scope
+from vitdsl.elaborate.targets import target_at
+from vitdsl.errors import ShapeError, did_you_mean
+from vitdsl.features import Feature
+from vitdsl.graph.ir import HEAD, Frame, Graph, Value
+from vitdsl.parts.base import Part
+from vitdsl.parts.primitives.classifier import Classifier
+from vitdsl.syntax.paths import Key
+from vitdsl.validate import Head, Model
+
+_heads = Known()
+NO_HEAD = Head.read({}, None)
+OUTPUT = "@"
+"""What stands before the name of an output, where it is a stream."""
+
+
+def forget() -> None:
+    """Empties the memo of analysed heads."""
+    _heads.forget()
+
+
+def run_head(root: Scope, model: Model) -> Graph:
+    """Runs the head in a frame of its own; its outputs are the model's."""
+    head: Head = model.head or NO_HEAD
+    builder = root.builder
+    key = (Held(head), root.around.key, root.current, root.around.reads(head, {}))
+    frame: Frame | None = _heads.get(key, builder.feature)
+    if frame is None:
+        frame = _head_frame(root, head)
+        _heads.keep(key, frame, frame)
+    outputs = [name.removeprefix(OUTPUT) for name in frame.outputs if name.startswith(OUTPUT)]
+    evaluation = _weights(head, outputs)
+    _alike(head, {name: frame.features[frame.outputs[OUTPUT + name]] for name in evaluation})
+    call(root, HEAD, [(frame, 1)], False, "\0")
+    bound = {name: builder.streams[OUTPUT + name].index for name in outputs}
+    training = _training(builder, head, bound)
+    return Graph(builder.done(), bound, evaluation, training, head.layout)
+
+
+def _head_frame(root: Scope, head: Head) -> Frame:
+    inner = Builder(root.builder.feature)
+    scope = Scope(root.around, inner, root.current, {})
+    scope.role, scope.within = "head", True
+    start = scope.flow if head.from_ is None else target_at(scope, head.from_, "from").value
+    if head.norm is not None:
+        normed = scope.child(None, start, "norm")
+        _trailed(["norm"], lambda: run_body(normed, head.norm, "norm"))
+        start = normed.flow
+    inner.frame.start = start.index
+    for name, value in _outputs(scope, head, start).items():
+        inner.write(OUTPUT + name, value)
+    return inner.done()
+
+
+def _outputs(scope: Scope, head: Head, start: Value) -> dict[str, Value]:
+    """Each output's value."""
+    if head.outputs is not None:
+        found = {}
+        for name, body in head.outputs.items():
+            inside = scope.child(None, start, f"outputs.{name}")
+            _trailed([name, "outputs"], lambda inside=inside, body=body: run_body(inside, body))
+            found[name] = inside.flow
+        return found
+    inside = scope.child(None, start)
+    if head.body is not None:
+        _trailed([], lambda: run_body(inside, head.body))
+        return {"logits": inside.flow}
+    if isinstance(head.pool, tuple):
+        return {pool.type: _classified(inside, pool, head, f"classifier.{pool.type}") for pool in head.pool}
+    return {"logits": _classified(inside, head.pool, head, "classifier")}
+
+
+def _classified(scope: Scope, pool: Part | None, head: Head, path: str) -> Value:
+    value = scope.flow
+
+    def run() -> Value:
+        pooled = scope.emit(pool, value, "pool") if pool is not None else value
+        return scope.emit(Classifier.trusted(bias=head.bias, init=head.init), pooled, path)
+
+    return _trailed(["pool"], run)
+
+
+def _trailed(trail: list[Any], run: Any) -> Any:
+    try:
+        return run()
+    except ShapeError as fault:
+        fault.trail += trail
+        raise
+
+
+def _weights(head: Head, names: list[str]) -> dict[str, float]:
+    """How evaluation merges the outputs."""
+    if isinstance(head.merge, dict):
+        unknown = [name for name in head.merge if name not in names]
+        if unknown:
+            raise ShapeError(
+                f"there is no output `{unknown[0]}`", did_you_mean(unknown[0], names), ("merge", Key(unknown[0]))
+            )
+        if not head.merge:
+            raise ShapeError("`merge` must name an output, but names none", "", ("merge",))
+        return {name: float(weight) for name, weight in head.merge.items()}
+    return dict.fromkeys(names, 1.0 / len(names))
+
+
+def _alike(head: Head, merged: dict[str, Feature]) -> None:
+    """Refuses to merge outputs that differ."""
+    (first, x), *others = merged.items()
+    for name, other in others:
+        if (x.dim, x.grid, x.num_tokens) != (other.dim, other.grid, other.num_tokens):
+            raise ShapeError(
+                f"evaluation merges the outputs, which must be alike for that, but `{first}` is {x}"
+                f" and `{name}` is {other}",
+                f"`merge: {{{first}: 1}}` returns one of them",
+                ("merge",) if head.merge else ("outputs",) if head.outputs else ("pool",),
+            )  # fmt: skip
+
+
+def _training(builder: Builder, head: Head, outputs: dict[str, int]) -> dict[str, int] | None:
+    """What training returns: outputs and streams by name, or None where it is as evaluation."""
+    if head.training == "same" or (head.training is None and len(outputs) == 1):
+        return None
+    if head.training is None:
+        return outputs
+    found = {}
+    for index, name in enumerate(head.training):
+        if name not in outputs and not builder.has(name):
+            hint = did_you_mean(name, [*outputs, *(known for known in builder.streams if not known.startswith("@"))])
+            raise ShapeError(f"there is no output or stream `{name}`", hint, ("training", index))
+        found[name] = outputs[name] if name in outputs else builder.read(name).index
+    return found

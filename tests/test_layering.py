@@ -8,10 +8,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "vitdsl"
 ORDER = (
-    "garbage", "errors", "tree", "yaml_reader", "source", "arithmetic", "expressions", "features", "holes", "facts",
-    "places", "reading", "content", "substitution", "editing", "layers", "parts", "library", "spec", "declared",
-    "resolve", "dump", "spaces", "graph", "memos", "loading", "compiler", "checkpoints", "preprocess", "training",
-    "search", "export", "api", "testing", "schema_fields", "schema", "cli",
+    "errors", "features", "syntax", "resolve", "fields", "layers", "parts", "validate", "graph", "elaborate", "memo",
+    "spec", "space", "preprocess", "compiler", "checkpoints", "training", "search", "export", "api", "testing", "cli",
 )  # fmt: skip
 """Each may import itself and what stands before it, at module level and in functions."""
 HEAVY = {"torch", "networkx", "rich", "torchvision", "timm"}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 __all__ = ["Space", "SpecError", "build", "convert", "fold", "load", "load_weights"]
-LIGHT = {"Space": "vitdsl.loading.space", "Spec": "vitdsl.loading", "load": "vitdsl.loading"}
+LIGHT = {"Space": "vitdsl.space.space", "Spec": "vitdsl.spec", "load": "vitdsl.spec"}
 """What needs no torch."""
 ERRORS = {"SpecError": "vitdsl.errors", "CheckpointError": "vitdsl.checkpoints.errors"}
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from vitdsl.api import build, convert, fold, load_weights
     from vitdsl.checkpoints.errors import CheckpointError as CheckpointError
     from vitdsl.errors import SpecError
-    from vitdsl.loading import Spec as Spec
-    from vitdsl.loading import load
-    from vitdsl.loading.space import Space
+    from vitdsl.space.space import Space
+    from vitdsl.spec import Spec as Spec
+    from vitdsl.spec import load
 
 
 def __getattr__(name: str) -> Any:

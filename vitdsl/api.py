@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vitdsl.compiler.build import build, built_as, fold
-from vitdsl.loading import Spec, load
 from vitdsl.resolve.files import shipped
+from vitdsl.spec import Spec, load
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from vitdsl.loading import Spec
+    from vitdsl.spec import Spec
 
 STATISTICS = {
     "mean": {"imagenet": (0.485, 0.456, 0.406), "half": 0.5},

@@ -12,9 +12,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from vitdsl.compiler.build import build
 from vitdsl.elaborate.expand import expanded
 from vitdsl.features import Feature
-from vitdsl.loading import Spec, load
 from vitdsl.parts.base import Form, Part, Primitive
 from vitdsl.parts.registry import is_role
+from vitdsl.spec import Spec, load
 from vitdsl.syntax.printer import dump_tree
 from vitdsl.validate import SpecReader
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import vitdsl
-from vitdsl.memos import forget
+from vitdsl.memo import forget
 from vitdsl.resolve.files import forget_files
 
 OVERRIDES: dict[str, dict[str, list[Any]]] = {

@@ -20,10 +20,10 @@ import time
 from pathlib import Path
 
 from tests.search.studies import PLUGIN, toy, trials_of
-from vitdsl.loading.space import Space
 from vitdsl.search.run import run_search
 from vitdsl.search.screening import Screen
 from vitdsl.search.search_file import Bound
+from vitdsl.space.space import Space
 
 SPACES = {
     "hybrid": {"params": Bound(min=10**6, max=30 * 10**6), "macs": Bound(max=6 * 10**9)},

@@ -9,7 +9,7 @@ from tests.parity import fingerprint
 from vitdsl.checkpoints.files import write_weights
 from vitdsl.layers.positions import LearnedPosition
 from vitdsl.layers.relative import OffsetBias, RelativeBias
-from vitdsl.loading import Spec
+from vitdsl.spec import Spec
 
 SMALL = {"stages[0].depth": 2}
 WINDOWS = """

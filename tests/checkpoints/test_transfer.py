@@ -12,7 +12,7 @@ from vitdsl.checkpoints.loading import Report
 from vitdsl.checkpoints.transfer import CHANNELS, first_convolutions, fit_channels
 from vitdsl.compiler.model import VisionModel
 from vitdsl.layers.positions import LearnedPosition
-from vitdsl.loading import Spec
+from vitdsl.spec import Spec
 
 ONE = {"stages[0].depth": 1}
 BLOCK = "stages.0.block"

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from vitdsl.cli.streams import unread
-from vitdsl.resolve import shipped
 from vitdsl.resolve.extends import resolve
+from vitdsl.resolve.files import shipped
 
 SPECS = sorted(path.stem for path in shipped().glob("*.yaml"))
 

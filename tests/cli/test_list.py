@@ -4,7 +4,7 @@ import json
 
 import vitdsl
 from vitdsl.parts.registry import all_parts
-from vitdsl.resolve import shipped
+from vitdsl.resolve.files import shipped
 
 
 def test_specs(run):

@@ -6,7 +6,7 @@ import json
 import pytest
 
 import vitdsl
-from vitdsl.resolve import shipped
+from vitdsl.resolve.files import shipped
 
 STEPS = ("values", "spec", "expanded", "graph", "code")
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 import vitdsl
-from vitdsl.resolve import shipped
+from vitdsl.resolve.files import shipped
 
 
 def test_the_shipped_spaces(run):

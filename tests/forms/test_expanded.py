@@ -6,8 +6,8 @@ import torch
 import vitdsl
 from tests.hybrids.checks import close, filled, paths, shape_of
 from vitdsl.elaborate.expand import expanded
-from vitdsl.loading import Spec
 from vitdsl.parts.registry import all_parts
+from vitdsl.spec import Spec
 from vitdsl.syntax.printer import dump_tree
 
 SHIPPED = (

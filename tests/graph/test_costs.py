@@ -70,7 +70,7 @@ def test_module_paths_of_the_graph_are_those_of_the_state_dict() -> None:
 def test_memos_change_nothing(name: str) -> None:
     first = vitdsl.load(name, set={"name": "warm"}).graph()
     again = vitdsl.load(name, set={"name": "again"}).graph()
-    from vitdsl.memos import forget
+    from vitdsl.memo import forget
 
     forget()
     fresh = vitdsl.load(name, set={"name": "fresh"}).graph()

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from vitdsl.errors import Refusal
-from vitdsl.loading import Spec
 from vitdsl.parts.base import Fields, Part
 from vitdsl.parts.registry import all_parts, is_role, roles
+from vitdsl.spec import Spec
 from vitdsl.validate import COMPOSITE, WIRING, Body, Item, Residual, SpecReader, Stage, UsedStage, Windows
 
 MERGES = ("add", "concat", "mean", "multiply")

@@ -18,7 +18,7 @@ from vitdsl.compiler.special import WITHOUT_MODULE
 from vitdsl.elaborate.expand import expanded
 from vitdsl.graph.ir import Frame, Node
 from vitdsl.graph.printing import text
-from vitdsl.loading import Spec
+from vitdsl.spec import Spec
 from vitdsl.syntax.printer import dump_tree
 
 Nodes = list[tuple[str, Node, Frame]]

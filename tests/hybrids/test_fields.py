@@ -18,7 +18,7 @@ from tests.hybrids import fields, files
 from tests.hybrids.checks import check_dump, check_text
 from tests.hybrids.pen import Pen
 from vitdsl.cli.show import written_out
-from vitdsl.loading import Spec
+from vitdsl.spec import Spec
 
 OPERATORS = 25
 """At least so many are met in what is accepted."""

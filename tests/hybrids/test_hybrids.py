@@ -14,7 +14,7 @@ from tests.hybrids.census import stands, wanted
 from tests.hybrids.checks import check_built, check_text
 from tests.hybrids.models import specs
 from tests.hybrids.stages import Spec
-from vitdsl.memos import forget
+from vitdsl.memo import forget
 from vitdsl.syntax.printer import dump_tree
 
 LEAST = 10

@@ -9,9 +9,9 @@ from optuna.trial import create_trial
 from tests.search.test_report import EVIL, MANY, search_of, study_of
 from vitdsl.compiler.build import build
 from vitdsl.errors import SpecError
-from vitdsl.loading import load
 from vitdsl.search.best import safe, write_best
 from vitdsl.search.results import rows_of, winners
+from vitdsl.spec import load
 
 
 def test_winners_are_specs_that_build(tmp_path):

@@ -10,12 +10,12 @@ import torch
 from torch import nn
 
 from vitdsl.errors import Refusal, SpecError
-from vitdsl.loading import load
 from vitdsl.search.candidate import Candidate
 from vitdsl.search.evaluation import Evaluation, evaluation_class, read_evaluation, registry
 from vitdsl.search.evaluation.latency import timed
 from vitdsl.search.measuring import LiveBytes, peak_bytes
 from vitdsl.search.proxies import measure as proxy
+from vitdsl.spec import load
 
 SPEC = """
 input: {size: 8, channels: 1, mean: [0.5], std: [0.5]}

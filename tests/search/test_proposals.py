@@ -9,12 +9,12 @@ from optuna.trial import TrialState, create_trial
 
 from tests.search.studies import BEST, SPACE, toy
 from vitdsl import SpecError
-from vitdsl.loading.space import Space
 from vitdsl.search.ledger import Ledger
 from vitdsl.search.proposals import KNOWN, Proposer, distribution_of, recorded
 from vitdsl.search.search_file import load_search
 from vitdsl.search.units import shown
-from vitdsl.spaces import Choice
+from vitdsl.space import Choice
+from vitdsl.space.space import Space
 
 SAMPLERS = {
     "random": "random",

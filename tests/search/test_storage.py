@@ -111,7 +111,7 @@ def test_another_search_of_the_same_name(tmp_path):
         caught.value
     )
     other = toy()
-    from vitdsl.loading.space import Space
+    from vitdsl.space.space import Space
 
     other.space = Space(other.space.spec, {"classes": 7})
     with (

@@ -9,14 +9,14 @@ from PIL import Image
 
 from vitdsl.checkpoints.files import read_metadata, read_weights
 from vitdsl.errors import Refusal, SpecError
-from vitdsl.loading import load
-from vitdsl.loading.space import Space
 from vitdsl.search import short_training
 from vitdsl.search.candidate import Candidate
 from vitdsl.search.data import prepared
 from vitdsl.search.evaluation import read_evaluation, settled
 from vitdsl.search.short_training import Run, per_token
 from vitdsl.search.units import quantity
+from vitdsl.space.space import Space
+from vitdsl.spec import load
 
 SPEC = """
 input: {size: 8, channels: 1, mean: [0.5], std: [0.5], crop: 1.0}

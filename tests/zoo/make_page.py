@@ -12,7 +12,7 @@ from vitdsl.checkpoints.loading import tables_of
 from vitdsl.checkpoints.sources import sources
 from vitdsl.cli.output import short
 from vitdsl.graph.axes import axes
-from vitdsl.loading import Spec
+from vitdsl.spec import Spec
 
 PAGE = Path(__file__).parents[2] / "docs" / "zoo.md"
 HEAD = """\

@@ -12,9 +12,9 @@ import torch
 
 import vitdsl
 from tests.zoo.specs import NAMES
-from vitdsl.loading import Spec
 from vitdsl.parts.base import Primitive
 from vitdsl.parts.registry import family
+from vitdsl.spec import Spec
 
 PAGE = Path(__file__).parents[2] / "docs" / "parts.md"
 HEAD = """\

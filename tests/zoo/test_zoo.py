@@ -22,7 +22,7 @@ from tests.parts.test_contract import UNSEEN
 from tests.zoo.specs import NAMES, all_of_them, families, smallest
 from vitdsl.checkpoints.files import write_weights
 from vitdsl.compiler.model import VisionModel
-from vitdsl.loading import Spec
+from vitdsl.spec import Spec
 
 COMPILED = ["vit_tiny16", "mobilenet_v2"]
 

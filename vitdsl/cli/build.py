@@ -14,7 +14,7 @@ from vitdsl.cli.weights import Loading, check_weights, load_named
 if TYPE_CHECKING:
     from vitdsl.features import Feature
     from vitdsl.graph.costs import Analysis, StageCost
-    from vitdsl.loading import Spec
+    from vitdsl.spec import Spec
 
 COLUMNS = ("stage", "grid", "dim", "blocks", "parameters", "MACs")
 

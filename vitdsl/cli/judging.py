@@ -9,7 +9,7 @@ from vitdsl.cli.specs import is_setting, load_spec
 from vitdsl.errors import Problem, SpecError, render
 
 if TYPE_CHECKING:
-    from vitdsl.loading import Spec
+    from vitdsl.spec import Spec
 
 SHOWN = 5
 """How many unreached operators a warning names."""

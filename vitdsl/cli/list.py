@@ -43,7 +43,7 @@ def run(
 
 
 def _names() -> list[str]:
-    from vitdsl.resolve import shipped
+    from vitdsl.resolve.files import shipped
 
     return sorted(path.stem for path in shipped().glob("*.yaml"))
 

@@ -10,7 +10,7 @@ import typer
 from vitdsl.cli.specs import load_spec, settings
 
 if TYPE_CHECKING:
-    from vitdsl.loading.space import Space
+    from vitdsl.space.space import Space
 
 __all__ = [
     "AsJson",
@@ -43,7 +43,7 @@ def load_space(name: str, given: list[str] | None = None) -> Space:
     Raises:
         SpecError: with everything that is wrong.
     """
-    from vitdsl.loading.space import Space
+    from vitdsl.space.space import Space
 
     return Space(Path(name), settings(given))
 

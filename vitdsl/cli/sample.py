@@ -15,8 +15,8 @@ from vitdsl.cli.output import macs, print_json
 from vitdsl.errors import Problem, SpecError
 
 if TYPE_CHECKING:
-    from vitdsl.loading import Spec
-    from vitdsl.loading.space import Space
+    from vitdsl.space.space import Space
+    from vitdsl.spec import Spec
 
 MARK = "# decisions: "
 """Begins the line of a drawn spec that holds its decisions, as JSON."""

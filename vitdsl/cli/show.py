@@ -16,7 +16,7 @@ from vitdsl.syntax.paths import format_path
 from vitdsl.syntax.printer import plain
 
 if TYPE_CHECKING:
-    from vitdsl.loading import Spec
+    from vitdsl.spec import Spec
     from vitdsl.syntax.paths import Segment
     from vitdsl.syntax.tree import Map
 
@@ -87,7 +87,7 @@ def written_out(spec: Spec) -> str:
     """The spec without defaults, defines and forms, if it can be said so."""
     from vitdsl.elaborate.expand import expanded
     from vitdsl.errors import Problem, SpecError
-    from vitdsl.loading import load
+    from vitdsl.spec import load
     from vitdsl.syntax.locate import holes_in
     from vitdsl.syntax.printer import dump_tree
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from vitdsl.syntax.source import read
 
 if TYPE_CHECKING:
-    from vitdsl.loading import Spec
+    from vitdsl.spec import Spec
 
 
 def is_setting(text: str) -> bool:
@@ -40,7 +40,7 @@ def load_spec(name: str, given: list[str] | None = None) -> Spec:
     Raises:
         SpecError: with everything that is wrong.
     """
-    from vitdsl.loading import load
+    from vitdsl.spec import load
 
     # a name is never YAML text here, whatever signs are in it
     return load(Path(name), settings(given))

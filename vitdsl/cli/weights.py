@@ -9,7 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from vitdsl.compiler.model import VisionModel
-    from vitdsl.loading import Spec
+    from vitdsl.spec import Spec
 
 
 class Loading(NamedTuple):
@@ -75,7 +75,7 @@ def load_named(model: VisionModel, weights: Path, given: Loading) -> dict[str, s
 
 def _fetched(spec: Spec, layout: str, base: str | None) -> tuple[Path, str]:
     from vitdsl.checkpoints.sources import fetch, source_of
-    from vitdsl.resolve import shipped
+    from vitdsl.resolve.files import shipped
 
     near = next((name for name in spec.names if (shipped() / f"{name}.yaml").is_file()), spec.name)
     return fetch(source_of(base or near, layout))

@@ -211,7 +211,7 @@ class Backbone(Generated):
             SpecError: the head has no such pool.
         """
         from vitdsl.compiler.build import built_as
-        from vitdsl.loading import load
+        from vitdsl.spec import load
 
         edits = {"classes": num_classes, **({} if global_pool is None else {"head.pool": global_pool})}
         like = next(self.parameters(), None)

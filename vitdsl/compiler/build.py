@@ -13,7 +13,7 @@ from vitdsl.compiler.model import VisionModel, compile_graph
 from vitdsl.compiler.renewal import Modes, set_modes
 from vitdsl.errors import Problem, SpecError
 from vitdsl.graph.ir import Call, Graph
-from vitdsl.loading import Spec, load
+from vitdsl.spec import Spec, load
 from vitdsl.syntax.locate import problem
 
 MAX_PARAMS = 10**11

@@ -22,7 +22,7 @@ def expanded(spec: Any) -> Map:
     """The tree of a spec that says the same without defaults, defines and forms.
 
     Args:
-        spec: a `vitdsl.loading.Spec`.
+        spec: a `vitdsl.spec.Spec`.
 
     Raises:
         SpecError: an argument cannot be written where it is used.

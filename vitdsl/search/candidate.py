@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vitdsl.graph.costs import Analysis
-from vitdsl.loading import Spec
+from vitdsl.spec import Spec
 
 if TYPE_CHECKING:
     from vitdsl.compiler.model import VisionModel

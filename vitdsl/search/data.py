@@ -12,7 +12,7 @@ from vitdsl.preprocess import transform
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from vitdsl.loading import Spec
+    from vitdsl.spec import Spec
 
 DIGITS = "digits"
 SEARCH = "pip install 'vitdsl[search]'"

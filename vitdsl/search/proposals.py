@@ -12,16 +12,16 @@ from vitdsl.errors import Problem, SpecError
 from vitdsl.search.ledger import Ledger
 from vitdsl.search.results import dominates
 from vitdsl.search.screening import Propose, Screen, costs_of
-from vitdsl.spaces import Choice
-from vitdsl.spaces.counting import logs
+from vitdsl.space import Choice
+from vitdsl.space.counting import logs
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
-    from vitdsl.loading import Spec
-    from vitdsl.loading.space import Space
     from vitdsl.search.search_file import Search, SearchFile
+    from vitdsl.space.space import Space
+    from vitdsl.spec import Spec
 
 GUIDED = 100
 """After so many candidates of the sampler that were refused or known, the next ones are drawn by lot."""

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 
 from vitdsl.errors import SpecError
 from vitdsl.graph.costs import Analysis
-from vitdsl.loading import Spec
 from vitdsl.search.search_file import COSTS, Bound
 from vitdsl.search.units import shown
+from vitdsl.spec import Spec
 
 SHAPE = "shapes that do not fit"
 """The reason for a candidate whose spec is refused."""

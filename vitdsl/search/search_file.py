@@ -11,12 +11,12 @@ from pydantic import Field
 from vitdsl.errors import Mark, Problem, Refusal, Source, SpecError, did_you_mean, refuse
 from vitdsl.fields.messages import describe
 from vitdsl.fields.types import Positive, Rate
-from vitdsl.loading.space import Space
 from vitdsl.parts.base import Fields, Reads
 from vitdsl.resolve.edit import put
 from vitdsl.resolve.files import find, load_tree, shipped
 from vitdsl.search.evaluation import Evaluation, read_evaluation, settled
 from vitdsl.search.units import Quantity
+from vitdsl.space.space import Space
 from vitdsl.syntax.locate import problem
 from vitdsl.syntax.paths import Key, parse_path
 from vitdsl.syntax.printer import dump_tree, plain

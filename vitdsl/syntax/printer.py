@@ -8,8 +8,7 @@ from typing import Any
 
 import yaml
 
-from vitdsl.parts.base import LateList
-from vitdsl.syntax.expressions import Late
+from vitdsl.syntax.expressions import Late, LateList
 from vitdsl.syntax.holes import Hole
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from vitdsl.parts.base import Fields
 
 if TYPE_CHECKING:
-    from vitdsl.loading import Spec
     from vitdsl.search.candidate import Candidate
+    from vitdsl.spec import Spec
 
 
 class Evaluation(Fields):

@@ -15,8 +15,8 @@ from vitdsl.search.evaluation.base import Evaluation
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from vitdsl.loading import Spec
     from vitdsl.search.candidate import Candidate
+    from vitdsl.spec import Spec
 
 NOISE = "noise"
 LEAST = 4

@@ -13,8 +13,8 @@ from vitdsl.search.data import VALIDATION
 from vitdsl.search.evaluation.base import Evaluation
 
 if TYPE_CHECKING:
-    from vitdsl.loading import Spec
     from vitdsl.search.candidate import Candidate
+    from vitdsl.spec import Spec
 
 Above = Annotated[float, Field(gt=0)]
 

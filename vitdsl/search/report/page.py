@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vitdsl.errors import Problem, SpecError
-from vitdsl.loading import load
 from vitdsl.search.ledger import refusals
 from vitdsl.search.report.correlations import table
 from vitdsl.search.report.figures import fronts, parallel, progress
 from vitdsl.search.results import Row, rows_of, winners
 from vitdsl.search.units import shown
+from vitdsl.spec import load
 from vitdsl.syntax.printer import dump_tree
 
 if TYPE_CHECKING:

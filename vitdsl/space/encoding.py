@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from itertools import product
 from typing import Any
 
-from vitdsl.spaces.counting import most
-from vitdsl.spaces.sites import Site, Sites
+from vitdsl.space.counting import most
+from vitdsl.space.sites import Site, Sites
 
 ABSENT = -1.0
 

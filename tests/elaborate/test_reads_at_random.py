@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import vitdsl
-from tests.graph.test_reads import said
+from tests.elaborate.test_reads import said
 from vitdsl.elaborate import repeats
 from vitdsl.elaborate.known import Known
 from vitdsl.errors import SpecError

@@ -222,7 +222,7 @@ def test_bombs_are_refused_quickly(name):
         "import sys, time\n"
         "from vitdsl.syntax import yaml_parser\n"
         "from vitdsl.errors import SpecError\n"
-        "from vitdsl.source import read\n"
+        "from vitdsl.syntax.source import read\n"
         f"yaml_parser._Parser = yaml_parser._PurePythonParser if 'Pure' in {name!r} else yaml_parser._Parser\n"
         f"for bomb in [{', '.join(BOMBS)}]:\n"
         "    begin = time.perf_counter()\n"

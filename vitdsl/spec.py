@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vitdsl.elaborate.stages import elaborate
 from vitdsl.errors import Problem, Refusal, ShapeError, SpecError
-from vitdsl.garbage import paused
 from vitdsl.graph.costs import Analysis
 from vitdsl.graph.faults import problem_of
 from vitdsl.graph.ir import Graph
@@ -19,9 +20,6 @@ from vitdsl.syntax.printer import dump_tree, plain
 from vitdsl.syntax.tree import Map
 from vitdsl.validate import Model, SpecReader
 from vitdsl.validate.declarations import judge, unknown, unknown_names
-
-if TYPE_CHECKING:
-    from vitdsl.loading.space import Space
 
 TOO_DEEP = "bodies and their arguments are nested too deep here, or made of one another"
 
@@ -79,16 +77,6 @@ class Spec:
             size: of the image, in place of the spec's: a side, or (height, width).
         """
         return Analysis(self.graph(size))
-
-    def space(self) -> Space:
-        """The architectures that come of it when its holes are filled.
-
-        Raises:
-            SpecError: it has none, or one cannot be decided.
-        """
-        from vitdsl.loading.space import Space
-
-        return Space(self)
 
     def dump(self) -> str:
         """Canonical YAML: merged, variables put in; `load` gives the same spec back."""
@@ -173,3 +161,16 @@ def _problems(faults: list[Any], tree: Map, reader: SpecReader) -> list[Problem]
         except Refusal as error:
             faults = [*faults, *error.items]
     return [problem(tree, *fault) for fault in faults]
+
+
+@contextmanager
+def paused() -> Iterator[None]:
+    """Within, Python's collector of cycles rests; it takes up to a tenth of the time of a first analysis."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

@@ -237,7 +237,7 @@ def test_the_same_as_python(inner):
 
 def test_imports_neither_torch_nor_pydantic():
     code = (
-        "import sys, vitdsl.errors, vitdsl.source, vitdsl.expressions; "
+        "import sys, vitdsl.errors, vitdsl.syntax.source, vitdsl.syntax.expressions; "
         "sys.exit(any(name in sys.modules for name in ('torch', 'pydantic', 'networkx', 'rich')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from vitdsl.spaces.counting import repeating
-from vitdsl.spaces.drawing import Choice, Choose
-from vitdsl.spaces.sites import Sites
+from vitdsl.space.counting import repeating
+from vitdsl.space.drawing import Choice, Choose
+from vitdsl.space.sites import Sites
 
 _BODY = re.compile(r"(stages\[\d+\]\.)(?:block|body)(?=[.\[@]|$)")
 _REPETITION = re.compile(r"@(\d+)(?!.*@)")

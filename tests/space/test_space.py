@@ -7,7 +7,7 @@ import random
 import pytest
 
 import vitdsl
-from vitdsl.spaces.counting import logs
+from vitdsl.space.counting import logs
 
 TINY = """
 name: tiny
@@ -203,8 +203,8 @@ def test_what_is_set_is_no_longer_open():
     assert vitdsl.Space(TINY, set={"stages[0].depth": 1, "vars.width": 16}).size == 6 * 2 * 6
 
 
-def test_a_spec_opens_its_space():
-    assert vitdsl.load(TINY).space().size == vitdsl.Space(TINY).size
+def test_a_space_of_a_spec():
+    assert vitdsl.Space(vitdsl.load(TINY)).size == vitdsl.Space(TINY).size
 
 
 def test_iterating_gives_every_architecture():

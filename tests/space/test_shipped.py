@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import vitdsl
 from tests.zoo.test_zoo import invisible
 from vitdsl.errors import SpecError
-from vitdsl.resolve import shipped
+from vitdsl.resolve.files import shipped
 
 SPACES = sorted(path.stem for path in shipped("spaces").glob("*.yaml"))
 

@@ -12,7 +12,7 @@ from vitdsl.features import Feature
 from vitdsl.fields import readers as plain
 from vitdsl.fields import record as validated
 from vitdsl.graph import operators
-from vitdsl.memos import forget
+from vitdsl.memo import forget
 from vitdsl.parts.base import Fields
 from vitdsl.parts.primitives.linear import Linear
 from vitdsl.parts.registry import all_parts

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from vitdsl.errors import Problem, SpecError, did_you_mean
-from vitdsl.loading.spec import Spec, load, read_tree
-from vitdsl.spaces import Choice, Draw, count, draw, survey
-from vitdsl.spaces.counting import logs
-from vitdsl.spaces.encoding import Coder
-from vitdsl.spaces.variation import crossed, mutated
+from vitdsl.space import Choice, Draw, count, draw, survey
+from vitdsl.space.counting import logs
+from vitdsl.space.encoding import Coder
+from vitdsl.space.variation import crossed, mutated
+from vitdsl.spec import Spec, load, read_tree
 
 Decisions = Mapping[str, Any]
 Seed = int | random.Random

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from vitdsl.errors import ExpressionError, Problem, SpecError
 from vitdsl.resolve.substitute import fold
 from vitdsl.resolve.variables import folded
-from vitdsl.spaces.sites import ELSE, INDEXES, Site, Sites
+from vitdsl.space.sites import ELSE, INDEXES, Site, Sites
 from vitdsl.syntax.content import content
 from vitdsl.syntax.expressions import Late, parse
 from vitdsl.syntax.holes import Hole

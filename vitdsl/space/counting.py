@@ -12,8 +12,8 @@ from typing import Any
 
 from vitdsl.errors import SpecError
 from vitdsl.resolve.variables import named_by
-from vitdsl.spaces.drawing import Choice, Draw
-from vitdsl.spaces.sites import ELSE, Site, Sites
+from vitdsl.space.drawing import Choice, Draw
+from vitdsl.space.sites import ELSE, Site, Sites
 from vitdsl.syntax.expressions import Late
 from vitdsl.syntax.holes import Hole
 

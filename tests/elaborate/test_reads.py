@@ -9,8 +9,8 @@ import vitdsl
 from vitdsl.errors import SpecError
 from vitdsl.graph.ir import Call, Graph
 from vitdsl.graph.printing import text
-from vitdsl.memos import forget
-from vitdsl.resolve import shipped
+from vitdsl.memo import forget
+from vitdsl.resolve.files import shipped
 
 SPACES = sorted(path.stem for path in shipped("spaces").glob("*.yaml"))
 WIDE = "{mlp: {hidden: $(r * dim)}}"

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from vitdsl.elaborate.scope import Scope, at_field
 from vitdsl.errors import ExpressionError, Refusal, ShapeError
 from vitdsl.fields.messages import explain
 from vitdsl.graph.faults import FormTrail, place_inside
 from vitdsl.graph.ir import Place
 from vitdsl.parts.base import LateList, Part, Primitive, settled
 from vitdsl.resolve.edit import ROLE_KEYS
+from vitdsl.resolve.substitute import INDEXES, fold, spelled
 from vitdsl.syntax.expressions import Late
+from vitdsl.syntax.summary import facts
 from vitdsl.syntax.tree import kept
-from vitdsl.validate import NESTED, Body, Drop, Item, Wiring
+from vitdsl.validate import NESTED, Body, Drop, Item, SpecReader, Wiring
+
+if TYPE_CHECKING:
+    from vitdsl.elaborate.scope import Scope
 
 
 def known_body(scope: Scope, body: Any, home: str = "item") -> Body:
@@ -157,3 +161,40 @@ def drop_of(scope: Scope, drop: Drop | None) -> str | Place:
             raise ShapeError(message, "", ("drop_path", "rates"))
         return Place(rate=drop.rates[index])
     return Place(rate=drop.rate, at=drop.at)
+
+
+def bind(part: Any, env: Mapping[str, Any], reader: SpecReader) -> Any:
+    """A part or wiring with its late values put in; what does not fit is a ShapeError at its field."""
+    try:
+        return part.bind(env, reader)
+    except Refusal as error:
+        raise at_field(error.items) from None
+
+
+def at_field(found: list[tuple[tuple[str | int, ...], str, str]]) -> ShapeError:
+    """The first refusal of a bound value, as an error of the graph."""
+    location, message, hint = found[0]
+    return ShapeError(message, hint, location)
+
+
+def arguments(scope: Scope, args: Any, define: Any) -> dict[str, Any]:
+    """What the names of a define stand for where it is used."""
+    env, variables = scope.sight(scope.flow.feature), scope.around.env
+    known = {**variables, **scope.env} if variables else scope.env
+    made: dict[str, Any] = {name: scope.env[name] for name in INDEXES if name in scope.env}
+    for name, raw in args.items():
+        made[name] = value_of(raw, env, (name,)) if isinstance(raw, Late) else _put_in(raw, known)
+    for name, raw in (define.get("optional") or {}).items():
+        if name not in made:
+            given = {**variables, **made}
+            made[name] = value_of(raw, {**env, **made}) if isinstance(raw, Late) else _put_in(raw, given)
+    return made
+
+
+def _put_in(raw: Any, known: Mapping[str, Any]) -> Any:
+    """An argument that is more than a number: what it reads but features it reads where it is written."""
+    if facts(raw).names.isdisjoint(known):
+        return raw
+    late = {name: value for name, value in known.items() if isinstance(value, Late)}
+    settled = {name: value for name, value in known.items() if name not in late} if late else known
+    return fold(spelled(raw, late), settled, (), [], None, partial=True)

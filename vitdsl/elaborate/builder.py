@@ -9,6 +9,7 @@ from vitdsl.elaborate.reads import NOTHING, Key, in_object, read_by
 from vitdsl.errors import ShapeError, did_you_mean
 from vitdsl.features import Cost, Feature
 from vitdsl.graph.ir import Frame, Value
+from vitdsl.parts.base import Part
 from vitdsl.syntax.content import content
 from vitdsl.validate import RESERVED, SpecReader
 
@@ -23,14 +24,24 @@ class Surroundings:
         drops: whether the model has stochastic depth.
         env: the variables that are still named.
         key: of all memos of what is analysed here, but for the variables, of which each body reads few.
+        run_body: runs a body in a scope; parts call it, through their scope.
+        run_part: lets a bound part write its nodes in a scope.
     """
 
-    __slots__ = ("classes", "drops", "env", "image", "key", "reader")
+    __slots__ = ("classes", "drops", "env", "image", "key", "reader", "run_body", "run_part")
 
     def __init__(
-        self, reader: SpecReader, classes: int, image: tuple[int, int], drops: bool, env: Mapping[str, Any]
+        self,
+        reader: SpecReader,
+        classes: int,
+        image: tuple[int, int],
+        drops: bool,
+        env: Mapping[str, Any],
+        run_body: Callable[[Any, Any], None],
+        run_part: Callable[[Any, Part, Value, str], Value],
     ) -> None:
         self.reader, self.classes, self.image, self.drops, self.env = reader, classes, image, drops, env
+        self.run_body, self.run_part = run_body, run_part
         hiding = bool(env) and not RESERVED.isdisjoint(env)  # a variable that only shows where no feature hides it
         self.key = (reader.key, classes, image, drops, content(env) if hiding else None)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
-from types import ModuleType
 from typing import Any
 
 from pydantic import ValidationError
 
 from vitdsl.elaborate.binding import (
+    arguments,
     bound_given,
     bound_place,
     bound_wiring,
@@ -23,24 +22,16 @@ from vitdsl.elaborate.binding import (
     read_item,
     value_of,
 )
+from vitdsl.elaborate.repeats import repeat_item
 from vitdsl.elaborate.scope import Scope
 from vitdsl.elaborate.targets import Target, guard, keep, target_at, write_stream
 from vitdsl.elaborate.wiring import branch
 from vitdsl.errors import ShapeError
+from vitdsl.graph.faults import UseTrail
 from vitdsl.graph.ir import Value
-from vitdsl.parts.base import Part
+from vitdsl.parts.base import Form, Part
 from vitdsl.syntax.expressions import Late
-from vitdsl.validate import Body, Drop, Item, Residual, Wiring
-
-WHOLE = Residual()
-
-
-@cache
-def _repeats() -> ModuleType:
-    """The module that repeats and uses bodies, which is written on top of this one."""
-    from vitdsl.elaborate import repeats
-
-    return repeats
+from vitdsl.validate import Body, Drop, Item, Wiring
 
 
 def run_body(scope: Scope, body: Any, home: str = "item") -> None:
@@ -129,7 +120,7 @@ def run_item(scope: Scope, item: Any, index: str) -> None:
     if repeat is None:
         perform(scope, item, segment)
         return
-    _repeats().repeat_item(scope, item, int(repeat), segment)
+    repeat_item(scope, item, int(repeat), segment, perform)
 
 
 def perform(scope: Scope, item: Item, path: str) -> None:
@@ -151,36 +142,35 @@ def perform(scope: Scope, item: Item, path: str) -> None:
         fault.trail.append(role)
         raise
     if part is not None and part.expands:
-        given = {**bound_given(item.given, scope.sight(read.feature))}
-        try:
-            perform(scope, read_item(scope, expansion_of(part, given)), path)
-        except ShapeError as fault:
-            own = fault.trail[-1] if fault.trail else None
-            if own not in item.given or own in part.model_fields_set:
-                of_form(part, role, fault)
-            raise
+        _perform_form(scope, item, part, bound_given(item.given, scope.sight(read.feature)), path)
         return
     wiring = bound_wiring(scope, item, scope.sight(read.feature)) if item.late_wiring else item.wiring
-    residual = residual_of(wiring)
-    if role in ("body", "use") and target.whole and from_ is None and not _own_value(wiring, residual):
+    if role in ("body", "use") and target.whole and from_ is None and not _own_value(wiring):
         _in_place(scope, item, wiring, target, path)
     else:
-        y = branch(scope, item, part, wiring, residual, target, read.value, path)
-        target.put(y)
+
+        def operate(inside: Scope, x: Value, bank: Value | None) -> Value:
+            return _operate(inside, item, part, x, bank, wiring)
+
+        target.put(branch(scope, item, part, wiring, target, read.value, path, operate))
     if wiring.write:
         write_stream(scope, wiring.write, target.value_now())
 
 
-def residual_of(wiring: Wiring) -> Residual | None:
-    """The residual form, or None."""
-    if wiring.residual is True:
-        return WHOLE
-    return wiring.residual or None
+def _perform_form(scope: Scope, item: Item, form: Part, given: dict[str, Any], path: str) -> None:
+    """Runs the item that a form expands into, with the wiring that was given over it."""
+    try:
+        perform(scope, read_item(scope, expansion_of(form, given)), path)
+    except ShapeError as fault:
+        own = fault.trail[-1] if fault.trail else None
+        if own not in item.given or own in form.model_fields_set:
+            of_form(form, item.role, fault)
+        raise
 
 
-def _own_value(wiring: Wiring, residual: Residual | None) -> bool:
+def _own_value(wiring: Wiring) -> bool:
     """Whether wiring makes an item work on a value of its own."""
-    return bool(residual or wiring.pre or wiring.post or wiring.layer_scale is not None or wiring.windows)
+    return bool(wiring.residual or wiring.pre or wiring.post or wiring.layer_scale is not None or wiring.windows)
 
 
 def _in_place(scope: Scope, item: Item, wiring: Wiring, target: Target, path: str) -> None:
@@ -203,7 +193,7 @@ def fill(inside: Scope, item: Item) -> None:
             fault.trail.append("body")
             raise
         return
-    _repeats().run_use(inside, item)
+    run_use(inside, item)
 
 
 def run_part(scope: Scope, part: Part, x: Value, path: str) -> Value:
@@ -217,3 +207,88 @@ def run_part(scope: Scope, part: Part, x: Value, path: str) -> Value:
         of_form(part, "", fault)
         raise
     return inside.flow
+
+
+def run_use(scope: Scope, item: Item) -> None:
+    """Runs the body of a define with its arguments."""
+    reader = scope.around.reader
+    define = reader.define(item.use)
+    body = reader.defined_body(item.use)
+    inside = scope
+    inside.env = arguments(scope, item.args, define)
+    try:
+        run_body(inside, body)
+    except ShapeError as fault:
+        fault.trail += ["body", UseTrail((item.use,))]
+        raise
+
+
+def _operate(inside: Scope, item: Item, part: Any, x: Value, bank: Value | None, wiring: Wiring) -> Value:
+    """What the role of an item does to `x`, inside of its wiring."""
+    role = item.role
+    if part is not None:
+        try:
+            if bank is not None:
+                return part.emit(inside, x, role, bank)  # type: ignore[call-arg]
+            return part.emit(inside, x, role)
+        except ShapeError as fault:
+            of_part(part, role, fault)
+            raise
+        except ValidationError as error:
+            raise made_wrong(role, error) from None
+    if role == "parallel":
+        return _parallel(inside, item, x, bool(wiring.residual))
+    if part is None and role not in ("body", "use"):
+        return x
+    body = inside.child(None, x)
+    body.drop, body.block = inside.drop, inside.block
+    fill(body, item)
+    return body.flow
+
+
+def _parallel(inside: Scope, item: Item, x: Value, residual: bool) -> Value:
+    """Runs the branches of a `parallel` on `x`, and merges them."""
+    how = item.wiring.merge or "add"
+    frame = inside.builder.frame
+    start, most, found = frame.blocks, frame.blocks, []
+    for index, entry in enumerate(item.branches):
+        try:
+            body = known_body(inside, entry)
+            if residual and how == "add" and _gives_sum(inside, body):
+                raise ShapeError(
+                    "x would count twice: this `parallel` is residual, and this branch adds x as well",
+                    "`residual: false` on the branch's items, or on the `parallel`",
+                )
+            scope = inside.child(None, x, str(index))
+            frame.blocks = start
+            run_body(scope, body)
+            most = max(most, frame.blocks)
+            found.append(scope.flow)
+        except ShapeError as fault:
+            fault.trail += [index, "parallel"]
+            raise
+    frame.blocks = most
+    if not found:
+        raise ShapeError("`parallel` needs at least one branch, but has none", "", ("parallel",))
+    try:
+        return inside.combine(how, found)
+    except ShapeError as fault:
+        fault.hint = f"all branches must give the same tokens and width for `{how}`"
+        fault.trail.append("parallel")
+        raise
+
+
+def _gives_sum(inside: Scope, body: Any) -> bool:
+    """Whether a body gives what enters it, with something added."""
+    return isinstance(body, Body) and all(_item_gives_sum(inside, item) for item in body.items)
+
+
+def _item_gives_sum(inside: Scope, item: Any) -> bool:
+    if not isinstance(item, Item):
+        return False
+    residual = item.wiring.residual
+    if residual is None and isinstance(item.part, Form) and not item.part.open:
+        residual = item.part.expand().get("residual")
+    if residual or item.role not in ("body", "use") or item.given:
+        return bool(residual)
+    return _gives_sum(inside, item.body if item.role == "body" else inside.around.reader.defined_body(item.use))

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Any
 
-from vitdsl.elaborate.binding import value_of
 from vitdsl.elaborate.builder import Builder
-from vitdsl.elaborate.items import perform, run_body
 from vitdsl.elaborate.known import Known
 from vitdsl.elaborate.reads import NOTHING, read_by
 from vitdsl.elaborate.scope import Scope
 from vitdsl.errors import ShapeError
 from vitdsl.features import Feature
-from vitdsl.graph.faults import UseTrail
-from vitdsl.graph.ir import HERE, Call, Frame, Place, joined
-from vitdsl.resolve.substitute import INDEXES, fold, spelled
-from vitdsl.syntax.expressions import Late
+from vitdsl.graph.ir import HERE, Call, Frame, joined
 from vitdsl.syntax.paths import Repetition
-from vitdsl.syntax.summary import facts
 from vitdsl.validate import Item
 
+Perform = Callable[[Scope, Item, str], None]
 _frames = Known()
 
 
@@ -29,8 +24,16 @@ def forget() -> None:
     _frames.forget()
 
 
-def repeat_item(scope: Scope, item: Item, count: int, segment: str) -> None:
-    """Runs an item several times, each in a frame; equal surroundings share one frame."""
+def repeat_item(scope: Scope, item: Item, count: int, segment: str, perform: Perform) -> None:
+    """Runs an item several times, each in a frame; equal surroundings share one frame.
+
+    Args:
+        scope: where the item stands.
+        item: what is repeated.
+        count: how often.
+        segment: of the item in module paths.
+        perform: runs the item once.
+    """
     builder = scope.builder
     state: dict[str, Feature] = {}
     current = HERE if scope.current is None else scope.current
@@ -50,7 +53,7 @@ def repeat_item(scope: Scope, item: Item, count: int, segment: str) -> None:
         if outer_index is not None:
             env["index_1"] = outer_index
         try:
-            frame, varies = analysed(scope, item, env, current, outer)
+            frame, varies = analysed(scope, item, env, current, outer, perform)
         except ShapeError as fault:
             fault.trail += [Repetition(done)] if done else []
             raise
@@ -124,7 +127,9 @@ def _append(
         builder.append(name, value)
 
 
-def analysed(scope: Scope, item: Item, env: dict[str, Any], current: str, outer: Any) -> tuple[Frame, bool]:
+def analysed(
+    scope: Scope, item: Item, env: dict[str, Any], current: str, outer: Any, perform: Perform
+) -> tuple[Frame, bool]:
     """The frame of one repetition, and whether others may differ; what was analysed in an equal surrounding is kept."""
     around = scope.around
     reads, varies = read_by(item.inner, around.env, env, around.reader) if item.inner else (NOTHING, False)
@@ -134,12 +139,12 @@ def analysed(scope: Scope, item: Item, env: dict[str, Any], current: str, outer:
     )  # fmt: skip
     frame: Frame | None = _frames.get(key, outer)
     if frame is None:
-        frame = _analyse(scope, item, env, current, outer)
+        frame = _analyse(scope, item, env, current, outer, perform)
         _frames.keep(key, frame, frame)
     return frame, varies
 
 
-def _analyse(scope: Scope, item: Item, env: dict[str, Any], current: str, outer: Any) -> Frame:
+def _analyse(scope: Scope, item: Item, env: dict[str, Any], current: str, outer: Any, perform: Perform) -> Frame:
     builder = Builder(outer)
     inside = Scope(scope.around, builder, current, env)
     inside.drop, inside.times, inside.opened, inside.forbidden = scope.drop, scope.times, scope.opened, scope.forbidden
@@ -147,43 +152,3 @@ def _analyse(scope: Scope, item: Item, env: dict[str, Any], current: str, outer:
     inside.role, inside.within = scope.role, True
     perform(inside, item, "")
     return builder.done()
-
-
-def run_use(scope: Scope, item: Item) -> None:
-    """Runs the body of a define with its arguments."""
-    reader = scope.around.reader
-    define = reader.define(item.use)
-    body = reader.defined_body(item.use)
-    inside = scope
-    inside.env = arguments(scope, item.args, define)
-    try:
-        run_body(inside, body)
-    except ShapeError as fault:
-        fault.trail += ["body", UseTrail((item.use,))]
-        raise
-
-
-def arguments(scope: Scope, args: Any, define: Any) -> dict[str, Any]:
-    """What the names of a define stand for where it is used."""
-    env, variables = scope.sight(scope.flow.feature), scope.around.env
-    known = {**variables, **scope.env} if variables else scope.env
-    made: dict[str, Any] = {name: scope.env[name] for name in INDEXES if name in scope.env}
-    for name, raw in args.items():
-        made[name] = value_of(raw, env, (name,)) if isinstance(raw, Late) else _put_in(raw, known)
-    for name, raw in (define.get("optional") or {}).items():
-        if name not in made:
-            given = {**variables, **made}
-            made[name] = value_of(raw, {**env, **made}) if isinstance(raw, Late) else _put_in(raw, given)
-    return made
-
-
-def _put_in(raw: Any, known: Mapping[str, Any]) -> Any:
-    """An argument that is more than a number: what it reads but features it reads where it is written."""
-    if facts(raw).names.isdisjoint(known):
-        return raw
-    late = {name: value for name, value in known.items() if isinstance(value, Late)}
-    settled = {name: value for name, value in known.items() if name not in late} if late else known
-    return fold(spelled(raw, late), settled, (), [], None, partial=True)
-
-
-__all__ = ["Place", "arguments", "call", "repeat_item", "run_use"]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from functools import cache
-from types import ModuleType
 from typing import Any
 
+from vitdsl.elaborate.binding import bind
 from vitdsl.elaborate.builder import Builder, Surroundings
-from vitdsl.errors import Refusal, ShapeError
+from vitdsl.errors import ShapeError
 from vitdsl.features import BYTES_PER_VALUE, LARGEST_SIZE, Cost, Feature
 from vitdsl.graph.ir import Node, Place, Value
 from vitdsl.graph.operators import Combine, Join, OpenWindows, Put, Sections, Take, WindowMask
@@ -17,19 +16,10 @@ from vitdsl.graph.portions import part_of, with_part
 from vitdsl.parts.base import Part, Primitive
 from vitdsl.parts.primitives.drop_path import DropPath
 from vitdsl.parts.primitives.dropout import Dropout
-from vitdsl.validate import SpecReader
 
 _new = tuple.__new__
 DROP_PATH, JOIN = DropPath(), Join()
 COMBINED = {how: Combine(how=how) for how in ("add", "mean", "multiply", "concat")}
-
-
-@cache
-def _items() -> ModuleType:
-    """The module that runs items, which is written on top of this one."""
-    from vitdsl.elaborate import items
-
-    return items
 
 
 class Scope:
@@ -191,7 +181,7 @@ class Scope:
     def emit(self, part: Part, x: Value, path: str) -> Value:
         """Binds a part to what enters it, and lets it write its nodes."""
         bound = self.bound(part, x.feature) if part.open else part
-        return _items().run_part(self, bound, x, path) if bound.expands else bound.emit(self, x, path)
+        return self.around.run_part(self, bound, x, path) if bound.expands else bound.emit(self, x, path)
 
     def emit_dropout(self, rate: float, x: Value, path: str) -> Value:
         """Dropout, where the rate is not 0."""
@@ -204,7 +194,7 @@ class Scope:
         inside = self.child(None, x, path)
         inside.drop = "none"
         try:
-            _items().run_body(inside, body)
+            self.around.run_body(inside, body)
         except ShapeError as fault:
             fault.trail += reversed(path.split(".")[1:])  # `mixer.maps.after`: the keys below the role
             raise
@@ -255,17 +245,3 @@ class Scope:
         if opened is None or (opened.shift == (0, 0) and opened.padding == (0, 0)):
             return None
         return self.add(WindowMask.trusted(opened=opened), (), "mixer.mask")
-
-
-def bind(part: Any, env: Mapping[str, Any], reader: SpecReader) -> Any:
-    """A part or wiring with its late values put in; what does not fit is a ShapeError at its field."""
-    try:
-        return part.bind(env, reader)
-    except Refusal as error:
-        raise at_field(error.items) from None
-
-
-def at_field(found: list[tuple[tuple[str | int, ...], str, str]]) -> ShapeError:
-    """The first refusal of a bound value, as an error of the graph."""
-    location, message, hint = found[0]
-    return ShapeError(message, hint, location)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from vitdsl.elaborate import entry, head, reads
-from vitdsl.elaborate.binding import drop_of
+from vitdsl.elaborate.binding import arguments, bind, drop_of
 from vitdsl.elaborate.builder import Builder, Surroundings
 from vitdsl.elaborate.entry import IMAGE, enter
 from vitdsl.elaborate.head import run_head
-from vitdsl.elaborate.items import run_body
+from vitdsl.elaborate.items import perform, run_body, run_part
 from vitdsl.elaborate.known import Held, Known
 from vitdsl.elaborate.reads import said
-from vitdsl.elaborate.repeats import arguments, call, repeat_item
-from vitdsl.elaborate.scope import Scope, bind
+from vitdsl.elaborate.repeats import call, repeat_item
+from vitdsl.elaborate.scope import Scope
 from vitdsl.errors import ShapeError
 from vitdsl.features import Feature
 from vitdsl.graph.faults import UseTrail
@@ -48,14 +48,13 @@ def elaborate(model: Model, reader: SpecReader, size: tuple[int, int] | None = N
     Raises:
         ShapeError: with the written path in its trail.
     """
-    around = Surroundings(
-        reader, model.classes, size or model.input.size, model.drop_path is not None, model.vars or {}
-    )
+    image, drops = size or model.input.size, model.drop_path is not None
+    around = Surroundings(reader, model.classes, image, drops, model.vars or {}, run_body, run_part)
     builder = Builder(lambda name: None)
     scope = Scope(around, builder, IMAGE, {})
-    image = builder.value(Feature(model.input.channels, around.image))
-    builder.frame.inputs[IMAGE] = image.index
-    builder.streams[IMAGE] = image
+    value = builder.value(Feature(model.input.channels, image))
+    builder.frame.inputs[IMAGE] = value.index
+    builder.streams[IMAGE] = value
     current = ""
     for index, stage in enumerate(model.stages):
         try:
@@ -145,7 +144,7 @@ def _fill_stage(scope: Scope, stage: Stage, stream: str, current: str) -> None:
         assert stage.depth is not None
         item = _block_item(scope, stage.block)
         try:
-            repeat_item(scope, item, stage.depth, "block")
+            repeat_item(scope, item, stage.depth, "block", perform)
         except ShapeError as fault:
             fault.trail[:] = _renamed(fault.trail)
             raise

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from pydantic import ValidationError
-
-from vitdsl.elaborate.binding import drop_of, known_body, made_wrong, of_part
+from vitdsl.elaborate.binding import drop_of, known_body
 from vitdsl.elaborate.scope import Scope
 from vitdsl.elaborate.targets import Target
 from vitdsl.errors import ShapeError
 from vitdsl.graph.ir import Value
 from vitdsl.graph.operators import CloseWindows, OpenWindows
-from vitdsl.parts.base import Form
 from vitdsl.parts.initial import Init
 from vitdsl.parts.primitives.affine import Affine
 from vitdsl.parts.primitives.scale import Scale
-from vitdsl.validate import Body, Item, Residual, Wiring
+from vitdsl.validate import Item, Residual, Wiring
+
+WHOLE = Residual()
+Operate = Callable[[Scope, Value, Value | None], Value]
+"""What an item's role does inside the wiring: from the input, and the bank of a mixer, to the output."""
 
 
 def branch(
@@ -24,12 +26,24 @@ def branch(
     item: Item,
     part: Any,
     wiring: Wiring,
-    residual: Residual | None,
     target: Target,
     source: Value,
     path: str,
+    operate: Operate,
 ) -> Value:
-    """shortcut(t) + output · drop_path(layer_scale · post(op(pre(input · s)))), then `after`."""
+    """shortcut(t) + output · drop_path(layer_scale · post(op(pre(input · s)))), then `after`.
+
+    Args:
+        scope: where the item stands.
+        item: the item.
+        part: its part, bound, or None.
+        wiring: its wiring, bound.
+        target: what it is at.
+        source: what it reads.
+        path: its segment of module paths.
+        operate: runs its role.
+    """
+    residual = residual_of(wiring)
     inside = scope.child(None, source, path)
     inside.drop = drop_of(scope, wiring.drop_path)
     inside.exposed, inside.within = {}, True
@@ -42,7 +56,7 @@ def branch(
         x = inside.add(opened, (x,), None)
         bank = None if bank is None else inside.add(opened, (_windowed_bank(opened, bank),), None)
         inside.opened, inside.times = opened, inside.times * opened.counts[0] * opened.counts[1]
-    y = _operate(inside, item, part, x, bank, residual)
+    y = operate(inside, x, bank)
     if opened is not None:
         inside.opened, inside.times = scope.opened, scope.times
         y = inside.add(CloseWindows.trusted(opened=opened), (y,), None)
@@ -59,6 +73,13 @@ def branch(
     if residual.output != 1:
         y = inside.add(Scale.trusted(value=residual.output), (y,), None)
     return _summed(inside, residual, target.value, y)
+
+
+def residual_of(wiring: Wiring) -> Residual | None:
+    """The residual form, or None."""
+    if wiring.residual is True:
+        return WHOLE
+    return wiring.residual or None
 
 
 def _windowed_bank(opened: OpenWindows, bank: Value) -> Value:
@@ -197,81 +218,3 @@ def _fitting(size: tuple[int, int], grid: tuple[int, int]) -> str:
     ]
     text = str(near[0]) if near[0] == near[1] else f"[{near[0]}, {near[1]}]"
     return f"{text} would do, or `fit: pad`, which fills the last windows up"
-
-
-def _operate(inside: Scope, item: Item, part: Any, x: Value, bank: Value | None, residual: Residual | None) -> Value:
-    role = item.role
-    if part is not None:
-        try:
-            if bank is not None:
-                return part.emit(inside, x, role, bank)  # type: ignore[call-arg]
-            return part.emit(inside, x, role)
-        except ShapeError as fault:
-            of_part(part, role, fault)
-            raise
-        except ValidationError as error:
-            raise made_wrong(role, error) from None
-    if role == "parallel":
-        return _parallel(inside, item, x, residual)
-    if part is None and role not in ("body", "use"):
-        return x
-    body = inside.child(None, x)
-    body.drop, body.block = inside.drop, inside.block
-    from vitdsl.elaborate.items import fill
-
-    fill(body, item)
-    return body.flow
-
-
-def _parallel(inside: Scope, item: Item, x: Value, residual: Residual | None) -> Value:
-    how = item.wiring.merge or "add"
-    frame = inside.builder.frame
-    start, most, found = frame.blocks, frame.blocks, []
-    for index, branch in enumerate(item.branches):
-        try:
-            branch = known_body(inside, branch)
-            if residual is not None and how == "add" and _adds(inside, branch):
-                raise ShapeError(
-                    "x would count twice: this `parallel` is residual, and this branch adds x as well",
-                    "`residual: false` on the branch's items, or on the `parallel`",
-                )
-            scope = inside.child(None, x, str(index))
-            frame.blocks = start
-            run_branch(scope, branch)
-            most = max(most, frame.blocks)
-            found.append(scope.flow)
-        except ShapeError as fault:
-            fault.trail += [index, "parallel"]
-            raise
-    frame.blocks = most
-    if not found:
-        raise ShapeError("`parallel` needs at least one branch, but has none", "", ("parallel",))
-    try:
-        return inside.combine(how, found)
-    except ShapeError as fault:
-        fault.hint = f"all branches must give the same tokens and width for `{how}`"
-        fault.trail.append("parallel")
-        raise
-
-
-def _adds(inside: Scope, body: Any) -> bool:
-    """Whether what comes out of a body is what enters it, and something added."""
-    return isinstance(body, Body) and all(_adds_item(inside, item) for item in body.items)
-
-
-def _adds_item(inside: Scope, item: Any) -> bool:
-    if not isinstance(item, Item):
-        return False
-    residual = item.wiring.residual
-    if residual is None and isinstance(item.part, Form) and not item.part.open:
-        residual = item.part.expand().get("residual")
-    if residual or item.role not in ("body", "use") or item.given:
-        return bool(residual)
-    return _adds(inside, item.body if item.role == "body" else inside.around.reader.defined_body(item.use))
-
-
-def run_branch(scope: Scope, body: Body) -> None:
-    """Runs a body inside an operator; bodies hold items, whose operators hold bodies."""
-    from vitdsl.elaborate.items import run_body
-
-    run_body(scope, body)

@@ -82,3 +82,60 @@ def test_parts_take_layers_only_in_build():
         if own(module) == "layers" and within[-1:] != ("build",)
     ]  # fmt: skip
     assert not wrong, "\n".join(wrong)
+
+
+# ---------------------------------------------------------------- circles
+
+MODULES = {".".join(("vitdsl", *path.relative_to(PACKAGE).with_suffix("").parts)): path for path in FILES}
+"""The files of the package by what imports call them; a folder is its `__init__`."""
+MAY_BE_CIRCULAR = {"compiler"}
+"""Folders whose files still import one another."""
+OPENED_NEXT = [{"cli", "cli.commands"}, {"validate.model", "validate.reader"}]
+"""Circles that are about to be opened."""
+
+
+def uses(path: Path) -> set[Path]:
+    """The files of the package that a file imports when it runs, also inside functions."""
+    found = set()
+    for module, _, within in imports(path):
+        if "TYPE_CHECKING" in within:
+            continue
+        for name in (module, module.rpartition(".")[0]):
+            target = MODULES.get(name) or MODULES.get(f"{name}.__init__")
+            if target is not None:
+                found.add(target)
+                break
+    return found - {path}
+
+
+def circles(edges: dict[Path, set[Path]]) -> list[set[Path]]:
+    """The largest sets of files each of which reaches every other."""
+    reached: dict[Path, set[Path]] = {}
+    for path in edges:
+        found, waiting = set(), [path]
+        while waiting:
+            new = edges[waiting.pop()] - found
+            found |= new
+            waiting += new
+        reached[path] = found
+    sets = {frozenset(other for other in reached[path] if path in reached[other]) for path in edges}
+    return [set(each) for each in sorted(sets, key=sorted) if each]
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
+
+
+def test_no_two_files_import_one_another():
+    found = [{module_of(path) for path in circle} for circle in circles({path: uses(path) for path in FILES})]
+    wrong = [
+        sorted(circle) for circle in found
+        if circle not in OPENED_NEXT and not {name.partition(".")[0] for name in circle} <= MAY_BE_CIRCULAR
+    ]  # fmt: skip
+    assert not wrong, "\n".join(", ".join(circle) for circle in wrong)
+
+
+def test_circles_are_found():
+    a, b, c, d = (Path(name) for name in "abcd")
+    assert circles({a: {b}, b: {c}, c: {a}, d: {a}}) == [{a, b, c}]
+    assert circles({a: {b, c}, b: {c}, c: set(), d: {a}}) == []

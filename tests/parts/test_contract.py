@@ -27,7 +27,7 @@ __all__ = ["STATISTICS", "UNSEEN"]
 
 
 def _kernels_by_position(op: Any, x: Feature) -> int:
-    return op.infer(x).size * op.conv.kernel[0] * op.conv.kernel[1]
+    return op.infer(x).size * op.kernel[0] * op.kernel[1]
 
 
 UNSEEN: dict[str, Callable[..., int]] = {

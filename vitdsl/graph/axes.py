@@ -78,6 +78,6 @@ def _position(frame: Frame, node: Node) -> str:
 def _convolution(op: DynamicConv, x: Feature, module: str) -> tuple[str, ...]:
     kernels = op.kernels
     bank = f"{kernels.count} learned kernels" if kernels.count else f"generated, reduction {kernels.reduction}"
-    kernel = "full" if kernels.count and op.conv.groups == 1 else "depth-wise"
+    kernel = "full" if kernels.count and op.groups == 1 else "depth-wise"
     activation = f"softmax / {kernels.temperature:g}" if kernels.count else "none"
-    return module, bank, f"per {kernels.by}", kernel, activation, f"{op.conv.kernel[0]}x{op.conv.kernel[1]}"
+    return module, bank, f"per {kernels.by}", kernel, activation, f"{op.kernel[0]}x{op.kernel[1]}"

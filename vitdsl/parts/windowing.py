@@ -16,6 +16,20 @@ def default_padding(kernel: Pair) -> Pair:
     return ((high - 1) // 2 if high % 2 else 0, (wide - 1) // 2 if wide % 2 else 0)
 
 
+def convolved(
+    x: Feature, dim: int, groups: int, kernel: Pair, stride: Pair, padding: Pair | Literal["same"], dilation: Pair
+) -> Feature:
+    """What a convolution makes of a feature: the slid grid at the new width.
+
+    Raises:
+        ShapeError: the groups do not divide a width, or the kernel does not fit.
+    """
+    if x.dim % groups or dim % groups:
+        name, width = ("the width that enters", x.dim) if x.dim % groups else ("`dim`", dim)
+        raise ShapeError(f"`groups` ({groups}) must divide {name} ({width})", "", ("groups",))
+    return x.with_grid(slid(x, kernel, stride, padding, dilation), dim)
+
+
 def slid(
     x: Feature,
     kernel: Pair,

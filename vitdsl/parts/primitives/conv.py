@@ -4,31 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from vitdsl.errors import ShapeError
 from vitdsl.features import Cost, Feature, weights
-from vitdsl.fields.types import Margin, Natural, Positive, PositiveReal, Size
-from vitdsl.parts.base import Activation, Fields, Nested, Norm, Primitive, Scope, Value
+from vitdsl.fields.types import Margin, Positive, Size
+from vitdsl.parts.base import Activation, Nested, Norm, Primitive, Scope, Value
 from vitdsl.parts.initial import InitField
-from vitdsl.parts.windowing import default_padding, slid
+from vitdsl.parts.primitives.dynamic_conv import DynamicConv, Kernels
+from vitdsl.parts.windowing import convolved, default_padding
 
 if TYPE_CHECKING:
     from torch import nn
-
-
-class Kernels(Fields):
-    """How a dynamic convolution makes its kernels out of the image.
-
-    `by: image` with `count`: a bank of static kernels, mixed by coefficients (D-Conv). `by: image` without: kernels
-    generated from the mean of the image (D-DW-Conv). `by: position`: generated at every position (I-D-DW-Conv).
-    """
-
-    by: Literal["image", "position"] = "image"
-    count: Positive | None = None
-    reduction: Positive = 4
-    activation: Literal["softmax", "sigmoid"] = "softmax"
-    temperature: PositiveReal = 1.0
-    groups: Positive | None = None
-    extra: Natural = 0
 
 
 class Conv(Primitive):
@@ -59,11 +43,7 @@ class Conv(Primitive):
     def infer(self, *inputs: Feature) -> Feature:
         """The slid grid at the new width."""
         (x,) = inputs
-        dim, groups = self.dim or x.dim, self.groups
-        if x.dim % groups or dim % groups:
-            name, width = ("the width that enters", x.dim) if x.dim % groups else ("`dim`", dim)
-            raise ShapeError(f"`groups` ({groups}) must divide {name} ({width})", "", ("groups",))
-        return x.with_grid(slid(x, self.kernel, self.stride, self.margin, self.dilation), dim)
+        return convolved(x, self.dim or x.dim, self.groups, self.kernel, self.stride, self.margin, self.dilation)
 
     @property
     def margin(self) -> Any:
@@ -73,11 +53,9 @@ class Conv(Primitive):
     def cost(self, *inputs: Feature) -> Cost:
         """As the class says."""
         (x,) = inputs
-        dim = self.dim or x.dim
-        high, wide = slid(x, self.kernel, self.stride, self.margin, self.dilation)
-        kernel = self.kernel
-        taps = dim * (x.dim // self.groups) * kernel[0] * kernel[1]
-        return weights(taps + self.bias * dim, high * wide * taps)
+        y = self.infer(x)
+        taps = y.dim * (x.dim // self.groups) * self.kernel[0] * self.kernel[1]
+        return weights(taps + self.bias * y.dim, y.num_tokens * taps)
 
     def mixes_channels(self, *inputs: Feature) -> bool:
         """Unless it is depth-wise."""
@@ -91,12 +69,14 @@ class Conv(Primitive):
         return Conv2d(inputs[0].dim, out, self.kernel, self.stride, self.margin, self.dilation, self.groups, self.bias)
 
     def emit(self, scope: Scope, x: Value, path: str) -> Value:
-        """A dynamic convolution is another primitive with the same fields."""
+        """One node; with `kernels` it is a dynamic convolution."""
         if self.kernels is None or (x.feature.tokens and x.feature.grid is not None):
             return super().emit(scope, x, path)
-        from vitdsl.parts.primitives.dynamic_conv import DynamicConv
-
-        return self.follow(scope, scope.add(DynamicConv.trusted(conv=self, kernels=self.kernels), (x,), path), path)
+        dynamic = DynamicConv.trusted(
+            kernels=self.kernels, dim=self.dim, kernel=self.kernel, stride=self.stride, padding=self.margin,
+            groups=self.groups, dilation=self.dilation, bias=self.bias, init=self.init,
+        )  # fmt: skip
+        return self.follow(scope, scope.add(dynamic, (x,), path), path)
 
     @classmethod
     def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from vitdsl.errors import ShapeError
 from vitdsl.features import Cost, Feature, weights
-from vitdsl.parts.base import Primitive
-from vitdsl.parts.primitives.conv import Conv, Kernels
+from vitdsl.fields.types import Margin, Natural, Positive, PositiveReal, Size
+from vitdsl.parts.base import Fields, Nested, Primitive
+from vitdsl.parts.initial import InitField
+from vitdsl.parts.windowing import convolved
 
 if TYPE_CHECKING:
     from torch import nn
+
+
+class Kernels(Fields):
+    """How a dynamic convolution makes its kernels out of the image.
+
+    `by: image` with `count`: a bank of static kernels, mixed by coefficients (D-Conv). `by: image` without: kernels
+    generated from the mean of the image (D-DW-Conv). `by: position`: generated at every position (I-D-DW-Conv).
+    """
+
+    by: Literal["image", "position"] = "image"
+    count: Positive | None = None
+    reduction: Positive = 4
+    activation: Literal["softmax", "sigmoid"] = "softmax"
+    temperature: PositiveReal = 1.0
+    groups: Positive | None = None
+    extra: Natural = 0
 
 
 class DynamicConv(Primitive):
@@ -26,18 +44,20 @@ class DynamicConv(Primitive):
     mixes: ClassVar[bool] = True
     layout: ClassVar[Literal["any", "tokens", "map"]] = "map"
     type: Literal["dynamic_conv"] = "dynamic_conv"
-    conv: Conv
-    kernels: Kernels
-
-    @property
-    def init(self) -> Any:
-        """The convolution's."""
-        return self.conv.init
+    kernels: Annotated[Kernels, Nested(Kernels)]
+    dim: Positive | None = None
+    kernel: Size = (1, 1)
+    stride: Size = (1, 1)
+    padding: Margin = (0, 0)
+    groups: Positive = 1
+    dilation: Size = (1, 1)
+    bias: bool = True
+    init: InitField = None
 
     def infer(self, *inputs: Feature) -> Feature:
         """As the static convolution; generated kernels are depth-wise."""
         (x,) = inputs
-        y = self.conv.infer(x)
+        y = convolved(x, self.dim or x.dim, self.groups, self.kernel, self.stride, self.padding, self.dilation)
         self._refuse_what_no_layer_does()
         if self.kernels.count is None and y.dim != x.dim:
             raise ShapeError(
@@ -51,8 +71,8 @@ class DynamicConv(Primitive):
         return y
 
     def _refuse_what_no_layer_does(self) -> None:
-        conv, kernels = self.conv, self.kernels
-        if conv.margin == "same":
+        kernels, margin = self.kernels, self.padding
+        if margin == "same":
             message = "a conv with `kernels` cannot pad as `same`"
             raise ShapeError(message, "write the padding as a number", ("padding",))
         if kernels.activation != "softmax":
@@ -60,7 +80,7 @@ class DynamicConv(Primitive):
             raise ShapeError(message, "", ("kernels", "activation"))
         if kernels.count is not None or kernels.by != "position":
             return
-        (k_h, k_w), (d_h, d_w), margin = conv.kernel, conv.dilation, conv.margin
+        (k_h, k_w), (d_h, d_w) = self.kernel, self.dilation
         if not (k_h % 2 and k_w % 2) or margin != (d_h * (k_h - 1) // 2, d_w * (k_w - 1) // 2):
             raise ShapeError(
                 "kernels by position must be odd and padded by dilation·(kernel - 1) / 2, "
@@ -78,15 +98,15 @@ class DynamicConv(Primitive):
     def cost(self, *inputs: Feature) -> Cost:
         """As the class says."""
         (x,) = inputs
-        y, hidden, area = self.infer(x), self._hidden(x), self.conv.kernel[0] * self.conv.kernel[1]
+        y, hidden, area = self.infer(x), self._hidden(x), self.kernel[0] * self.kernel[1]
         if self.kernels.count is not None:
-            kernel = y.dim * (x.dim // self.conv.groups) * area
-            bank = self.kernels.count * (kernel + self.conv.bias * y.dim)
+            kernel = y.dim * (x.dim // self.groups) * area
+            bank = self.kernels.count * (kernel + self.bias * y.dim)
             mixing = hidden * x.dim + self.kernels.count * hidden
             return weights(bank + mixing + self.kernels.count, mixing + bank + y.num_tokens * kernel)
         if self.kernels.by == "image":
             made = x.dim * area * hidden
-            bias = self.conv.bias * x.dim
+            bias = self.bias * x.dim
             params = bias + hidden * x.dim + 2 * hidden + made + x.dim * area
             return weights(params, hidden * x.dim + made + y.size * area)
         made = self._groups(x) * area
@@ -95,34 +115,33 @@ class DynamicConv(Primitive):
 
     def mixes_channels(self, *inputs: Feature) -> bool:
         """A bank of kernels may; kernels that are made are depth-wise."""
-        return self.kernels.count is not None and self.conv.mixes_channels(*inputs)
+        return self.kernels.count is not None and self.groups < inputs[0].dim
 
     def build(self, *inputs: Feature) -> nn.Module:
         """One of three layers."""
         from vitdsl.layers.dynamic import BankConv2d, GeneratedDepthwise2d, PositionDepthwise2d
 
         (x,) = inputs
-        conv, kernels, hidden = self.conv, self.kernels, self._hidden(x)
-        sliding = {"stride": conv.stride, "padding": conv.margin, "dilation": conv.dilation}
+        kernels, hidden = self.kernels, self._hidden(x)
+        sliding = {"stride": self.stride, "padding": self.padding, "dilation": self.dilation}
         if kernels.count is not None:
             return BankConv2d(
-                x.dim, self.infer(x).dim, conv.kernel, count=kernels.count, hidden=hidden, groups=conv.groups,
-                temperature=kernels.temperature, bias=conv.bias, **sliding,
+                x.dim, self.infer(x).dim, self.kernel, count=kernels.count, hidden=hidden, groups=self.groups,
+                temperature=kernels.temperature, bias=self.bias, **sliding,
             )  # fmt: skip
         if kernels.by == "image":
-            return GeneratedDepthwise2d(x.dim, conv.kernel, hidden=hidden, bias=conv.bias, **sliding)
+            return GeneratedDepthwise2d(x.dim, self.kernel, hidden=hidden, bias=self.bias, **sliding)
         return PositionDepthwise2d(
-            x.dim, conv.kernel, hidden=hidden, groups=self._groups(x), stride=conv.stride, dilation=conv.dilation
+            x.dim, self.kernel, hidden=hidden, groups=self._groups(x), stride=self.stride, dilation=self.dilation
         )
 
     @classmethod
     def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:
         """The three kinds, at odd sizes."""
+        bank = {"dim": 6, "kernel": 3, "stride": 2, "padding": 1, "kernels": {"count": 3, "extra": 1}}
+        depthwise = {"kernel": 3, "padding": 1}
         return [
-            (
-                {"conv": Conv(dim=6, kernel=(3, 3), stride=(2, 2)), "kernels": Kernels(count=3, extra=1)},
-                (Feature(4, (7, 5)),),
-            ),
-            ({"conv": Conv(kernel=(3, 3)), "kernels": Kernels()}, (Feature(8, (5, 3)),)),
-            ({"conv": Conv(kernel=(3, 3)), "kernels": Kernels(by="position", groups=2)}, (Feature(8, (5, 3)),)),
+            (bank, (Feature(4, (7, 5)),)),
+            ({**depthwise, "kernels": {}}, (Feature(8, (5, 3)),)),
+            ({**depthwise, "kernels": {"by": "position", "groups": 2}}, (Feature(8, (5, 3)),)),
         ]

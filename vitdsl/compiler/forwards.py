@@ -73,7 +73,7 @@ def _begun(built: Built, graph: Graph, entering: Mapping[str, int]) -> FrameWrit
     frame = FrameWriter(writer, graph.frame, Written("Model", writer.graph), "", {})
     frame.built = built
     for name, number in entering.items():
-        placeholder = writer.graph.placeholder(names.identifier(name))
+        placeholder = names.parameter(writer.graph, name)
         frame.image = frame.image or placeholder
         frame.ropes[number] = _as_taken(writer, placeholder, graph.frame.features[number])
     frame.run()

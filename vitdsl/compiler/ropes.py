@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from torch import fx
 
+from vitdsl.compiler.names import identifier, parameter
 from vitdsl.features import Feature
 from vitdsl.graph.operators import OpenWindows
 
@@ -129,9 +130,9 @@ class Writer:
         suffix = f"_{number}" if number else ""
         places = [node for node in self.graph.nodes if node.op == "placeholder"]
         with self.graph.inserting_after(places[-1]):
-            width = self.graph.placeholder(f"width{suffix}")
+            width = parameter(self.graph, f"width{suffix}")
         with self.graph.inserting_after(places[-1]):
-            height = self.graph.placeholder(f"height{suffix}")
+            height = parameter(self.graph, f"height{suffix}")
         self.asked[grid] = (height, width)
         return height, width
 
@@ -278,7 +279,7 @@ def replace_grid(opened: OpenWindows, grid: tuple[int, int] | None, inner: tuple
 
 def hint(node: Any) -> str:
     """A name for a node that is another view of this one."""
-    return node.name.rstrip("_0123456789") if isinstance(node, fx.Node) else "value"
+    return identifier(node.name.rstrip("_0123456789")) if isinstance(node, fx.Node) else "value"
 
 
 def cut(rope: Rope, start: int, stop: int) -> list[Piece]:

@@ -194,7 +194,7 @@ def write_frame(frame: Frame, entering: dict[str, Piece], name: str, memo: Memo,
     writer.inside = inside
     inner = FrameWriter(writer, frame, written, "", memo)
     for stream, value in frame.inputs.items():
-        own = retensored(entering[stream], code.placeholder(names.identifier(stream or "x")))
+        own = retensored(entering[stream], names.parameter(code, stream or "x"))
         written.entering[stream] = own
         inner.ropes[value] = Rope(frame.features[value], [own])
         inner._seen(own)

@@ -1,7 +1,8 @@
-"""Types of fields: numbers with bounds, sizes, margins."""
+"""Types of fields: numbers with bounds, sizes, margins, names."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -9,6 +10,7 @@ from pydantic import Field
 from vitdsl.errors import refuse
 from vitdsl.fields.messages import describe
 from vitdsl.fields.readers import FieldType
+from vitdsl.syntax.names import module_fault, name_fault, title_fault
 
 LARGEST = 10**9
 """No width, size or count of a model is larger."""
@@ -80,3 +82,45 @@ class PaddingField(PairField):
 
 Margin = Annotated[Any, PaddingField()]
 """Padding of a window operator."""
+
+
+class NameField(FieldType):
+    """A name that the file gives to something.
+
+    Args:
+        fault: says what is wrong with a text as a name.
+        what: is named, where the name is a segment of module paths.
+    """
+
+    def __init__(self, fault: Callable[[str], str] = name_fault, what: str = "") -> None:
+        self.fault, self.what = fault, what
+
+    def json_schema(self) -> dict[str, Any]:
+        """A text."""
+        return {"type": "string"}
+
+    def read(self, value: Any, reader: Any) -> Any:
+        """The name."""
+        if not isinstance(value, str):
+            refuse(f"must be a string, but is {describe(value)}")
+        if fault := self.fault(value):
+            refuse(fault)
+        if self.what and (fault := module_fault(value)):
+            refuse(f"{self.what} {fault}")
+        return value
+
+
+def _stream_fault(name: str) -> str:
+    return name_fault(name.removesuffix("[]"))
+
+
+Name = Annotated[str, NameField()]
+"""An identifier."""
+ItemName = Annotated[str, NameField(what="an item")]
+"""An identifier that is a segment of module paths."""
+StageName = Annotated[str, NameField(what="a stage")]
+"""Likewise, of a stage."""
+StreamName = Annotated[str, NameField(_stream_fault)]
+"""An identifier, perhaps with `[]`, which appends."""
+Title = Annotated[str, NameField(title_fault)]
+"""The name of a spec or a search, of which names of files are made."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from vitdsl.errors import Problem, SpecError
+from vitdsl.errors import Mark, Problem, SpecError
 from vitdsl.resolve.substitute import fold, names_in
 from vitdsl.syntax.expressions import Late
+from vitdsl.syntax.names import variable_fault
+from vitdsl.syntax.paths import format_path
 from vitdsl.syntax.summary import facts
 from vitdsl.syntax.tree import Map
 
@@ -63,6 +65,7 @@ def _variables(tree: Map) -> dict[str, Any]:
     where = tree.marks.get("vars", (None, None))[1]
     if not isinstance(raw, Map):
         raise SpecError(Problem("`vars` must be a mapping of names to values", "vars", where))
+    _check_names(raw, where)
     done: dict[str, Any] = {}
     waiting = dict(raw.items())
     while waiting:
@@ -81,6 +84,20 @@ def _variables(tree: Map) -> dict[str, Any]:
                 raise SpecError(problems)
             done[name] = value
     return done
+
+
+def _check_names(raw: Map, where: Mark | None) -> None:
+    wrong = [
+        Problem(
+            f"a variable {fault}",
+            format_path(("vars", name)),
+            raw.marks.get(name, (where, where))[0],
+        )
+        for name in raw
+        if (fault := variable_fault(name))
+    ]
+    if wrong:
+        raise SpecError(wrong)
 
 
 def named_by(names: Iterable[str], variables: Mapping[str, Any]) -> set[str]:

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from vitdsl.errors import Mark, Problem, Refusal, Source, SpecError, did_you_mean, refuse
 from vitdsl.fields.messages import describe
-from vitdsl.fields.types import Positive, Rate
+from vitdsl.fields.types import Positive, Rate, Title
 from vitdsl.parts.base import Fields, Reads
 from vitdsl.resolve.edit import put
 from vitdsl.resolve.files import find, load_tree, shipped
@@ -183,7 +183,7 @@ class Budget(Fields):
 class SearchFile(Fields):
     """A whole file."""
 
-    name: str | None = None
+    name: Title | None = None
     space: Annotated[Any, Reads(lambda value, reader: value, {"type": ["string", "object"]})]
     constraints: Annotated[Any, Reads(_bounds, {"type": "object"})] = None
     objectives: Annotated[Any, Reads(_directions, {"type": ["string", "object"]})]

@@ -12,6 +12,7 @@ from vitdsl.parts.registry import DEFAULT_TYPES, ROLES, all_parts, class_of, fam
 from vitdsl.resolve.substitute import names_in
 from vitdsl.syntax.expressions import Late
 from vitdsl.syntax.holes import Hole
+from vitdsl.syntax.names import is_name, variable_fault
 from vitdsl.syntax.paths import Key
 from vitdsl.syntax.summary import facts
 from vitdsl.validate import COMPOSITE, DEFAULT_WIRING, RESERVED, WIRING, SpecReader
@@ -140,6 +141,9 @@ def _defines(reader: SpecReader) -> list[Fault]:
         if is_role(name) or name in COMPOSITE or _is_form(name) or "." in name:
             message = f"a define cannot be called `{name}`, which has a meaning of its own"
             faults.append((("define", Key(name)), message, ""))
+        elif not is_name(name):
+            message = f"a define must have a name of letters, digits and `_`, but it is {describe(name)}"
+            faults.append((("define", Key(name)), message, ""))
         elif not isinstance(entry, dict):
             message = f"a define must be a mapping with `body` or `stage`, but is {describe(entry)}"
             faults.append((("define", name), message, f"`{name}: {{body: [...]}}`" if isinstance(entry, list) else ""))
@@ -211,8 +215,8 @@ def _define(reader: SpecReader, name: str, entry: Any) -> list[Fault]:
 
 def _argument(arg: Any, before: list[Any]) -> list[str]:
     """What is wrong with the name of an argument."""
-    if not isinstance(arg, str) or not arg.isidentifier():
-        return [f"an argument must have a name of letters, digits and `_`, but it is {describe(arg)}"]
+    if fault := variable_fault(arg):
+        return [f"an argument {fault}"]
     if arg in before:
         return [f"the argument `{arg}` is named twice"]
     if arg in RESERVED or arg in WIRING or arg in COMPOSITE or is_role(arg):

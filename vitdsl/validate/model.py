@@ -9,13 +9,13 @@ from pydantic import Field
 
 from vitdsl.errors import Refusal, did_you_mean, refuse
 from vitdsl.fields.messages import describe
-from vitdsl.fields.readers import NAME
-from vitdsl.fields.types import Natural, Positive, PositiveReal, Rate, Real, Repeats, Size
+from vitdsl.fields.types import Name, Natural, Positive, PositiveReal, Rate, Real, Repeats, Size, StageName, Title
 from vitdsl.parts.base import NONE, BodyField, Fields, Items, NormBody, Reader, Reads, checked
 from vitdsl.parts.initial import InitField
 from vitdsl.parts.registry import is_role
 from vitdsl.syntax.expressions import Late
 from vitdsl.syntax.holes import Hole
+from vitdsl.syntax.names import is_name, module_fault
 from vitdsl.syntax.paths import Key
 from vitdsl.validate.hints import collect
 from vitdsl.validate.items import Body, Item
@@ -54,8 +54,10 @@ def _tokens(value: Any, reader: Reader) -> Any:
     faults: list[Any] = []
     for index, name in enumerate(names):
         at = (index,) if isinstance(value, list) else ()
-        if not isinstance(name, str) or not name.isidentifier():
+        if not is_name(name):
             faults.append((at, f"a token must have a name of letters, digits and `_`, but it is {describe(name)}", ""))
+        elif fault := module_fault(name):
+            faults.append((at, f"a token {fault}", ""))
         elif name in PLACES:
             faults.append((at, f"a token cannot be called `{name}`, which has a meaning in `at`", ""))
         elif name in names[:index]:
@@ -72,7 +74,7 @@ def _carry(value: Any, reader: Any) -> Any:
 class Stage(Fields):
     """A stage: tokenizer, tokens, position, body, norm; each optional."""
 
-    stream: str | None = None
+    stream: Name | None = None
     from_: PlaceField = Field(None, alias="from")
     tokenizer: Annotated[Any, BodyField("tokenizer")] = None
     carry: Annotated[Any, Reads(_carry, {"anyOf": [{"const": "none"}, {"$ref": "#/$defs/body_item"}]})] = None
@@ -83,7 +85,7 @@ class Stage(Fields):
     block: Items = None
     norm: NormBody = None
     drop_path: DropField = None
-    name: str | None = Field(None, pattern=NAME)
+    name: StageName | None = None
     repeated: ClassVar[frozenset[str]] = frozenset({"block"})
 
 
@@ -124,6 +126,10 @@ def _outputs(value: Any, reader: Any) -> Any:
     faults: list[Any] = []
     made: dict[str, Body] = {}
     for name, raw in value.items():
+        fault = f"must have a name of letters, digits and `_`, but it is {describe(name)}"
+        fault = module_fault(name) if is_name(name) else fault
+        if fault:
+            faults.append(((Key(name),), f"an output {fault}", ""))
         collect(
             faults,
             (name,),
@@ -277,7 +283,7 @@ RawField = Annotated[Any, Reads(_raw_mapping, {"type": "object"}, apart=True)]
 class Model(Fields):
     """A whole file, merged."""
 
-    name: str | None = None
+    name: Title | None = None
     paper: RawField = None
     input: Input = Input()
     classes: Natural = 1000

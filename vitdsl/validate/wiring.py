@@ -9,8 +9,7 @@ from pydantic import Field
 
 from vitdsl.errors import refuse
 from vitdsl.fields.messages import describe
-from vitdsl.fields.readers import NAME
-from vitdsl.fields.types import LARGEST_REAL, Padding, Rate, Real, Repeats, Size
+from vitdsl.fields.types import LARGEST_REAL, ItemName, Padding, Rate, Real, Repeats, Size, StreamName
 from vitdsl.parts.base import NONE, BodyField, Fields, LateList, NormBody, Reader, Reads, no_scalar
 from vitdsl.resolve.edit import merge
 from vitdsl.syntax.expressions import Late
@@ -111,7 +110,7 @@ class Wiring(Fields):
 
     at: PlaceField = None
     from_: PlaceField = Field(None, alias="from")
-    write: str | None = None
+    write: StreamName | None = None
     windows: WindowsField = None
     pre: NormBody = None
     post: NormBody = None
@@ -119,7 +118,7 @@ class Wiring(Fields):
     layer_scale: Annotated[Any, Reads(_layer_scale, NUMBER_OR_NONE)] = None
     drop_path: DropField = None
     repeat: Repeats | None = None
-    name: str | None = Field(None, pattern=NAME)
+    name: ItemName | None = None
     merge: Literal["add", "concat", "mean", "multiply"] | None = None
 
 

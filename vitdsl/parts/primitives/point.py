@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from vitdsl.fields.types import Name
 from vitdsl.parts.base import Part, Scope, Value
 
 
@@ -13,7 +14,7 @@ class Point(Part):
     family: ClassVar[str] = "point"
     shorthand: ClassVar[str] = "name"
     type: Literal["point"] = "point"
-    name: str
+    name: Name
 
     def emit(self, scope: Scope, x: Value, path: str) -> Value:
         """The value itself, marked."""

@@ -9,11 +9,11 @@ __version__ = "0.1.0"
 __all__ = ["Space", "SpecError", "build", "convert", "fold", "load", "load_weights"]
 LIGHT = {"Space": "vitdsl.space.space", "Spec": "vitdsl.spec", "load": "vitdsl.spec"}
 """What needs no torch."""
-ERRORS = {"SpecError": "vitdsl.errors", "CheckpointError": "vitdsl.checkpoints.errors"}
+ERRORS = ("SpecError", "CheckpointError")
 
 if TYPE_CHECKING:
     from vitdsl.api import build, convert, fold, load_weights
-    from vitdsl.checkpoints.errors import CheckpointError as CheckpointError
+    from vitdsl.errors import CheckpointError as CheckpointError
     from vitdsl.errors import SpecError
     from vitdsl.space.space import Space
     from vitdsl.spec import Spec as Spec
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     """Loads what is exported when it is first named."""
     if name in ERRORS:
-        return getattr(import_module(ERRORS[name]), name)
+        return getattr(import_module("vitdsl.errors"), name)
     if name in LIGHT:
         return getattr(import_module(LIGHT[name]), name)
     if name in __all__:

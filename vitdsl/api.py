@@ -45,11 +45,11 @@ def convert(
         CheckpointError: with every key that is missing, unexpected, or of another shape.
         SpecError: the spec is wrong.
     """
-    from vitdsl.checkpoints.loading import convert_state
+    from vitdsl.checkpoints.loading import convert_state, tensors_of
 
     known = spec if isinstance(spec, Spec) else load(spec)
     folded = FOLDED in (layout, to)
-    return convert_state(state, _shapes(known, folded), _tables(known), layout, to)
+    return convert_state(tensors_of(state), _shapes(known, folded), _tables(known), layout, to)
 
 
 def load_weights(
@@ -59,6 +59,7 @@ def load_weights(
     partial: bool = False,
     channels: str | None = None,
     base: str | None = None,
+    container: str | None = None,
 ) -> Report:
     """Fills a built model with weights: all of them, each of its own shape.
 
@@ -75,6 +76,8 @@ def load_weights(
         partial: allows tensors that the weights lack, which stay as initialized, and tensors that have no place.
         channels: how the first convolution takes other channels: `repeat` or `mean`, or `first` (zeros behind those).
         base: the shipped spec that the weights are for; None: found by what the model's spec extends.
+        container: which state dict of the source, where it holds several: a key such as `model_ema`, or keys joined
+            by dots.
 
     Returns:
         What was copied, resized, adapted, left as it was initialized, and not used.
@@ -91,8 +94,9 @@ def load_weights(
         return built_as(spec, model.options, model.folded, "cpu").state_dict()
 
     return load_into(
-        model, source, _tables(spec), layout, partial=partial, channels=channels, bases=_bases(spec, base), fresh=fresh
-    )
+        model, source, _tables(spec), layout, container=container, partial=partial, channels=channels,
+        bases=_bases(spec, base), fresh=fresh,
+    )  # fmt: skip
 
 
 def _bases(spec: Spec, named: str | None) -> Iterator[Base]:

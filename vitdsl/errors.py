@@ -19,6 +19,8 @@ _BREAK = re.compile(r"\r\n|\r|\n")
 _EXCERPT_WIDTH = 100
 _LISTED_NAMES = 12
 _LONGEST_NAME = 80
+LISTED_PROBLEMS = 20
+"""How many problems below one headline are shown."""
 _NEAR = 0.61  # of difflib's ratio; at its usual 0.6, `vars` would be near `layers`
 
 
@@ -100,19 +102,18 @@ class Problem:
         return "\n".join(_problem_lines(self))
 
 
-class SpecError(ValueError):
-    """A spec is wrong; `problems` says everything that is, in the order of the file.
+class InputError(ValueError):
+    """What a user gave is wrong; `problems` says everything that is.
 
     Args:
-        problems: one problem, several, or a bare message. Duplicates are removed, and those without a mark come last.
+        problems: one problem, several, or bare messages. Duplicates are removed, and those without a mark come last.
     """
 
     problems: tuple[Problem, ...]
 
-    def __init__(self, problems: Problem | Iterable[Problem] | str) -> None:
-        if isinstance(problems, str):
-            problems = Problem(problems)
-        found = (problems,) if isinstance(problems, Problem) else tuple(problems)
+    def __init__(self, problems: Problem | str | Iterable[Problem | str]) -> None:
+        given = (problems,) if isinstance(problems, (Problem, str)) else tuple(problems)
+        found = (Problem(each) if isinstance(each, str) else each for each in given)
         self.problems = tuple(sorted(dict.fromkeys(found), key=_order))
         # pickle and copy call the class with `args`
         super().__init__(self.problems)
@@ -120,6 +121,33 @@ class SpecError(ValueError):
     def __str__(self) -> str:
         """Render all problems."""
         return render(self.problems)
+
+
+class SpecError(InputError):
+    """A spec is wrong; `problems` says everything that is, in the order of the file."""
+
+
+class CheckpointError(InputError):
+    """Weights are wrong or do not fit, or a table of keys is wrong.
+
+    Args:
+        headline: what it is about; empty where the problems say it.
+        problems: everything that is wrong; the message shows the first of them.
+    """
+
+    def __init__(self, headline: str, problems: Iterable[Problem | str] = ()) -> None:
+        super().__init__(problems)
+        self.headline = headline
+        self.args = (headline, self.problems)
+
+    def __str__(self) -> str:
+        """The headline, and below it the first problems."""
+        if not self.headline:
+            return render(self.problems)
+        lines = [*map(_printable, _BREAK.split(self.headline))]
+        lines += [f"  - {_indented(problem)}" for problem in self.problems[:LISTED_PROBLEMS]]
+        more = len(self.problems) - LISTED_PROBLEMS
+        return "\n".join([*lines, f"  - ... and {more} more."] if more > 0 else lines)
 
 
 class ShapeError(Exception):
@@ -225,6 +253,11 @@ def render(problems: Iterable[Problem]) -> str:
     if len(blocks) > 1:
         blocks.append(f"{len(blocks)} problems")
     return "\n".join(blocks)
+
+
+def _indented(problem: Problem) -> str:
+    """A problem below a headline."""
+    return str(problem).replace("\n", "\n    ")
 
 
 def _order(problem: Problem) -> tuple[bool, str, int, int]:

@@ -7,9 +7,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.checkpoints.messages import messages
 from vitdsl.checkpoints.convert import to_ours, to_theirs
-from vitdsl.checkpoints.errors import CheckpointError
 from vitdsl.checkpoints.table import parse_table
+from vitdsl.errors import CheckpointError
 
 DTYPES = [torch.float32, torch.float64, torch.bfloat16, torch.int64]
 
@@ -30,7 +31,7 @@ def shapes(state):
 def complaints(function, *args, **options):
     with pytest.raises(CheckpointError) as caught:
         function(*args, **options)
-    return caught.value.problems
+    return messages(caught.value)
 
 
 def same(left, right):

@@ -2,8 +2,9 @@
 
 import pytest
 
-from vitdsl.checkpoints.errors import CheckpointError
+from tests.checkpoints.messages import messages
 from vitdsl.checkpoints.layouts import identify, tables_for
+from vitdsl.errors import CheckpointError
 
 TABLE = """\
 layout: {layout}
@@ -57,7 +58,7 @@ def test_no_layout_fits(folder):
     )
     with pytest.raises(CheckpointError) as caught:
         identify(["a"], {}, ["x"])
-    assert caught.value.problems == ("There are none.",)
+    assert messages(caught.value) == ("There are none.",)
 
 
 def test_several_layouts_fit(folder):

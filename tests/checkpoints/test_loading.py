@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 import vitdsl
+from tests.checkpoints.messages import messages
 from tests.parity import fingerprint
 from vitdsl.checkpoints.files import write_weights
 from vitdsl.layers.positions import LearnedPosition
@@ -71,7 +72,7 @@ def test_keys_that_fit_no_layout_are_refused(theirs):
     del theirs["norm.bias"]
     with pytest.raises(vitdsl.CheckpointError, match="fit none of the layouts") as error:
         vitdsl.convert(theirs, small())
-    assert "`official`: 1 missing (`norm.bias`), 0 unexpected." in error.value.problems
+    assert "`official`: 1 missing (`norm.bias`), 0 unexpected." in messages(error.value)
 
 
 def test_a_spec_that_extends_another_is_served_by_its_tables(theirs):
@@ -162,3 +163,62 @@ def test_counters_that_lack_start_at_zero():
     model = vitdsl.build(COUNTED, device="meta")
     assert vitdsl.load_weights(model, state).new == (counter,)
     assert model.state_dict()[counter] == 0
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16])
+def test_numbers_that_are_none_are_refused_by_name(theirs, value, dtype):
+    model = vitdsl.build(small())
+    before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
+    wrong = {key: tensor.to(dtype) for key, tensor in theirs.items()}
+    wrong["norm.bias"][3:5] = value
+    with pytest.raises(vitdsl.CheckpointError) as caught:
+        vitdsl.load_weights(model, wrong)
+    assert messages(caught.value) == (
+        "Our `stages.0.norm.bias` gets 2 of 192 numbers that are NaN or infinite as torch.float32.",
+    )
+    assert all(torch.equal(tensor, before[key]) for key, tensor in model.state_dict().items())
+
+
+def test_numbers_that_are_too_large_for_the_models_type_are_refused(theirs):
+    theirs["norm.bias"][3] = 1e39
+    for dtype in (torch.float32, torch.float16):
+        with pytest.raises(vitdsl.CheckpointError, match=f"1 of 192 numbers that are NaN or infinite as {dtype}"):
+            vitdsl.load_weights(vitdsl.build(small()).to(dtype), theirs)
+    vitdsl.load_weights(vitdsl.build(small()).double(), theirs)
+
+
+def test_numbers_of_eight_bits_are_weights(theirs):
+    wrong = {key: tensor.to(torch.float8_e5m2) for key, tensor in theirs.items()}
+    assert vitdsl.load_weights(vitdsl.build(small()), wrong).new == ()
+    wrong["norm.bias"] = torch.full((192,), torch.inf).to(torch.float8_e5m2)
+    with pytest.raises(vitdsl.CheckpointError, match="192 of 192 numbers"):
+        vitdsl.load_weights(vitdsl.build(small()), wrong)
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "model.", "module._orig_mod.", "model.module."])
+@pytest.mark.parametrize("layout", [None, "official", "ours"])
+def test_what_wrappers_put_before_all_keys_is_cut_off(theirs, prefix, layout):
+    state = theirs if layout != "ours" else vitdsl.convert(theirs, small())
+    wrapped = {prefix + key: value for key, value in state.items()}
+    for source in (wrapped, {"state_dict": wrapped, "epoch": 3}):
+        assert len(vitdsl.load_weights(vitdsl.build(small()), source, layout).copied) == len(state)
+    assert vitdsl.convert(wrapped, small(), layout).keys() == vitdsl.build(small()).state_dict().keys()
+
+
+def test_averaged_models_are_read(theirs):
+    averaged = torch.optim.swa_utils.AveragedModel(vitdsl.build(small()))
+    assert len(vitdsl.load_weights(vitdsl.build(small()), averaged.state_dict()).copied) == len(theirs)
+    compiled = torch.compile(vitdsl.build(small()))
+    assert len(vitdsl.load_weights(vitdsl.build(small()), compiled.state_dict()).copied) == len(theirs)
+
+
+def test_two_containers_are_chosen_between(theirs, tmp_path):
+    other = {key: value * 2 for key, value in theirs.items()}
+    torch.save({"model": theirs, "model_ema": other}, tmp_path / "w.pth")
+    for source in (tmp_path / "w.pth", {"model": theirs, "model_ema": other}):
+        with pytest.raises(vitdsl.CheckpointError, match=r"`model` .* and `model_ema` .* say which with `container`"):
+            vitdsl.load_weights(vitdsl.build(small()), source)
+        model = vitdsl.build(small()).double()
+        vitdsl.load_weights(model, source, container="model_ema")
+        assert torch.equal(model.head.classifier.bias, other["head.bias"])

@@ -2,8 +2,11 @@
 
 import hashlib
 import re
+import socket
+import struct
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from functools import partial
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -29,17 +32,72 @@ class Quiet(SimpleHTTPRequestHandler):
         pass
 
 
-class Short(BaseHTTPRequestHandler):
-    """Promises more than it gives."""
+class Broken(BaseHTTPRequestHandler):
+    """Answers each path in a way in which no file comes whole."""
 
     def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", "100")
+        getattr(self, self.path.split("/")[1])()
+
+    def head(self, code: int = 200, **headers: str) -> None:
+        self.send_response(code)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
         self.end_headers()
+
+    def short(self) -> None:
+        self.head(Content_Length="100")
         self.wfile.write(b"only this")
+
+    def reset(self) -> None:
+        self.head(Content_Length="100")
+        self.wfile.write(b"only this")
+        self.wfile.flush()
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+
+    def chunks(self) -> None:
+        self.head(Transfer_Encoding="chunked")
+        self.wfile.write(b"10\r\nonly this")
+
+    def silent(self) -> None:
+        self.head(Content_Length="100")
+        self.wfile.write(b"only this")
+        self.wfile.flush()
+        time.sleep(2)
+
+    def nothing(self) -> None:
+        self.connection.close()
+
+    def no_http(self) -> None:
+        self.wfile.write(b"220 welcome to another protocol\r\n" * 3)
+
+    def long_line(self) -> None:
+        self.wfile.write(b"HTTP/1.1 200 " + b"x" * 100_000)
+
+    def loop(self) -> None:
+        self.head(302, Location=self.path)
+
+    def elsewhere(self) -> None:
+        self.head(302, Location="file:///etc/passwd")
+
+    def nowhere(self) -> None:
+        self.head(302, Location="http://[not-an-address/w.pth")
+
+    def forbidden(self) -> None:
+        self.send_error(403)
+
+    def fault(self) -> None:
+        self.send_error(500)
+
+    def page(self) -> None:
+        self.head(Content_Type="text/html; charset=utf-8")
+        self.wfile.write(b"<html>Log in to this network</html>")
 
     def log_message(self, format: str, *args: object) -> None:
         pass
+
+
+BROKEN = sorted(set(vars(Broken)) - {"do_GET", "head", "log_message", "protocol_version"} - set(dir(object)))
 
 
 def serve(handler: object) -> Iterator[str]:
@@ -60,9 +118,9 @@ def published(tmp_path: Path) -> Iterator[tuple[str, Path]]:
         yield address, folder
 
 
-@pytest.fixture
-def cut_off() -> Iterator[str]:
-    yield from serve(Short)
+@pytest.fixture(scope="module")
+def broken() -> Iterator[str]:
+    yield from serve(Broken)
 
 
 def source(url: str, sha256: str = UNVERIFIED) -> Source:
@@ -86,23 +144,40 @@ def test_a_file_is_downloaded_once(published, tmp_path):
     assert [path.name for path in again.path.parent.iterdir()] == ["w.pth"]
 
 
-def test_a_wrong_hash_is_refused_and_nothing_is_left(published, tmp_path):
+def test_what_has_another_hash_is_refused_and_not_kept(published, tmp_path):
     address, folder = published
     (folder / "w.pth").write_bytes(b"weights")
-    wrong = source(f"{address}/w.pth", "0" * 64)
-    with pytest.raises(vitdsl.CheckpointError, match=r"is not what it should be: .* The file was removed"):
-        fetch(wrong, tmp_path / "cache")
-    assert list((tmp_path / "cache").iterdir()) == []
-    (tmp_path / "cache" / "w.pth").write_bytes(b"another")
-    with pytest.raises(vitdsl.CheckpointError, match="The file was removed"):
-        fetch(wrong, tmp_path / "cache")
+    with pytest.raises(vitdsl.CheckpointError, match=r"is not what it should be: .* Nothing of it was kept"):
+        fetch(source(f"{address}/w.pth", "0" * 64), tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
 
 
-def test_half_a_file_is_none(cut_off, tmp_path):
-    with pytest.raises(vitdsl.CheckpointError, match=r"came in part: 9 of 100 bytes"):
-        fetch(source(f"{cut_off}/w.pth"), tmp_path)
-    assert list(tmp_path.iterdir()) == []
+def test_a_file_that_was_in_the_cache_is_never_changed(published, tmp_path):
+    address, folder = published
+    (folder / "w.pth").write_bytes(b"weights")
+    path = tmp_path / "w.pth"
+    path.write_bytes(b"another")
+    with pytest.raises(vitdsl.CheckpointError, match=r"w\.pth was there before and is left as it is; move it away"):
+        fetch(source(f"{address}/w.pth", "0" * 64), tmp_path)
+    assert path.read_bytes() == b"another"
+
+
+@pytest.mark.parametrize("way", BROKEN)
+@pytest.mark.parametrize("stated", [UNVERIFIED, "0" * 64])
+def test_downloads_that_break_off_are_refused_and_leave_nothing(broken, tmp_path, monkeypatch, way, stated):
+    monkeypatch.setattr(module, "TIMEOUT", 0.5)
+    url = f"{broken}/{way}/w.pth"
+    with pytest.raises(vitdsl.CheckpointError, match=rf"^{url} (cannot be had: .+|came in part: 9 of 100 bytes.*)\.$"):
+        fetch(source(url, stated), tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_cache_that_cannot_be_written(published, tmp_path):
+    (published[1] / "w.pth").write_bytes(b"weights")
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(OSError, match="file"):
+            fetch(source(f"{published[0]}/w.pth"), folder)
 
 
 def test_what_is_not_there(published, tmp_path):

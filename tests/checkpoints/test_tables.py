@@ -2,9 +2,10 @@
 
 import pytest
 
-from vitdsl.checkpoints.errors import CheckpointError
+from tests.checkpoints.messages import messages
 from vitdsl.checkpoints.rows import Drop, Move
 from vitdsl.checkpoints.table import parse_table, read_table
+from vitdsl.errors import CheckpointError
 
 GOOD = {"layout": "official", "specs": ["tiny"], "source": "someone"}
 
@@ -89,14 +90,14 @@ WRONG_ROWS = [
 def test_wrong_rows(row, message):
     with pytest.raises(CheckpointError) as caught:
         parse_table({**GOOD, "rows": [row]})
-    assert caught.value.problems == (message,)
+    assert messages(caught.value) == (message,)
     assert str(caught.value) == f"The table of keys is wrong.\n  - {message}"
 
 
 def test_all_that_is_wrong_is_said_at_once():
     with pytest.raises(CheckpointError) as caught:
         parse_table({"layout": "official", "specs": [], "source": "x", "rows": ["a => b", "c -> d", "e"]})
-    assert caught.value.problems == (
+    assert messages(caught.value) == (
         "specs: it must not be empty.",
         "rows.0: a row is `theirs -> ours` or a mapping, found `a => b`.",
         "rows.2: a row is `theirs -> ours` or a mapping, found `e`.",
@@ -106,7 +107,7 @@ def test_all_that_is_wrong_is_said_at_once():
 def test_a_row_for_no_spec():
     with pytest.raises(CheckpointError) as caught:
         parse_table({**GOOD, "rows": [{"from": "a", "to": "b", "only": "large"}]})
-    assert caught.value.problems == ("table: row `a -> b` is only for `large`, which the table does not serve.",)
+    assert messages(caught.value) == ("table: row `a -> b` is only for `large`, which the table does not serve.",)
 
 
 def test_files_name_themselves(tmp_path):
@@ -119,4 +120,4 @@ def test_files_name_themselves(tmp_path):
     path.write_text("[]")
     with pytest.raises(CheckpointError) as caught:
         read_table(path)
-    assert caught.value.problems == ("A table is a mapping, found list.",)
+    assert messages(caught.value) == ("A table is a mapping, found list.",)

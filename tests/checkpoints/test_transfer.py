@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 import vitdsl
+from tests.checkpoints.messages import messages
 from tests.parity import fingerprint
 from vitdsl.checkpoints.loading import Report
 from vitdsl.checkpoints.transfer import CHANNELS, first_convolutions, fit_channels
@@ -51,7 +52,7 @@ def test_fewer_blocks(theirs, ours, layout):
         loaded(edited(), theirs, layout=layout)
     assert refused.value.headline.startswith("The weights are those of `deit_tiny`, and the model is another.")
     assert "`--partial`" in refused.value.headline
-    assert f"`{BLOCK}.11.1.mlp.fc2.bias` of shape [192] has no place in the model." in refused.value.problems
+    assert f"`{BLOCK}.11.1.mlp.fc2.bias` of shape [192] has no place in the model." in messages(refused.value)
     model, report = loaded(edited(), theirs, layout=layout, partial=True)
     assert report.copied == tuple(model.state_dict())
     assert taken(model, report.copied, ours)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from vitdsl.checkpoints.files import read_metadata, read_weights
+from vitdsl.checkpoints.files import read_metadata, read_weights, write_weights
 from vitdsl.errors import Refusal, SpecError
 from vitdsl.search import short_training
 from vitdsl.search.candidate import Candidate
@@ -287,3 +287,59 @@ def test_the_identity_names_all_that_a_training_hangs_on():
     assert said["seed"] == 4
     assert said["spec"] == load(SPEC).hash
     assert "epochs" not in said
+
+
+def cut_off(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def of_text(path):
+    path.write_text("no weights")
+
+
+def with_nan(path):
+    tensors = read_weights(path).tensors
+    tensors["model.head.classifier.bias"][0] = math.nan
+    write_weights(path, tensors, read_metadata(path))
+
+
+def without_a_tensor(path):
+    tensors = read_weights(path).tensors
+    del tensors["model.head.classifier.bias"]
+    write_weights(path, tensors, read_metadata(path))
+
+
+def of_another_shape(path):
+    tensors = read_weights(path).tensors
+    key = next(key for key in tensors if key.startswith("optimizer.exp_avg."))
+    write_weights(path, {**tensors, key: tensors[key][:-1]}, read_metadata(path))
+
+
+def without_metadata(path):
+    write_weights(path, read_weights(path).tensors)
+
+
+def of_another_training(path):
+    write_weights(path, read_weights(path).tensors, {**read_metadata(path), "identity": "another"})
+
+
+def of_no_time(path):
+    write_weights(path, read_weights(path).tensors, {**read_metadata(path), "seconds": "nan"})
+
+
+SPOILED = [
+    cut_off, of_text, with_nan, without_a_tensor, of_another_shape, without_metadata, of_another_training, of_no_time,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("spoil", SPOILED)
+def test_a_spoiled_checkpoint_is_not_gone_on_from(tmp_path, spoil):
+    candidate = Candidate(load(SPEC), folder=tmp_path)
+    trained(candidate, epochs=1, schedule=3)
+    expected = trained(candidate, epochs=2, schedule=3)
+    *_, second = sorted(tmp_path.iterdir())
+    spoil(second)
+    with pytest.warns(UserWarning, match=rf"{second.name}.* It is not used"):
+        found = trained(Candidate(load(SPEC), folder=tmp_path), epochs=2, schedule=3)
+    assert {**found, "seconds": 0} == {**expected, "seconds": 0}
+    assert trained(Candidate(load(SPEC), folder=tmp_path), epochs=2, schedule=3) == found

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import pickle
-import uuid
-from collections.abc import Mapping
+import re
+import warnings
+import zipfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from vitdsl.checkpoints.errors import CheckpointError
+from vitdsl.errors import CheckpointError
+from vitdsl.resolve.files import write_whole
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-PICKLES = (".pth", ".pt", ".bin", ".th")
-CONTAINERS = ("model", "state_dict", "state_dict_ema", "model_ema")
-PREFIX = "module."
+PREFIXES = ("_orig_mod.", "module.", "model.")
+"""What torch.compile, DataParallel (and averaged models) and Lightning put before every key."""
+COUNTER = "n_averaged"
+"""What `torch.optim.swa_utils.AveragedModel` writes beside the weights."""
+MOST_LEVELS = 4
 
 
 @dataclass(frozen=True)
@@ -27,43 +31,87 @@ class Weights:
     Attributes:
         tensors: the state dict, on the CPU.
         path: the file.
-        container: the key under which the state dict was, if it was under one.
-        prefix: what was cut off every key, if anything.
+        container: where in the file the state dict was, keys joined by dots; None: it is the file.
     """
 
     tensors: dict[str, Tensor]
     path: Path
     container: str | None = None
-    prefix: str | None = None
 
 
 def read_weights(path: str | Path, *, container: str | None = None) -> Weights:
     """The state dict in a file.
 
+    What kind of file it is, is told by its first bytes: safetensors, or what `torch.save` writes. The latter is read
+    with `weights_only=True`, and never otherwise.
+
     Args:
-        path: `.safetensors`, or `.pth .pt .bin .th`, which are read with `weights_only=True` and never otherwise.
-        container: the key under which the state dict is, where the file has several.
+        path: the file.
+        container: where the state dict is, if the file holds several: a key, or keys joined by dots.
 
     Raises:
-        CheckpointError: the file is of another kind, broken, refused, or holds more than tensors.
+        CheckpointError: the file is of another kind, damaged, refused, or holds no state dict.
         OSError: the file cannot be opened.
     """
     path = Path(path)
-    if path.suffix == ".safetensors":
-        return Weights(_read_safetensors(path), path)
-    if path.suffix not in PICKLES:
-        endings = ", ".join((".safetensors", *PICKLES))
-        raise CheckpointError(f"{path.name}: weights end in one of {endings}; found `{path.suffix or 'no ending'}`.")
-    values = _read_pickle(path)
-    container = container or _container(values, path)
+    with path.open("rb") as file:
+        start = file.read(16)
+    if start[8:9] == b"{":
+        values = _read_safetensors(path)
+    elif start[:2] in (b"PK", b"\x80\x02"):
+        values = _read_pickle(path)
+    else:
+        found = f"it begins with {start!r}" if start else "it is empty"
+        raise CheckpointError(f"{path}: this is neither a safetensors file nor one of `torch.save`: {found}.")
+    tensors, where = state_in(values, container, str(path))
+    return Weights({key: value.detach() for key, value in tensors.items()}, path, where)
+
+
+def state_in(values: Any, container: str | None, name: str) -> tuple[dict[str, Tensor], str | None]:
+    """The one state dict in what a file holds, and where it was.
+
+    Args:
+        values: a state dict, or mappings that hold one beside other things.
+        container: where it is, if there are several.
+        name: what messages call the whole.
+
+    Raises:
+        CheckpointError: there is none, or several; or it is none.
+    """
+    where = container
     if container is not None:
-        if not isinstance(values, Mapping) or container not in values:
-            raise CheckpointError(f"{path.name}: there is no `{container}` in it; found {_some(values)}.")
-        values = values[container]
+        values = _at(values, container, name)
+    elif isinstance(values, Mapping) and not all(map(_is_tensor, values.values())):
+        found = dict(_state_dicts(values, (), set()))
+        if len(found) > 1:
+            names = " and ".join(f"`{key}` ({len(state)} tensors)" for key, state in found.items())
+            raise CheckpointError(
+                f"{name}: it holds {names}, which may differ; say which with `container`, or `--container`."
+            )
+        if found:
+            [(where, values)] = found.items()
+        elif not any(map(_is_tensor, values.values())):
+            raise CheckpointError(f"{name}: there is no state dict in it; found {_some(values)}.")
     if not isinstance(values, Mapping):
-        raise CheckpointError(f"{path.name}: expected a state dict, found {type(values).__name__}.")
-    prefix = PREFIX if values and all(str(key).startswith(PREFIX) for key in values) else None
-    return Weights(_tensors(values, path, len(prefix or "")), path, container, prefix)
+        raise CheckpointError(f"{name}: expected a state dict, found {type(values).__name__}.")
+    others = {key: value for key, value in values.items() if not _is_tensor(value)}
+    if others or not values:
+        held = f"found {_some(others)}, which hold none" if others else "found none"
+        raise CheckpointError(f"{name}: a state dict holds tensors alone; {held}.")
+    strange = [str(key) for key, value in values.items() if value.is_meta or value.is_sparse or value.is_quantized]
+    if strange:
+        raise CheckpointError(f"{name}: `{strange[0]}` is a meta, sparse or quantized tensor: it has no plain numbers.")
+    return {str(key): value for key, value in values.items()}, where
+
+
+def without_prefixes(keys: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
+    """A state dict as it is, then without each prefix that wrappers of models put before all of its keys."""
+    state = dict(keys)
+    while state:
+        yield state
+        rest = [key for key in state if key != COUNTER]
+        prefix = next((each for each in PREFIXES if rest and all(key.startswith(each) for key in rest)), None)
+        state = {key.removeprefix(prefix): state[key] for key in rest} if prefix else {}
 
 
 def write_weights(path: str | Path, state: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
@@ -76,33 +124,29 @@ def write_weights(path: str | Path, state: Mapping[str, Tensor], metadata: Mappi
 
     Raises:
         CheckpointError: where the name does not end in `.safetensors`.
+        OSError: the file cannot be written; what was there is as it was.
     """
+    import safetensors
     import safetensors.torch
 
     path = Path(path)
     if path.suffix != ".safetensors":
         found = path.suffix or "no ending"
         raise CheckpointError(f"{path.name}: weights are written as `.safetensors`; found `{found}`.")
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        draft.touch()
+    with write_whole(path) as draft:
         mode = draft.stat().st_mode  # safetensors lets nobody else read what it writes
-        safetensors.torch.save_file(_owned(state), draft, metadata={"format": "pt", **(metadata or {})})
+        try:
+            safetensors.torch.save_file(_owned(state), draft, metadata={"format": "pt", **(metadata or {})})
+        except safetensors.SafetensorError as error:  # also where the disk is full
+            raise OSError(None, str(error), str(path)) from None
         draft.chmod(mode)
-        with draft.open("rb") as file:
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
     """The texts in the header of a safetensors file.
 
     Raises:
-        CheckpointError: the file is broken.
+        CheckpointError: the file is damaged.
     """
     import safetensors
 
@@ -110,51 +154,94 @@ def read_metadata(path: str | Path) -> dict[str, str]:
         with safetensors.safe_open(path, framework="pt") as file:
             return dict(file.metadata() or {})
     except safetensors.SafetensorError as error:
-        raise CheckpointError(f"{Path(path).name}: not a whole safetensors file: {error}.") from error
+        raise _damaged(Path(path), "safetensors", error) from error
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    import safetensors
     import safetensors.torch
 
     try:
         return safetensors.torch.load_file(path)
-    except safetensors.SafetensorError as error:
-        raise CheckpointError(f"{path.name}: not a whole safetensors file: {error}.") from error
+    except Exception as error:  # the bytes may be anything, and what is raised then is stated nowhere
+        raise _damaged(path, "safetensors", error) from error
 
 
 def _read_pickle(path: Path) -> Any:
     import torch
 
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(
-            f"{path.name}: refused, because it holds Python objects beside tensors, and reading those runs code. "
-            "Where you trust its author, save its state dict alone, as safetensors."
-        ) from error
-    except (RuntimeError, EOFError) as error:
-        raise CheckpointError(f"{path.name}: not a whole torch file: {error}.") from error
+    with path.open("rb") as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of kinds of content that are refused, or of no interest here
+        try:
+            _check_sums(file)
+            return torch.load(file, map_location="cpu", weights_only=True)
+        except Exception as error:  # the bytes may be anything, and what unpickling raises then is stated nowhere
+            found = re.search(r"GLOBAL ([\w.]+)", str(error)) if isinstance(error, pickle.UnpicklingError) else None
+            if found is None:
+                raise _damaged(path, "torch", error) from error
+            raise CheckpointError(
+                f"{path}: refused, because it holds a Python object (`{found[1]}`) beside tensors, and reading it may "
+                "run code. If you trust its author, read it with `torch.load(…, weights_only=False)` and save its "
+                "state dict alone."
+            ) from error
 
 
-def _container(values: Any, path: Path) -> str | None:
+def _check_sums(file: BinaryIO) -> None:
+    """Compares what is in a zip file of torch with its check sums, which torch itself does not do for tensors."""
+    if zipfile.is_zipfile(file):  # else of the format before, or cut off
+        with zipfile.ZipFile(file) as archive:
+            for info in archive.infolist():
+                if info.CRC:  # torch can be told to leave them out
+                    with archive.open(info) as part:
+                        while part.read(1 << 20):
+                            pass
+    file.seek(0)
+
+
+def _damaged(path: Path, kind: str, error: Exception) -> CheckpointError:
+    said = str(error).strip() or type(error).__name__
+    return CheckpointError(f"{path}: this {kind} file is damaged, or not whole: {said.splitlines()[0].rstrip('.')}.")
+
+
+def _at(values: Any, container: str, name: str) -> Any:
+    """What a file holds under a key that a caller named: keys joined by dots, or one key that has dots in it."""
     if not isinstance(values, Mapping):
-        return None
-    found = [name for name in CONTAINERS if isinstance(values.get(name), Mapping)]
-    if len(found) > 1:
-        names = " and ".join(f"`{name}`" for name in found)
-        raise CheckpointError(f"{path.name}: it holds {names}, which may differ; say which with `container`.")
-    return found[0] if found else None
+        raise CheckpointError(f"{name}: there is no `{container}` in it; found {type(values).__name__}.")
+    if container in values:
+        return values[container]
+    first, dot, rest = container.partition(".")
+    if dot and isinstance(values.get(first), Mapping):
+        return _at(values[first], rest, name)
+    below = {key.removeprefix(f"{container}."): value for key, value in values.items() if _is_below(key, container)}
+    if not below:
+        raise CheckpointError(f"{name}: there is no `{container}` in it; found {_some(values)}.")
+    return below
 
 
-def _tensors(values: Mapping[str, Any], path: Path, cut: int) -> dict[str, Tensor]:
+def _is_below(key: Any, container: str) -> bool:
+    return isinstance(key, str) and key.startswith(f"{container}.")
+
+
+def _state_dicts(values: Mapping[Any, Any], path: tuple[str, ...], seen: set[int]) -> Iterator[tuple[str, Any]]:
+    """Every state dict in nested mappings, by its keys joined by dots; each mapping is looked at once.
+
+    A state dict has texts as keys and tensors as values. Optimizers have numbers as keys.
+    """
+    if len(path) == MOST_LEVELS or id(values) in seen:
+        return
+    seen.add(id(values))
+    for key, value in values.items():
+        if not isinstance(key, str) or not isinstance(value, Mapping) or not value:
+            continue
+        if all(map(_is_tensor, value.values())) and all(isinstance(each, str) for each in value):
+            yield ".".join((*path, key)), value
+        else:
+            yield from _state_dicts(value, (*path, key), seen)
+
+
+def _is_tensor(value: Any) -> bool:
     import torch
 
-    others = {key: value for key, value in values.items() if not isinstance(value, torch.Tensor)}
-    if others or not values:
-        found = f"found {_some(others)}, which hold none" if others else "found none"
-        raise CheckpointError(f"{path.name}: a state dict holds tensors alone; {found}.")
-    return {str(key)[cut:]: value.detach() for key, value in values.items()}
+    return isinstance(value, torch.Tensor)
 
 
 def _owned(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -171,14 +258,6 @@ def _owned(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return result
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _some(values: Mapping[str, Any]) -> str:
+def _some(values: Mapping[Any, Any]) -> str:
     names = [f"`{key}`" for key in list(values)[:5]]
     return ", ".join([*names, f"and {len(values) - 5} more"] if len(values) > 5 else names) or "nothing"

@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
-from vitdsl.checkpoints.errors import CheckpointError
 from vitdsl.checkpoints.plan import dropped_by, is_counter, make_plan
 from vitdsl.checkpoints.table import Table, read_table
+from vitdsl.errors import CheckpointError
 
 SOURCES = "sources.yaml"
 """The file beside the tables that is none: where weights are."""

@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vitdsl.checkpoints.convert import Shapes, anything, to_ours, to_theirs
-from vitdsl.checkpoints.errors import CheckpointError, Problems
-from vitdsl.checkpoints.files import read_weights
+from vitdsl.checkpoints.files import read_weights, state_in, without_prefixes
 from vitdsl.checkpoints.layouts import distance, identify, tables_for
 from vitdsl.checkpoints.plan import is_counter, make_plan
 from vitdsl.checkpoints.table import Table, parse_table
 from vitdsl.checkpoints.transfer import Fitted, Fitting
+from vitdsl.errors import CheckpointError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -87,26 +87,46 @@ def convert_state(
         state: the weights.
         ours: the shape of each of our keys.
         tables: by layout.
-        layout: of `state`; None: told apart by the exact set of keys.
+        layout: of `state`; None: identified by the exact set of keys.
         to: the layout that is wanted; None: ours.
 
     Raises:
         CheckpointError: with all that does not fit.
     """
-    table = chosen(tables, layout or told_apart(state, ours, tables))
-    wanted = chosen(tables, to or OURS)
+    state, table = find_table(state, ours, tables, layout)
+    wanted = table_of(tables, to or OURS)
     made = to_ours(state, table, ours)
     return made if wanted.layout == (OURS,) else to_theirs(made, wanted, ours)
 
 
-def told_apart(state: Mapping[str, Tensor], ours: Shapes, tables: Mapping[str, Table]) -> str:
-    """The layout that has exactly these keys: ours, or else one of the tables'."""
-    if _without_counters(state) == _without_counters(ours):
-        return OURS
-    return identify(state, {OURS: own_table(), **tables}, ours)
+def find_table(
+    given: Mapping[str, Tensor], ours: Shapes, tables: Mapping[str, Table], layout: str | None
+) -> tuple[Mapping[str, Tensor], Table]:
+    """The table that weights are in, and the weights without what wrappers of models put before all of their keys.
+
+    Args:
+        given: the weights.
+        ours: the shape of each of our keys.
+        tables: by layout.
+        layout: that a caller named; None: the one that has exactly these keys.
+
+    Raises:
+        CheckpointError: there is no such layout, or none has exactly these keys, or several have.
+    """
+    states = [*without_prefixes(given)] or [given]
+    if layout is not None:
+        table = table_of(tables, layout)
+        return min(states, key=lambda state: distance(state, table, ours) if len(states) > 1 else 0), table
+    for state in states:
+        if _without_counters(state) == _without_counters(ours):
+            return state, own_table()
+    known = {OURS: own_table(), **tables}
+    alike = (state for state in states[:-1] if any(distance(state, table, ours) == 0 for table in known.values()))
+    state = next(alike, states[-1])
+    return state, table_of(tables, identify(state, known, ours))
 
 
-def chosen(tables: Mapping[str, Table], layout: str) -> Table:
+def table_of(tables: Mapping[str, Table], layout: str) -> Table:
     """The table of a layout that a caller named."""
     if layout == OURS:
         return own_table()
@@ -122,6 +142,7 @@ def load_into(
     tables: Mapping[str, Table],
     layout: str | None = None,
     *,
+    container: str | None = None,
     partial: bool = False,
     channels: str | None = None,
     bases: Iterable[Base] = (),
@@ -137,6 +158,7 @@ def load_into(
         source: a file, or a state dict.
         tables: by layout.
         layout: of the weights; None: told apart by the exact set of keys.
+        container: where in the source the state dict is, if it holds several.
         partial: takes what fits by path, and leaves the rest of both sides as it is.
         channels: how the first convolution is fitted to other channels: one of `transfer.CHANNELS`.
         bases: specs that the model's was edited from, nearest first; read only where the weights are not its own.
@@ -145,40 +167,42 @@ def load_into(
     Raises:
         CheckpointError: with all that does not fit.
     """
-    state = source if isinstance(source, Mapping) else read_weights(source).tensors
+    given = tensors_of(source, container)
     fitting = Fitting(model, channels)
     own = Base("", fitting.shapes, tables)
-    base, table = _meant(state, chain((own,), bases), layout)
+    state, base, table = _base_of(given, chain((own,), bases), layout)
     made = _renamed(state, base, table, fitting, partial)
     fitted = fitting.fit(made)
     taken = fitted.tensors
     new = tuple(key for key in fitting.shapes if key not in taken)
     if not partial:
         _check_whole(base, made, fitted, new, fitting)
-    _check_types(taken, model.state_dict())
+    _check_values(taken, model.state_dict())
     used = _used(table, base.shapes, taken)
     _put(model, taken, new, fresh)
     unused = tuple(key for key in state if key not in used)
     return Report(tuple(fitted.copied), tuple(fitted.resized), tuple(fitted.adapted), new, unused)
 
 
-def _meant(state: Mapping[str, Tensor], bases: Iterable[Base], layout: str | None) -> tuple[Base, Table]:
-    """The spec that has exactly these keys, or else that of the named layout which is nearest; and the table."""
-    near: tuple[int, Base, Table] | None = None
+def _base_of(
+    given: Mapping[str, Tensor], bases: Iterable[Base], layout: str | None
+) -> tuple[Mapping[str, Tensor], Base, Table]:
+    """The spec that has exactly these keys, or else that of the named layout which is nearest; weights and table."""
+    near: tuple[int, Mapping[str, Tensor], Base, Table] | None = None
     refused: CheckpointError | None = None
     served = False
     for base in bases:
         served = served or bool(base.tables)
         try:
-            table = chosen(base.tables, layout or told_apart(state, base.shapes, base.tables))
+            state, table = find_table(given, base.shapes, base.tables, layout)
         except CheckpointError as error:
             refused = refused or error
             continue
         away = distance(state, table, base.shapes) if layout else 0
         if not away:
-            return base, table
+            return state, base, table
         if near is None or away < near[0]:
-            near = away, base, table
+            near = away, state, base, table
     if near is None:
         assert refused is not None
         raise refused if served else CheckpointError(refused.headline, (*refused.problems, NAMELESS))
@@ -201,18 +225,19 @@ def _check_whole(
     base: Base, made: Mapping[str, Tensor], fitted: Fitted, new: tuple[str, ...], fitting: Fitting
 ) -> None:
     """Complains of all that the weights of another spec leave over on either side."""
-    problems = Problems()
+    problems = []
     for key in sorted(fitted.left, key=lambda key: key not in fitting.shapes):
         shape = list(made[key].shape)
         if key not in fitting.shapes:
-            problems.add(f"`{key}` of shape {shape} has no place in the model.")
+            problems.append(f"`{key}` of shape {shape} has no place in the model.")
             continue
         how = " `channels` says how it is fitted." if fitting.other_channels(key, made[key]) else ""
-        problems.add(f"Our `{key}` has shape {list(fitting.shapes[key])}, found {shape}.{how}")
+        problems.append(f"Our `{key}` has shape {list(fitting.shapes[key])}, found {shape}.{how}")
     for key in new:
         if key not in made and not is_counter(key):
-            problems.add(f"Our `{key}` is not among the weights.")
-    problems.raise_if_any(f"The weights are those of `{base.name}`, and the model is another. {PARTIAL}")
+            problems.append(f"Our `{key}` is not among the weights.")
+    if problems:
+        raise CheckpointError(f"The weights are those of `{base.name}`, and the model is another. {PARTIAL}", problems)
 
 
 def _used(table: Table, ours: Shapes, taken: Mapping[str, Tensor]) -> set[str]:
@@ -222,12 +247,28 @@ def _used(table: Table, ours: Shapes, taken: Mapping[str, Tensor]) -> set[str]:
     return steps | {theirs for theirs, mine in plan.counters if mine in taken}
 
 
-def _check_types(made: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
-    problems = Problems()
-    for key, tensor in made.items():
-        if tensor.is_floating_point() != own[key].is_floating_point():
-            problems.add(f"Our `{key}` holds {own[key].dtype}, found {tensor.dtype}.")
-    problems.raise_if_any("The weights do not fit the model.")
+def _check_values(taken: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
+    problems = []
+    for key, tensor in taken.items():
+        kind = own[key].dtype
+        if tensor.is_floating_point() != kind.is_floating_point:
+            problems.append(f"Our `{key}` holds {kind}, found {tensor.dtype}.")
+        elif not (finite := tensor.to(kind).isfinite()).all():
+            count = f"{int(finite.logical_not().sum()):,} of {tensor.numel():,} numbers"
+            problems.append(f"Our `{key}` gets {count} that are NaN or infinite as {kind}.")
+    if problems:
+        raise CheckpointError("The weights do not fit the model.", problems)
+
+
+def tensors_of(source: str | Path | Mapping[str, Any], container: str | None = None) -> Mapping[str, Tensor]:
+    """The state dict in a file or in a mapping.
+
+    Raises:
+        CheckpointError: there is none, or several.
+    """
+    if isinstance(source, Mapping):
+        return state_in(source, container, "the weights given")[0]
+    return read_weights(source, container=container).tensors
 
 
 def _put(

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import http.client
 import urllib.error
 import urllib.request
-import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -15,9 +14,10 @@ from typing import Annotated, Any, NamedTuple
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from vitdsl.checkpoints.errors import CheckpointError
 from vitdsl.checkpoints.layouts import SOURCES, shipped_folder
 from vitdsl.checkpoints.rows import Closed
+from vitdsl.errors import CheckpointError
+from vitdsl.resolve.files import write_whole
 
 LAYOUTS = ("official", "timm", "torchvision", "huggingface")
 """What `--weights` may name in place of a file."""
@@ -107,16 +107,19 @@ def fetch(source: Source, folder: Path | None = None) -> Fetched:
     assert source.url is not None
     path = (folder or _cache()) / source.url.rsplit("/", 1)[-1]
     if path.is_file():
-        return Fetched(path, f"already here: {path}; {_verified(source, path)}; licence: {source.licence}")
+        said = _compare(
+            source,
+            path,
+            f"{path} was there before and is left as it is; move it away, and the file is downloaded anew.",
+        )
+        return Fetched(path, f"already here: {path}; {said}; licence: {source.licence}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    try:
-        _download(source.url, draft)
-        said = _verified(source, draft)
+    with write_whole(path) as draft:
+        with draft.open("wb") as file:
+            for block in _download(source.url):
+                file.write(block)
         size = draft.stat().st_size / 1e6
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+        said = _compare(source, draft, "Nothing of it was kept.")
     return Fetched(path, f"downloaded {source.url} ({size:.1f} MB) to {path}; {said}; licence: {source.licence}")
 
 
@@ -126,36 +129,54 @@ def _cache() -> Path:
     return Path(torch.hub.get_dir()) / "checkpoints"
 
 
-def _download(url: str, path: Path) -> None:
-    """Writes all of what is at `url` to `path`."""
+def _download(url: str) -> Iterator[bytes]:
+    """All of what is at `url`, in blocks.
+
+    Not by `torch.hub.download_url_to_file`: that waits for ever where a server falls silent, and takes what was cut off
+    for whole.
+    """
     request = urllib.request.Request(url, headers={"User-Agent": "vitdsl"})
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer, path.open("wb") as file:
-            length, done = answer.headers.get("Content-Length"), 0
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
+            length, done = answer.headers.get("Content-Length", ""), 0
+            if answer.headers.get_content_type() == "text/html":
+                raise CheckpointError(f"{url} cannot be had: the server answers with a page of HTML.")
             while block := answer.read(CHUNK):
-                done += file.write(block)
-            file.flush()
-            os.fsync(file.fileno())
+                done += len(block)
+                yield block
     except urllib.error.HTTPError as error:
-        raise CheckpointError(f"{url} cannot be had: the server says {error.code} {error.reason}.") from None
-    except OSError as error:
-        raise CheckpointError(f"{url} cannot be had: {getattr(error, 'reason', error)}.") from None
-    if length is not None and done != int(length):
+        error.close()
+        said = f"the server says {error.code} {' '.join(str(error.reason).split())}"
+        raise CheckpointError(f"{url} cannot be had: {said}.") from None
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        reason = " ".join(str(getattr(error, "reason", None) or error).split())
+        raise CheckpointError(f"{url} cannot be had: {reason or type(error).__name__}.") from None
+    if length.isdecimal() and done != int(length):
         raise CheckpointError(f"{url} came in part: {done:,} of {int(length):,} bytes. Nothing of it was kept.")
 
 
-def _verified(source: Source, path: Path) -> str:
-    """What the file's hash says; removes a file whose hash is another than stated."""
+def _compare(source: Source, path: Path, left: str) -> str:
+    """What the file's hash says.
+
+    Args:
+        source: where its hash is stated.
+        path: the file.
+        left: what to say of the file where its hash is another.
+
+    Raises:
+        CheckpointError: the hash is another than stated.
+    """
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if source.sha256 == UNVERIFIED:
         return f"sha256 {found}, which nobody states"
     if not found.startswith(source.sha256):
-        path.unlink()
         place = source.url or source.hub
         raise CheckpointError(
-            f"What is at {place} is not what it should be: its sha256 is {found}, and should begin with "
-            f"{source.sha256}. The file was removed."
+            f"What is at {place} is not what it should be: its sha256 is {found}, "
+            f"and should begin with {source.sha256}. {left}"
         )
     return f"sha256 begins with {source.sha256}, as stated" if len(source.sha256) < 64 else "sha256 as stated"
 
@@ -169,8 +190,8 @@ def _from_hub(source: Source, folder: Path | None) -> Fetched:
     hub: Any = huggingface_hub
     try:
         path = Path(hub.hf_hub_download(source.hub, HUB_FILE, cache_dir=folder))
-    except (hub.errors.HfHubHTTPError, hub.errors.LocalEntryNotFoundError, OSError) as error:
+    except Exception as error:  # of the hub, of the library that it speaks HTTP with, or of its own downloader
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise CheckpointError(f"{HUB_FILE} of {source.hub} cannot be had from the Hugging Face hub: {reason}") from None
-    said = _verified(source, path)
+    said = _compare(source, path, f"It is left in the hub's cache: {path}.")
     return Fetched(path, f"{HUB_FILE} of {source.hub}, in the hub's cache: {path}; {said}; licence: {source.licence}")

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import yaml
 from pydantic import AfterValidator, ValidationError, model_validator
 
-from vitdsl.checkpoints.errors import CheckpointError
 from vitdsl.checkpoints.rows import Closed, Drop, Keys, Move, Row, listed, not_empty
+from vitdsl.errors import CheckpointError
 
 
 class Table(Closed):

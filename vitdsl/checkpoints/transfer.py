@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vitdsl.checkpoints.errors import CheckpointError
 from vitdsl.checkpoints.resizing import resizers
+from vitdsl.errors import CheckpointError
 from vitdsl.graph.ir import Call, Frame, Graph, joined
 
 if TYPE_CHECKING:

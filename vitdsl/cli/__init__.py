@@ -11,9 +11,8 @@ import sys
 from collections.abc import Sequence
 
 from vitdsl import __version__
-from vitdsl.checkpoints.errors import CheckpointError
 from vitdsl.cli.output import echo
-from vitdsl.errors import SpecError
+from vitdsl.errors import InputError
 
 COMMANDS = (
     "build",
@@ -54,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where Python flushes the rest to
         return WRONG_INPUT
-    except (SpecError, CheckpointError) as error:
+    except InputError as error:
         echo(str(error), err=True)
         return WRONG_INPUT
     except OSError as error:

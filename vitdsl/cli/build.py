@@ -10,6 +10,7 @@ import typer
 from vitdsl.cli.options import AsJson, ImageSize, Settings, SpecName, image_size, load_spec, to_write
 from vitdsl.cli.output import macs, number, print_json, print_table, short
 from vitdsl.cli.weights import Loading, check_weights, load_named
+from vitdsl.resolve.files import write_text
 
 if TYPE_CHECKING:
     from vitdsl.features import Feature
@@ -127,7 +128,7 @@ def _build(
     if code is not None:
         from vitdsl.cli.verify import generated_code
 
-        code.write_text(generated_code(model), encoding="utf-8")
+        write_text(code, generated_code(model))
         done["code"] = str(code)
     return done
 

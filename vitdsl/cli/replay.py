@@ -11,6 +11,7 @@ import typer
 from vitdsl.cli.options import AsJson, Settings, SpaceName, load_space, to_write
 from vitdsl.cli.output import print_json
 from vitdsl.cli.sample import decisions_of, text_of
+from vitdsl.resolve.files import write_text
 
 
 def run(
@@ -26,7 +27,7 @@ def run(
     spec = found.replay(_read(decisions))
     text = text_of(spec, f"{found.name}_{spec.hash[:8]}")
     if output is not None:
-        output.write_text(text, encoding="utf-8")
+        write_text(output, text)
     if as_json:
         print_json({"hash": spec.hash, "decisions": spec.decisions})
     elif output is None:

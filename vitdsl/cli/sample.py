@@ -13,6 +13,7 @@ import typer
 from vitdsl.cli.options import AsJson, Settings, SpaceName, load_space
 from vitdsl.cli.output import macs, print_json
 from vitdsl.errors import Problem, SpecError
+from vitdsl.resolve.files import write_text
 
 if TYPE_CHECKING:
     from vitdsl.space.space import Space
@@ -43,7 +44,7 @@ def run(
         name = f"{found.name}_{spec.hash[:8]}"
         if output is not None:
             output.mkdir(parents=True, exist_ok=True)
-            (output / f"{name}.yaml").write_text(text_of(spec, name), encoding="utf-8")
+            write_text(output / f"{name}.yaml", text_of(spec, name))
         elif not as_json:
             typer.echo(f"{'---' if rows else ''}\n{text_of(spec, name)}".lstrip("\n"), nl=False)
         costs = spec.analyze()

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from vitdsl.cli.options import AsJson, Settings, to_write
+from vitdsl.resolve.files import write_text
 
 
 def run(
@@ -30,5 +31,5 @@ def run(
     if output is None:
         typer.echo(text)
         return
-    output.write_text(text + "\n", encoding="utf-8")
+    write_text(output, f"{text}\n")
     typer.echo(json.dumps({"written": str(output)}) if as_json else f"schema written to {output}")

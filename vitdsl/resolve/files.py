@@ -1,9 +1,13 @@
-"""Files of specs: where they are, and what they hold."""
+"""Files: where specs are and what they hold, and how every file is written."""
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Mapping
+import stat
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -102,3 +106,53 @@ def shipped(folder: str = "") -> Path:
     here = Path(__file__).parents[1]
     root = here / "_specs" if (here / "_specs").is_dir() else here.parent / "specs"
     return root / folder if folder else root
+
+
+@contextmanager
+def write_whole(path: Path) -> Iterator[Path]:
+    """Gives an empty draft to write into; it takes the place of the file once it is written, and never in part.
+
+    A symbolic link stays, and the file that it names is written. Where there is a file, its permissions stay.
+
+    Args:
+        path: the file.
+
+    Raises:
+        OSError: it names no regular file, or cannot be written; what was there is as it was.
+    """
+    target = Path(os.path.realpath(path))
+    if os.path.lexists(target):
+        if not stat.S_ISREG(target.stat().st_mode):
+            raise OSError(errno.EINVAL, "this is not a regular file", str(path))
+        if not os.access(target, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+    draft = target.with_name(f".{uuid.uuid4().hex}{target.suffix}")
+    try:
+        draft.touch()
+        try:
+            if target.exists():
+                draft.chmod(stat.S_IMODE(target.stat().st_mode))
+            yield draft
+            with draft.open("rb") as file:
+                os.fsync(file.fileno())
+            draft.replace(target)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        if error.filename is not None and str(error.filename) != str(draft):
+            raise
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from None  # nobody knows the draft's name
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Writes a text file, whole or not at all; a device or a pipe takes the text as it comes.
+
+    Raises:
+        OSError: it cannot be written; what was there is as it was.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_file() and not path.is_dir():
+        path.write_text(text, encoding="utf-8")
+        return
+    with write_whole(path) as draft:
+        draft.write_text(text, encoding="utf-8", newline="\n")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vitdsl.errors import Problem, SpecError
+from vitdsl.resolve.files import write_text
 from vitdsl.search.results import Row, rows_of, winners
 from vitdsl.search.units import shown
 
@@ -46,7 +45,7 @@ def write_best(study: Study, search: Search, folder: str | Path, count: int | No
     written = []
     for place, row in enumerate(found, 1):
         path = folder / f"{safe(search.name)}_{place:0{digits}}_{row.hash}.yaml"
-        _write(path, header(row, search, place) + row.spec)
+        write_text(path, header(row, search, place) + row.spec)
         written.append(path)
     return written
 
@@ -73,16 +72,3 @@ def _line(value: Any) -> str:
     """A value that cannot end its line."""
     text = value if isinstance(value, str) else json.dumps(value)
     return text if text.isprintable() else json.dumps(text)
-
-
-def _write(path: Path, text: str) -> None:
-    """The file appears whole or not at all."""
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        with draft.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

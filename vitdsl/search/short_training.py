@@ -9,6 +9,7 @@ import hashlib
 import json
 import math
 import time
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from vitdsl.checkpoints.files import read_metadata, read_weights, write_weights
-from vitdsl.errors import Problem, SpecError
+from vitdsl.errors import CheckpointError, Problem, SpecError
 from vitdsl.search.candidate import Candidate, seeded
 from vitdsl.search.data import Part, prepared
 
@@ -182,28 +183,53 @@ class Run:
         self.passing = path if on_the_way else None
 
     def resume(self) -> None:
-        """Goes on from the last checkpoint that is not beyond `epochs`, if there is one."""
+        """Goes on from the last checkpoint that is not beyond `epochs`, if there is one; warns of what is damaged."""
         for epochs in range(self.rule.epochs, 0, -1):
             path = self.file(epochs)
-            if path is not None and path.is_file():
+            if path is None or not path.is_file():
+                continue
+            try:
                 self._load(path)
-                self.epochs = epochs
-                return
+            except CheckpointError as error:
+                warnings.warn(f"{error} It is not used: the training begins before it.", stacklevel=2)
+                continue
+            self.epochs = epochs
+            return
 
     def _load(self, path: Path) -> None:
-        tensors = read_weights(path).tensors
+        """Takes all from a checkpoint, or nothing.
+
+        Raises:
+            CheckpointError: it is damaged, or not one of this training.
+        """
+        tensors, said = read_weights(path).tensors, read_metadata(path)
+        own = self.model.state_dict()
         weights = {key.removeprefix("model."): value for key, value in tensors.items() if key.startswith("model.")}
-        self.model.load_state_dict(weights)
         state: dict[int, dict[str, Tensor]] = {}
+        shapes = dict(self.model.named_parameters())
+        fits = {key: value.shape for key, value in weights.items()} == {key: value.shape for key, value in own.items()}
         for index, name in enumerate(self.names):
             found = {key: tensors.get(f"optimizer.{key}.{name}") for key in ("step", "exp_avg", "exp_avg_sq")}
             kept = {key: value for key, value in found.items() if value is not None}
+            fits = fits and len(kept) in (0, len(found))
+            fits = fits and all(value.shape == shapes[name].shape for key, value in kept.items() if key != "step")
             if kept:
                 state[index] = kept
+        finite = all(bool(value.isfinite().all()) for value in tensors.values())
+        if not fits or not finite or said.get("identity") != self.identity or not _is_number(said.get("seconds")):
+            raise CheckpointError(f"{path}: this is not a checkpoint of this training.")
+        self.model.load_state_dict(weights)
         self.optimizer.load_state_dict({"state": state, "param_groups": self.optimizer.state_dict()["param_groups"]})
-        said = read_metadata(path)
         self.seconds = float(said["seconds"])
-        self.passing = path if said[PASSING] == str(True) else None
+        self.passing = path if said.get(PASSING) == str(True) else None
+
+
+def _is_number(text: str | None) -> bool:
+    """Whether a text is a number that is not negative, as times are."""
+    try:
+        return 0 <= float(text or "") < math.inf
+    except ValueError:
+        return False
 
 
 def per_token(logits: Tensor, labels_b: Tensor) -> tuple[Tensor, Tensor]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
-import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vitdsl.errors import Problem, SpecError
+from vitdsl.resolve.files import write_text
 from vitdsl.search.ledger import refusals
 from vitdsl.search.report.correlations import table
 from vitdsl.search.report.figures import fronts, parallel, progress
@@ -48,13 +47,7 @@ def write_report(study: Study, search: Search, path: str | Path) -> Path:
         OSError: the page cannot be written.
     """
     path = Path(path)
-    text = page(study, search)
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        draft.write_text(text, encoding="utf-8")
-        os.replace(draft, path)  # noqa: PTH105 - a page that is open is exchanged in one step
-    finally:
-        draft.unlink(missing_ok=True)
+    write_text(path, page(study, search))
     return path
 
 

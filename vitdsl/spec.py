@@ -15,6 +15,7 @@ from vitdsl.graph.costs import Analysis
 from vitdsl.graph.faults import problem_of
 from vitdsl.graph.ir import Graph
 from vitdsl.resolve.extends import resolve
+from vitdsl.syntax.holes import malformed_below
 from vitdsl.syntax.locate import holes_in, open_holes, problem
 from vitdsl.syntax.printer import dump_tree, plain
 from vitdsl.syntax.tree import Map
@@ -139,6 +140,8 @@ def read_tree(tree: Map) -> Spec:
     )
     try:
         faults = [*judge(reader, tree.variables), *unknown_names(tree)]
+        if holes_in(tree):
+            faults += malformed_below(tree)
         if faults:
             raise Refusal(faults)
         model = Model.read(tree, reader)

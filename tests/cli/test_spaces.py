@@ -32,6 +32,22 @@ def test_decisions_as_json(run):
     assert rows["stages[1]", "None"]["when"] == "$(layout == 'pyramid')"
 
 
+def test_a_space_too_large_to_be_written_out(run, tmp_path):
+    (tmp_path / "long.yaml").write_text(
+        "stages: [{tokenizer: {type: patch, size: 16, dim: 16}, depth: 4000, block: "
+        "[{mlp: {ratio: {range: [1, 1000000000], each: true}}}]}]\nhead: {pool: mean}\n",
+        encoding="utf-8",
+    )
+    found = run("space", tmp_path / "long.yaml")
+    assert found.code == 0
+    assert "1 … 1000000000 (1,000,000,000)  for each repetition" in found.out
+    assert found.out.splitlines()[-1] == "model: 1 decisions, 1.00e+36000 architectures"
+    as_json = json.loads(run("space", tmp_path / "long.yaml", "--json").out)
+    assert as_json["size"] == "1.00e+36000"
+    assert as_json["decisions"][0]["range"] == [1, 10**9]
+    assert as_json["decisions"][0]["count"] == 10**9
+
+
 def test_samples_are_ordinary_specs_that_replay(run, tmp_path):
     found = run("sample", "digits", "-n", 4, "--seed", 1, "-o", tmp_path / "drawn")
     assert found.code == 0

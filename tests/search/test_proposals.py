@@ -15,6 +15,7 @@ from vitdsl.search.search_file import load_search
 from vitdsl.search.units import shown
 from vitdsl.space import Choice
 from vitdsl.space.space import Space
+from vitdsl.syntax.holes import Numbers
 
 SAMPLERS = {
     "random": "random",
@@ -99,6 +100,14 @@ def test_even_numbers_are_ranges(options, kind):
     found = distribution_of(Choice("x", options, "x", True))
     assert type(found).__name__ == kind
     assert all(found._contains(found.to_internal_repr(option)) for option in options)
+
+
+def test_long_ranges_are_not_listed():
+    found = distribution_of(Choice("x", Numbers(1, 10**9), "x", True))
+    assert found == optuna.distributions.IntDistribution(1, 10**9)
+    uneven = Numbers(0, 1, 1 / 30_000)  # Optuna would move its end, and takes no list so long
+    with pytest.raises(SpecError, match="x has 30,001 numbers, and Optuna takes at most 10,000"):
+        distribution_of(Choice("x", uneven, "x", True))
 
 
 def test_names_are_categories():

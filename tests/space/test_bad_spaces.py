@@ -45,6 +45,13 @@ BAD = {
         "b: {choose: [1, 2], when: \"$('vars.a' > 1)\", else: 1}}\n"
         + body("body: [{mlp: {ratio: $(a + b)}}]"), 1, "the decision vars.a depends on itself",
     ),
+    "when of a feature": (
+        body(MLP % "{choose: [1, 2], when: $(dim > 1), else: 1}"), 2,
+        "`when` sees variables and decisions, but `dim` is only known later",
+    ),
+    "an `else` that does not fit": (
+        body(MLP % "{choose: [1, 2], when: true, else: wide}"), 2, "`else` must be a number, but is 'wide'",
+    ),
     "when of a path that is none": (
         body(MLP % "{choose: [1, 2], when: \"$('stages[0].dept' > 1)\", else: 1}"), 2,
         "there is no decision stages[0].dept",
@@ -64,6 +71,82 @@ def test_bad_space(case):
     assert problem.message == message
     assert problem.mark is not None
     assert problem.mark.line == line
+
+
+HOLES = {
+    "{choose: 3}": "a hole chooses among a list or a mapping of alternatives",
+    "{choose: []}": "a hole chooses among a list or a mapping of alternatives",
+    "{choose: {}}": "a hole chooses among a list or a mapping of alternatives",
+    "{choose: null}": "a hole chooses among a list or a mapping of alternatives",
+    "{choose: $dim}": "a hole chooses among a list or a mapping of alternatives",
+    "{choose: [1, 2], range: [1, 2]}": "a hole has `choose` or `range`, and not both",
+    "{choose: [1, {choose: [2, 3]}]}": "a hole cannot itself be an alternative: list what it chooses among here",
+    "{choose: [1, 2, 1.0]}": "an alternative stands here twice",
+    "{choose: [a, b, a]}": "an alternative stands here twice",
+    "{range: 3}": "a hole has a range [lowest, highest] or [lowest, highest, step]",
+    "{range: []}": "a hole has a range [lowest, highest] or [lowest, highest, step]",
+    "{range: [1, 2, 3, 4]}": "a hole has a range [lowest, highest] or [lowest, highest, step]",
+    "{range: {low: 1, high: 2}}": "a hole has a range [lowest, highest] or [lowest, highest, step]",
+    "{range: [1, wide]}": "a hole has a range of plain numbers",
+    "{range: [1, true]}": "a hole has a range of plain numbers",
+    "{range: [1, [2]]}": "a hole has a range of plain numbers",
+    "{range: [$dim, 2, 1]}": "a hole has a range of plain numbers",
+    "{range: [64, 32]}": "a hole has a range that goes up, by a step above 0",
+    "{range: [32, 64, 0]}": "a hole has a range that goes up, by a step above 0",
+    "{range: [32, 64, -1]}": "a hole has a range that goes up, by a step above 0",
+    "{range: [0.5, 1]}": "a range of fractions needs a step",
+    "{range: [1, 4, 2]}": "the range does not reach its highest number 4: the step 2 leads past it",
+    "{range: [0, 1, 1e-12]}": "the step 1e-12 is too small to tell the numbers of this range apart",
+    "{range: [1e30, 1.1e30, 1]}": "a range has at most 1,000,000,000,000,000 numbers",
+    "{choose: [1, 2], each: 3}": "`each` must be true or false",
+    "{range: [1, 2], each: always}": "`each` must be true or false",
+    "{choose: [1, 2], when: true}": "`when` needs `else` beside it",
+    "{choose: [1, 2], else: 1}": "`else` needs `when` beside it",
+    "{choose: [1, 2], when: 3, else: 1}": "`when` is a truth: true, false or $(…)",
+    "{choose: [1, 2], when: maybe, else: 1}": "`when` is a truth: true, false or $(…)",
+}
+"""Holes that are wrong in themselves, and what is said of them."""
+FRAME = """
+stages:
+  - tokenizer: {type: patch, size: 16, dim: 16}
+    body: [%s]
+head: {pool: mean}
+"""
+WHERE = {
+    "a variable": FRAME % "{mlp: {ratio: $w}}" + "vars:\n  w:\n    @\n",
+    "a variable's list": FRAME % "{mlp: {ratio: $w.0}}" + "vars:\n  w: [1,\n    @,\n  ]\n",
+    "a variable that nobody names": FRAME % "mlp" + "vars:\n  w:\n    @\n",
+    "a field": FRAME % "{mlp: {ratio:\n      @\n    }}",
+    "a part": FRAME % "{mlp:\n      @\n    }",
+    "an item": FRAME % "mlp,\n      @\n    ",
+    "a branch": FRAME % "{parallel: [[],\n      @\n    ]}",
+    "wiring": FRAME % "{mlp: {}, pre:\n      @\n    }",
+    "a number of the wiring": FRAME % "{mlp: {}, repeat:\n      @\n    }",
+    "below the wiring": FRAME % "{mlp: {}, residual: {output:\n      @\n    }}",
+    "an argument": FRAME % "{use: d, a:\n      @\n    }" + "define: {d: {args: [a], body: [{linear: $a}]}}\n",
+    "an argument that is a body": FRAME % "{use: d, a: [{linear:\n      @\n    }]}"
+    + "define: {d: {args: [a], body: $a}}\n",
+    "a default of an argument": FRAME % "{use: d}"
+    + "define:\n  d:\n    optional:\n      a:\n        @\n    body: [{linear: $a}]\n",
+    "a define": FRAME % "{use: d}" + "define:\n  d:\n    body:\n      - linear:\n          @\n",
+    "a define that nobody uses": FRAME % "mlp" + "define:\n  d:\n    body:\n      - linear:\n          @\n",
+    "the defaults": FRAME % "mlp" + "defaults:\n  mlp:\n    ratio:\n      @\n",
+    "the input": FRAME % "mlp" + "input:\n  size:\n    @\n",
+    "the root": FRAME % "mlp" + "drop_path:\n  rate:\n    @\n",
+}
+
+
+@pytest.mark.parametrize("where", WHERE)
+def test_a_wrong_hole_is_refused_wherever_it_stands(where):
+    text = WHERE[where]
+    line = 1 + next(number for number, line in enumerate(text.splitlines()) if "@" in line)
+    for hole, message in HOLES.items():
+        with pytest.raises(vitdsl.SpecError) as caught:
+            vitdsl.load(text.replace("@", hole))
+        found = [problem for problem in caught.value.problems if problem.message == message]
+        assert len(found) == 1, (hole, str(caught.value))
+        assert found[0].mark is not None
+        assert found[0].mark.line == line
 
 
 @pytest.fixture(scope="module")

@@ -195,8 +195,8 @@ def test_encoding_is_of_one_length_and_tells_architectures_apart(tiny):
 def test_a_range_holds_both_ends():
     options = []
     space = vitdsl.Space(body("body: [{mlp: {ratio: {range: [0.5, 1.5, 0.25]}}}]"))
-    space.walk(lambda choice: options.append(choice.options) or choice.options[0])
-    assert options == [(0.5, 0.75, 1.0, 1.25, 1.5)]
+    space.walk(lambda choice: options.append(list(choice.options)) or choice.options[0])
+    assert options == [[0.5, 0.75, 1.0, 1.25, 1.5]]
 
 
 def test_what_is_set_is_no_longer_open():
@@ -210,3 +210,28 @@ def test_a_space_of_a_spec():
 def test_iterating_gives_every_architecture():
     space = vitdsl.Space(body("depth: {choose: [1, 2]}, block: [{mlp: {ratio: {choose: [1, 2], each: true}}}]"))
     assert len({spec.hash for spec in space}) == space.size == 2 + 4
+
+
+LONG = body("depth: 3, block: [{mlp: {ratio: {range: [1, 1000000000], each: true}}}]")
+LONG = "vars: {w: {range: [1, 1000000000]}}\n" + LONG.replace("dim: 16}", "dim: $w}")
+
+
+def test_the_numbers_of_a_long_range_are_never_listed():
+    space = vitdsl.Space(LONG)
+    assert space.size == 10**36
+    first, second = space.sample(0), space.sample(1)
+    assert first != second
+    assert space.replay(first.decisions) == first
+    assert all(0 <= value <= 1 for value in space.encode(first))
+    assert space.mutate(first, 2) != first
+    assert space.crossover(first, second, 3).decisions.keys() == first.decisions.keys()
+    with pytest.raises(vitdsl.SpecError, match=r"0 is no option here: 1, 2, 3, .*\(1,000,000,000\)"):
+        space.replay({**first.decisions, "vars.w": 0})
+    assert "1.00e+36" in repr(space)
+
+
+def test_what_each_would_ask_too_often_is_refused():
+    text = body("depth: 4096, block: [{repeat: 4096, mlp: {ratio: {choose: [1, 2], each: true}}}]")
+    with pytest.raises(vitdsl.SpecError, match="would ask this 16,777,216 times, and at most 10,000") as caught:
+        vitdsl.Space(text)
+    assert caught.value.problems[0].mark is not None

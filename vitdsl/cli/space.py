@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -9,6 +10,11 @@ import typer
 from vitdsl.cli.options import AsJson, Settings, load_space
 from vitdsl.cli.output import print_json, print_table
 from vitdsl.cli.words import as_yaml
+from vitdsl.space.counting import LONG, count_text
+from vitdsl.syntax.holes import Numbers
+
+LISTED = 1_000
+"""Numbers of a range that JSON lists; a longer one is given by its ends."""
 
 
 def run(
@@ -23,12 +29,16 @@ def run(
     found = load_space(space, set_)
     rows = [_decision(site) for site in found.sites.all]
     if as_json:
-        print_json({"name": found.name, "hash": found.spec.hash, "size": found.size, "decisions": rows})
+        print_json({"name": found.name, "hash": found.spec.hash, "size": _number(found.size), "decisions": rows})
         return
-    print_table(("decision", "options", "asked"), [(row["path"], _options(row), _asked(row)) for row in rows])
-    size = "too many depend on one another to be counted" if found.size is None else f"{found.size:,} architectures"
-    if found.size is not None and found.size >= 10**6:
-        size += f" ({found.size:.2e})"
+    cells = [
+        (row["path"], _options(site.options), _asked(row)) for site, row in zip(found.sites.all, rows, strict=True)
+    ]
+    print_table(("decision", "options", "asked"), cells)
+    size = "too many depend on one another to be counted"
+    if found.size is not None:
+        size = f"{count_text(found.size)} architectures"
+        size += f" ({found.size:.2e})" if 10**6 <= found.size < LONG else ""
     typer.echo(f"\n{found.name}: {len(rows)} decisions, {size}")
 
 
@@ -40,12 +50,16 @@ def _list(as_json: bool) -> None:
     if as_json:
         print_json(rows)
         return
-    cells = [(row["name"], str(row["decisions"]), f"{row['size']:,}") for row in rows]
+    cells = [(row["name"], str(row["decisions"]), count_text(row["size"])) for row in rows]
     print_table(("space", "decisions", "architectures"), cells, right=("decisions", "architectures"))
 
 
 def _decision(site: Any) -> dict[str, Any]:
-    row: dict[str, Any] = {"path": site.spelled(), "options": list(site.options), "each": site.each}
+    row: dict[str, Any] = {"path": site.spelled(), "each": site.each}
+    if isinstance(site.options, Numbers) and len(site.options) > LISTED:
+        row |= {"range": site.hole.raw["range"], "count": len(site.options)}
+    else:
+        row["options"] = list(site.options)
     if site.parent is not None:
         row["below"] = {"path": site.parent[0].spelled(), "option": str(site.parent[1])}
     if site.when is not None:
@@ -54,10 +68,14 @@ def _decision(site: Any) -> dict[str, Any]:
     return row
 
 
-def _options(row: dict[str, Any]) -> str:
-    options = row["options"]
+def _number(size: int | None) -> int | str | None:
+    """A number of architectures as JSON holds it: a text where no reader of JSON would take it as a number."""
+    return size if size is None or size < LONG else count_text(size)
+
+
+def _options(options: Sequence[Any]) -> str:
     if len(options) > 8:
-        return f"{options[0]} … {options[-1]} ({len(options)})"
+        return f"{options[0]} … {options[-1]} ({len(options):,})"
     return ", ".join(as_yaml(option) for option in options)
 
 

@@ -25,13 +25,15 @@ def passing(value: Any, structured: bool) -> Any:
 def checked(hole: Hole, handler: Callable[[Any], Any]) -> Hole:
     """The hole, after what may be put in was validated as the value that it may become.
 
+    What is wrong with the hole itself is said once for the whole file (`malformed_below`), wherever holes stand.
+
     Raises:
         Refusal: with the location of each alternative that does not fit.
     """
-    faults = [(at, f"a hole {message}", "") for at, message in hole.malformed()]
-    for at, value in [] if faults else hole.alternatives():
+    faults = []
+    for at, value in [] if hole.malformed() else hole.alternatives():
         try:
-            handler(value)
+            checked(value, handler) if isinstance(value, Hole) else handler(value)
         except (Refusal, ValidationError) as error:
             items = error.items if isinstance(error, Refusal) else explain(error)
             faults += [((*at, *loc), message, hint) for loc, message, hint in items]

@@ -8,6 +8,7 @@ from typing import Any
 from vitdsl.errors import Mark, Problem, SpecError
 from vitdsl.resolve.substitute import fold, names_in
 from vitdsl.syntax.expressions import Late
+from vitdsl.syntax.holes import malformed_below
 from vitdsl.syntax.names import variable_fault
 from vitdsl.syntax.paths import format_path
 from vitdsl.syntax.summary import facts
@@ -35,13 +36,18 @@ def folded(tree: Map) -> Map:
     if problems:
         raise SpecError(problems)
     wanted = named_by(names_in(made), variables)
-    left = {name: value for name, value in variables.items() if name in wanted}
+    # a variable that nobody names is kept where it has a wrong hole, which is judged with all others of the file
+    left = {name: value for name, value in variables.items() if name in wanted or _wrong_holes(value)}
     if left:
         kept = made["vars"] = Map(left)
         kept.pos, kept.marks = tree["vars"].pos, tree["vars"].marks
         if "vars" in tree.marks:
             made.marks["vars"] = tree.marks["vars"]
     return made
+
+
+def _wrong_holes(value: Any) -> bool:
+    return facts(value).holes and any(malformed_below(value))
 
 
 def _fold_define(defines: Any, env: dict[str, Any], problems: list[Problem]) -> Any:

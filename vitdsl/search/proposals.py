@@ -14,6 +14,7 @@ from vitdsl.search.results import dominates
 from vitdsl.search.screening import Propose, Screen, costs_of
 from vitdsl.space import Choice
 from vitdsl.space.counting import logs
+from vitdsl.syntax.holes import Numbers
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -33,6 +34,8 @@ FEW = 300
 """So many candidates are looked at in a space that is small enough to be gone through."""
 LISTED = 5_000
 """A space with so many architectures or fewer is gone through one by one, before it is said that nothing is left."""
+MOST_LISTED = 10_000
+"""Options of one decision that Optuna is given as categories."""
 KNOWN = "judged before"
 """The reason for a candidate that is a trial already."""
 
@@ -261,10 +264,27 @@ def distribution_of(choice: Choice) -> BaseDistribution:
 
     grid = _even(choice)
     if grid is None:
-        return CategoricalDistribution(choice.options)
+        return CategoricalDistribution(listed(choice))
     low, high, step = grid
-    whole = all(type(option) is int for option in choice.options)
-    return IntDistribution(low, high, step=step) if whole else FloatDistribution(low, high, step=step)
+    return IntDistribution(low, high, step=step) if _whole(choice) else FloatDistribution(low, high, step=step)
+
+
+def listed(choice: Choice) -> tuple[Any, ...]:
+    """The options as Optuna takes categories: all of them, so that there cannot be too many.
+
+    Raises:
+        SpecError: there are.
+    """
+    if len(choice.options) > MOST_LISTED:
+        message = f"{choice.path} has {len(choice.options):,} numbers, and Optuna takes at most {MOST_LISTED:,}"
+        hint = "a larger step makes the range shorter, or its ends and its step can be whole numbers"
+        raise SpecError(Problem(message, choice.path, hint=hint))
+    return tuple(choice.options)
+
+
+def _whole(choice: Choice) -> bool:
+    options = choice.options
+    return options.whole if isinstance(options, Numbers) else all(type(option) is int for option in options)
 
 
 def _even(choice: Choice) -> tuple[Any, Any, Any] | None:
@@ -272,7 +292,9 @@ def _even(choice: Choice) -> tuple[Any, Any, Any] | None:
     if not choice.ordered or len(options) < 2:
         return None
     step = round(options[1] - options[0], 12)
-    if step <= 0 or any(abs(after - before - step) > 1e-9 for before, after in pairwise(options)):
+    if isinstance(options, Numbers):
+        step = options.step if options.whole else step
+    elif step <= 0 or any(abs(after - before - step) > 1e-9 for before, after in pairwise(options)):
         return None
     # Optuna reads the numbers as they are written, and would move an end that no whole number of steps reaches
     low, high, width = (Decimal(str(number)) for number in (options[0], options[-1], step))
@@ -282,11 +304,9 @@ def _even(choice: Choice) -> tuple[Any, Any, Any] | None:
 def _suggested(trial: Any, choice: Choice) -> Any:
     grid = _even(choice)
     if grid is None:
-        return trial.suggest_categorical(choice.key, choice.options)
+        return trial.suggest_categorical(choice.key, listed(choice))
     low, high, step = grid
-    suggest: Callable[..., float] = trial.suggest_float
-    if all(type(option) is int for option in choice.options):
-        suggest = trial.suggest_int
+    suggest: Callable[..., float] = trial.suggest_int if _whole(choice) else trial.suggest_float
     value = suggest(choice.key, low, high, step=step)
     # the sampler's number is the option's but for rounding
-    return min(choice.options, key=lambda option: abs(option - value))
+    return choice.options[min(max(round((value - low) / step), 0), len(choice.options) - 1)]

@@ -7,6 +7,7 @@ the former is tried: these are few, unlike the latter.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from math import prod
 from typing import Any
 
@@ -17,6 +18,8 @@ from vitdsl.space.sites import ELSE, Site, Sites
 from vitdsl.syntax.expressions import Late
 from vitdsl.syntax.holes import Hole
 
+LONG = 10**30
+"""From here on a number is shown by its power of ten."""
 LIMIT = 20_000
 """Ways to decide what others depend on that are tried, for each group of decisions."""
 
@@ -34,6 +37,13 @@ def count(sites: Sites) -> int | None:
             return None
         total *= found
     return total
+
+
+def count_text(size: int | None) -> str:
+    """A number of architectures as people read it, however large it is."""
+    if size is None:
+        return "uncounted"
+    return f"{size:,}" if size < LONG else f"{Decimal(size):.2e}"
 
 
 def most(sites: Sites, site: Site, repeated: Any) -> int:
@@ -117,12 +127,14 @@ def _count_group(sites: Sites, group: list[Site]) -> int | None:
 def _ways(draw: Draw, site: Site, outer: tuple[int, ...]) -> int:
     """In how many ways a site can be decided, once all that it depends on is."""
     runs = draw.repetitions(site, outer)
-    total = 1
-    for numbers in runs:
-        options = site.options if site.when is None or draw.holds(site) else (ELSE,)
-        total *= sum(prod(_ways(draw, child, numbers) for child in site.below.get(option, ())) for option in options)
-        if site.when is None and not site.below:
-            return len(site.options) ** len(runs)
+    asked = site.when is None or draw.holds(site)
+    if not asked:
+        return prod(_ways(draw, child, numbers) for numbers in runs for child in site.below.get(ELSE, ()))
+    branching = site.below.keys() - {ELSE}  # a range may be too long to go over its numbers
+    total = 1 if branching else len(site.options) ** len(runs)
+    for numbers in runs if branching else ():
+        below = sum(prod(_ways(draw, child, numbers) for child in site.below[option]) for option in branching)
+        total *= len(site.options) - len(branching) + below
     return total
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
+from math import prod
 from typing import Any, NamedTuple
 
 from vitdsl.errors import ExpressionError, Problem, SpecError
@@ -24,18 +25,32 @@ class Choice(NamedTuple):
 
     Attributes:
         path: its written path, by which a log of decisions knows it.
-        options: what may be decided: scalars, names of alternatives, or their indexes.
+        options: what may be decided: scalars, names of alternatives, or their indexes; of a range its numbers, which
+            are not kept.
         key: a name that no decision with other options has; the path, but below an alternative.
         ordered: the options are numbers that go up.
     """
 
     path: str
-    options: tuple[Any, ...]
+    options: Sequence[Any]
     key: str
     ordered: bool
 
 
 Choose = Callable[[Choice], Any]
+
+
+def numbered(sites: Sites, site: Site, times: Callable[[Site, Any], int], known: int = 0) -> Iterator[tuple[int, ...]]:
+    """The numbers of each repetition around a site, but for the `known` outer ones.
+
+    Raises:
+        SpecError: there are more than `MAX_REPETITIONS`.
+    """
+    counts = [times(site, count) for count in site.counts[known:]]
+    if (asked := prod(counts)) > MAX_REPETITIONS:
+        message = f"`each` would ask this {asked:,} times, and at most {MAX_REPETITIONS:,} are possible"
+        raise SpecError(sites.problem(site, message, "without `each` it is asked once for all", ("each",)))
+    return product(*map(range, counts))
 
 
 class Draw:
@@ -80,8 +95,7 @@ class Draw:
         """Each repetition in which a site has a decision of its own, below those that are given."""
         if not site.each:
             return [outer]
-        more = [range(self.times(site, count)) for count in site.counts[len(outer) :]]
-        return [(*outer, *numbers) for numbers in product(*more)]
+        return [(*outer, *numbers) for numbers in numbered(self.sites, site, self.times, len(outer))]
 
     def _option(self, site: Site, numbers: tuple[int, ...]) -> Any:
         if site.when is not None and not self.holds(site):

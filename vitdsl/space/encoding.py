@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import product
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from vitdsl.space.counting import most
+from vitdsl.space.drawing import numbered
 from vitdsl.space.sites import Site, Sites
 
 ABSENT = -1.0
@@ -20,13 +21,14 @@ class Coder:
     """
 
     def __init__(self, sites: Sites) -> None:
-        self.slots: list[tuple[str, tuple[Any, ...], bool, tuple[str, Any] | None]] = []
+        self.slots: list[tuple[str, Sequence[Any], bool, tuple[str, Any] | None]] = []
         for site in sites.all:
             ancestors = [site]
             while ancestors[-1].parent is not None:
                 ancestors.append(ancestors[-1].parent[0])
-            looped = next((ancestor.counts for ancestor in ancestors if ancestor.each), ())
-            for numbers in product(*[range(most(sites, site, repeated)) for repeated in looped]):
+            looped = next((ancestor for ancestor in ancestors if ancestor.each), None)
+            times = partial(most, sites)
+            for numbers in [()] if looped is None else numbered(sites, looped, times):
                 self.slots.append((site.spelled(numbers), site.options, site.ordered, _above(site, numbers)))
 
     def encode(self, log: Mapping[str, Any]) -> list[float]:

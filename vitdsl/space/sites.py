@@ -7,12 +7,12 @@ A hole with `each: true` is decided once for every repetition around it; `LOOP` 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from vitdsl.errors import ExpressionError, Problem, SpecError, did_you_mean
 from vitdsl.syntax.expressions import Late, parse
-from vitdsl.syntax.holes import Hole
+from vitdsl.syntax.holes import Hole, Numbers, scalars
 from vitdsl.syntax.locate import problem
 from vitdsl.syntax.paths import Repetition, Segment, format_path, parse_path
 from vitdsl.syntax.tree import Map
@@ -44,7 +44,7 @@ class Site:
         paths: those that were asked for with the numbers of repetitions, by these.
         location: where it stands in the file, by key.
         counts: how often each repetition around it runs, outermost first: a number, a late value or a hole.
-        options: what may be decided: scalars, names or indexes.
+        options: what may be decided: scalars, names or indexes; of a range its numbers, which are not kept.
         each: whether every repetition decides by itself.
         when: the condition, its quoted paths replaced by names; None where there is none.
         asked: those names, with the written paths of the decisions that they stand for.
@@ -106,37 +106,19 @@ class Site:
         choices = self.hole.raw.get("choose")
         if isinstance(choices, dict):
             return choices[option]
-        return choices[option] if isinstance(choices, list) and not self.by_value else option
-
-    @property
-    def by_value(self) -> bool:
-        """Whether an option is itself what is put in."""
-        choices = self.hole.raw.get("choose")
-        return choices is None or (isinstance(choices, list) and _scalars(choices))
+        return choices[option] if isinstance(choices, list) and not scalars(choices) else option
 
 
-def _scalars(choices: list[Any]) -> bool:
-    return all(isinstance(choice, (str, int, float)) for choice in choices)
-
-
-def _options(hole: Hole) -> tuple[tuple[Any, ...], bool]:
+def _options(hole: Hole) -> tuple[Sequence[Any], bool]:
     choices = hole.raw.get("choose")
     if isinstance(choices, dict):
         return tuple(choices), False
     if isinstance(choices, list):
-        if not _scalars(choices):
+        if not scalars(choices):
             return tuple(range(len(choices))), False
         numbers = all(type(choice) in (int, float) for choice in choices)
         return tuple(choices), numbers and choices == sorted(choices)
-    return _grid(*hole.raw["range"]), True
-
-
-def _grid(low: Any, high: Any, step: Any = 1) -> tuple[Any, ...]:
-    """Every number of a range; both ends are in."""
-    steps = round((high - low) / step)
-    if all(type(end) is int for end in (low, high, step)):
-        return tuple(range(low, high + 1, step))
-    return tuple(round(low + (high - low) * i / steps, 12) for i in range(steps + 1)) if steps else (low,)
+    return Numbers(*hole.raw["range"]), True
 
 
 class Sites:
@@ -228,30 +210,16 @@ def _add(sites: Sites, site: Site) -> None:
         _visit(sites, raw["else"], site.path, (*site.location, "else"), site.counts, (site, ELSE))
 
 
-# ---------------------------------------------------------------- what is wrong with a hole
+# ---------------------------------------------------------------- what is wrong with a hole where it stands
 
 
 def _faults(sites: Sites, site: Site) -> Iterator[Problem]:
-    raw = site.hole.raw
-    choices = raw.get("choose")
     if site.location[0] in ("name", "paper", "extends", "set"):
         yield sites.problem(site, f"`{site.location[0]}` is no decision of an architecture")
-    if isinstance(choices, list) and site.by_value and len(set(map(repr, choices))) < len(choices):
-        yield sites.problem(site, "an alternative stands here twice", "", ("choose",))
-    if "range" in raw:
-        yield from _range_faults(sites, site, raw["range"])
     if site.each:
         yield from _each_faults(sites, site)
-    yield from _condition_faults(sites, site)
-
-
-def _range_faults(sites: Sites, site: Site, ends: list[Any]) -> Iterator[Problem]:
-    low, high, *step = ends
-    if not step and not all(type(end) is int for end in ends):
-        yield sites.problem(site, "a range of fractions needs a step", f"`[{low}, {high}, 0.1]`", ("range",))
-    elif abs((steps := (high - low) / (step[0] if step else 1)) - round(steps)) > 1e-9:
-        message = f"the range does not reach its highest number {high}: the step {step[0]} leads past it"
-        yield sites.problem(site, message, "both ends of a range are in it", ("range",))
+    if "when" in site.hole.raw:
+        yield from _condition_faults(sites, site)
 
 
 def _each_faults(sites: Sites, site: Site) -> Iterator[Problem]:
@@ -264,22 +232,16 @@ def _each_faults(sites: Sites, site: Site) -> Iterator[Problem]:
 
 
 def _condition_faults(sites: Sites, site: Site) -> Iterator[Problem]:
-    raw = site.hole.raw
-    if ("when" in raw) != ("else" in raw):
-        there, missing = ("when", "else") if "when" in raw else ("else", "when")
-        yield sites.problem(site, f"`{there}` needs `{missing}` beside it", "", (there,))
-        return
-    if "when" not in raw:
-        return
-    when = raw["when"]
-    if not isinstance(when, (bool, Late)):
-        yield sites.problem(site, "`when` is a truth: true, false or $(…)", "", ("when",))
-        return
     try:
-        site.when = _asking(sites, site, when)
+        site.when = _asking(sites, site, site.hole.raw["when"])
     except ExpressionError as error:
         yield sites.problem(site, error.message, error.hint, ("when",))
         return
+    if isinstance(site.when, Late):
+        known = site.asked.keys() | site.settled.keys() | sites.tree.get("vars", {}).keys()
+        for name in sorted(site.when.names - known)[:1]:
+            message = f"`when` sees variables and decisions, but `{name}` is only known later"
+            yield sites.problem(site, message, "", ("when",))
     yield from _order_faults(sites, site)
 
 

@@ -10,10 +10,11 @@ from typing import Any
 
 from vitdsl.errors import Problem, SpecError, did_you_mean
 from vitdsl.space import Choice, Draw, count, draw, survey
-from vitdsl.space.counting import logs
+from vitdsl.space.counting import count_text, logs
 from vitdsl.space.encoding import Coder
 from vitdsl.space.variation import crossed, mutated
 from vitdsl.spec import Spec, load, read_tree
+from vitdsl.syntax.holes import Numbers
 
 Decisions = Mapping[str, Any]
 Seed = int | random.Random
@@ -142,7 +143,7 @@ class Space:
         return Coder(self.sites)
 
     def __repr__(self) -> str:
-        return f"<Space {self.name} {self.spec.hash} of {'uncounted' if self.size is None else f'{self.size:,}'}>"
+        return f"<Space {self.name} {self.spec.hash} of {count_text(self.size)}>"
 
 
 def _random(seed: Seed) -> random.Random:
@@ -160,7 +161,10 @@ def _log(spec: Spec | Decisions) -> Decisions:
 
 def _option(choice: Choice, value: Any) -> int | None:
     """Which option a logged value is; numbers by value, truths only as truths."""
-    for index, option in enumerate(choice.options):
+    options = choice.options
+    if isinstance(options, Numbers):
+        return options.index(value) if not isinstance(value, bool) and value in options else None
+    for index, option in enumerate(options):
         if option == value and isinstance(option, bool) == isinstance(value, bool):
             return index
     return None
@@ -170,6 +174,7 @@ def _undecided(choice: Choice, decisions: Decisions) -> Problem:
     """What to say of a choice that a log does not settle."""
     if choice.path not in decisions:
         return Problem(f"the log of decisions says nothing of {choice.path}", choice.path)
-    value, known = decisions[choice.path], [str(option) for option in choice.options]
-    shown = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
-    return Problem(f"{value!r} is no option here: {shown}", choice.path, hint=did_you_mean(str(value), known))
+    value, options = decisions[choice.path], choice.options
+    shown = ", ".join(map(str, options[:12])) + (f", … ({len(options):,})" if len(options) > 12 else "")
+    hint = "" if isinstance(options, Numbers) else did_you_mean(str(value), map(str, options))
+    return Problem(f"{value!r} is no option here: {shown}", choice.path, hint=hint)

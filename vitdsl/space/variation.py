@@ -90,8 +90,10 @@ def _redrawn(decide: Decide, log: Log, rng: random.Random) -> Choose | None:
     if not choices:
         return None
     choice = choices[rng.choice(list(choices))]
-    others = [option for option in choice.options if option != log.get(choice.path)]
-    return _answering(log, rng, choice.path, rng.choice(others))
+    options, value = choice.options, log.get(choice.path)
+    now = options.index(value) if value in options else len(options)
+    other = rng.choice(range(len(options) - (now < len(options))))
+    return _answering(log, rng, choice.path, options[other + (other >= now)])
 
 
 def _swapped(log: Log, rng: random.Random) -> Choose | None:

@@ -2,12 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from vitdsl.syntax.expressions import Late
 
 SHOWN = 12
 """Paths of open holes that an error lists."""
 KEYS = frozenset({"choose", "range", "when", "else", "each"})
+MOST = 10**15
+"""Numbers that a range may have."""
+LARGEST = 1e100
+"""No end of a range is larger."""
+LEAST = 1e-9
+"""No step of a range of fractions is smaller."""
+
+Place = tuple[str | int, ...]
+Fault = tuple[Place, str, str]
+
+
+class Numbers(Sequence[Any]):
+    """The numbers of a range, both ends in it. None of them is kept, so that a range may be as long as it likes.
+
+    Args:
+        low: the first number.
+        high: the last number.
+        step: from one number to the next.
+    """
+
+    __slots__ = ("high", "low", "step", "steps", "whole")
+
+    def __init__(self, low: Any, high: Any, step: Any = 1) -> None:
+        self.low, self.high, self.step = low, high, step
+        self.steps = round((high - low) / step)
+        self.whole = all(type(number) is int for number in (low, high, step))
+
+    def __len__(self) -> int:
+        return self.steps + 1
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[at] for at in range(*index.indices(len(self)))]
+        at = index + len(self) if index < 0 else index
+        if not 0 <= at < len(self):
+            raise IndexError(f"there is no number {index} in a range of {len(self)}")
+        if self.whole:
+            return self.low + self.step * at
+        return round(self.low + (self.high - self.low) * at / self.steps, 12) if self.steps else self.low
+
+    def __contains__(self, value: object) -> bool:
+        return self._find(value) is not None
+
+    def index(self, value: Any, start: int = 0, stop: int | None = None) -> int:
+        """Which number it is."""
+        found = self._find(value)
+        if found is None or not start <= found < (len(self) if stop is None else stop):
+            raise ValueError(f"{value!r} is not in the range")
+        return found
+
+    def _find(self, value: Any) -> int | None:
+        if not isinstance(value, (int, float)) or not self.low <= value <= self.high:
+            return None
+        near = self.nearest(value)
+        return near if self[near] == value else None
+
+    def nearest(self, value: float) -> int:
+        """Which number is next to a value."""
+        return min(max(round((value - self.low) / self.step), 0), self.steps)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Numbers) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> tuple[Any, ...]:
+        return self.low, self.high, self.step, self.whole
+
+    def __repr__(self) -> str:
+        return f"Numbers({self.low}, {self.high}, {self.step})"
 
 
 class Hole:
@@ -16,35 +90,80 @@ class Hole:
     def __init__(self, raw: Mapping[str, Any]) -> None:
         self.raw = raw
 
-    def malformed(self) -> list[tuple[tuple[str | int, ...], str]]:
-        """What is wrong with the hole itself, each with its location."""
+    def malformed(self) -> list[Fault]:
+        """What is wrong with the hole itself: location, message and hint of each fault."""
         raw = self.raw
         if ("choose" in raw) == ("range" in raw):
-            return [((), "has `choose` or `range`, and not both")]
-        if "choose" in raw:
-            choices = raw["choose"]
-            if not isinstance(choices, (Mapping, list)) or not choices:
-                return [(("choose",), "chooses among a list or a mapping of alternatives")]
-            entries = choices.items() if isinstance(choices, Mapping) else enumerate(choices)
-            own = [at for at, value in entries if isinstance(value, Hole)]
-            return [(("choose", at), "cannot itself be an alternative: list what it chooses among here") for at in own]
-        ends = raw["range"]
-        if not isinstance(ends, list) or len(ends) not in (2, 3):
-            return [(("range",), "has a range [lowest, highest] or [lowest, highest, step]")]
-        wrong = [index for index, end in enumerate(ends) if type(end) not in (int, float)]
-        if wrong:
-            return [(("range", index), "has a range of plain numbers") for index in wrong]
-        if ends[0] > ends[1] or (len(ends) == 3 and ends[2] <= 0):
-            return [(("range",), "has a range that goes up, by a step above 0")]
-        return []
+            return [((), "a hole has `choose` or `range`, and not both", "")]
+        faults = _choices_faults(raw["choose"]) if "choose" in raw else _range_faults(raw["range"])
+        if not isinstance(raw.get("each", True), bool):
+            faults.append((("each",), "`each` must be true or false", ""))
+        if ("when" in raw) != ("else" in raw):
+            there, missing = ("when", "else") if "when" in raw else ("else", "when")
+            faults.append(((there,), f"`{there}` needs `{missing}` beside it", ""))
+        elif not isinstance(raw.get("when", True), (bool, Late)):
+            faults.append((("when",), "`when` is a truth: true, false or $(…)", ""))
+        return faults
 
-    def alternatives(self) -> list[tuple[tuple[str | int, ...], Any]]:
+    def alternatives(self) -> list[tuple[Place, Any]]:
         """What may be put in, each with its location; of a range its two ends and the first step."""
         choices = self.raw.get("choose")
+        other = [(("else",), self.raw["else"])] if "else" in self.raw else []
         if isinstance(choices, Mapping):
-            return [(("choose", name), value) for name, value in choices.items()]
+            return [*((("choose", name), value) for name, value in choices.items()), *other]
         if isinstance(choices, list):
-            return [(("choose", index), value) for index, value in enumerate(choices)]
+            return [*((("choose", index), value) for index, value in enumerate(choices)), *other]
         low, high, *step = self.raw["range"]
         second = [(("range", 2), low + step[0])] if step and low + step[0] <= high else []
-        return [(("range", 0), low), (("range", 1), high), *second]
+        return [(("range", 0), low), (("range", 1), high), *second, *other]
+
+
+def scalars(choices: list[Any]) -> bool:
+    """Whether alternatives are put in as they are decided: numbers, truths and texts."""
+    return all(isinstance(choice, (str, int, float)) for choice in choices)
+
+
+def _choices_faults(choices: Any) -> list[Fault]:
+    if not isinstance(choices, (Mapping, list)) or not choices:
+        return [(("choose",), "a hole chooses among a list or a mapping of alternatives", "")]
+    entries = choices.items() if isinstance(choices, Mapping) else enumerate(choices)
+    message = "a hole cannot itself be an alternative: list what it chooses among here"
+    faults: list[Fault] = [(("choose", at), message, "") for at, value in entries if isinstance(value, Hole)]
+    # 1 and 1.0 are one decision, but true is another
+    if isinstance(choices, list) and scalars(choices) and len({(type(c) is bool, c) for c in choices}) < len(choices):
+        faults.append((("choose",), "an alternative stands here twice", ""))
+    return faults
+
+
+def _range_faults(ends: Any) -> list[Fault]:
+    if not isinstance(ends, list) or len(ends) not in (2, 3):
+        return [(("range",), "a hole has a range [lowest, highest] or [lowest, highest, step]", "")]
+    wrong = [index for index, end in enumerate(ends) if type(end) not in (int, float) or not abs(end) <= LARGEST]
+    if wrong:
+        return [(("range", index), "a hole has a range of plain numbers", "") for index in wrong]
+    low, high, *steps = ends
+    step = steps[0] if steps else 1
+    whole = all(type(end) is int for end in ends)
+    if low > high or step <= 0:
+        return [(("range",), "a hole has a range that goes up, by a step above 0", "")]
+    if not steps and not whole:
+        return [(("range",), "a range of fractions needs a step", f"`[{low}, {high}, 0.1]`")]
+    if high - low > MOST * step:
+        return [(("range",), f"a range has at most {MOST:,} numbers", "a larger step makes it shorter")]
+    if not whole and step < max(LEAST, 8 * math.ulp(max(abs(low), abs(high)))):
+        return [(("range", 2), f"the step {step} is too small to tell the numbers of this range apart", "")]
+    count = (high - low) / step
+    if abs(count - round(count)) > max(1e-9, count * 1e-15):
+        message = f"the range does not reach its highest number {high}: the step {step} leads past it"
+        return [(("range",), message, "both ends of a range are in it")]
+    return []
+
+
+def malformed_below(node: Any, at: tuple[Any, ...] = ()) -> Iterator[Fault]:
+    """What is wrong with each hole of a tree, wherever it stands; as a value it is judged where it has a type."""
+    if isinstance(node, Hole):
+        yield from (((*at, *location), message, hint) for location, message, hint in node.malformed())
+        node = node.raw
+    entries = node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, list) else ()
+    for key, value in entries:
+        yield from malformed_below(value, (*at, key))

@@ -13,7 +13,7 @@ from vitdsl.elaborate.stages import elaborate
 from vitdsl.errors import Problem, Refusal, ShapeError, SpecError
 from vitdsl.graph.costs import Analysis
 from vitdsl.graph.faults import problem_of
-from vitdsl.graph.ir import Graph
+from vitdsl.graph.graph import Graph
 from vitdsl.resolve.extends import resolve
 from vitdsl.syntax.holes import malformed_below
 from vitdsl.syntax.locate import holes_in, open_holes, problem

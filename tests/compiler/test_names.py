@@ -11,8 +11,8 @@ import vitdsl
 from tests.hostile import FEW, TEXTS, WORDS
 from vitdsl.cli.verify import generated_code, run_once
 from vitdsl.compiler.building import Generated
-from vitdsl.graph.ir import Graph
-from vitdsl.graph.printing import paths, text
+from vitdsl.graph.graph import Graph
+from vitdsl.graph.paths import paths
 from vitdsl.spec import Spec
 from vitdsl.syntax.names import module_fault
 
@@ -80,7 +80,7 @@ def check_built(spec: Spec, graph: Graph) -> None:
     run_once(model, graph)
     model.train()(torch.rand(2, 3, 16, 16))
     model.forward_head(model.forward_features(torch.rand(1, 3, 16, 16)))
-    shown: list[Any] = [text(graph), spec.dump(), generated_code(model), str(paths(spec))]
+    shown: list[Any] = [str(graph), spec.dump(), generated_code(model), str(paths(spec))]
     assert all(each.replace("\n", "").isprintable() for each in shown)
     compile(shown[2], "code", "exec")
 

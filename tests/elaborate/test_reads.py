@@ -7,8 +7,8 @@ import pytest
 
 import vitdsl
 from vitdsl.errors import SpecError
-from vitdsl.graph.ir import Call, Graph
-from vitdsl.graph.printing import text
+from vitdsl.graph.graph import Graph
+from vitdsl.graph.ir import Call
 from vitdsl.memo import forget
 from vitdsl.resolve.files import shipped
 
@@ -164,7 +164,7 @@ WAYS = {
 def said(graph: Graph) -> list[Any]:
     """All that a graph says: as printed, and every operator with its fields and its place on the schedule."""
     nodes = [(path, repr(node.op), node.cost, node.times, node.place) for path, node, _ in graph.frame.nodes()]
-    return [text(graph), nodes, graph.frame.cost]
+    return [str(graph), nodes, graph.frame.cost]
 
 
 def analysed(source: str, value: int) -> list[Any]:
@@ -401,7 +401,7 @@ def test_alternatives_of_each_repetition_may_be_bodies_and_parts() -> None:
             model = vitdsl.build(drawn, device="meta")
             assert sum(p.numel() for p in model.parameters()) == drawn.analyze().trainable_params
             assert vitdsl.load(drawn.dump()).analyze().cost == drawn.analyze().cost
-            found.add(text(drawn.graph()))
+            found.add(str(drawn.graph()))
         assert len(found) > 3
 
 

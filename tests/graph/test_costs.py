@@ -74,9 +74,7 @@ def test_memos_change_nothing(name: str) -> None:
 
     forget()
     fresh = vitdsl.load(name, set={"name": "fresh"}).graph()
-    from vitdsl.graph.printing import text
-
-    assert text(first) == text(again) == text(fresh)
+    assert str(first) == str(again) == str(fresh)
 
 
 def test_an_error_has_its_place_whether_or_not_its_surroundings_were_seen() -> None:

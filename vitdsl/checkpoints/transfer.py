@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vitdsl.checkpoints.resizing import resizers
 from vitdsl.errors import CheckpointError
-from vitdsl.graph.ir import Call, Frame, Graph, joined
+from vitdsl.graph.graph import Graph
+from vitdsl.graph.ir import Call, Frame, joined
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

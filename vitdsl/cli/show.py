@@ -74,9 +74,7 @@ def _text(spec: Spec, step: Step, size: int | tuple[int, int] | None) -> str:
     if step is Step.expanded:
         return written_out(spec)
     if step is Step.graph:
-        from vitdsl.graph.printing import text
-
-        return text(spec.graph(size))
+        return str(spec.graph(size))
     from vitdsl.cli.verify import generated_code
     from vitdsl.compiler.build import build
 
@@ -161,7 +159,7 @@ def _axes(spec: Spec, size: int | tuple[int, int] | None, as_json: bool) -> None
 
 def _paths(spec: Spec, as_json: bool) -> None:
     """Written paths and the module paths that they become."""
-    from vitdsl.graph.printing import paths
+    from vitdsl.graph.paths import paths
 
     found = list(paths(spec))
     if as_json:

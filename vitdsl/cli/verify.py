@@ -12,7 +12,7 @@ from vitdsl.compiler.building import Generated
 if TYPE_CHECKING:
     from vitdsl.compiler.model import VisionModel
     from vitdsl.features import Feature
-    from vitdsl.graph.ir import Graph
+    from vitdsl.graph.graph import Graph
 
 
 def run_once(model: VisionModel, graph: Graph) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from vitdsl.compiler.checkpointing import checkpointed
 from vitdsl.compiler.forwards import IMAGE, write_rest, write_values
 from vitdsl.compiler.renewal import renew
 from vitdsl.compiler.split import Point, Split, classifiers, opened, split
-from vitdsl.graph.ir import HEAD, Call, Frame, Graph, Node, joined
+from vitdsl.graph.graph import Graph
+from vitdsl.graph.ir import HEAD, Call, Frame, Node, joined
 from vitdsl.graph.operators import LearnedTokens
 from vitdsl.parts.registry import family_of
 

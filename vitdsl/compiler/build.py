@@ -12,7 +12,8 @@ from vitdsl.compiler.fold import folded_graph, folded_state
 from vitdsl.compiler.model import VisionModel, compile_graph
 from vitdsl.compiler.renewal import Modes, set_modes
 from vitdsl.errors import Problem, SpecError
-from vitdsl.graph.ir import Call, Graph
+from vitdsl.graph.graph import Graph
+from vitdsl.graph.ir import Call
 from vitdsl.spec import Spec, load
 from vitdsl.syntax.locate import problem
 
@@ -45,7 +46,7 @@ def build(
     params = graph.frame.cost.params
     if params > max_params:
         raise SpecError(_too_large(known, graph, max_params))
-    return compile_graph(graph, known, known.model.drop_path, known.model.init or {}, device, training_outputs)
+    return compile_graph(graph, known, known.model.init or {}, device, training_outputs)
 
 
 def fold(model: VisionModel) -> VisionModel:
@@ -58,7 +59,7 @@ def fold(model: VisionModel) -> VisionModel:
     """
     spec, graph = model.spec, model.spec.graph(model.image_size)
     state = folded_state(graph, model.state_dict())
-    made = compile_graph(folded_graph(graph), spec, spec.model.drop_path, {}, "meta", model.training_outputs)
+    made = compile_graph(folded_graph(graph), spec, {}, "meta", model.training_outputs)
     made.to_empty(device=next(iter(state.values())).device)
     made.load_state_dict(state, assign=True)
     made.folded = True

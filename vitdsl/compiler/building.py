@@ -9,7 +9,6 @@ import torch
 from torch import fx, nn
 
 from vitdsl.compiler.initialize import initialize, initialize_tokens
-from vitdsl.compiler.schedule import Rates
 from vitdsl.compiler.special import WITHOUT_MODULE
 from vitdsl.compiler.writing import Written
 from vitdsl.graph.ir import Call, Frame, Node, joined
@@ -37,17 +36,17 @@ class Builder:
     """Builds the modules of one model.
 
     Args:
-        rates: of stochastic depth.
+        rates: of stochastic depth, by module path.
         inits: initial values by family, as the spec says.
     """
 
-    def __init__(self, rates: Rates, inits: Mapping[str, Any]) -> None:
+    def __init__(self, rates: Mapping[str, float], inits: Mapping[str, Any]) -> None:
         self.rates, self.inits = rates, inits
 
-    def build(self, written: Written, frame: Frame, block: int, base: type[Generated] = Generated) -> Generated:
-        """An instance of the body: the first one makes the class that all share."""
+    def build(self, written: Written, frame: Frame, root: str, base: type[Generated] = Generated) -> Generated:
+        """An instance of the body, at this path of the model: the first one makes the class that all share."""
         tree = nn.Module()
-        self._fill(written, frame, tree, "", block)
+        self.fill(written, frame, tree, root, "")
         return self.instance(written, tree, base)
 
     @staticmethod
@@ -70,30 +69,37 @@ class Builder:
             made.register_parameter(name, parameter)
         return made
 
-    def _fill(self, written: Written, frame: Frame, tree: nn.Module, prefix: str, block: int) -> None:
+    def fill(self, written: Written, frame: Frame, tree: nn.Module, root: str, prefix: str) -> None:
+        """Puts the modules of a frame into a tree.
+
+        Args:
+            written: the frame, as it was written.
+            frame: whose modules.
+            tree: what they are put into.
+            root: path of the tree in the model.
+            prefix: path of the frame in the tree.
+        """
         for step in frame.steps:
             if isinstance(step, Call):
-                self._fill_call(written, step, tree, prefix, block)
+                self._fill_call(written, step, tree, root, prefix)
             elif isinstance(step.op, LearnedTokens):
                 place(tree, joined(prefix, step.path), initialize_tokens(step.op, self.inits))
             elif has_module(step):
-                place(tree, joined(prefix, step.path), self._layer(frame, step, block))
+                path = joined(prefix, step.path)
+                place(tree, path, self._layer(frame, step, joined(root, path)))
 
-    def _fill_call(self, written: Written, step: Call, tree: nn.Module, prefix: str, block: int) -> None:
-        number = block + step.block if step.block >= 0 else block
+    def _fill_call(self, written: Written, step: Call, tree: nn.Module, root: str, prefix: str) -> None:
         for path, inner in step.paths():
             full = joined(prefix, path)
             if step.numbered:
                 child = written.children[full]
-                place(tree, full, self.build(child, inner, number))
+                place(tree, full, self.build(child, inner, joined(root, full)))
             else:
-                self._fill(written, inner, tree, full, number)
-            number += inner.blocks if step.block >= 0 else 0
+                self.fill(written, inner, tree, root, full)
 
-    def _layer(self, frame: Frame, node: Node, block: int) -> nn.Module:
+    def _layer(self, frame: Frame, node: Node, path: str) -> nn.Module:
         if isinstance(node.op, DropPath):
-            assert node.place is not None
-            return DropPathLayer(self.rates.rate(node.place, block))
+            return DropPathLayer(self.rates[path])
         module = node.op.build(*(frame.features[number] for number in node.inputs))
         initialize(module, node.op, self.inits)
         return module

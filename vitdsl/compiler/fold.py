@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from vitdsl.features import BYTES_PER_VALUE, Cost
-from vitdsl.graph.ir import Call, Frame, Graph, Node, joined
+from vitdsl.graph.graph import Graph
+from vitdsl.graph.ir import Call, Frame, Node, joined
 from vitdsl.parts.primitives.batch import Batch
 from vitdsl.parts.primitives.conv import Conv
 from vitdsl.parts.primitives.linear import Linear

@@ -11,7 +11,7 @@ from vitdsl.compiler.building import OUTPUTS
 from vitdsl.compiler.ropes import Piece, Rope, Writer
 from vitdsl.compiler.writing import FrameWriter, Written
 from vitdsl.features import Feature
-from vitdsl.graph.ir import Graph
+from vitdsl.graph.graph import Graph
 from vitdsl.layers.outputs import merged
 
 Built = Mapping[str, Written]

@@ -13,8 +13,8 @@ from vitdsl.compiler.backbone import Backbone
 from vitdsl.compiler.building import OUTPUTS, Builder, place
 from vitdsl.compiler.forwards import returned, write_model
 from vitdsl.compiler.renewal import modes_of
-from vitdsl.compiler.schedule import rates
-from vitdsl.graph.ir import Graph
+from vitdsl.graph.graph import Graph
+from vitdsl.graph.schedule import drops
 from vitdsl.layers.outputs import Outputs
 
 SHARED = ("spec", "lowered", "forwards")
@@ -59,23 +59,23 @@ class VisionModel(Backbone):
 
 
 def compile_graph(
-    graph: Graph, spec: Any, setting: Any, inits: Any, device: str | torch.device, training_outputs: bool
+    graph: Graph, spec: Any, inits: Any, device: str | torch.device, training_outputs: bool
 ) -> VisionModel:
     """The module of a graph.
 
     Args:
         graph: what is compiled.
         spec: kept on the model.
-        setting: the file's `drop_path`.
         inits: initial values by family.
         device: where its tensors are made.
         training_outputs: whether training returns what the head says.
     """
     written = write_model(graph, training_outputs)
-    builder = Builder(rates(graph, setting), inits)
+    rates = {drop.path: drop.rate for drop in drops(graph.frame, graph.drop_path)}
+    builder = Builder(rates, inits)
     with torch.device(device):
         tree = nn.Module()
-        builder._fill(written, graph.frame, tree, "", 0)
+        builder.fill(written, graph.frame, tree, "", "")
         weights, trained = returned(graph, training_outputs)
         if trained is not None or weights != [1.0]:
             place(tree, OUTPUTS, Outputs(weights, trained))

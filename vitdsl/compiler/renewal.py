@@ -8,7 +8,8 @@ from torch import nn
 
 from vitdsl.compiler.building import OUTPUTS, Generated, has_module
 from vitdsl.compiler.checkpointing import checkpointed, is_checkpointed
-from vitdsl.graph.ir import Graph, joined
+from vitdsl.graph.graph import Graph
+from vitdsl.graph.ir import joined
 
 
 class Modes(NamedTuple):

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from vitdsl.compiler.unrolled import Unrolled, copied
 from vitdsl.features import Feature
-from vitdsl.graph.ir import HEAD, Call, Frame, Graph, Node, joined
+from vitdsl.graph.graph import Graph
+from vitdsl.graph.ir import HEAD, Call, Frame, Node, joined
 from vitdsl.graph.operators import Take
 from vitdsl.parts.primitives.linear import Linear
 

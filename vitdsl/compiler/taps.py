@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 from vitdsl.compiler.model import VisionModel, compile_graph
 from vitdsl.compiler.unrolled import Unrolled, copied
 from vitdsl.features import Feature
-from vitdsl.graph.ir import HEAD, Call, Graph, Node, joined
+from vitdsl.graph.graph import Graph
+from vitdsl.graph.ir import HEAD, Call, Node, joined
 from vitdsl.parts.base import Primitive
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def with_taps(model: VisionModel) -> tuple[VisionModel, list[list[Seen]]]:
     spec = model.spec
     taken, chains = tapped(model.lowered)
     state = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
-    made = compile_graph(taken, spec, spec.model.drop_path, {}, "meta", model.training_outputs)
+    made = compile_graph(taken, spec, {}, "meta", model.training_outputs)
     made.to_empty(device=next(iter(state.values())).device)
     made.load_state_dict(state, assign=True)
     made.folded = model.folded

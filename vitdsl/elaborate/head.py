@@ -12,7 +12,8 @@ from vitdsl.elaborate.scope import Scope
 from vitdsl.elaborate.targets import target_at
 from vitdsl.errors import ShapeError, did_you_mean
 from vitdsl.features import Feature
-from vitdsl.graph.ir import HEAD, Frame, Graph, Value
+from vitdsl.graph.graph import Graph
+from vitdsl.graph.ir import HEAD, Frame, Value
 from vitdsl.parts.base import Part
 from vitdsl.parts.primitives.classifier import Classifier
 from vitdsl.syntax.paths import Key
@@ -44,7 +45,7 @@ def run_head(root: Scope, model: Model) -> Graph:
     call(root, HEAD, [(frame, 1)], False, "\0")
     bound = {name: builder.streams[OUTPUT + name].index for name in outputs}
     training = _training(builder, head, bound)
-    return Graph(builder.done(), bound, evaluation, training, head.layout)
+    return Graph(builder.done(), bound, evaluation, training, head.layout, model.drop_path)
 
 
 def _head_frame(root: Scope, head: Head) -> Frame:

@@ -17,7 +17,8 @@ from vitdsl.elaborate.scope import Scope
 from vitdsl.errors import ShapeError
 from vitdsl.features import Feature
 from vitdsl.graph.faults import UseTrail
-from vitdsl.graph.ir import Call, Frame, Graph, Value
+from vitdsl.graph.graph import Graph
+from vitdsl.graph.ir import Call, Frame, Value
 from vitdsl.graph.operators import Join
 from vitdsl.syntax.paths import Repetition
 from vitdsl.syntax.tree import Map

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vitdsl.features import Feature
-from vitdsl.graph.ir import Call, Frame, Graph, Node, joined
+from vitdsl.graph.graph import Graph
+from vitdsl.graph.ir import Call, Frame, Node, joined
 from vitdsl.parts.primitives.dynamic_conv import DynamicConv
 from vitdsl.parts.primitives.weigh import Weigh
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from vitdsl.features import Cost, Feature
-from vitdsl.graph.ir import Call, Graph
+from vitdsl.graph.graph import Graph
+from vitdsl.graph.ir import Call
 
 
 class NodeCost(NamedTuple):

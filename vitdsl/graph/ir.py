@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from vitdsl.features import Cost, Feature
 from vitdsl.parts.base import Primitive
@@ -130,25 +130,6 @@ class Frame:
             else:
                 for path, frame in step.paths():
                     yield from frame.nodes(joined(prefix, path))
-
-
-class Graph(NamedTuple):
-    """A whole model.
-
-    Attributes:
-        frame: the model's frame; its calls are the stages and the head.
-        outputs: number of the value of each named output, in order.
-        evaluation: weights by output of what evaluation returns; one output of weight 1 is returned as it is.
-        training: names of the outputs and streams that training returns; None: as evaluation.
-        layout: `tokens`, where a grid is returned as tokens.
-    """
-
-    frame: Frame
-    outputs: dict[str, int]
-    evaluation: dict[str, float]
-    training: dict[str, int] | None
-    layout: str | None
-    spec: Any = None
 
 
 def joined(prefix: str, path: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vitdsl.features import Feature
-from vitdsl.graph.ir import Call, Frame, Graph, Node, joined
+from vitdsl.graph.graph import Graph
+from vitdsl.graph.ir import Call, Frame, Node, joined
 from vitdsl.graph.operators import Combine, Join, LearnedTokens, Put, Take
 
 Tokens = tuple[tuple[int, int], ...]

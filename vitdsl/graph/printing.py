@@ -1,139 +1,119 @@
-"""The graph as stable text, one node a line; and the pairs of written and module paths."""
+"""Frames as stable text, one node a line; each value has a number of its own, as `%3`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
-from vitdsl.graph.ir import HERE, Call, Frame, Graph, Node, joined
-from vitdsl.syntax.expressions import Late
-from vitdsl.syntax.paths import format_path
-from vitdsl.validate import Body, Item, SpecReader, UsedStage
+from vitdsl.features import Feature
+from vitdsl.fields.record import Fields
+from vitdsl.graph.ir import HERE, Call, Frame, Node
+from vitdsl.graph.schedule import BlockRate
+
+UNKNOWN = "%?"
+"""What stands for a value that nothing made: only a broken graph reads one."""
 
 
-def text(graph: Graph) -> str:
-    """The graph: stages, repetitions with their count, and every node with its features and its cost."""
-    lines = [f"image {graph.frame.features[0]}"]
-    for step in graph.frame.steps:
-        lines += _step(graph.frame, step, "")
-    outputs = ", ".join(
-        f"{name}·{weight:g} {graph.frame.features[graph.outputs[name]]}" for name, weight in graph.evaluation.items()
-    )
-    cost = graph.frame.cost
-    lines += [f"evaluation {outputs}"]
-    if graph.training is not None:
-        lines += ["training " + ", ".join(f"{name} {graph.frame.features[n]}" for name, n in graph.training.items())]
-    return "\n".join([*lines, f"params {cost.params:,} trainable {cost.trainable_params:,} macs {cost.macs:,}", ""])
+class Printer:
+    """Prints frames, and numbers values over the whole text, each where it is made."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def defined(self) -> str:
+        """The number of a new value."""
+        self._count += 1
+        return f"%{self._count - 1}"
+
+    def steps(self, frame: Frame, values: dict[int, str], indent: str) -> Iterator[str]:
+        """The lines of a frame's steps.
+
+        Args:
+            frame: whose steps.
+            values: what the frame's values are called, by number in the frame; new ones are put in.
+            indent: what stands before each line.
+        """
+        for step in frame.steps:
+            if isinstance(step, Node):
+                values[step.output] = self.defined()
+                yield indent + _node(frame, step, values)
+            else:
+                yield from self._call(frame, step, values, indent)
+
+    def _call(self, frame: Frame, step: Call, values: dict[int, str], indent: str) -> Iterator[str]:
+        """Equal repetitions are printed once; a stream that each of them changes has a number inside of them."""
+        state = {name: values.get(number, UNKNOWN) for name, number in step.reads.items()}
+        first = step.first
+        for _, group in groupby(step.frames, key=id):
+            (inner, *more) = group
+            inside, reads = {}, []
+            for name, number in inner.inputs.items():
+                before = state.get(name, UNKNOWN)
+                carried = more and name in inner.outputs
+                inside[number] = self.defined() if carried else before
+                reads.append(f"{_stream(name)} {inside[number]} = {before}" if carried else f"{_stream(name)} {before}")
+            lines = list(self.steps(inner, inside, indent + "  "))
+            gives = []
+            for name, number in inner.outputs.items():
+                state[name] = inside.get(number, UNKNOWN)
+                gives.append(f"{_stream(name)} {state[name]} {inner.features[number]}")
+            for name, numbers in inner.appends.items():
+                gives += [f"{name}[] {inside.get(number, UNKNOWN)} {inner.features[number]}" for number in numbers]
+            where = f"{step.path}.{first}" if step.numbered else step.path
+            times = f" x{len(more) + 1}" if more else ""
+            yield f"{indent}{where}{times} ({', '.join(reads)} -> {', '.join(gives)})"
+            yield from lines
+            first += len(more) + 1
+        values.update({number: state.get(name, UNKNOWN) for name, number in step.gives.items()})
+        for name, number in step.appends.items():
+            values[number] = self.defined()
+            yield f"{indent}{values[number]} = {step.path} {name}[] -> {frame.features[number]}"
 
 
-def _step(frame: Frame, step: Node | Call, indent: str) -> list[str]:
-    if isinstance(step, Node):
-        inputs = ", ".join(str(frame.features[number]) for number in step.inputs)
-        cost = "".join(
-            f"  {name} {value:,}" for name, value in (("params", step.cost.params), ("macs", step.cost.macs)) if value
-        )
-        times = f"  x{step.times} windows" if step.times > 1 else ""
-        name = step.path or step.op.type
-        kind = "" if name.rsplit(".", 1)[-1] == step.op.type else f" {step.op.type}"
-        shared = "  shared" if step.shared else ""
-        return [f"{indent}{name}{kind}: {inputs or '-'} -> {frame.features[step.output]}{times}{cost}{shared}"]
-    lines, number = [], 0
-    for _, group in groupby(step.frames, key=id):
-        frames = list(group)
-        where = f".{number}" if step.numbered else ""
-        count = f" x{len(frames)}" if len(frames) > 1 else ""
-        lines += [f"{indent}{step.path}{where}{count} ({_signature(frames[0])})"]
-        for inner in frames[0].steps:
-            lines += _step(frames[0], inner, indent + "  ")
-        number += len(frames)
-    return lines
+def _node(frame: Frame, node: Node, values: dict[int, str]) -> str:
+    name = node.path or node.op.type
+    kind = "" if name.rsplit(".", 1)[-1] == node.op.type else f" {node.op.type}"
+    arguments = ", ".join([*(values.get(number, UNKNOWN) for number in node.inputs), *_fields(node.op)])
+    times = f"  x{node.times} windows" if node.times > 1 else ""
+    cost = f"  params {node.cost.params:,}" if node.cost.params else ""
+    cost += f"  macs {node.cost.macs:,}" if node.cost.macs else ""
+    shared = "  shared" if node.shared else ""
+    output = frame.features[node.output]
+    return f"{values[node.output]} = {name}{kind}({arguments}) -> {output}{times}{cost}{shared}"
 
 
-def _signature(frame: Frame) -> str:
-    """What a frame reads, gives back and appends."""
-    reads = ", ".join(f"{name or 'x'} {frame.features[number]}" for name, number in frame.inputs.items())
-    gives = [f"{name if name != HERE else 'x'} {frame.features[number]}" for name, number in frame.outputs.items()]
-    gives += [f"{name}[] {frame.features[n]}" for name, numbers in frame.appends.items() for n in numbers]
-    return f"{reads} -> {', '.join(gives)}"
+def _stream(name: str) -> str:
+    """A stream; the value that a body works on by itself is `x`."""
+    return "x" if name == HERE else name
 
 
-# ---------------------------------------------------------------- paths
+def _fields(fields: Fields) -> Iterator[str]:
+    """What is not as usual in an operator, but for its norm and its activation, which are nodes of their own."""
+    known = type(fields).model_fields
+    for name, value in fields.__dict__.items():
+        usual = name == "type" or name in fields.followers or value == known[name].default
+        if not usual and not isinstance(value, Feature):  # that is what comes out
+            yield f"{name}={_value(value)}"
 
 
-def paths(spec: Any) -> list[tuple[str, str]]:
-    """Pairs of a written path and the module path it leads to; `{n}` stands for the number of a repetition."""
-    found: list[tuple[str, str]] = []
-    for index, stage in enumerate(spec.model.stages):
-        written: list[Any] = ["stages", index]
-        if isinstance(stage, UsedStage):
-            written = ["define", stage.use, "stage"]
-            stage = spec.reader.stage(spec.reader.define(stage.use)["stage"])
-        module = f"stages.{stage.name or index}"
-        for key in ("tokenizer", "carry", "position", "body", "norm"):
-            found += _body(spec.reader, getattr(stage, key), [*written, key], f"{module}.{key}")
-        if stage.tokens is not None:
-            found.append((format_path([*written, "tokens"]), f"{module}.tokens"))
-        found += _body(spec.reader, stage.block, [*written, "block"], f"{module}.block.{{n}}")
-    head = spec.model.head
-    if head is not None:
-        found += _body(spec.reader, head.norm, ["head", "norm"], "head.norm")
-        found += _body(spec.reader, head.body, ["head"], "head")
-        for name, body in (head.outputs or {}).items():
-            found += _body(spec.reader, body, ["head", "outputs", name], f"head.outputs.{name}")
-        if head.pool is not None:
-            found.append((format_path(["head", "pool"]), "head.classifier"))
-    return found
+def _value(value: Any) -> str:
+    """A field's value: a size as 7x7, a mapping as what is not as usual in it."""
+    if isinstance(value, Fields):
+        return f"{{{', '.join(_fields(value))}}}"
+    if isinstance(value, (tuple, list)):
+        if isinstance(value, tuple) and len(value) == 2 and all(type(each) is int for each in value):
+            return f"{value[0]}x{value[1]}"
+        return f"[{', '.join(map(_value, value))}]"
+    return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _body(reader: SpecReader, body: Any, written: list[Any], module: str) -> Iterator[tuple[str, str]]:
-    if not isinstance(body, Body):
-        return
-    if body.bare:
-        part = body.items[0].part
-        if part is not None and getattr(part, "expands", False) and not part.open:
-            raw = part.expand()
-            inner = reader.body(raw["body"] if raw.keys() == {"body"} else [raw], "item")
-            yield from ((format_path(written), path) for _, path in _body(reader, inner, [], module))
+def rates(blocks: Iterable[BlockRate]) -> Iterator[str]:
+    """A line for each run of numbered blocks of one place, with their rates."""
+    for place, group in groupby(blocks, key=lambda block: block.path.rpartition(".")[0] or block.path):
+        found = list(group)
+        numbers = [block.path.removeprefix(f"{place}.") for block in found]
+        if len(found) > 1 and all(number.isdecimal() for number in numbers):
+            yield f"{place}.{numbers[0]} to {numbers[-1]}: {', '.join(f'{block.rate:.4g}' for block in found)}"
         else:
-            yield format_path(written), module
-        return
-    for index, item in enumerate(body.items):
-        here = [*written, index] if body.listed else written
-        if isinstance(item, Item):
-            yield from _item(reader, item, here, module, str(index), len(body.items) == 1)
-
-
-def _item(
-    reader: SpecReader, item: Item, written: list[Any], module: str, index: str, alone: bool
-) -> Iterator[tuple[str, str]]:
-    segment = "" if alone and item.role == "use" and not item.given else item.wiring.name or index
-    module = joined(module, segment)
-    if item.wiring.repeat is not None:
-        module += ".{n}"
-    if item.role == "use":
-        yield from _body(reader, reader.defined_body(item.use), ["define", item.use, "body"], module)
-    elif item.role == "body":
-        yield from _body(reader, item.body, [*written, "body"], module)
-    elif item.role == "parallel":
-        for number, branch in enumerate(item.branches):
-            yield from _body(reader, branch, [*written, "parallel", number], f"{module}.{number}")
-    elif item.role:
-        yield from _part(reader, item, written, module)
-    for key in ("pre", "post"):
-        yield from _body(reader, getattr(item.wiring, key), [*written, key], f"{module}.{key}")
-    if item.wiring.layer_scale is not None:
-        yield format_path([*written, "layer_scale"]), f"{module}.layer_scale"
-
-
-def _part(reader: SpecReader, item: Item, written: list[Any], module: str) -> Iterator[tuple[str, str]]:
-    part = item.part
-    if part is None or isinstance(part, Late):
-        return
-    if not part.expands or part.open:
-        yield format_path([*written, item.role]), f"{module}.{item.role}"
-        return
-    inner = reader.item({**part.expand(), **item.given})
-    for own, path in _item(reader, inner, [], "", "", False):
-        if own not in ("pre", "post", "layer_scale"):
-            yield format_path([*written, item.role]), joined(module, path.lstrip("."))
+            yield from (f"{block.path}: {block.rate:.4g}" for block in found)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 
 from vitdsl.features import Feature
-from vitdsl.graph.ir import Graph, Node
+from vitdsl.graph.graph import Graph
+from vitdsl.graph.ir import Node
 from vitdsl.parts.primitives.activation import Activation
 
 

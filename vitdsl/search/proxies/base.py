@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from vitdsl.compiler.model import VisionModel
 from vitdsl.errors import Problem, SpecError
-from vitdsl.graph.ir import Graph
+from vitdsl.graph.graph import Graph
 from vitdsl.graph.roles import Role, roles_of
 
 

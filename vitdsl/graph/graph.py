@@ -1,0 +1,51 @@
+"""A whole model as a graph."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from vitdsl.graph.ir import Frame
+from vitdsl.graph.printing import Printer, rates
+from vitdsl.graph.schedule import block_rates
+
+
+class Graph(NamedTuple):
+    """A whole model.
+
+    Attributes:
+        frame: the model's frame; its calls are the stages and the head.
+        outputs: number of the value of each named output, in order.
+        evaluation: weights by output of what evaluation returns; one output of weight 1 is returned as it is.
+        training: names of the outputs and streams that training returns; None: as evaluation.
+        layout: `tokens`, where a grid is returned as tokens.
+        drop_path: the file's stochastic depth, or None.
+    """
+
+    frame: Frame
+    outputs: dict[str, int]
+    evaluation: dict[str, float]
+    training: dict[str, int] | None
+    layout: str | None
+    drop_path: Any = None
+
+    def __str__(self) -> str:
+        """Stages, repetitions with their count, every node with its value and its cost, and the rates of blocks."""
+        printer = Printer()
+        values = {number: printer.defined() for number in self.frame.inputs.values()}
+        lines = [f"{name} {values[n]} {self.frame.features[n]}" for name, n in self.frame.inputs.items()]
+        lines += printer.steps(self.frame, values, "")
+        lines += [f"drop_path {line}" for line in rates(block_rates(self.frame, self.drop_path))]
+
+        def shown(number: int) -> str:
+            return f"{values.get(number, '%?')} {self.frame.features[number]}"
+
+        evaluation = ", ".join(f"{n}·{weight:g} {shown(self.outputs[n])}" for n, weight in self.evaluation.items())
+        lines += [f"evaluation {evaluation}"]
+        if self.training is not None:
+            lines += ["training " + ", ".join(f"{name} {shown(n)}" for name, n in self.training.items())]
+        if self.layout is not None:
+            lines += [f"layout {self.layout}"]
+        cost = self.frame.cost
+        return "\n".join([*lines, f"params {cost.params:,} trainable {cost.trainable_params:,} macs {cost.macs:,}"])
+
+    __repr__ = __str__

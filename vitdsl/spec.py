@@ -19,7 +19,7 @@ from vitdsl.syntax.holes import malformed_below
 from vitdsl.syntax.locate import holes_in, open_holes, problem
 from vitdsl.syntax.printer import dump_tree, plain
 from vitdsl.syntax.tree import Map
-from vitdsl.validate import Model, SpecReader
+from vitdsl.validate import FILE, Model, SpecReader
 from vitdsl.validate.declarations import judge, unknown, unknown_names
 
 TOO_DEEP = "bodies and their arguments are nested too deep here, or made of one another"
@@ -118,7 +118,7 @@ def load(source: str | Path | Mapping[str, Any] | Spec, set: Mapping[str, Any] |
         SpecError: with every problem found, each at its place.
     """
     with paused():
-        return read_tree(resolve(source.tree if isinstance(source, Spec) else source, set))
+        return read_tree(resolve(source.tree if isinstance(source, Spec) else source, set, FILE))
 
 
 def _restored(text: str, names: tuple[str, ...], decisions: Mapping[str, Any] | None) -> Spec:

@@ -7,6 +7,7 @@ import pytest
 from vitdsl.cli.streams import unread
 from vitdsl.resolve.extends import resolve
 from vitdsl.resolve.files import shipped
+from vitdsl.validate import FILE
 
 SPECS = sorted(path.stem for path in shipped().glob("*.yaml"))
 
@@ -66,15 +67,15 @@ def test_a_stream_that_nothing_reads_is_a_warning(run, tmp_path):
 @pytest.mark.parametrize("head", ["{from: left, pool: cls}", "[{pool: cls}, {at: left.grid, mlp: {}}]"])
 def test_a_stream_that_something_reads_is_none(head):
     text = READ.replace("MINE", "left").replace("{norm: layer, pool: cls}", head)
-    assert unread(resolve(text)) == []
+    assert unread(resolve(text, None, FILE)) == []
 
 
 def test_streams_of_stages():
     patch = "tokenizer: {type: patch, size: 16, dim: 8}"
     stages = [f"{{stream: a, {patch}}}", f"{{stream: b, from: image, {patch}}}", "{body: [mlp]}"]
     text = "\n  - ".join(["stages:", *stages]) + "\nhead: {pool: mean}\n"
-    assert [name for name, _, _ in unread(resolve(text))] == ["a"]
-    assert unread(resolve(text.replace("body: [mlp]", "body: [{at: a, mlp: {}}]"))) == []
+    assert [name for name, _, _ in unread(resolve(text, None, FILE))] == ["a"]
+    assert unread(resolve(text.replace("body: [mlp]", "body: [{at: a, mlp: {}}]"), None, FILE)) == []
 
 
 def test_what_no_output_reads_is_a_warning(run, tmp_path):

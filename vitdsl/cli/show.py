@@ -102,8 +102,9 @@ def written_out(spec: Spec) -> str:
 def _values(spec: str, given: dict[str, Any], origins: bool, as_json: bool) -> None:
     """Every value of the merged file, and who set it; nothing is validated."""
     from vitdsl.resolve.extends import resolve
+    from vitdsl.validate import FILE
 
-    tree = resolve(Path(spec), given)
+    tree = resolve(Path(spec), given, FILE)
     found = [
         {"path": format_path(path), "value": plain(value), **(_origin(tree, path) if origins else {})}
         for path, value in _leaves(tree, ())

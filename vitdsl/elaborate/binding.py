@@ -12,12 +12,13 @@ from vitdsl.fields.messages import explain
 from vitdsl.graph.faults import FormTrail, place_inside
 from vitdsl.graph.ir import Place
 from vitdsl.parts.base import LateList, Part, Primitive, settled
-from vitdsl.resolve.edit import ROLE_KEYS
+from vitdsl.parts.registry import COMPOSITE, is_role
 from vitdsl.resolve.substitute import INDEXES, fold, spelled
 from vitdsl.syntax.expressions import Late
 from vitdsl.syntax.summary import facts
 from vitdsl.syntax.tree import kept
 from vitdsl.validate import NESTED, Body, Drop, Item, SpecReader, Wiring
+from vitdsl.validate.defaults import wiring_over_expansion
 
 if TYPE_CHECKING:
     from vitdsl.elaborate.scope import Scope
@@ -58,7 +59,11 @@ def of_form(form: Part, role: str, fault: ShapeError) -> None:
     if inside is not None:
         trail = [segment for segment in trail if not isinstance(segment, FormTrail)]
     given = form.model_fields_set - {"type"}
-    while trail and trail[-1] not in given and (isinstance(trail[-1], int) or trail[-1] in ROLE_KEYS):
+    while (
+        trail
+        and trail[-1] not in given
+        and (isinstance(trail[-1], int) or trail[-1] in COMPOSITE or is_role(trail[-1]))
+    ):
         trail.pop()
     trail = [*(trail if trail and trail[-1] in given else []), *([role] if role else [])]
     if inside is not None and inside != tuple(reversed(trail)):
@@ -89,7 +94,7 @@ def read_body(scope: Scope, raw: Any) -> Body:
 def expansion_of(form: Any, given: Any) -> dict[str, Any]:
     """The item that a form expands into, with the wiring that was given over it."""
     try:
-        return {**form.expand(), **given}
+        return wiring_over_expansion(form.expand(), given)
     except Refusal as error:
         raise at_field(error.items) from None
 

@@ -14,6 +14,7 @@ from vitdsl.syntax.holes import Hole
 from vitdsl.syntax.summary import facts
 from vitdsl.syntax.tree import Map
 from vitdsl.validate import FEATURES, Body, Item, SpecReader, UsedStage
+from vitdsl.validate.defaults import wiring_over_expansion
 
 KEPT = ("name", "paper", "input", "classes", "vars", "drop_path", "init")
 
@@ -151,7 +152,7 @@ class Expander:
         if item.wiring.repeat == 0:
             return {"repeat": 0, "body": []}
         if item.part is not None and not isinstance(item.part, (Late, Hole)) and item.part.expands:
-            return self.item(self.reader.item({**self._expansion(item.part), **item.given}))
+            return self.item(self.reader.item(wiring_over_expansion(self._expansion(item.part), item.given)))
         wiring = self._wiring(item)
         if item.role == "use":
             return {**wiring, "body": self._used(item)}

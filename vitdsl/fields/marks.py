@@ -61,13 +61,17 @@ class BodyField(FieldType):
 class Reads(FieldType):
     """Annotation of a field that a function reads: it gets the value and the reader, and gives the field's value.
 
-    Late values below an `apart` field are the business of what is read.
+    Late values below an `apart` field are the business of what is read. What else is given are attributes of
+    `FieldType`: what may stand in the field, and what a short form stands for.
     """
 
     structured = True
 
-    def __init__(self, read: Callable[[Any, Any], Any], schema: dict[str, Any], apart: bool = False) -> None:
+    def __init__(
+        self, read: Callable[[Any, Any], Any], schema: dict[str, Any], apart: bool = False, **holds: Any
+    ) -> None:
         self.read, self.schema, self.apart = read, schema, apart  # type: ignore[method-assign]
+        vars(self).update(holds)
 
     def json_schema(self) -> dict[str, Any]:
         """What was given."""

@@ -40,6 +40,12 @@ class FieldType:
     """Whether it reads late values in a list or mapping itself."""
     apart = False
     """Whether late values below it are the business of what is read."""
+    model: Any = None
+    """The class of the mapping that may stand there, where it is one of its own kind."""
+    family = ""
+    """The family of the part that may stand there."""
+    home = ""
+    """The family of a bare part in the body that may stand there; `item` where a body has none."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         """The value is judged by one function, so that a union's alternatives do not show in an error."""
@@ -55,6 +61,10 @@ class FieldType:
         if value.error is not None:
             raise value.error
         return value.value
+
+    def long(self, value: Any) -> Any:
+        """The mapping that a short form stands for, where the mapping is of its own kind; else the value."""
+        return value
 
     def read(self, value: Any, reader: Any) -> Any:
         """The field's value; raises Refusal."""

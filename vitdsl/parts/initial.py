@@ -47,6 +47,12 @@ class InitialField(FieldType):
         """A number, a name, or a mapping."""
         return {"anyOf": [{"type": "number"}, {"enum": list(Init.names)}, {"type": "object"}]}
 
+    def long(self, value: Any) -> Any:
+        """A number is a constant, a name a type."""
+        if isinstance(value, str):
+            return {"type": value}
+        return value if isinstance(value, dict) else {"type": "constant", "value": value}
+
     def read(self, value: Any, reader: Any) -> Any:
         """The initial values, or nothing."""
         return value if value is None or isinstance(value, Init) else _read(value)

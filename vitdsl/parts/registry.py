@@ -15,6 +15,8 @@ from vitdsl.parts.base import Part, Primitive
 
 ENTRY_POINTS = "vitdsl.parts"
 HERE = Path(__file__).parent
+COMPOSITE = ("body", "parallel", "use")
+"""Roles that hold bodies."""
 DEFAULT_TYPES = {"norm": "layer", "mlp": "mlp"}
 """What a family is where a mapping has no `type` and the spec no default."""
 SHARED_FILES = {"attention", "mixer"}
@@ -111,6 +113,17 @@ def class_of(family_name: str, kind: str) -> type[Part] | None:
         return single
     cls = part_class(kind)
     return cls if cls is not None and cls.family == family_name else None
+
+
+def long_form(family_name: str, value: Any) -> Any:
+    """The mapping that a bare value of a part stands for: `layer` is `{type: layer}`, and `96` of a `linear` its `dim`.
+
+    What stands for no mapping is given back.
+    """
+    single = class_of(family_name, family_name) if family_name not in DEFAULT_TYPES else None
+    if single is not None and single.shorthand not in ("", "type"):
+        return {single.shorthand: value}
+    return {"type": value} if isinstance(value, str) else value
 
 
 def is_type(family_name: str, name: str) -> bool:

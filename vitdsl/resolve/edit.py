@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from vitdsl.errors import Mark, Problem, SpecError
@@ -9,68 +10,119 @@ from vitdsl.syntax.paths import format_path
 from vitdsl.syntax.tree import Map, Seq
 
 
-def merge(base: Any, over: Any) -> Any:
-    """`over` laid over `base` by key, at every depth; lists, and mappings of another type or role, replace."""
-    if not isinstance(base, dict) or not isinstance(over, dict) or _other_kind(base, over):
+class Place:
+    """What stands at a place of a file. Merging asks it; this one knows nothing of what stands there.
+
+    `vitdsl.validate.places` has the places of a spec.
+    """
+
+    def long(self, value: Any) -> Any:
+        """The mapping that a short form stands for; any other value as it is."""
+        return value
+
+    def another(self, base: Mapping[str, Any], over: Mapping[str, Any]) -> bool:
+        """Whether two mappings that stand here are of different kinds: the second names another `type`."""
+        return base.get("type") is not None and over.get("type") is not None and base["type"] != over["type"]
+
+    def below(self, key: str, base: Mapping[str, Any], over: Mapping[str, Any]) -> Place:
+        """The place of a key, in either of two mappings that stand here."""
+        return ANYTHING
+
+    def entry(self) -> Place:
+        """The place of each entry of a list that stands here."""
+        return ANYTHING
+
+
+ANYTHING = Place()
+
+
+def merge(base: Any, over: Any, place: Place, marks: tuple[Mark | None, Mark | None] = (None, None)) -> Any:
+    """`over` laid over `base`: by key, at every depth. This is the one law of merging.
+
+    A mapping of another kind replaces: one with another `type`, another role, or the `use` of another define. So does
+    everything that is no mapping. A short form is merged as the mapping that it stands for. `null` takes a key away.
+
+    Args:
+        base: what is there.
+        over: what is laid over it, and wins.
+        place: where both stand, which says what they are; nothing is guessed from their keys.
+        marks: the positions of both.
+    """
+    if not isinstance(base, dict) and not isinstance(over, dict):
         return over
-    made = Map(base)
-    marks = dict(getattr(base, "marks", {}))
-    for key, value in over.items():
+    below, above = _written_out(base, place, marks[0]), _written_out(over, place, marks[1])
+    if not isinstance(below, dict) or not isinstance(above, dict):
+        return over
+    if place.another(below, above):
+        return _without_nulls(over)
+    made = Map(below)
+    own, theirs = getattr(above, "marks", {}), getattr(below, "marks", {})
+    positions = dict(theirs)
+    for key, value in above.items():
         if value is None:
             made.pop(key, None)
             continue
-        made[key] = merge(base[key], value) if key in base else value
-        if key in getattr(over, "marks", {}):
-            marks[key] = over.marks[key]  # type: ignore[attr-defined]
-    made.pos, made.marks = getattr(over, "pos", None) or getattr(base, "pos", None), marks
+        if key in below:
+            ends = tuple(found[key][1] if key in found else None for found in (theirs, own))
+            value = merge(below[key], value, place.below(key, below, above), ends)  # type: ignore[arg-type]
+        made[key] = value
+        if key in own:
+            positions[key] = own[key]
+    made.pos, made.marks = getattr(above, "pos", None) or getattr(below, "pos", None), positions
     return made
 
 
-ROLE_KEYS = frozenset({
-    "mixer", "mlp", "conv", "linear", "norm", "activation", "pool", "unfold", "fold", "resize", "scale", "dropout",
-    "point", "classifier", "body", "parallel", "use",
-})  # fmt: skip
+def _written_out(value: Any, place: Place, mark: Mark | None) -> Any:
+    """A value in its long form, which stands where the short one does."""
+    long = place.long(value)
+    if long is not value and isinstance(long, dict):
+        made = Map(long)
+        made.pos, made.marks = mark, dict.fromkeys(made, (mark, mark)) if mark else {}
+        return made
+    return long
 
 
-def _other_kind(base: dict[str, Any], over: dict[str, Any]) -> bool:
-    if "type" in over and over["type"] != base.get("type", over["type"]):
-        return True
-    if "use" in over and over["use"] != base.get("use", over["use"]):
-        return True
-    mine, theirs = ROLE_KEYS & over.keys(), ROLE_KEYS & base.keys()
-    item = (
-        len(mine) == 1 and len(theirs) == 1 and "stages" not in base and "tokenizer" not in base and "depth" not in base
-    )
-    return item and mine != theirs
+def _without_nulls(node: Any) -> Any:
+    """A mapping that replaces another: there is nothing that its nulls could take away."""
+    if not isinstance(node, dict) or None not in node.values():
+        return node
+    made = Map({key: value for key, value in node.items() if value is not None})
+    made.pos, made.marks = getattr(node, "pos", None), getattr(node, "marks", {})
+    return made
 
 
-def put(tree: Any, path: tuple[Any, ...], value: Any, origin: Mark | None, label: str) -> Any:
-    """The tree with `value` at a path; only what lies on the path is copied. None takes the key out."""
-    return _put(tree, path, 0, value, origin, label)
+def put(tree: Any, path: tuple[Any, ...], value: Any, origin: Mark | None, label: str, place: Place = ANYTHING) -> Any:
+    """The tree with `value` at a path, in place of what is there. None takes the key out.
+
+    Only what lies on the path is copied. A short form on it is written out, so that a key can stand below it.
+    """
+    return _put(tree, path, 0, value, origin, label, place)
 
 
-def _put(node: Any, path: tuple[Any, ...], at: int, value: Any, origin: Mark | None, label: str) -> Any:
+def _put(node: Any, path: tuple[Any, ...], at: int, value: Any, origin: Mark | None, label: str, place: Place) -> Any:
     if at == len(path):
         return value
+    found, node = node, place.long(node)
     segment = path[at]
-    if isinstance(segment, int) and isinstance(node, Map) and segment == 0:
-        return _put(node, path, at + 1, value, origin, label)  # a mapping is a list of one
+    if isinstance(segment, int) and isinstance(node, dict) and segment == 0:
+        return _put(node, path, at + 1, value, origin, label, place)  # a mapping is a list of one
     if isinstance(segment, int):
         if not isinstance(node, list) or not segment < len(node):
-            _nowhere(node, path, at, origin, label)
+            _nowhere(found, path, at, origin, label)
         there: Any = node[segment]  # type: ignore[index]
         made = node.copy() if isinstance(node, Seq) else Seq(node)
-        made[segment] = _put(there, path, at + 1, value, origin, label)
+        made[segment] = _put(there, path, at + 1, value, origin, label, place.entry())
         if at + 1 == len(path) and origin and made.marks:
             made.marks[segment] = origin
         return made
     if not isinstance(segment, str) or (not isinstance(node, dict) and node is not None):
-        _nowhere(node, path, at, origin, label)
+        _nowhere(found, path, at, origin, label)
     made = (node if isinstance(node, Map) else Map(node or {})).copy()
     if value is None and at + 1 == len(path):
         made.pop(segment, None)
         return made
-    made[segment] = _put(made.get(segment), path, at + 1, value, origin, label)
+    below = place.below(segment, made, made)
+    made[segment] = _put(made.get(segment), path, at + 1, value, origin, label, below)
     if origin and (at + 1 == len(path) or segment not in made.marks):
         made.marks[segment] = (origin, origin)
     return made

@@ -1,4 +1,4 @@
-"""From a file to the merged file: `extends`, `set`, variables. Nothing is known of parts here."""
+"""From a file to the merged file: `extends`, `set`, variables. What stands where is asked of a `Place`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vitdsl.errors import Mark, Problem, Source, SpecError
-from vitdsl.resolve.edit import merge, put
+from vitdsl.resolve.edit import Place, merge, put
 from vitdsl.resolve.files import _positioned, _read_cached, find, load_tree
 from vitdsl.resolve.variables import folded
 from vitdsl.syntax.paths import parse_path
@@ -17,12 +17,13 @@ from vitdsl.syntax.tree import Map
 MAX_EXTENDS = 16
 
 
-def resolve(source: str | Path | Mapping[str, Any], settings: Mapping[str, Any] | None = None) -> Map:
+def resolve(source: str | Path | Mapping[str, Any], settings: Mapping[str, Any] | None, place: Place) -> Map:
     """The merged file: what it extends below it, `set` and then `settings` put in, variables folded.
 
     Args:
         source: a shipped name, a path, YAML text or a mapping.
         settings: values by written path, as `--set` gives them.
+        place: what a file is, where it is merged.
 
     Returns:
         The tree, in which only what depends on features, arguments, repetitions and holes is late.
@@ -30,12 +31,12 @@ def resolve(source: str | Path | Mapping[str, Any], settings: Mapping[str, Any] 
     Raises:
         SpecError: what cannot be found, merged or computed.
     """
-    tree = _extended(source, ())
+    tree = _extended(source, (), place)
     names = tree.names
     if settings:
         for path, value in settings.items():
             origin = Mark(Source("--set", f"{path}={value}"), 1, 1)
-            tree = put(tree, parse_path(path, "--set"), recognise(_positioned(value), ()), origin, path)
+            tree = put(tree, parse_path(path, "--set"), recognise(_positioned(value), ()), origin, path, place)
     return _named(folded(tree), names)
 
 
@@ -46,7 +47,9 @@ def _named(tree: Map, names: tuple[str, ...]) -> Map:
     return made
 
 
-def _extended(source: str | Path | Mapping[str, Any], chain: tuple[str, ...], beside: Path | None = None) -> Map:
+def _extended(
+    source: str | Path | Mapping[str, Any], chain: tuple[str, ...], place: Place, beside: Path | None = None
+) -> Map:
     path = None
     if isinstance(source, (str, Path)) and not (isinstance(source, str) and ("\n" in source or ": " in source)):
         path = find(str(source), beside)
@@ -56,7 +59,7 @@ def _extended(source: str | Path | Mapping[str, Any], chain: tuple[str, ...], be
     own_name = tree.get("name")
     called: tuple[str, ...] = getattr(source, "names", ()) or ((own_name,) if isinstance(own_name, str) else ())
     if "extends" not in tree:
-        return _named(_own_settings(tree, tree), called)
+        return _named(_own_settings(tree, tree, place), called)
     name, where = tree["extends"], tree.marks.get("extends", (None, None))[1]
     if not isinstance(name, str):
         raise SpecError(Problem("`extends` must be the name or path of one spec", "extends", where))
@@ -65,17 +68,17 @@ def _extended(source: str | Path | Mapping[str, Any], chain: tuple[str, ...], be
         names = " -> ".join(Path(step).stem for step in [*chain, key])
         raise SpecError(Problem(f"`extends` goes round in a circle: {names}", "extends", where))
     try:
-        base = _extended(name, (*chain, key), path.parent if path else None)
+        base = _extended(name, (*chain, key), place, path.parent if path else None)
     except SpecError as error:
         if error.problems[0].mark is None:
             raise SpecError(Problem(error.problems[0].message, "extends", where, error.problems[0].hint)) from None
         raise
     own = Map({k: v for k, v in tree.items() if k not in ("extends", "set")})
     own.pos, own.marks = tree.pos, tree.marks
-    return _named(_own_settings(merge(base, own), tree), (*called, *base.names))
+    return _named(_own_settings(merge(base, own, place), tree, place), (*called, *base.names))
 
 
-def _own_settings(merged: Map, tree: Map) -> Map:
+def _own_settings(merged: Map, tree: Map, place: Place) -> Map:
     settings = tree.get("set")
     if settings is None:
         return merged
@@ -84,7 +87,7 @@ def _own_settings(merged: Map, tree: Map) -> Map:
     for path, value in settings.items():
         where = settings.marks.get(path, (None, None))
         segments = _path(path, where[0])
-        merged = put(merged, segments, value, where[1], f"set.{path}")
+        merged = put(merged, segments, value, where[1], f"set.{path}", place)
     if "set" in merged:
         merged = put(merged, ("set",), None, None, "set")
     return merged

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vitdsl.validate.file_place import FILE
 from vitdsl.validate.items import Body, Item
 from vitdsl.validate.model import (
     HEAD_KEYS,
@@ -17,13 +18,13 @@ from vitdsl.validate.model import (
     UsedStage,
 )
 from vitdsl.validate.names import FEATURES, elsewhere, seen
-from vitdsl.validate.reader import COMPOSITE, RESERVED, SpecReader, forget
+from vitdsl.validate.reader import RESERVED, SpecReader, forget
 from vitdsl.validate.wiring import DEFAULT_WIRING, NESTED, PLACE, PLACES, WIRING, Drop, Place, Residual, Windows, Wiring
 
 __all__ = [
-    "COMPOSITE",
     "DEFAULT_WIRING",
     "FEATURES",
+    "FILE",
     "HEAD_KEYS",
     "INIT_FAMILIES",
     "MODEL",

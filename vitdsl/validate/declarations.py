@@ -8,14 +8,25 @@ from typing import Any
 from vitdsl.errors import ExpressionError, Refusal, did_you_mean, refuse
 from vitdsl.fields.messages import Fault, describe, keys_of, name_of
 from vitdsl.parts.base import Fields, LateList, Part
-from vitdsl.parts.registry import DEFAULT_TYPES, ROLES, all_parts, class_of, family, find, is_role, part_class, roles
+from vitdsl.parts.registry import (
+    COMPOSITE,
+    DEFAULT_TYPES,
+    ROLES,
+    all_parts,
+    class_of,
+    family,
+    find,
+    is_role,
+    part_class,
+    roles,
+)
 from vitdsl.resolve.substitute import names_in
 from vitdsl.syntax.expressions import Late
 from vitdsl.syntax.holes import Hole
 from vitdsl.syntax.names import is_name, variable_fault
 from vitdsl.syntax.paths import Key
 from vitdsl.syntax.summary import facts
-from vitdsl.validate import COMPOSITE, DEFAULT_WIRING, RESERVED, WIRING, SpecReader
+from vitdsl.validate import DEFAULT_WIRING, RESERVED, WIRING, SpecReader
 
 STATIC = frozenset({*ROLES, "tokenizer", "position", "bias"})
 """Families that are known without importing any part."""

@@ -11,9 +11,8 @@ from typing import get_args
 
 from vitdsl.parts.base import NONE, Part
 from vitdsl.parts.initial import InitField
-from vitdsl.parts.registry import DEFAULT_TYPES, all_parts, class_of, family, roles
+from vitdsl.parts.registry import COMPOSITE, DEFAULT_TYPES, all_parts, class_of, family, roles
 from vitdsl.validate import (
-    COMPOSITE,
     DEFAULT_WIRING,
     INIT_FAMILIES,
     DropPath,

@@ -12,16 +12,16 @@ from vitdsl.fields.messages import describe
 from vitdsl.fields.types import Name, Natural, Positive, PositiveReal, Rate, Real, Repeats, Size, StageName, Title
 from vitdsl.parts.base import NONE, BodyField, Fields, Items, NormBody, Reader, Reads, checked
 from vitdsl.parts.initial import InitField
-from vitdsl.parts.registry import is_role
+from vitdsl.parts.registry import COMPOSITE, is_role
 from vitdsl.syntax.expressions import Late
 from vitdsl.syntax.holes import Hole
 from vitdsl.syntax.names import is_name, module_fault
 from vitdsl.syntax.paths import Key
 from vitdsl.validate.hints import collect
 from vitdsl.validate.items import Body, Item
-from vitdsl.validate.reader import COMPOSITE, SpecReader
+from vitdsl.validate.reader import SpecReader
 from vitdsl.validate.uses import check_use
-from vitdsl.validate.wiring import PLACES, WIRING, DropField, PlaceField
+from vitdsl.validate.wiring import PLACES, WIRING, DropField, PlaceField, rate_alone
 
 
 class Input(Fields):
@@ -77,7 +77,9 @@ class Stage(Fields):
     stream: Name | None = None
     from_: PlaceField = Field(None, alias="from")
     tokenizer: Annotated[Any, BodyField("tokenizer")] = None
-    carry: Annotated[Any, Reads(_carry, {"anyOf": [{"const": "none"}, {"$ref": "#/$defs/body_item"}]})] = None
+    carry: Annotated[Any, Reads(_carry, {"anyOf": [{"const": "none"}, {"$ref": "#/$defs/body_item"}]}, home="item")] = (
+        None
+    )
     tokens: Annotated[Any, Reads(_tokens, {"type": ["array", "object", "string"]})] = None
     position: Annotated[Any, BodyField("position")] = None
     body: Items = None
@@ -146,11 +148,16 @@ class Head(Fields):
     from_: PlaceField = Field(None, alias="from")
     norm: NormBody = None
     pool: Annotated[
-        Any, Reads(_pools, {"anyOf": [{"$ref": "#/$defs/pool"}, {"type": "array", "items": {"$ref": "#/$defs/pool"}}]})
+        Any,
+        Reads(
+            _pools,
+            {"anyOf": [{"$ref": "#/$defs/pool"}, {"type": "array", "items": {"$ref": "#/$defs/pool"}}]},
+            family="pool",
+        ),
     ] = None
     body: Items = None
     outputs: Annotated[
-        Any, Reads(_outputs, {"type": "object", "additionalProperties": {"$ref": "#/$defs/body_item"}})
+        Any, Reads(_outputs, {"type": "object", "additionalProperties": {"$ref": "#/$defs/body_item"}}, home="item")
     ] = None
     merge: Literal["mean"] | dict[str, Real] | None = None
     training: Literal["same"] | list[str] | None = None
@@ -166,7 +173,7 @@ def _head(value: Any, reader: Any) -> Any:
 
 
 def _read_head(value: Any, reader: Any) -> Head:
-    raw = value if _is_head(value) else {"body": value}
+    raw = value if is_head(value) else {"body": value}
     try:
         head = Head.read(raw, reader)
     except Refusal as error:
@@ -181,8 +188,8 @@ def _read_head(value: Any, reader: Any) -> Head:
     return head
 
 
-def _is_head(value: Any) -> bool:
-    """Whether a head is the mapping of a head, not a body."""
+def is_head(value: Any) -> bool:
+    """Whether a head is the mapping of a head, not a body or an item."""
     if not isinstance(value, dict):
         return False
     return not any(key in COMPOSITE or key in WIRING or is_role(key) for key in value.keys() - HEAD_KEYS)
@@ -208,7 +215,7 @@ class DropPath(Fields):
 def _model_drop(value: Any, reader: Reader) -> Any:
     if value is None or isinstance(value, DropPath) or value == NONE:
         return None if value == NONE else value
-    return DropPath.read(value if isinstance(value, dict) else {"rate": value}, reader)
+    return DropPath.read(rate_alone(value), reader)
 
 
 def _stages(value: Any, reader: Any) -> Any:
@@ -292,7 +299,9 @@ class Model(Fields):
     vars: RawField = None
     stages: Annotated[Any, Reads(_stages, {"type": "array", "items": {"$ref": "#/$defs/stage"}}, apart=True)]
     head: Annotated[Any, Reads(_head, {"$ref": "#/$defs/head"})] = None
-    drop_path: Annotated[Any, Reads(_model_drop, {"anyOf": [{"type": "number"}, {"$ref": "#/$defs/drop_path"}]})] = None
+    drop_path: Annotated[
+        Any, Reads(_model_drop, {"anyOf": [{"type": "number"}, {"$ref": "#/$defs/drop_path"}]}, long=rate_alone)
+    ] = None
     init: Annotated[Any, Reads(_inits, {"type": "object"})] = None
     merged: ClassVar[tuple[str, ...]] = ("extends", "set")
 

@@ -10,21 +10,22 @@ from typing import Any
 from vitdsl.errors import Refusal, did_you_mean, refuse
 from vitdsl.fields.messages import describe
 from vitdsl.parts.base import NONE, Part, checked
-from vitdsl.parts.registry import DEFAULT_TYPES, class_of, find, is_role, roles
-from vitdsl.resolve.edit import merge
+from vitdsl.parts.registry import COMPOSITE, DEFAULT_TYPES, class_of, find, is_role, long_form, roles
 from vitdsl.resolve.substitute import INDEXES
 from vitdsl.syntax.content import content
 from vitdsl.syntax.expressions import Late
 from vitdsl.syntax.holes import Hole
 from vitdsl.syntax.paths import Key
 from vitdsl.syntax.summary import facts
+from vitdsl.syntax.tree import Map
+from vitdsl.validate.defaults import part_over_defaults, wiring_over_defaults
 from vitdsl.validate.hints import collect, missing_type, unknown_key, unknown_operator, with_types
 from vitdsl.validate.items import Body, Item, has_late
 from vitdsl.validate.names import FEATURES, inherited, outside, seen, within
+from vitdsl.validate.places import is_part, roles_of
 from vitdsl.validate.uses import check_use, lates_of
-from vitdsl.validate.wiring import DEFAULT_WIRING, WIRING, Place, Wiring, _names, over_defaults
+from vitdsl.validate.wiring import DEFAULT_WIRING, WIRING, Place, Wiring, _names
 
-COMPOSITE = ("body", "parallel", "use")
 RESERVED = FEATURES | INDEXES
 _memo: dict[Any, Any] = {}
 MAX_MEMO = 50_000
@@ -89,14 +90,8 @@ class SpecReader:
 
     def _part(self, family: str, raw: Any) -> Part:
         given, cls = self._typed(family, raw)
-        usual = self.defaults.get(family)
-        if isinstance(usual, dict):
-            kind = usual.get("type")
-            own = given.get("type", kind)
-            if kind is None or kind == own:
-                given = merge({k: v for k, v in usual.items() if k in cls.keys_read or kind}, given)
         try:
-            return cls.read(given, self)
+            return cls.read(part_over_defaults(family, given, cls, self.defaults.get(family)), self)
         except Refusal as error:
             raise Refusal(with_types(error.items, family)) from None
 
@@ -104,7 +99,8 @@ class SpecReader:
         """The mapping with its type, and the class of that type."""
         single = class_of(family, family) if family not in DEFAULT_TYPES else None
         if isinstance(raw, dict):
-            kind = raw.get("type", self.default_type(family))
+            kind = raw.get("type")
+            kind = self.default_type(family) if kind is None else kind
             if single is not None:
                 return raw, single
             if isinstance(kind, (Late, Hole)):
@@ -114,11 +110,10 @@ class SpecReader:
             if not isinstance(kind, str):
                 refuse(f"`type` must be a name, but is {describe(kind)}", at=("type",))
             cls = self._find(family, kind, ("type",))
-            return merge({"type": kind}, raw) if "type" not in raw else raw, cls
-        if single is not None and single.shorthand and single.shorthand != "type":
-            return {single.shorthand: raw}, single
-        if isinstance(raw, str):
-            return {"type": raw}, single or self._find(family, raw, ())
+            return raw if raw.get("type") is kind else Map({**raw, "type": kind}), cls
+        long = long_form(family, raw)
+        if isinstance(long, dict):
+            return long, single or self._find(family, raw, ())
         refuse(f"a {family} is a name or a mapping, but this is {describe(raw)}")
 
     @staticmethod
@@ -174,22 +169,12 @@ class SpecReader:
             refuse(f"unknown operator `{raw}`", unknown_operator(raw, (*roles(), *COMPOSITE)))
         if not isinstance(raw, dict):
             refuse(f"an item is a mapping or the name of an operator, but this is {describe(raw)}")
-        if "type" in raw and home != "item" and self._is_part(raw, home):
+        if "type" in raw and home != "item" and is_part(raw, home):
             return self.body(raw, home).items[0]
         return self._once("item", home, raw, lambda: self._item(raw))
 
-    @staticmethod
-    def _is_part(raw: Mapping[str, Any], home: str) -> bool:
-        """Whether a mapping with `type` is a part of the home family; its fields may be called like roles."""
-        kind = raw["type"]
-        if isinstance(kind, str) and class_of(home, kind) is not None:
-            return True
-        return not any(is_role(key) or key in COMPOSITE for key in raw)
-
     def _item(self, raw: Mapping[str, Any]) -> Item:
-        found = [key for key in raw if key in COMPOSITE or (key not in WIRING and key != "type" and is_role(key))]
-        if "use" in found:
-            found = ["use"]
+        found = roles_of(raw)
         if len(found) > 1:
             hint = "write two items, one after the other"
             refuse(f"an item has one role, but this has {len(found)}: {', '.join(found)}", hint, at=(Key(found[1]),))
@@ -256,7 +241,7 @@ class SpecReader:
 
     def full_wiring(self, given: Mapping[str, Any], natural: bool) -> dict[str, Any]:
         """The wiring as written, with the defaults of what is residual by nature."""
-        return over_defaults(given, self.usual, self.default_type("norm")) if natural else dict(given)
+        return wiring_over_defaults(given, self.usual, self.default_type("norm")) if natural else dict(given)
 
     # ------------------------------------------------------------ defines
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -11,7 +10,6 @@ from vitdsl.errors import refuse
 from vitdsl.fields.messages import describe
 from vitdsl.fields.types import LARGEST_REAL, ItemName, Padding, Rate, Real, Repeats, Size, StreamName
 from vitdsl.parts.base import NONE, BodyField, Fields, LateList, NormBody, Reader, Reads, no_scalar
-from vitdsl.resolve.edit import merge
 from vitdsl.syntax.expressions import Late
 
 Place = str | int
@@ -48,7 +46,7 @@ class Residual(Fields):
     input: Real = 1.0
     output: Real = 1.0
     shortcut: Annotated[
-        Any, Reads(_shortcut, {"anyOf": [{"enum": ["value", "query"]}, {"$ref": "#/$defs/body_item"}]})
+        Any, Reads(_shortcut, {"anyOf": [{"enum": ["value", "query"]}, {"$ref": "#/$defs/body_item"}]}, home="item")
     ] = None
     after: Annotated[Any, BodyField("activation")] = None
 
@@ -62,11 +60,25 @@ class Drop(Fields):
     at: Rate | None = None
 
 
+def size_alone(value: Any) -> Any:
+    """The mapping that a bare size stands for."""
+    return value if isinstance(value, dict) else {"size": value}
+
+
+def rate_alone(value: Any) -> Any:
+    """The mapping that a bare rate stands for."""
+    return value if isinstance(value, dict) else {"rate": value}
+
+
+def _plainly_residual(value: Any) -> Any:
+    """The mapping that `residual: true` stands for."""
+    return {} if value is True else value
+
+
 def _windows(value: Any, reader: Reader) -> Any:
     if value is None or isinstance(value, Windows):
         return value
-    raw = value if isinstance(value, dict) else {"size": value}
-    return Windows.read(raw, reader)
+    return Windows.read(size_alone(value), reader)
 
 
 def _residual(value: Any, reader: Reader) -> Any:
@@ -82,8 +94,7 @@ def _drop(value: Any, reader: Reader) -> Any:
         return value
     if value == NONE:
         return Drop(off=True)
-    raw = value if isinstance(value, dict) else {"rate": value}
-    return Drop.read(raw, reader)
+    return Drop.read(rate_alone(value), reader)
 
 
 def _layer_scale(value: Any, reader: Reader) -> Any:
@@ -100,9 +111,19 @@ NUMBER_OR_NONE = {"anyOf": [{"type": "number"}, {"const": "none"}]}
 PLACE = {"anyOf": [{"type": ["string", "integer"]}, {"type": "array", "items": {"type": ["string", "integer"]}}]}
 DROP = {"anyOf": [*NUMBER_OR_NONE["anyOf"], {"type": "object", "properties": {"rates": {"type": "array"}, "at": {}}}]}
 PlaceField = Annotated[Any, Reads(_names, PLACE)]
-DropField = Annotated[Any, Reads(_drop, DROP)]
-WindowsField = Annotated[Any, Reads(_windows, {"anyOf": [{"type": ["integer", "array"]}, {"$ref": "#/$defs/windows"}]})]
-ResidualField = Annotated[Any, Reads(_residual, {"anyOf": [{"type": "boolean"}, {"$ref": "#/$defs/residual"}]})]
+DropField = Annotated[Any, Reads(_drop, DROP, long=rate_alone)]
+WindowsField = Annotated[
+    Any, Reads(_windows, {"anyOf": [{"type": ["integer", "array"]}, {"$ref": "#/$defs/windows"}]}, long=size_alone)
+]
+ResidualField = Annotated[
+    Any,
+    Reads(
+        _residual,
+        {"anyOf": [{"type": "boolean"}, {"$ref": "#/$defs/residual"}]},
+        model=Residual,
+        long=_plainly_residual,
+    ),
+]
 
 
 class Wiring(Fields):
@@ -126,28 +147,3 @@ WIRING = tuple(info.alias or name for name, info in Wiring.model_fields.items())
 DEFAULT_WIRING = ("pre", "post", "residual", "layer_scale", "drop_path")
 NESTED = {"windows": ("size", "shift"), "residual": ("input", "output"), "drop_path": ("rate", "rates", "at")}
 """Keys below wiring keys that are values of the item itself; what else is below is a body."""
-
-
-def over_defaults(given: Mapping[str, Any], usual: Mapping[str, Any], norm: str | None) -> dict[str, Any]:
-    """The wiring of what is residual by nature, as written, over the defaults.
-
-    Args:
-        given: as written.
-        usual: the file's defaults for wiring.
-        norm: the type of the norm before it, where nothing says another.
-    """
-    full = dict(given)
-    plain = given.get("residual") is False
-    for key, value in usual.items():
-        if (key == "residual" and given.get(key) is True) or key not in given:
-            full[key] = value
-        elif key == "residual" and isinstance(value, dict) and isinstance(given[key], dict):
-            full[key] = merge(value, given[key])
-    full.setdefault("residual", True)
-    if plain and "pre" not in given:
-        full.pop("pre", None)
-    elif not plain and "pre" not in full:
-        full["pre"] = norm
-    if plain:
-        full["residual"] = False
-    return full

@@ -1,0 +1,145 @@
+"""What stands at the places of a whole file: what merging two files goes by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from vitdsl.parts.initial import InitialField
+from vitdsl.resolve.edit import ANYTHING, Place
+from vitdsl.validate.model import HEAD_KEYS, Head, Model, Stage, is_head
+from vitdsl.validate.places import (
+    NO_DEFINES,
+    BodyPlace,
+    Defines,
+    FieldPlace,
+    NamedPlace,
+    PartPlace,
+    argument_place,
+    as_map,
+    field_place,
+    is_short,
+)
+from vitdsl.validate.wiring import DEFAULT_WIRING, Wiring
+
+
+class FilePlace(Place):
+    """The root of a file."""
+
+    def below(self, key: str, base: Mapping[str, Any], over: Mapping[str, Any]) -> Place:
+        """What a file's own keys hold."""
+        defines = {**as_map(base.get("define")), **as_map(over.get("define"))}
+        if key == "vars":
+            trees = ({k: v for k, v in tree.items() if k != key} for tree in (over, base))
+            return NamedPlace([(tree, self) for tree in trees])
+        make = OWN.get(key)
+        return field_place(Model, key, defines) if make is None else make(defines)
+
+
+class ByName(Place):
+    """A mapping of names to values of one kind."""
+
+    def __init__(self, each: Place) -> None:
+        self.each = each
+
+    def below(self, key: str, base: Mapping[str, Any], over: Mapping[str, Any]) -> Place:
+        """The same for every name."""
+        return self.each
+
+
+class DefaultsPlace(Place):
+    """`defaults`: fields by family, and wiring."""
+
+    def __init__(self, defines: Defines) -> None:
+        self.defines = defines
+
+    def below(self, key: str, base: Mapping[str, Any], over: Mapping[str, Any]) -> Place:
+        """Wiring, or a part."""
+        return field_place(Wiring, key, self.defines) if key in DEFAULT_WIRING else PartPlace(key, self.defines)
+
+
+class DefinePlace(Place):
+    """One define: a body or a stage, and arguments."""
+
+    def __init__(self, defines: Defines) -> None:
+        self.defines = defines
+
+    def another(self, base: Mapping[str, Any], over: Mapping[str, Any]) -> bool:
+        """One has a body, the other a stage."""
+        return any(mine in over and mine not in base and other in base for mine, other in BODY_OR_STAGE)
+
+    def below(self, key: str, base: Mapping[str, Any], over: Mapping[str, Any]) -> Place:
+        """What it holds; an optional argument is what it is where the define reads it."""
+        if key == "optional":
+            both = [
+                (tree.get(kind), self.below(kind, tree, tree)) for tree in (over, base) for kind in ("body", "stage")
+            ]
+            return NamedPlace(both)
+        if key == "stage":
+            return StagePlace(self.defines)
+        return BodyPlace("item", self.defines) if key == "body" else ANYTHING
+
+
+BODY_OR_STAGE = (("body", "stage"), ("stage", "body"))
+
+
+class StagePlace(Place):
+    """A stage, or the use of a define that is one."""
+
+    def __init__(self, defines: Defines) -> None:
+        self.defines = defines
+
+    def another(self, base: Mapping[str, Any], over: Mapping[str, Any]) -> bool:
+        """They use different defines, or one of them none."""
+        return base.get("use") != over.get("use") and "use" in over
+
+    def below(self, key: str, base: Mapping[str, Any], over: Mapping[str, Any]) -> Place:
+        """A key of the stage, or an argument."""
+        use = over.get("use", base.get("use"))
+        if use is not None:
+            return argument_place(use, key, self.defines, "stage", StagePlace(NO_DEFINES))
+        return field_place(Stage, key, self.defines)
+
+    def entry(self) -> Place:
+        """`stages` is a list of them."""
+        return self
+
+
+class HeadPlace(Place):
+    """A head: the mapping of one, or a body."""
+
+    def __init__(self, defines: Defines) -> None:
+        self.defines = defines
+
+    def long(self, value: Any) -> Any:
+        """A body is the head's `body`."""
+        body = is_short(value) or (isinstance(value, dict) and not is_head(value))
+        return {"body": value} if body else value
+
+    def another(self, base: Mapping[str, Any], over: Mapping[str, Any]) -> bool:
+        """One has a body, the other outputs, or a norm and a pool."""
+        kinds = [
+            {HEAD_KINDS[key] for key in tree if HEAD_KINDS.get(key) and tree[key] is not None} for tree in (base, over)
+        ]
+        return bool(kinds[0] and kinds[1] and kinds[0].isdisjoint(kinds[1]))
+
+    def below(self, key: str, base: Mapping[str, Any], over: Mapping[str, Any]) -> Place:
+        """A key of the head."""
+        place = field_place(Head, key, self.defines)
+        return ByName(place) if key == "outputs" else place
+
+
+HEAD_KINDS = {"body": "body", "outputs": "outputs", **dict.fromkeys(("norm", "pool", "bias", "init"), "short")}
+"""What each key makes of a head; the others stand in every one."""
+assert HEAD_KINDS.keys() <= HEAD_KEYS
+
+OWN = {
+    "defaults": DefaultsPlace,
+    "define": lambda defines: ByName(DefinePlace(defines)),
+    "stages": StagePlace,
+    "head": HeadPlace,
+    "init": lambda defines: ByName(FieldPlace(InitialField(), defines)),
+}
+"""Keys of a file that hold more than one field."""
+
+FILE = FilePlace()

@@ -88,6 +88,15 @@ class WrongValues(Loose):
         return made
 
 
+class WrongKeeping(Loose):
+    """Keeps a tensor that is neither a parameter nor a buffer."""
+
+    def build(self, *inputs: Feature) -> torch.nn.Module:
+        made = super().build(*inputs)
+        made.table = torch.ones(3)
+        return made
+
+
 class NoExamples(Loose):
     """Says nothing to try."""
 
@@ -98,7 +107,8 @@ class NoExamples(Loose):
 
 @pytest.mark.parametrize(("cls", "message"), [
     (WrongShape, "`infer` says"), (WrongParameters, "56 parameters, `cost` says 0"),
-    (WrongMacs, "multiply-adds are counted, `cost` says 0"), (WrongValues, "not finite"), (NoExamples, "no examples"),
+    (WrongMacs, "multiply-adds are counted, `cost` says 0"), (WrongValues, "not finite"),
+    (WrongKeeping, "`table` is a tensor, but neither a parameter nor a buffer"), (NoExamples, "no examples"),
 ])  # fmt: skip
 def test_faults_are_found(cls: type[Part], message: str) -> None:
     with pytest.raises(AssertionError, match=message):

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from vitdsl.compiler.build import build
+from vitdsl.compiler.renewal import put_buffers, unsaved_buffers
 from vitdsl.elaborate.expand import expanded
 from vitdsl.features import Feature
 from vitdsl.parts.base import Form, Part, Primitive
@@ -59,6 +60,7 @@ def check_primitive(op: Primitive, features: Sequence[Feature], unseen: Callable
     check_macs(op, features, unseen)
     check_values(op, features)
     check_layouts(op, features)
+    check_restored(op, features)
 
 
 def make(cls: type[Part], **fields: Any) -> Any:
@@ -129,6 +131,31 @@ def check_layouts(op: Primitive, features: Sequence[Feature]) -> None:
     if op.gives == "same":
         by_map = by_map.flatten(2).transpose(1, 2)
     torch.testing.assert_close(by_map, by_tokens, rtol=0, atol=1e-12)
+
+
+def check_restored(op: Primitive, features: Sequence[Feature]) -> None:
+    """A module made without values, given the state and the buffers of another, computes the same.
+
+    So models are unpickled and folded: what a module keeps must be a parameter, a buffer, or no tensor.
+    """
+    module, other = built(op, features, "cpu").eval(), built(op, features, "meta").eval()
+    other.to_empty(device="cpu")
+    other.load_state_dict(module.state_dict(), assign=True)
+    put_buffers(other, unsaved_buffers(module))
+    loose = [
+        f"{path}.{name}".lstrip(".")
+        for path, part in other.named_modules()
+        for name, value in vars(part).items()
+        if isinstance(value, Tensor)
+    ]
+    hold(
+        not loose,
+        f"`{next(iter(loose), None)}` is a tensor, but neither a parameter nor a buffer: `register_buffer` it",
+    )
+    torch.manual_seed(0)
+    expected = run(op, module, features, "cpu")
+    torch.manual_seed(0)
+    hold(torch.equal(run(op, other, features, "cpu"), expected), "restored from its state and buffers it differs")
 
 
 def layouts(op: Primitive, features: Sequence[Feature]) -> list[str]:

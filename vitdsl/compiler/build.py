@@ -10,7 +10,7 @@ import torch
 
 from vitdsl.compiler.fold import folded_graph, folded_state
 from vitdsl.compiler.model import VisionModel, compile_graph
-from vitdsl.compiler.renewal import Modes, set_modes
+from vitdsl.compiler.renewal import Modes, put_buffers, set_modes, unsaved_buffers
 from vitdsl.errors import Problem, SpecError
 from vitdsl.graph.graph import Graph
 from vitdsl.graph.ir import Call
@@ -62,6 +62,7 @@ def fold(model: VisionModel) -> VisionModel:
     made = compile_graph(folded_graph(graph), spec, {}, "meta", model.training_outputs)
     made.to_empty(device=next(iter(state.values())).device)
     made.load_state_dict(state, assign=True)
+    put_buffers(made, {name: buffer.clone() for name, buffer in unsaved_buffers(model).items()})
     made.folded = True
     return made.eval()
 
@@ -73,12 +74,18 @@ def built_as(spec: Spec, options: Mapping[str, Any], folded: bool, device: str |
 
 
 def rebuild(
-    spec: Spec, options: dict[str, Any], folded: bool, state: dict[str, torch.Tensor], modes: Modes
+    spec: Spec,
+    options: dict[str, Any],
+    folded: bool,
+    state: dict[str, torch.Tensor],
+    buffers: dict[str, torch.Tensor],
+    modes: Modes,
 ) -> VisionModel:
     """A model out of what its pickle holds."""
     made = built_as(spec, options, folded)
     made.to_empty(device=next(iter(state.values())).device if state else "cpu")
     made.load_state_dict(state, assign=True)
+    put_buffers(made, buffers)
     set_modes(made, modes)
     return made
 

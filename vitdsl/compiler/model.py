@@ -12,7 +12,7 @@ from torch import nn
 from vitdsl.compiler.backbone import Backbone
 from vitdsl.compiler.building import OUTPUTS, Builder, place
 from vitdsl.compiler.forwards import returned, write_model
-from vitdsl.compiler.renewal import modes_of
+from vitdsl.compiler.renewal import modes_of, unsaved_buffers
 from vitdsl.graph.graph import Graph
 from vitdsl.graph.schedule import drops
 from vitdsl.layers.outputs import Outputs
@@ -47,7 +47,7 @@ class VisionModel(Backbone):
                 f"a model is pickled as its spec, which does not say {', '.join(foreign[:3])}"
                 f"{', …' if len(foreign) > 3 else ''}: pickle its `state_dict()` instead"
             )
-        return rebuild, (self.spec, self.options, self.folded, state, modes_of(self))
+        return rebuild, (self.spec, self.options, self.folded, state, unsaved_buffers(self), modes_of(self))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> VisionModel:
         """A copy with weights of its own; the generated classes are shared."""

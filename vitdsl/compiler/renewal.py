@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from torch import nn
+from torch import Tensor, nn
 
 from vitdsl.compiler.building import OUTPUTS, Generated, has_module
 from vitdsl.compiler.checkpointing import checkpointed, is_checkpointed
@@ -47,6 +48,21 @@ def set_modes(model: nn.Module, modes: Modes) -> None:
         module = model.get_submodule(path)
         assert isinstance(module, Generated)
         checkpointed(module, True)
+
+
+def unsaved_buffers(model: nn.Module) -> dict[str, Tensor]:
+    """The buffers that no state dict holds, by name: masks, and whatever parts of other packages keep there."""
+    saved = model.state_dict().keys()
+    return {name: buffer for name, buffer in model.named_buffers() if name not in saved}
+
+
+def put_buffers(model: nn.Module, buffers: Mapping[str, Tensor]) -> None:
+    """Gives a model buffers by name; those whose modules it does not have are left out."""
+    modules = dict(model.named_modules())
+    for name, buffer in buffers.items():
+        path, _, last = name.rpartition(".")
+        if path in modules and last in modules[path]._buffers:
+            modules[path]._buffers[last] = buffer
 
 
 def renew(model: nn.Module, old: Graph, made: nn.Module, new: Graph) -> None:

@@ -94,6 +94,10 @@ class Writer:
         """A call of a method of the first argument."""
         return self.graph.create_node("call_method", name, args, kwargs, name=hint(args[0]))
 
+    def attribute(self, path: str) -> fx.Node:
+        """A module of the model itself, which a function calls."""
+        return self.graph.create_node("get_attr", path, name="layer")
+
     def module(self, path: str, *args: Any, name: str, **kwargs: Any) -> fx.Node:
         """A call of a module."""
         return self.graph.create_node("call_module", path, args, kwargs, name=name)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from torch import fx
 
 from vitdsl.compiler import names
 from vitdsl.compiler.ropes import Piece, Rope, Writer, raw, retensored
-from vitdsl.compiler.special import SPECIAL
+from vitdsl.compiler.special import SPECIAL, WITHOUT_MODULE
 from vitdsl.features import Feature
 from vitdsl.graph.ir import Call, Frame, Node, joined
+from vitdsl.layers.replaceable import call_child, child_of, map_channels, norm_tokens
 from vitdsl.parts.base import Primitive
+from vitdsl.parts.primitives.batch import Batch
 from vitdsl.parts.primitives.gather import Gather
+from vitdsl.parts.primitives.group import Group
+from vitdsl.parts.primitives.linear import Linear
 
 
 class Written:
@@ -42,6 +46,10 @@ class Written:
 
 
 Memo = dict[Any, Written]
+UNUSUAL: dict[tuple[type, str], Any] = {
+    (Linear, "map"): map_channels, (Batch, "tokens"): norm_tokens, (Group, "tokens"): norm_tokens,
+}  # fmt: skip
+"""Layouts that torch's own class of a layer does not take, and what calls a layer there."""
 
 
 class FrameWriter:
@@ -59,6 +67,7 @@ class FrameWriter:
         self.built: Mapping[str, Written] = {}
         self.ropes: dict[int, Rope] = {}
         self.image: fx.Node | None = None
+        self.layers = {step.path for step in frame.steps if isinstance(step, Node) and _is_layer(step)}
 
     def run(self) -> None:
         """Writes every step, in order."""
@@ -90,14 +99,21 @@ class FrameWriter:
         else:
             arguments = [writer.tokens(rope) for rope in plain]
         named = {name: raw(writer, rope) for name, rope in zip(extras, inputs[len(plain) :], strict=True)}
-        out = self.module(node, *arguments, **named)
-        form = "tokens" if op.layout == "any" else op.layout
+        form = shape.form if shape is not None else "tokens" if op.layout == "any" else op.layout
+        out = self.module(node, *arguments, through=UNUSUAL.get((type(op), form)), **named)
         return self.result(op, feature, out, form if op.gives == "same" else op.gives, shape)
 
-    def module(self, node: Node, *arguments: Any, **named: Any) -> fx.Node:
-        """Writes the call of a node's module."""
-        path = joined(self.prefix, node.path)
-        return self.writer.module(path, *arguments, name=names.spoken(path), **named)
+    def module(self, node: Node, *arguments: Any, through: Any = None, **named: Any) -> fx.Node:
+        """Writes the call of a node's module, perhaps through a function of `layers.replaceable`."""
+        path, writer = joined(self.prefix, node.path), self.writer
+        owner = next((above for above in _above(node.path) if above in self.layers), "")
+        if not owner and through is None:
+            return writer.module(path, *arguments, name=names.spoken(path), **named)
+        layer, below = writer.attribute(joined(self.prefix, owner or node.path)), node.path[len(owner) + 1 :]
+        if through is None:
+            return writer.function(call_child, layer, below, *arguments, name=names.spoken(path), **named)
+        layer = writer.function(child_of, layer, below, name="layer") if owner else layer
+        return writer.function(through, layer, *arguments, name=names.spoken(path), **named)
 
     def result(self, op: Primitive, feature: Feature, out: fx.Node, form: Any, shape: Piece | None = None) -> Rope:
         """What a module gave, as a rope; `shape` is the piece whose layout it kept."""
@@ -234,6 +250,18 @@ def _asked(frame: Frame, value: int) -> set[str]:
             else:
                 reached.add(step.output)
     return forms
+
+
+def _is_layer(node: Node) -> bool:
+    """Whether a layer stands at the node's path."""
+    return bool(node.path) and type(node.op) not in WITHOUT_MODULE
+
+
+def _above(path: str) -> Iterator[str]:
+    """The paths above a module path, longest first."""
+    while "." in path:
+        path = path.rpartition(".")[0]
+        yield path
 
 
 def _kept(op: Primitive, inputs: list[Rope]) -> Piece | None:

@@ -8,8 +8,8 @@ each image.
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.fx.experimental.symbolic_shapes import statically_known_true
 
+from .lengths import known_equal
 from .relative import Relative2d
 
 
@@ -26,7 +26,7 @@ def join_heads(x_bhnd: Tensor) -> Tensor:
 def repeat_windows(x: Tensor, batch: int) -> Tensor:
     """Repeat (windows, …) for each image of a batch; what has one entry is left to broadcasting."""
     # What has the whole batch's entries may have a symbolic number of them: no comparison that an export would guard.
-    if x.shape[0] == 1 or statically_known_true(x.shape[0] == batch):
+    if x.shape[0] == 1 or known_equal(x.shape[0], batch):
         return x
     return x.expand(batch // x.shape[0], *x.shape).flatten(0, 1)
 

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.fx.experimental.symbolic_shapes import statically_known_true
 
+from .lengths import known_equal
 from .tables import resize_grid
 
 
@@ -35,8 +35,7 @@ class LearnedPosition(nn.Module):
         """Add the table; `height` and `width` are the rows and columns of the grid behind the extra tokens."""
         if self.grid is None or height is None or width is None:
             return x_bnc + self.weight
-        # A plain comparison would tie an exported program to sizes that differ from the table's.
-        if all(statically_known_true(new == old) for new, old in zip((height, width), self.grid, strict=True)):
+        if all(known_equal(new, old) for new, old in zip((height, width), self.grid, strict=True)):
             return x_bnc + self.weight
         return x_bnc + self._resized(self.grid, height, width)
 

@@ -1,0 +1,17 @@
+"""Lengths of axes, which are symbols while a model is exported, and tensors while it is traced."""
+
+import warnings
+from typing import Any
+
+import torch
+from torch.fx.experimental.symbolic_shapes import statically_known_true
+
+
+def known_equal(first: Any, second: Any) -> bool:
+    """Whether two lengths are known to be equal; a plain comparison would tie an exported program to these lengths."""
+    equal = first == second
+    if isinstance(equal, torch.Tensor):  # `torch.jit.trace` gives tensors, and holds for the lengths that it sees
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", torch.jit.TracerWarning)
+            return bool(equal)
+    return statically_known_true(equal)

@@ -10,9 +10,11 @@ from torch import Tensor, fx, nn
 
 from vitdsl.compiler.building import Generated
 from vitdsl.compiler.checkpointing import checkpointed
+from vitdsl.compiler.edits import with_pool
 from vitdsl.compiler.forwards import IMAGE, write_rest, write_values
 from vitdsl.compiler.renewal import renew
 from vitdsl.compiler.split import Point, Split, classifiers, opened, split
+from vitdsl.features import Feature
 from vitdsl.graph.graph import Graph
 from vitdsl.graph.ir import HEAD, Call, Frame, Node, joined
 from vitdsl.graph.operators import LearnedTokens
@@ -206,15 +208,19 @@ class Backbone(Generated):
 
         Args:
             num_classes: 0 leaves them out, and the model gives pooled features.
-            global_pool: the head's pool, where it shall be another one.
+            global_pool: the head's pool, where it shall be another one; also as timm calls it: `avg`, `token`, or
+                nothing (`""`), with which all tokens are given, or the map where there are no others.
 
         Raises:
             SpecError: the head has no such pool.
+            ValueError: the head has no pool that could be another one.
         """
         from vitdsl.compiler.build import built_as
         from vitdsl.spec import load
 
-        edits = {"classes": num_classes, **({} if global_pool is None else {"head.pool": global_pool})}
+        edits: dict[str, Any] = {"classes": num_classes}
+        if global_pool is not None:
+            edits["head"] = with_pool(self.spec.tree.get("head"), self._pool(global_pool))
         like = next(self.parameters(), None)
         device = "cpu" if like is None else like.device
         spec = load(self.spec, set=edits)
@@ -224,6 +230,17 @@ class Backbone(Generated):
         made.train(self.training)
         renew(self, self.lowered, made, made.lowered)
         self.spec, self.lowered, self.forwards = spec, made.lowered, {}
+
+    def _pool(self, name: str) -> str | None:
+        """A pool as specs call it; None: no pool."""
+        if name == "token":
+            return next(iter(self._feature().tokens), name)
+        return {"": None, "avg": "mean"}.get(name, name)
+
+    def _feature(self) -> Feature:
+        """The first of the features that the head starts from."""
+        parts = self._split()
+        return parts.body.frame.features[next(iter(parts.features.values()))]
 
     def no_weight_decay(self) -> set[str]:
         """Names of parameters that weight decay leaves alone: learned tokens, tables of positions and of biases.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from vitdsl.compiler.unrolled import Unrolled, copied
+from vitdsl.elaborate.head import CONCATENATED
 from vitdsl.features import Feature
 from vitdsl.graph.graph import Graph
 from vitdsl.graph.ir import HEAD, Call, Frame, Node, joined
@@ -105,6 +106,8 @@ def classifiers(head: Graph, classes: int) -> Classifiers:
     gives = dict(step.gives)
     outputs = {number: stream for stream, number in step.gives.items()}
     for name, number in head.outputs.items():
+        if name == CONCATENATED:
+            continue
         value = last = inner.outputs[outputs[number]]
         while (node := makers.get(last)) and not isinstance(node.op, Linear) and _passes(node):
             last = node.inputs[0]

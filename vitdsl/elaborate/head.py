@@ -23,6 +23,8 @@ _heads = Known()
 NO_HEAD = Head.read({}, None)
 OUTPUT = "@"
 """What stands before the name of an output, where it is a stream."""
+CONCATENATED = "all outputs"
+"""The output that has the channels of all others; no output of a file can have this name."""
 
 
 def forget() -> None:
@@ -40,7 +42,7 @@ def run_head(root: Scope, model: Model) -> Graph:
         frame = _head_frame(root, head)
         _heads.keep(key, frame, frame)
     outputs = [name.removeprefix(OUTPUT) for name in frame.outputs if name.startswith(OUTPUT)]
-    evaluation = _weights(head, outputs)
+    evaluation = {CONCATENATED: 1.0} if CONCATENATED in outputs else _weights(head, outputs)
     _alike(head, {name: frame.features[frame.outputs[OUTPUT + name]] for name in evaluation})
     call(root, HEAD, [(frame, 1)], False, "\0")
     bound = {name: builder.streams[OUTPUT + name].index for name in outputs}
@@ -58,9 +60,18 @@ def _head_frame(root: Scope, head: Head) -> Frame:
         _trailed(["norm"], lambda: run_body(normed, head.norm, "norm"))
         start = normed.flow
     inner.frame.start = start.index
-    for name, value in _outputs(scope, head, start).items():
+    outputs = _outputs(scope, head, start)
+    if _are_features(scope, head, outputs):
+        outputs[CONCATENATED] = scope.combine("concat", [outputs[name] for name in _weights(head, [*outputs])])
+    for name, value in outputs.items():
         inner.write(OUTPUT + name, value)
     return inner.done()
+
+
+def _are_features(scope: Scope, head: Head, outputs: dict[str, Value]) -> bool:
+    """Whether evaluation is to merge features, not logits, that differ in width: those of a model without classes."""
+    merged = [outputs[name].feature for name in _weights(head, [*outputs])]
+    return not scope.classes and len({x.dim for x in merged}) > 1 and len({x.with_dim(1) for x in merged}) == 1
 
 
 def _outputs(scope: Scope, head: Head, start: Value) -> dict[str, Value]:
@@ -128,7 +139,7 @@ def _alike(head: Head, merged: dict[str, Feature]) -> None:
 
 def _training(builder: Builder, head: Head, outputs: dict[str, int]) -> dict[str, int] | None:
     """What training returns: outputs and streams by name, or None where it is as evaluation."""
-    if head.training == "same" or (head.training is None and len(outputs) == 1):
+    if head.training == "same" or (head.training is None and (len(outputs) == 1 or CONCATENATED in outputs)):
         return None
     if head.training is None:
         return outputs

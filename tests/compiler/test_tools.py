@@ -40,6 +40,7 @@ class Wrapped(nn.Module):
             self.down = nn.Linear(layer.in_features, 2, bias=False)
             self.up = nn.Linear(2, layer.out_features, bias=False)
             nn.init.zeros_(self.up.weight)
+            self.to(layer.weight.dtype)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = self.base_layer(x)
@@ -52,13 +53,17 @@ def spec_of(item: Any) -> dict[str, Any]:
     return {"name": "small", "classes": 5, "input": {"size": 16}, "stages": [stage], "head": {"pool": "mean"}}
 
 
+def close(found: torch.Tensor, expected: torch.Tensor) -> None:
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-9)
+
+
 def unsettled(model: VisionModel) -> VisionModel:
     """The model with statistics and weights that are not those of the start."""
     generator = torch.Generator().manual_seed(3)
     for tensor in (*model.parameters(), *model.buffers()):
         if tensor.is_floating_point():
             tensor.data += 0.1 * torch.rand(tensor.shape, generator=generator)
-    return model.eval()
+    return model.double().eval()
 
 
 def wrap(model: nn.Module, kinds: tuple[type[nn.Module], ...]) -> int:
@@ -72,19 +77,19 @@ def wrap(model: nn.Module, kinds: tuple[type[nn.Module], ...]) -> int:
 @torch.no_grad()
 def test_every_layer_can_be_wrapped(item):
     torch.manual_seed(0)
-    model, images = unsettled(vitdsl.build(spec_of(item))), torch.randn(2, 3, 16, 16)
+    model, images = unsettled(vitdsl.build(spec_of(item))), torch.randn(2, 3, 16, 16).double()
     expected = model(images)
     assert wrap(model, (nn.Linear, nn.Conv2d)) > 2
-    torch.testing.assert_close(model(images), expected, rtol=1e-5, atol=1e-6)
+    close(model(images), expected)
 
 
 @pytest.mark.parametrize("item", ITEMS.values(), ids=ITEMS)
 @torch.no_grad()
 def test_synchronized_batch_norms_give_what_batch_norms_gave(item):
     torch.manual_seed(0)
-    model, images = unsettled(vitdsl.build(spec_of(item))), torch.randn(2, 3, 16, 16)
+    model, images = unsettled(vitdsl.build(spec_of(item))), torch.randn(2, 3, 16, 16).double()
     other = nn.SyncBatchNorm.convert_sync_batchnorm(copy.deepcopy(model)).eval()
-    torch.testing.assert_close(other(images), model(images), rtol=1e-5, atol=1e-6)
+    close(other(images), model(images))
 
 
 @pytest.mark.full
@@ -92,12 +97,12 @@ def test_synchronized_batch_norms_give_what_batch_norms_gave(item):
 @torch.no_grad()
 def test_models_of_the_zoo_can_be_wrapped_and_converted(name):
     model = unsettled(small(name) if name in SMALL else vitdsl.build(name))
-    images = photos(model)
+    images = photos(model).double()
     expected = model(images)
     wrap(model, (nn.Linear, nn.Conv2d))
-    torch.testing.assert_close(model(images), expected, rtol=1e-4, atol=1e-4)
+    close(model(images), expected)
     other = nn.SyncBatchNorm.convert_sync_batchnorm(model).eval()
-    torch.testing.assert_close(other(images), expected, rtol=1e-4, atol=1e-4)
+    close(other(images), expected)
 
 
 def test_a_layer_that_loses_the_norm_below_it_is_named():
@@ -107,25 +112,25 @@ def test_a_layer_that_loses_the_norm_below_it_is_named():
         model(torch.randn(1, 3, 16, 16))
 
 
-@pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning", "ignore:.torch.jit:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning", "ignore::torch.jit.TracerWarning")
 @pytest.mark.parametrize("name", ["deit_tiny_distilled", "swin_tiny", "cvt13", "levit_128s"])
 @torch.no_grad()
 def test_a_model_is_traced(name):
-    model = small(name)
-    images = photos(model)
+    model = small(name).double()
+    images = photos(model).double()
     traced = torch.jit.trace(model, images, check_trace=False)
-    torch.testing.assert_close(traced(images), model(images), rtol=1e-5, atol=1e-6)
+    close(traced(images), model(images))
 
 
 @pytest.mark.parametrize("name", ["cvt13", "swin_tiny", "mobilenet_v2"])
 @torch.no_grad()
 def test_memory_may_be_channels_last(name):
-    model = small(name) if name in SMALL else vitdsl.build(name, size=64).eval()
-    images = photos(model) if name in SMALL else torch.randn(2, 3, 64, 64)
+    model = unsettled(small(name) if name in SMALL else vitdsl.build(name, size=64))
+    images = photos(model).double() if name in SMALL else torch.randn(2, 3, 64, 64).double()
     expected = model(images)
     model.to(memory_format=torch.channels_last)
     found = model(images.to(memory_format=torch.channels_last))
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    close(found, expected)
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -171,11 +176,11 @@ def test_features_without_a_pool(name):
 
 
 def test_two_streams_without_classes_give_the_features_of_both():
-    model, images = small("crossvit_tiny"), torch.randn(2, 3, 64, 64)
+    model, images = small("crossvit_tiny").double(), torch.randn(2, 3, 64, 64).double()
     model.reset_classifier(0)
     found = model(images)
     parts = model.forward_head(model.forward_features(images), pre_logits=True)
-    torch.testing.assert_close(found, torch.cat([*parts.values()], dim=1))
+    close(found, torch.cat([*parts.values()], dim=1))
     assert found.shape == (2, model.num_features)
     model.reset_classifier(7)
     assert model(images).shape == (2, 7)

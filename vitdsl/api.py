@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from vitdsl.checkpoints.loading import Base, Report
-    from vitdsl.checkpoints.table import Table
+    from vitdsl.checkpoints.tables import Table
     from vitdsl.compiler.model import VisionModel
 
 __all__ = ["Spec", "build", "convert", "fold", "load", "load_weights"]
+Layout = str | Path | Mapping[str, Any]
+"""Whose keys weights have: a name, the path of a table of keys, or a table as a mapping."""
 FOLDED = "official_fused"
 """The layout of authors' weights in which batch norms are folded: those of the model that `fold` gives."""
 
@@ -26,9 +28,9 @@ FOLDED = "official_fused"
 def convert(
     state: Mapping[str, Tensor],
     spec: Spec | str | Path | Mapping[str, Any],
-    layout: str | None = None,
+    layout: Layout | None = None,
     *,
-    to: str | None = None,
+    to: Layout | None = None,
 ) -> dict[str, Tensor]:
     """A state dict of other people's model as ours, or the other way.
 
@@ -49,13 +51,15 @@ def convert(
 
     known = spec if isinstance(spec, Spec) else load(spec)
     folded = FOLDED in (layout, to)
-    return convert_state(tensors_of(state), _shapes(known, folded), _tables(known), layout, to)
+    shapes, grids = _keys(known, folded)
+    tables, (layout, to) = _tables(known, layout, to)
+    return convert_state(tensors_of(state), shapes, tables, layout, to, grids)
 
 
 def load_weights(
     model: VisionModel,
     source: str | Path | Mapping[str, Tensor],
-    layout: str | None = None,
+    layout: Layout | None = None,
     partial: bool = False,
     channels: str | None = None,
     base: str | None = None,
@@ -90,36 +94,49 @@ def load_weights(
 
     spec = model.spec
 
-    def fresh() -> dict[str, Tensor]:
+    def initial_state() -> dict[str, Tensor]:
         return built_as(spec, model.options, model.folded, "cpu").state_dict()
 
+    tables, (name,) = _tables(spec, layout)
     return load_into(
-        model, source, _tables(spec), layout, container=container, partial=partial, channels=channels,
-        bases=_bases(spec, base), fresh=fresh,
+        model, source, tables, name, container=container, partial=partial, channels=channels,
+        bases=_bases(spec, base, layout), initial_state=initial_state,
     )  # fmt: skip
 
 
-def _bases(spec: Spec, named: str | None) -> Iterator[Base]:
+def _bases(spec: Spec, named: str | None, layout: Layout | None) -> Iterator[Base]:
     """The spec that was named, or the shipped ones among those that a spec is called after, but for itself."""
     from vitdsl.checkpoints.loading import Base
 
     if named is not None:
         base = load(named)
-        yield Base(named, _shapes(base), _tables(base))
+        yield Base(named, _keys(base)[0], _tables(base, layout)[0])
         return
     for name in spec.names:
         path = shipped() / f"{name}.yaml"
         if path.is_file() and (base := load(path)) != spec:
-            yield Base(name, _shapes(base), _tables(base))
+            yield Base(name, _keys(base)[0], _tables(base, layout)[0])
 
 
-def _tables(spec: Spec) -> dict[str, Table]:
-    from vitdsl.checkpoints.loading import tables_of
+def _tables(spec: Spec, *layouts: Layout | None) -> tuple[dict[str, Table], list[str | None]]:
+    """The tables by layout that serve a spec, with those that a caller gave; and the names of the caller's layouts."""
+    from vitdsl.checkpoints.tables import given_table, tables_of
 
-    return tables_of(spec.names)
+    source = spec.tree.pos.source.name if spec.tree.pos else ""
+    file = Path(source) if source.endswith(".yaml") else None
+    tables, names = tables_of(spec.names, file), []
+    for layout in layouts:
+        given = None if layout is None else given_table(layout, spec.names)
+        names.append(str(layout) if given is None and layout is not None else given and given.layout[0])
+        if given is not None:
+            tables[given.layout[0]] = given
+    return tables, names
 
 
 @lru_cache(maxsize=64)
-def _shapes(spec: Spec, folded: bool = False) -> dict[str, tuple[int, ...]]:
-    """The shape of each of our keys; `folded`: of the model that `fold` gives."""
-    return {key: tuple(tensor.shape) for key, tensor in built_as(spec, {}, folded).state_dict().items()}
+def _keys(spec: Spec, folded: bool = False) -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, int]]]:
+    """The shape of each of our keys, and the grids of tables of positions; `folded`: of what `fold` gives."""
+    from vitdsl.checkpoints.transfer import grids
+
+    model = built_as(spec, {}, folded)
+    return {key: tuple(tensor.shape) for key, tensor in model.state_dict().items()}, grids(model)

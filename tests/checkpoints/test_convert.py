@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.checkpoints.messages import messages
 from vitdsl.checkpoints.convert import to_ours, to_theirs
-from vitdsl.checkpoints.table import parse_table
+from vitdsl.checkpoints.tables import parse_table
 from vitdsl.errors import CheckpointError
 
 DTYPES = [torch.float32, torch.float64, torch.bfloat16, torch.int64]
@@ -207,7 +207,7 @@ def test_a_row_whose_second_key_we_lack():
 
 def test_a_shifted_index_below_zero():
     table = table_of("a.{i-1} -> x.{i}", {"drop": "d", "from": "b.{i-1}", "each": "x.{i}"})
-    reason = "`i-1` is -1 for {'i': 0}; it must not be negative"
+    reason = "`i-1` is -1 where i is 0; it must be an integer that is not negative"
     assert complaints(to_ours, {"a.0": numbered(1)}, table, {"x.0": (1,), "x.1": (1,)}) == (
         f"Row `a.{{i-1}} -> x.{{i}}` has no key of theirs for our `x.0`: {reason}.",
         f"Row `drop b.{{i-1}}` has no key of theirs beside our `x.0`: {reason}.",
@@ -285,7 +285,8 @@ def test_complaints_on_the_way_back():
 def test_what_cannot_be_written_back():
     zeros = {"drop": "d", "from": "z", "each": "x", "write": "zeros", "shape": ["d0 - 3"]}
     assert complaints(to_theirs, {"x": numbered(2)}, table_of("a -> x", zeros)) == (
-        "Row `drop z` cannot write `z` beside our `x`: `d0 - 3` is -1 for {'d0': 2}; it must not be negative.",
+        "Row `drop z` cannot write `z` beside our `x`: `d0 - 3` is -1 where d0 is 2; it must be an "
+        "integer that is not negative.",
     )
 
 

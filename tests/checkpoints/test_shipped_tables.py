@@ -6,8 +6,7 @@ from torch.nn.functional import unfold
 
 from vitdsl.checkpoints import steps
 from vitdsl.checkpoints.computed import offset_bias_index, relative_position_index, shifted_window_mask
-from vitdsl.checkpoints.layouts import shipped_folder, tables_for
-from vitdsl.checkpoints.table import read_table
+from vitdsl.checkpoints.tables import read_table, shipped_folder, tables_for
 
 
 def converted(spec, layout, key, tensor):

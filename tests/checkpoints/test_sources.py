@@ -20,8 +20,8 @@ import torchvision
 import vitdsl
 from vitdsl.checkpoints import sources as module
 from vitdsl.checkpoints.files import write_weights
-from vitdsl.checkpoints.layouts import tables_for
 from vitdsl.checkpoints.sources import UNVERIFIED, Source, fetch, source_of, sources
+from vitdsl.checkpoints.tables import tables_for
 from vitdsl.cli import main
 
 TINY = {"stages[0].depth": 1}

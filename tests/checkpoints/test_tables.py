@@ -1,10 +1,14 @@
 """Tables of keys: what a file may say, and every refusal word for word."""
 
-import pytest
+from importlib import metadata
+from types import SimpleNamespace
 
-from tests.checkpoints.messages import messages
+import pytest
+import torch
+
+from vitdsl.checkpoints.convert import to_ours, to_theirs
 from vitdsl.checkpoints.rows import Drop, Move
-from vitdsl.checkpoints.table import parse_table, read_table
+from vitdsl.checkpoints.tables import ENTRY_POINTS, given_table, parse_table, read_table, tables_for, tables_of
 from vitdsl.errors import CheckpointError
 
 GOOD = {"layout": "official", "specs": ["tiny"], "source": "someone"}
@@ -45,79 +49,203 @@ def test_when_takes_odd_or_even_numbers():
 
 
 WRONG_ROWS = [
-    ("a => b", "rows.0: a row is `theirs -> ours` or a mapping, found `a => b`."),
-    ({"from": ["a", "b"], "to": ["c", "d"]}, "rows.0: `from` or `to` may be a list, not both."),
-    ({"from": "a", "to": "b", "parts": [1, 2]}, "rows.0: `parts` has 2 numbers for 1 keys."),
-    ({"from": "a", "to": "b", "order": [0, 2]}, "rows.0: `order` must hold each of 0 to 1 once, found [0, 2]."),
-    ({"from": "a", "to": "b", "pattern": "a b"}, "rows.0: `pattern` must be `theirs -> ours`, found `a b`."),
-    ({"from": "a", "to": "b", "sizes": {"h": 2}}, "rows.0: `sizes` are those of a `pattern`, and there is none."),
-    ({"from": "a.{i}", "to": "b"}, "rows.0: `i` is not a hole of `b`, which is matched."),
-    ({"from": "a", "to": "b", "when": {"i": "odd"}}, "rows.0: `i` is not a hole of `b`, which is matched."),
-    (
-        {"from": "a.{i}", "to": ["b.{i}", "c.{j}"]},
-        "rows.0: `c.{j}` names other holes than `b.{i}`; they must agree.",
-    ),
-    (
-        {"from": "a.{i}", "to": "b.{i+1}"},
-        "rows.0: `b.{i+1}` is matched on keys, so its holes are names, not `i+1`.",
-    ),
-    ({"from": "a", "to": "b", "patern": "a -> a"}, "rows.0.patern: Extra inputs are not permitted."),
-    ({"from": "a"}, "rows.0.to: Field required."),
-    (
-        {"drop": "x", "from": "a", "write": "zeros", "shape": [1]},
-        "rows.0: `write: zeros` needs `each`: beside which of our keys it is written.",
-    ),
-    (
-        {"drop": "x", "from": "a", "each": "b", "write": "zeros"},
-        "rows.0: `shape` goes with `write: zeros`, and with nothing else.",
-    ),
-    (
-        {"drop": "x", "from": "a", "each": "b", "write": "computed"},
-        "rows.0: `function` goes with `write: computed`, and with nothing else.",
-    ),
-    (
-        {"drop": "x", "from": "a", "each": "b", "write": "computed", "function": "f"},
-        "rows.0: `function` must be one of offset_bias_index, relative_position_index, shifted_window_mask, found `f`.",
-    ),
-    (
-        {"drop": "x", "from": "a", "each": "b", "write": "zeros", "shape": ["len(x)"]},
-        "rows.0: `len(x)` is not integer arithmetic of names with + - * // % **.",
-    ),
-]
+    ("a => b", "", "a row is `theirs -> ours` or a mapping, found `a => b`"),
+    (3, "", "a row is `theirs -> ours` or a mapping, found `3`"),
+    ({"from": ["a", "b"], "to": ["c", "d"]}, "", "`from` or `to` may be a list, not both"),
+    ({"from": "a", "to": "b", "parts": [1, 2]}, "", "`parts` has 2 numbers for 1 keys"),
+    ({"from": "a", "to": "b", "order": [0, 2]}, "", "`order` must hold each of 0 to 1 once, found [0, 2]"),
+    ({"from": "a", "to": "b", "pattern": "a b"}, "", "`pattern` must be `theirs -> ours`, found `a b`"),
+    ({"from": "a", "to": "b", "sizes": {"h": 2}}, "", "`sizes` are those of a `pattern`, and there is none"),
+    ({"from": "a.{i}", "to": "b"}, "", "`i` is not a hole of `b`, which is matched"),
+    ({"from": "a", "to": "b", "when": {"i": "odd"}}, "", "`i` is not a hole of `b`, which is matched"),
+    ({"from": "a.{start[i]}", "to": "b.{i}"}, "", "`start` is not a hole of `b.{i}`, which is matched"),
+    ({"from": "a.{known}", "to": "b.{i}"}, "", "`known` is not a hole of `b.{i}`, which is matched"),
+    ({"from": "a", "to": "b.{known}"}, "", "`known` is a hole of `b.{known}`, and a name of `let`"),
+    ({"from": "a.{i}", "to": ["b.{i}", "c.{j}"]}, "", "`c.{j}` names other holes than `b.{i}`; they must agree"),
+    ({"from": "a.{i}", "to": "b.{i+1}"}, "", "`b.{i+1}` is matched on keys, so its holes are names, not `i+1`"),
+    ({"from": "a", "to": "b", "patern": "a -> a"}, ".patern", "there is no key `patern` here"),
+    ({"from": "a"}, "", "`to` is missing"),
+    ({"from": "a", "to": "b", "per_head": {"parts": ["wide"]}}, ".per_head.parts[0]",
+     "`wide` in `wide` is not named by the table's `let`"),
+    ({"from": "a", "to": "b", "per_head": {"parts": [0]}}, ".per_head.parts[0]", "Input should be greater than 0"),
+    ({"drop": "x", "from": "a", "write": "zeros", "shape": [1]}, "",
+     "`write: zeros` needs `each`: beside which of our keys it is written"),
+    ({"drop": "x", "from": "a", "each": "b", "write": "zeros"}, "",
+     "`shape` goes with `write: zeros`, and with nothing else"),
+    ({"drop": "x", "from": "a", "each": "b", "write": "computed"}, "",
+     "`function` goes with `write: computed`, and with nothing else"),
+    ({"drop": "x", "from": "a", "each": "b", "write": "computed", "function": "f"}, "",
+     "`function` must be one of offset_bias_index, relative_position_index, shifted_window_mask, found `f`"),
+    ({"drop": "x", "from": "a", "each": "b", "write": "zeros", "shape": ["len(x)"]}, "",
+     "$(len(x)): 'len' cannot be called (column 3)"),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(("row", "message"), WRONG_ROWS)
-def test_wrong_rows(row, message):
+@pytest.mark.parametrize(("row", "below", "message"), WRONG_ROWS)
+def test_wrong_rows(row, below, message):
     with pytest.raises(CheckpointError) as caught:
-        parse_table({**GOOD, "rows": [row]})
-    assert messages(caught.value) == (message,)
-    assert str(caught.value) == f"The table of keys is wrong.\n  - {message}"
+        parse_table({**GOOD, "let": {"known": 3}, "rows": ["x -> y", row]})
+    first = caught.value.problems[0]
+    assert (first.path, first.message) == (f"rows[1]{below}", message)
+    assert str(caught.value).startswith(f"The table of keys is wrong.\n  - rows[1]{below}\n      {message}")
+
+
+def test_a_key_that_is_mistyped_has_a_hint():
+    with pytest.raises(CheckpointError, match=r"hint: did you mean 'pattern'\?"):
+        parse_table({**GOOD, "rows": [{"from": "a", "to": "b", "patern": "a -> a"}]})
+    with pytest.raises(CheckpointError, match=r"hint: did you mean 'layout'\?"):
+        parse_table({"layot": "x", "rows": ["a -> b"]})
 
 
 def test_all_that_is_wrong_is_said_at_once():
     with pytest.raises(CheckpointError) as caught:
         parse_table({"layout": "official", "specs": [], "source": "x", "rows": ["a => b", "c -> d", "e"]})
-    assert messages(caught.value) == (
-        "specs: it must not be empty.",
-        "rows.0: a row is `theirs -> ours` or a mapping, found `a => b`.",
-        "rows.2: a row is `theirs -> ours` or a mapping, found `e`.",
-    )
+    assert [(each.path, each.message) for each in caught.value.problems] == [
+        ("specs", "it must not be empty"),
+        ("rows[0]", "a row is `theirs -> ours` or a mapping, found `a => b`"),
+        ("rows[2]", "a row is `theirs -> ours` or a mapping, found `e`"),
+    ]
 
 
 def test_a_row_for_no_spec():
-    with pytest.raises(CheckpointError) as caught:
+    with pytest.raises(CheckpointError, match="row `a -> b` is only for `large`, which the table does not serve"):
         parse_table({**GOOD, "rows": [{"from": "a", "to": "b", "only": "large"}]})
-    assert messages(caught.value) == ("table: row `a -> b` is only for `large`, which the table does not serve.",)
 
 
-def test_files_name_themselves(tmp_path):
-    path = tmp_path / "family.official.yaml"
+def test_a_file_is_named_after_its_layout(tmp_path):
+    path = tmp_path / "family.theirs.yaml"
+    path.write_text("rows:\n  - a.{i} -> b.{i}\n")
+    table = read_table(path)
+    assert (table.name, table.layout, table.specs) == ("family.theirs", ("theirs",), ("*",))
     path.write_text("layout: [official, timm]\nspecs: [tiny]\nsource: x\nrows:\n  - a.{i} -> b.{i}\n")
-    assert read_table(path).name == "family.official"
-    path.write_text("[")
-    with pytest.raises(CheckpointError, match=r"^The table family\.official\.yaml is wrong\.\n  - It is not YAML: "):
-        read_table(path)
-    path.write_text("[]")
+    assert read_table(path).layout == ("official", "timm")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column", "message"),
+    [
+        ("rows: [a -> b\n", 1, 14, "the list […] is not closed"),
+        ("rows:\n  - a -> b\nrows:\n  - c -> d\n", 3, 1, "rows"),
+        ("rows:\n  - a -> b\n  - a => b\n", 3, 5, "a row is `theirs -> ours`"),
+        ("rows:\n  - {from: a, to: b, patern: c}\n", 2, 30, "there is no key `patern` here"),
+        ("layout: x\nlet: {n: {a: 1.5}}\nrows: [a -> b]\n", 2, 10, "Input should be"),
+        ("layout: x\n", 1, 1, "`rows` is missing"),
+        ("rows:\n  - from: a\n    to: b\n    per_head: {parts: [w]}\n", 4, 24, "is not named by the table's `let`"),
+    ],
+)
+def test_errors_of_files_have_a_place(tmp_path, text, line, column, message):
+    path = tmp_path / "family.official.yaml"
+    path.write_text(text)
     with pytest.raises(CheckpointError) as caught:
         read_table(path)
-    assert messages(caught.value) == ("A table is a mapping, found list.",)
+    first = caught.value.problems[0]
+    assert (first.file, first.line, first.column) == (str(path), line, column)
+    assert message in str(caught.value)
+    assert str(caught.value).startswith(f"{path}:{line}:{column}")
+
+
+def test_what_is_no_table(tmp_path):
+    path = tmp_path / "family.official.yaml"
+    path.write_text("[]")
+    with pytest.raises(CheckpointError, match=r"official\.yaml: a table is a mapping with `rows`, found \[\]"):
+        read_table(path)
+    with pytest.raises(CheckpointError, match=r"none\.yaml: there is no such file"):
+        read_table(tmp_path / "none.yaml")
+
+
+# ---------------------------------------------------------------- numbers by spec
+
+LET = {
+    **GOOD,
+    "specs": ["small", "small_wide", "large"],
+    "let": {"start": {"small*": [0, 6], "*": [0, 10]}, "width": {"*_wide": 4, "*": 2}, "shift": 1},
+    "rows": [
+        {
+            "from": "b.{start[s]+i+shift}.qk",
+            "to": "stages.{s}.{i}.qk",
+            "per_head": {"parts": ["width", "2*width"]},
+        },
+        {
+            "drop": "zeros",
+            "from": "z.{start[s]}",
+            "each": "stages.{s}.0.qk",
+            "write": "zeros",
+            "shape": ["width", "d0"],
+        },
+    ],
+}
+
+
+@pytest.mark.parametrize(("spec", "second", "width"), [("small", 6, 2), ("small_wide", 6, 4), ("large", 10, 2)])
+def test_a_table_names_numbers_by_spec(spec, second, width):
+    table = parse_table(LET).of(spec)
+    ours = {"stages.0.0.qk": (6 * width,), "stages.1.0.qk": (6 * width,)}
+    theirs = {f"b.{start + 1}.qk": torch.arange(6.0 * width) for start in (0, second)}
+    made = to_ours(theirs, table, ours)
+    heads = torch.arange(6 * width).reshape(2, 3 * width)
+    assert made["stages.1.0.qk"].tolist() == [
+        *heads[:, :width].flatten().tolist(),
+        *heads[:, width:].flatten().tolist(),
+    ]
+    back = to_theirs(made, table, ours)
+    assert {key: back.pop(key).shape for key in (f"z.{second}", "z.0")} == dict.fromkeys(
+        (f"z.{second}", "z.0"), (width, 6 * width)
+    )
+    assert back.keys() == theirs.keys()
+    assert all(torch.equal(back[key], theirs[key]) for key in theirs)
+
+
+def test_numbers_for_no_spec_are_missed():
+    table = parse_table({**GOOD, "let": {"n": {"small": 1}}, "rows": ["a.{i+n} -> b.{i}"]})
+    with pytest.raises(CheckpointError, match=r"`let\.n` of official says nothing of `tiny`; it has `small`"):
+        table.of("tiny")
+
+
+def test_the_grid_of_a_table_of_positions_need_not_be_written():
+    table = parse_table(
+        {**GOOD, "rows": [{"from": "p", "to": "q", "pattern": "a c height width -> a (height width) c"}]}
+    )
+    theirs = torch.randn(1, 3, 2, 8)
+    made = to_ours({"p": theirs}, table, {"q": (1, 16, 3)})
+    assert torch.equal(to_theirs(made, table, {"q": (1, 16, 3)}, {"q": (2, 8)})["p"], theirs)
+    with pytest.raises(CheckpointError, match="Row `p -> q` does not fit our `q`"):
+        to_theirs(made, table, {"q": (1, 16, 3)})
+
+
+# ---------------------------------------------------------------- where tables are
+
+
+def test_tables_beside_a_spec(tmp_path):
+    (tmp_path / "mine.yaml").write_text("extends: deit_tiny\nname: my_own\n")
+    for name in ("mine.theirs", "my_own.others", "deit_tiny.timm"):
+        (tmp_path / f"{name}.yaml").write_text("rows:\n  - body.{k*} -> {k*}\n")
+    (tmp_path / "mine.v2.yaml").write_text("extends: deit_tiny\n")  # a spec, whose name has a dot
+    tables = tables_of(("my_own", "deit_tiny"), tmp_path / "mine.yaml")
+    assert list(tables) == ["theirs", "others", "timm", "official", "huggingface"]
+    assert tables["timm"].name == "deit_tiny.timm"  # nearer than the one that is shipped
+    assert list(tables_of(("my_own", "deit_tiny"))) == ["official", "timm", "huggingface"]
+
+
+def test_a_wrong_table_beside_a_spec_is_said(tmp_path):
+    (tmp_path / "mine.theirs.yaml").write_text("rows:\n  - body.{k*}\n")
+    with pytest.raises(CheckpointError, match=r"mine\.theirs\.yaml:2:5: rows\[0\]"):
+        tables_of(("mine",), tmp_path / "mine.yaml")
+
+
+def test_tables_of_other_packages(tmp_path, monkeypatch):
+    (tmp_path / "own.theirs.yaml").write_text("specs: [deit_tiny, mine]\nrows:\n  - body.{k*} -> {k*}\n")
+    package = SimpleNamespace(__file__=str(tmp_path / "__init__.py"))
+    entry = SimpleNamespace(load=lambda: package)
+    monkeypatch.setattr(metadata, "entry_points", lambda group: [entry] if group == ENTRY_POINTS else [])
+    assert list(tables_for("mine")) == ["theirs"]
+    assert list(tables_for("deit_tiny")) == ["official", "timm", "huggingface", "theirs"]
+
+
+def test_a_table_in_place_of_a_name(tmp_path):
+    path = tmp_path / "any.yaml"
+    path.write_text("rows:\n  - {from: a, to: b, only: tiny}\n  - c -> d\n")
+    for given in (path, str(path), {"rows": [{"from": "a", "to": "b", "only": "tiny"}, "c -> d"]}):
+        table = given_table(given, ("mine", "tiny"))
+        assert table is not None
+        assert [str(row) for row in table.rows] == ["c -> d"]
+    assert given_table("official", ("tiny",)) is None

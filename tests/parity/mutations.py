@@ -13,8 +13,9 @@ from torch import Tensor
 import vitdsl
 from tests.parity import fingerprint, zoo_hierarchical, zoo_isotropic
 from vitdsl.checkpoints import steps
-from vitdsl.checkpoints.layouts import tables_for
 from vitdsl.checkpoints.plan import Step, make_plan
+from vitdsl.checkpoints.tables import tables_for
+from vitdsl.checkpoints.transfer import grids
 from vitdsl.compiler.building import Generated
 
 DEIT = {"input.size": 48, "stages[0].depth": 2, "stages[0].tokenizer.dim": 24}
@@ -91,11 +92,12 @@ class Mutable:
         small = vitdsl.load(spec, {**SMALL[spec], "classes": 16})
         self.model = vitdsl.build(small).double().eval()
         self.own = self.model.state_dict()
-        plan = make_plan(tables_for(spec)[layout], self.own)
+        plan, places = make_plan(tables_for(spec)[layout], self.own), grids(self.model)
         self.steps = {key: step for step in plan.steps for key in step.theirs}
         self.theirs: dict[str, Tensor] = {}
         for step in plan.steps:
-            shaped = steps.backward(step.row, [self.own[key] for key in step.ours])
+            found = [self.own[key] for key in step.ours]
+            shaped = steps.backward(step.row, found, places.get(step.ours[0]))
             self.theirs |= {key: self._filled(spec, key, t) for key, t in zip(step.theirs, shaped, strict=True)}
         for step in plan.steps:
             self._write(step, self.theirs)

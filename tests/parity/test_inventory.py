@@ -12,7 +12,7 @@ import pytest
 
 import tests.zoo
 from tests.parity import fingerprint
-from vitdsl.checkpoints.layouts import tables_for
+from vitdsl.checkpoints.tables import tables_for
 from vitdsl.resolve.files import shipped
 
 HERE = Path(__file__).parent
@@ -93,7 +93,7 @@ def test_sizes_share_their_table_and_have_their_counts(row: Unmatched) -> None:
     assert row.spec in figures()
     if row.like is not None:
         assert row.like in records().keys() | live()
-        assert tables_for(row.spec)["official"].path == tables_for(row.like)["official"].path
+        assert tables_for(row.spec)["official"].name == tables_for(row.like)["official"].name
 
 
 def test_every_record_is_read() -> None:

@@ -13,8 +13,8 @@ import vitdsl
 from tests.parity import fingerprint
 from tests.parity.live import DEFAULT, LIVE, Live
 from tests.parity.packages import filled_model, logits, weights
-from vitdsl.checkpoints.layouts import tables_for
 from vitdsl.checkpoints.plan import is_counter
+from vitdsl.checkpoints.tables import tables_for
 
 PAIRS = [
     pytest.param(live, id=str(live), marks=() if live.spec in DEFAULT[live.package] else pytest.mark.full)
@@ -57,7 +57,7 @@ def compared(live: Live, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
 
 
 def test_every_table_of_a_package_is_compared_by_default() -> None:
-    tables = {(live.package, tables_for(live.spec)[live.layout].path) for live in LIVE}
+    tables = {(live.package, tables_for(live.spec)[live.layout].name) for live in LIVE}
     default = [live for live in LIVE if live.spec in DEFAULT[live.package]]
-    assert {(live.package, tables_for(live.spec)[live.layout].path) for live in default} == tables
+    assert {(live.package, tables_for(live.spec)[live.layout].name) for live in default} == tables
     assert len(default) == sum(map(len, DEFAULT.values()))

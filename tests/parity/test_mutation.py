@@ -11,11 +11,11 @@ import torch
 from tests.parity import fingerprint, zoo_hierarchical
 from tests.parity.allowed import allowed
 from tests.parity.mutations import SMALL, Mutable
-from vitdsl.checkpoints.layouts import shipped_folder, tables_for
+from vitdsl.checkpoints.tables import shipped_folder, tables_for
 
 HERE = "parity/test_mutation.py"
 TABLES = [
-    (spec, layout, table.path)
+    (spec, layout, table.name)
     for spec in SMALL
     for layout, table in tables_for(spec).items()
     if layout == table.layout[0] and layout != "official_fused"

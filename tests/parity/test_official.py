@@ -14,8 +14,8 @@ import vitdsl
 from tests.parity import fingerprint, zoo_isotropic
 from tests.parity.allowed import allowed
 from tests.parity.models import RECORDS, TAPS, filled, flat, image, loaded, run
-from vitdsl.checkpoints.layouts import tables_for
 from vitdsl.checkpoints.plan import is_counter
+from vitdsl.checkpoints.tables import tables_for
 from vitdsl.layers.tables import sinusoid_table
 
 SPECS = list(RECORDS)

@@ -13,7 +13,7 @@ import vitdsl
 from tests.parity import fingerprint
 from tests.parity.packages import fill
 from vitdsl.checkpoints.convert import to_ours
-from vitdsl.checkpoints.table import parse_table
+from vitdsl.checkpoints.tables import parse_table
 
 
 class Edited(NamedTuple):

@@ -8,8 +8,8 @@ from typing import Any
 
 import vitdsl
 from tests.zoo.specs import NAMES
-from vitdsl.checkpoints.loading import tables_of
 from vitdsl.checkpoints.sources import sources
+from vitdsl.checkpoints.tables import tables_of
 from vitdsl.cli.output import short
 from vitdsl.graph.axes import axes
 from vitdsl.spec import Spec

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 
 from vitdsl.checkpoints import steps
 from vitdsl.checkpoints.computed import FUNCTIONS
-from vitdsl.checkpoints.keys import Arithmetic
+from vitdsl.checkpoints.keys import number
 from vitdsl.checkpoints.plan import Plan, Step, Written, dropped_by, is_counter, make_plan
-from vitdsl.checkpoints.table import Table
+from vitdsl.checkpoints.tables import Table
 from vitdsl.errors import LISTED_PROBLEMS, CheckpointError, near
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Shapes = Mapping[str, Sequence[int]]
+Grids = Mapping[str, tuple[int, int]]
 Accept = Callable[[str, "Tensor"], bool]
 
 
@@ -63,13 +64,16 @@ def to_ours(
     return {key: made[key] for key in ours if key in made}
 
 
-def to_theirs(state: Mapping[str, Tensor], table: Table, ours: Shapes | None = None) -> dict[str, Tensor]:
+def to_theirs(
+    state: Mapping[str, Tensor], table: Table, ours: Shapes | None = None, grids: Grids | None = None
+) -> dict[str, Tensor]:
     """Write our weights with their names and layouts: the inverse of `to_ours`, but for dropped keys.
 
     Args:
         state: our state dict.
         table: rows for this very spec.
         ours: the shape of each of our keys, to compare `state` with; default, `state` is taken to be whole.
+        grids: those of our tables of positions, by key, for rows that need them.
 
     Raises:
         CheckpointError: with every key that is missing, unexpected, made twice or of another shape.
@@ -81,7 +85,7 @@ def to_theirs(state: Mapping[str, Tensor], table: Table, ours: Shapes | None = N
     made: dict[str, Tensor] = {}
     for step in plan.steps:
         if all(key in state for key in step.ours):
-            made |= _backward(step, state, problems)
+            made |= _backward(step, state, grids or {}, problems)
     for written in plan.written:
         if written.ours in state:
             made |= _written(written, state[written.ours], problems)
@@ -142,10 +146,10 @@ def _forward(
     return made
 
 
-def _backward(step: Step, state: Mapping[str, Tensor], problems: list[str]) -> dict[str, Tensor]:
+def _backward(step: Step, state: Mapping[str, Tensor], grids: Grids, problems: list[str]) -> dict[str, Tensor]:
     found = [state[key] for key in step.ours]
     try:
-        return dict(zip(step.theirs, steps.backward(step.row, found), strict=True))
+        return dict(zip(step.theirs, steps.backward(step.row, found, grids.get(step.ours[0])), strict=True))
     except ValueError as error:
         problems.append(f"Row `{step.row}` does not fit our {_described(step.ours, found)}: {error}.")
         return {}
@@ -155,10 +159,9 @@ def _written(written: Written, beside: Tensor, problems: list[str]) -> dict[str,
     row, bound = written.row, written.row.numbers(written.bound, beside.shape)
     try:
         if row.write == "zeros":
-            shape = [Arithmetic.parse(str(size)).value(bound) for size in row.shape or ()]
-            return {written.theirs: beside.new_zeros(shape)}
+            return {written.theirs: beside.new_zeros([number(size, bound) for size in row.shape or ()])}
         if row.write == "computed":
-            args = {name: Arithmetic.parse(str(value)).value(bound) for name, value in row.args.items()}
+            args = {name: number(value, bound) for name, value in row.args.items()}
             return {written.theirs: FUNCTIONS[row.function or ""](beside, **args)}
     except (ValueError, RuntimeError) as error:
         problems.append(f"Row `{row}` cannot write `{written.theirs}` beside our `{written.ours}`: {error}.")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vitdsl.checkpoints.convert import Shapes, anything, to_ours, to_theirs
+from vitdsl.checkpoints.convert import Grids, Shapes, anything, to_ours, to_theirs
 from vitdsl.checkpoints.files import read_weights, state_in, without_prefixes
-from vitdsl.checkpoints.layouts import distance, identify, tables_for
-from vitdsl.checkpoints.plan import is_counter, make_plan
-from vitdsl.checkpoints.table import Table, parse_table
+from vitdsl.checkpoints.plan import distance, identify, is_counter, make_plan
+from vitdsl.checkpoints.tables import Table, parse_table
 from vitdsl.checkpoints.transfer import Fitted, Fitting
 from vitdsl.errors import CheckpointError
 
@@ -64,22 +64,19 @@ class Base(NamedTuple):
     tables: Mapping[str, Table]
 
 
-def tables_of(names: Iterable[str], folder: Path | None = None) -> dict[str, Table]:
-    """The tables by layout for the first of these names that has one in it: a spec's own, then those it extends."""
-    found: dict[str, Table] = {}
-    for name in names:
-        for layout, table in tables_for(name, folder).items():
-            found.setdefault(layout, table)
-    return found
-
-
+@cache
 def own_table() -> Table:
     """The table of our own layout, in which nothing is renamed."""
-    return parse_table({"layout": OURS, "specs": "any", "source": "vitdsl", "rows": ["{key*} -> {key*}"]})
+    return parse_table({"layout": OURS, "rows": ["{key*} -> {key*}"]})
 
 
 def convert_state(
-    state: Mapping[str, Tensor], ours: Shapes, tables: Mapping[str, Table], layout: str | None, to: str | None
+    state: Mapping[str, Tensor],
+    ours: Shapes,
+    tables: Mapping[str, Table],
+    layout: str | None,
+    to: str | None,
+    grids: Grids,
 ) -> dict[str, Tensor]:
     """A state dict in one layout, in another.
 
@@ -89,6 +86,7 @@ def convert_state(
         tables: by layout.
         layout: of `state`; None: identified by the exact set of keys.
         to: the layout that is wanted; None: ours.
+        grids: those of our tables of positions, by key.
 
     Raises:
         CheckpointError: with all that does not fit.
@@ -96,7 +94,7 @@ def convert_state(
     state, table = find_table(state, ours, tables, layout)
     wanted = table_of(tables, to or OURS)
     made = to_ours(state, table, ours)
-    return made if wanted.layout == (OURS,) else to_theirs(made, wanted, ours)
+    return made if wanted.layout == (OURS,) else to_theirs(made, wanted, ours, grids)
 
 
 def find_table(
@@ -146,7 +144,7 @@ def load_into(
     partial: bool = False,
     channels: str | None = None,
     bases: Iterable[Base] = (),
-    fresh: Callable[[], Mapping[str, Tensor]] = dict,
+    initial_state: Callable[[], Mapping[str, Tensor]] = dict,
 ) -> Report:
     """Fill a model with weights, its own or those of a spec that it was edited from.
 
@@ -162,7 +160,7 @@ def load_into(
         partial: takes what fits by path, and leaves the rest of both sides as it is.
         channels: how the first convolution is fitted to other channels: one of `transfer.CHANNELS`.
         bases: specs that the model's was edited from, nearest first; read only where the weights are not its own.
-        fresh: the initial values of a model on the meta device, for what the weights do not hold.
+        initial_state: the initial values of a model on the meta device, for what the weights do not hold.
 
     Raises:
         CheckpointError: with all that does not fit.
@@ -179,7 +177,7 @@ def load_into(
         _check_whole(base, made, fitted, new, fitting)
     _check_values(taken, model.state_dict())
     used = _used(table, base.shapes, taken)
-    _put(model, taken, new, fresh)
+    _put(model, taken, new, initial_state)
     unused = tuple(key for key in state if key not in used)
     return Report(tuple(fitted.copied), tuple(fitted.resized), tuple(fitted.adapted), new, unused)
 
@@ -272,12 +270,15 @@ def tensors_of(source: str | Path | Mapping[str, Any], container: str | None = N
 
 
 def _put(
-    model: nn.Module, made: Mapping[str, Tensor], new: tuple[str, ...], fresh: Callable[[], Mapping[str, Tensor]]
+    model: nn.Module,
+    made: Mapping[str, Tensor],
+    new: tuple[str, ...],
+    initial_state: Callable[[], Mapping[str, Tensor]],
 ) -> None:
     """Copies the tensors into the model; counters that the weights lack start at zero, the rest as initialized."""
     own = model.state_dict()
     if any(tensor.is_meta for tensor in own.values()):
-        values = fresh() if not all(map(is_counter, new)) else {}
+        values = initial_state() if not all(map(is_counter, new)) else {}
         model.to_empty(device="cpu")
         own = {**model.state_dict(), **values}
     missing = {key: own[key].new_zeros(own[key].shape) if is_counter(key) else own[key] for key in new}

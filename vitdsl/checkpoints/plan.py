@@ -1,12 +1,13 @@
-"""Which keys of theirs become which of ours: a table applied to the keys of one model, before any tensor is read."""
+"""A table applied to keys, before any tensor is read: which become which, and which table some keys are in."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from vitdsl.checkpoints.rows import Drop, Move
-from vitdsl.checkpoints.table import Table
+from vitdsl.checkpoints.tables import Table
+from vitdsl.errors import CheckpointError
 
 
 def is_counter(key: str) -> bool:
@@ -131,3 +132,52 @@ def _add_written(plan: Plan, row: Drop, keys: Mapping[str, None]) -> None:
 def dropped_by(table: Table, key: str) -> Drop | None:
     """The row that drops this key of theirs by a pattern, if one does."""
     return next((row for row in table.drops if row.each is None and row.match(key) is not None), None)
+
+
+def identify(keys: Collection[str], tables: Mapping[str, Table], ours: Iterable[str]) -> str:
+    """The layout whose table expects exactly these keys; batch counters and dropped keys may lack.
+
+    Args:
+        keys: keys of the weights in question.
+        tables: what they may be (`tables_for`). Names of one and the same table are one candidate.
+        ours: our keys.
+
+    Raises:
+        CheckpointError: where no table fits, or several do; lists the candidates.
+    """
+    ours, keys = list(ours), dict.fromkeys(keys)
+    names: dict[int, str] = {}
+    for layout, table in tables.items():
+        names.setdefault(id(table), layout)
+    fitting, lines = [], []
+    for layout in names.values():
+        missing, unexpected = _differences(keys, tables[layout], ours)
+        if not missing and not unexpected:
+            fitting.append(layout)
+        lines.append(f"`{layout}`: {_counted(missing, 'missing')}, {_counted(unexpected, 'unexpected')}.")
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        found = ", ".join(f"`{name}`" for name in fitting)
+        raise CheckpointError("The keys fit several layouts; name the one that is meant.", [f"Candidates: {found}."])
+    raise CheckpointError("The keys fit none of the layouts known for this spec.", lines or ["There are none."])
+
+
+def distance(keys: Collection[str], table: Table, ours: Iterable[str]) -> int:
+    """How many keys are missing or unexpected, or made by no row: 0 where a table fits exactly."""
+    ours = list(ours)
+    missing, unexpected = _differences(dict.fromkeys(keys), table, ours)
+    return len(missing) + len(unexpected) + len(make_plan(table, ours).problems)
+
+
+def _differences(keys: Mapping[str, None], table: Table, ours: list[str]) -> tuple[list[str], list[str]]:
+    plan = make_plan(table, ours)
+    missing = [key for key in plan.needed if key not in keys]
+    unexpected = [
+        key for key in keys if key not in plan.users and not is_counter(key) and dropped_by(table, key) is None
+    ]
+    return missing, unexpected
+
+
+def _counted(keys: list[str], what: str) -> str:
+    return f"{len(keys)} {what}" + (f" (`{keys[0]}`)" if keys else "")

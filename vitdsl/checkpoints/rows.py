@@ -1,7 +1,8 @@
-"""The rows of a table: `theirs -> ours` with what is done on the way, and keys that are dropped.
+"""The rows of a table: `theirs -> ours` and what is done on the way, and keys that are dropped.
 
 Rows are driven from our side: `to` is matched on our keys, which the spec gives, and `from` is formatted with what was
 matched. So `{i}` may be shifted (`blocks.{2*i+1}...`), and every key that a row speaks of is known before any is read.
+What a row does to tensors is in `steps`.
 """
 
 from __future__ import annotations
@@ -19,15 +20,19 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    PrivateAttr,
     Tag,
+    ValidationInfo,
     model_validator,
 )
 
 from vitdsl.checkpoints.computed import FUNCTIONS
-from vitdsl.checkpoints.keys import Arithmetic, Template, as_numbers
+from vitdsl.checkpoints.keys import Template, as_numbers, expression
 
 Positive = Annotated[int, Field(gt=0)]
 Integer = int | str
+GRID = ("height", "width")
+"""Axes of a pattern that are the grid of our tensor, where `sizes` does not give them."""
 
 
 def _one_or_many(value: object) -> object:
@@ -42,7 +47,21 @@ def not_empty(value: tuple[Any, ...]) -> tuple[Any, ...]:
     return value
 
 
+def _is_expression(value: int | str, info: ValidationInfo) -> int | str:
+    """An integer, or an expression in what the table's `let` names."""
+    if isinstance(value, str):
+        _check_known(expression(value).names, (info.context or {}).get("let", ()), value)
+    return value
+
+
+def _check_known(names: Iterable[str], known: Iterable[str], text: str) -> None:
+    unknown = set(names) - set(known)
+    if unknown:
+        raise ValueError(f"{listed(unknown)} in `{text}` is not named by the table's `let`")
+
+
 Keys = Annotated[tuple[str, ...], BeforeValidator(_one_or_many), AfterValidator(not_empty)]
+Size = Annotated[Positive | str, AfterValidator(_is_expression)]
 
 
 class Closed(BaseModel):
@@ -59,18 +78,30 @@ class PerHead(Closed):
         heads: how many; absent, as many as `parts` fit in.
     """
 
-    parts: tuple[Positive, ...]
-    heads: Positive | None = None
+    parts: tuple[Size, ...]
+    heads: Size | None = None
 
 
 class _Row(Closed):
     from_: Keys = Field(alias="from")
     when: dict[str, Literal["even", "odd"]] = {}
     only: Keys | None = None
+    _known: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     def serves(self, spec: str) -> bool:
         """Whether the row speaks of this spec."""
         return self.only is None or any(fnmatchcase(spec, pattern) for pattern in self.only)
+
+    def with_let(self, known: Mapping[str, Any]) -> _Row:
+        """The row with what the table's `let` names for one spec."""
+        row = self.model_copy()
+        row._known = dict(known)
+        return row
+
+    @property
+    def known(self) -> Mapping[str, Any]:
+        """What the table's `let` names."""
+        return self._known
 
     @cached_property
     def sources(self) -> tuple[Template, ...]:
@@ -102,28 +133,33 @@ class _Row(Closed):
 
     def theirs(self, bound: Mapping[str, str]) -> tuple[str, ...]:
         """Their keys, for what the holes took."""
-        return tuple(template.format(bound) for template in self.sources)
+        return tuple(template.format(bound, self._known) for template in self.sources)
 
     def ours(self, bound: Mapping[str, str]) -> tuple[str, ...]:
         """Our keys, for what the holes took."""
         return tuple(template.format(bound) for template in self._targets)
 
-    def _check_names(self) -> None:
+    def _check_names(self, info: ValidationInfo) -> None:
         _ = self._regexes
-        names = self._targets[0].names
+        names, let = self._targets[0].names, set((info.context or {}).get("let", ()))
         for template in self._targets[1:]:
             if template.names != names:
                 raise ValueError(f"`{template.text}` names other holes than `{self._targets[0].text}`; they must agree")
-        unknown = {name for template in self.sources for name in template.names} | set(self.when)
-        if unknown - names:
-            raise ValueError(f"{listed(unknown - names)} is not a hole of `{self._targets[0].text}`, which is matched")
+        if names & let:
+            raise ValueError(f"{listed(names & let)} is a hole of `{self._targets[0].text}`, and a name of `let`")
+        read = {name for template in self.sources for hole in template.holes if not hole.text for name in hole.names}
+        computed = {name for template in self.sources for name in template.numbers}
+        unknown = (read | set(self.when) | (computed - let)) - names
+        if unknown:
+            raise ValueError(f"{listed(unknown)} is not a hole of `{self._targets[0].text}`, which is matched")
 
 
 class Move(_Row):
     """One row `theirs -> ours`, with what is done on the way, in this order: join, order, per_head, pattern, split.
 
     Attributes:
-        pattern: an einops pattern, from theirs to ours; `sizes` gives axes that shapes do not tell.
+        pattern: an einops pattern, from theirs to ours; `sizes` gives axes that shapes do not tell. Axes `height` and
+            `width` are the grid of our tensor.
         parts: proportions of the sections along the first axis, of whichever side has several keys; default equal.
         order: our equal sections as indices of theirs: `[1, 0, 2]` makes (q, k, v) of (k, q, v).
         per_head: parts that are split inside each head.
@@ -133,7 +169,7 @@ class Move(_Row):
 
     to: Keys
     pattern: str | None = None
-    sizes: dict[str, Positive] = {}
+    sizes: dict[str, Size] = {}
     parts: tuple[Positive, ...] | None = None
     order: tuple[int, ...] | None = None
     per_head: PerHead | None = None
@@ -152,7 +188,7 @@ class Move(_Row):
         return self.parts or (1,) * max(len(self.from_), len(self.to))
 
     @model_validator(mode="after")
-    def _check(self) -> Move:
+    def _check(self, info: ValidationInfo) -> Move:
         if len(self.from_) > 1 and len(self.to) > 1:
             raise ValueError("`from` or `to` may be a list, not both")
         if self.parts and len(self.parts) != max(len(self.from_), len(self.to)):
@@ -163,7 +199,7 @@ class Move(_Row):
             raise ValueError(f"`pattern` must be `theirs -> ours`, found `{self.pattern}`")
         if self.sizes and not self.pattern:
             raise ValueError("`sizes` are those of a `pattern`, and there is none")
-        self._check_names()
+        self._check_names(info)
         return self
 
 
@@ -176,7 +212,7 @@ class Drop(_Row):
     Attributes:
         drop: why.
         write: `omit`, `zeros` of `shape`, or `computed` by `function` with `args`.
-        shape: integers, or arithmetic in the holes and in d0, d1, ...: the sizes of the key that `each` matched.
+        shape: integers, or expressions in the holes and in d0, d1, ...: the sizes of the key that `each` matched.
         function: one of `vitdsl.checkpoints.computed`.
     """
 
@@ -195,12 +231,12 @@ class Drop(_Row):
         """The row in short."""
         return f"drop {_joined(self.from_)}"
 
-    def numbers(self, bound: Mapping[str, str], shape: Sequence[int]) -> dict[str, int]:
+    def numbers(self, bound: Mapping[str, str], shape: Sequence[int]) -> dict[str, Any]:
         """What `shape` and `args` may name."""
-        return {**as_numbers(bound), **{f"d{axis}": size for axis, size in enumerate(shape)}}
+        return {**self._known, **as_numbers(bound), **{f"d{axis}": size for axis, size in enumerate(shape)}}
 
     @model_validator(mode="after")
-    def _check(self) -> Drop:
+    def _check(self, info: ValidationInfo) -> Drop:
         if self.write != "omit" and not self.each:
             raise ValueError(f"`write: {self.write}` needs `each`: beside which of our keys it is written")
         if (self.shape is not None) != (self.write == "zeros"):
@@ -210,8 +246,8 @@ class Drop(_Row):
         if self.function and self.function not in FUNCTIONS:
             raise ValueError(f"`function` must be one of {', '.join(sorted(FUNCTIONS))}, found `{self.function}`")
         for value in (*(self.shape or ()), *self.args.values()):
-            Arithmetic.parse(str(value))
-        self._check_names()
+            expression(str(value))
+        self._check_names(info)
         return self
 
 
@@ -221,9 +257,9 @@ def _kind(value: object) -> str:
 
 def _mapping(value: object) -> object:
     """The short form of a row, `theirs -> ours`, as the long one."""
-    if not isinstance(value, str):
+    if isinstance(value, (BaseModel, Mapping)):
         return value
-    theirs, arrow, ours = value.partition(" -> ")
+    theirs, arrow, ours = value.partition(" -> ") if isinstance(value, str) else ("", "", "")
     if not arrow:
         raise ValueError(f"a row is `theirs -> ours` or a mapping, found `{value}`")
     return {"from": theirs.strip(), "to": ours.strip()}

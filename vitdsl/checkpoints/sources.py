@@ -14,8 +14,8 @@ from typing import Annotated, Any, NamedTuple
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from vitdsl.checkpoints.layouts import SOURCES, shipped_folder
 from vitdsl.checkpoints.rows import Closed
+from vitdsl.checkpoints.tables import SOURCES, shipped_folder
 from vitdsl.errors import CheckpointError
 from vitdsl.resolve.files import write_whole
 

@@ -66,6 +66,12 @@ def _reading(frame: Frame, images: set[int], prefix: str) -> Iterator[str]:
             images |= {step.output} if same else set()
 
 
+def grids(model: nn.Module) -> dict[str, tuple[int, int]]:
+    """The grids of a model's tables of positions, by key."""
+    found = ((f"{path}.weight", getattr(module, "grid", None)) for path, module in model.named_modules())
+    return {key: grid for key, grid in found if isinstance(grid, tuple)}
+
+
 class Fitted(NamedTuple):
     """What became of tensors with our names, each under the name that it has."""
 

@@ -3,7 +3,8 @@
 import pytest
 
 from tests.checkpoints.messages import messages
-from vitdsl.checkpoints.layouts import identify, tables_for
+from vitdsl.checkpoints.plan import identify
+from vitdsl.checkpoints.tables import tables_for
 from vitdsl.errors import CheckpointError
 
 TABLE = """\

@@ -8,7 +8,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "vitdsl"
 ORDER = (
-    "errors", "features", "syntax", "resolve", "fields", "layers", "parts", "validate", "graph", "elaborate", "memo",
+    "errors", "features", "memo", "syntax", "resolve", "fields", "layers", "parts", "validate", "graph", "elaborate",
     "spec", "space", "preprocess", "compiler", "checkpoints", "training", "search", "export", "api", "testing", "cli",
 )  # fmt: skip
 """Each may import itself and what stands before it, at module level and in functions."""

@@ -114,7 +114,7 @@ def _frame(frame: Frame, memo: dict[int, Frame]) -> Frame:
         return memo[id(frame)]
     made = memo[id(frame)] = Frame()
     made.features, made.inputs, made.outputs = frame.features, frame.inputs, frame.outputs
-    made.appends, made.absent, made.blocks, made.marks = frame.appends, frame.absent, frame.blocks, frame.marks
+    made.appends, made.blocks, made.marks = frame.appends, frame.blocks, frame.marks
     made.start, made.ends = frame.start, frame.ends
     gone, changed = {}, {}
     for norm, linear, before in _pairs(frame):

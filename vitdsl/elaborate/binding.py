@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from vitdsl.errors import ExpressionError, Refusal, ShapeError
+from vitdsl.features import Feature
 from vitdsl.fields.messages import explain
 from vitdsl.graph.faults import FormTrail, place_inside
 from vitdsl.graph.ir import Place
 from vitdsl.parts.base import LateList, Part, Primitive, settled
 from vitdsl.parts.registry import COMPOSITE, is_role
-from vitdsl.resolve.substitute import INDEXES, fold, spelled
-from vitdsl.syntax.expressions import Late
-from vitdsl.syntax.summary import facts
+from vitdsl.syntax.expressions import Late, Names
 from vitdsl.syntax.tree import kept
 from vitdsl.validate import NESTED, Body, Drop, Item, SpecReader, Wiring
 from vitdsl.validate.defaults import wiring_over_expansion
 
 if TYPE_CHECKING:
+    from vitdsl.elaborate.names import NameScope
     from vitdsl.elaborate.scope import Scope
 
 
@@ -28,7 +28,7 @@ def known_body(scope: Scope, body: Any, home: str = "item") -> Body:
     """A body, where it is an argument read at its place."""
     if not isinstance(body, Late):
         return body
-    raw = value_of(body, scope.known)
+    raw = value_of(body, scope.names)
     if raw is body or isinstance(raw, Late):
         raise ShapeError(f"{raw.text}: this name stands for itself here")
     try:
@@ -37,7 +37,7 @@ def known_body(scope: Scope, body: Any, home: str = "item") -> Body:
         raise at_field(error.items) from None
 
 
-def value_of(late: Late | LateList, env: Any, at: tuple[str | int, ...] = ()) -> Any:
+def value_of(late: Late | LateList, env: Names, at: tuple[str | int, ...] = ()) -> Any:
     """The value of a late value, which stands `at` this place of what is read."""
     try:
         return settled(late, env)
@@ -101,7 +101,7 @@ def expansion_of(form: Any, given: Any) -> dict[str, Any]:
 
 def late_part(scope: Scope, role: str, late: Late) -> Part | None:
     """The part that an argument stands for."""
-    raw = value_of(late, scope.known, (role,))
+    raw = value_of(late, scope.names, (role,))
     try:
         part = scope.around.reader.part(role, raw)
     except Refusal as error:
@@ -116,11 +116,11 @@ def bound_place(scope: Scope, place: Any) -> Any:
     if place is None:
         return None
     if isinstance(place, (Late, LateList)):
-        place = value_of(place, scope.known)
+        place = value_of(place, scope.names)
     return tuple(place) if isinstance(place, list) else place
 
 
-def bound_given(wiring: Mapping[str, Any], env: Any) -> dict[str, Any]:
+def bound_given(wiring: Mapping[str, Any], env: Names) -> dict[str, Any]:
     """The wiring as written, late values put in."""
     given: dict[str, Any] = {}
     for key, value in wiring.items():
@@ -135,13 +135,13 @@ def bound_given(wiring: Mapping[str, Any], env: Any) -> dict[str, Any]:
     return given
 
 
-def _nested(value: Any, env: Any, at: tuple[str, ...]) -> Any:
+def _nested(value: Any, env: Names, at: tuple[str, ...]) -> Any:
     if isinstance(value, list):
         return [_nested(v, env, at) for v in value]
     return value_of(value, env, at) if isinstance(value, Late) else value
 
 
-def bound_wiring(scope: Scope, item: Item, env: Any) -> Wiring:
+def bound_wiring(scope: Scope, item: Item, env: Names) -> Wiring:
     """The wiring, late values put in."""
     if not item.late_wiring:
         return item.wiring
@@ -160,7 +160,7 @@ def drop_of(scope: Scope, drop: Drop | None) -> str | Place:
     if drop.off:
         return "none"
     if drop.rates is not None:
-        index = scope.env.get("index", 0)
+        index = scope.names.name("index", 0)
         if not isinstance(index, int) or index >= len(drop.rates):
             message = f"`rates` has {len(drop.rates)} entries, but this is repetition {index}, counted from 0"
             raise ShapeError(message, "", ("drop_path", "rates"))
@@ -168,7 +168,7 @@ def drop_of(scope: Scope, drop: Drop | None) -> str | Place:
     return Place(rate=drop.rate, at=drop.at)
 
 
-def bind(part: Any, env: Mapping[str, Any], reader: SpecReader) -> Any:
+def bind(part: Any, env: Names, reader: SpecReader) -> Any:
     """A part or wiring with its late values put in; what does not fit is a ShapeError at its field."""
     try:
         return part.bind(env, reader)
@@ -182,24 +182,17 @@ def at_field(found: list[tuple[tuple[str | int, ...], str, str]]) -> ShapeError:
     return ShapeError(message, hint, location)
 
 
-def arguments(scope: Scope, args: Any, define: Any) -> dict[str, Any]:
-    """What the names of a define stand for where it is used."""
-    env, variables = scope.sight(scope.flow.feature), scope.around.env
-    known = {**variables, **scope.env} if variables else scope.env
-    made: dict[str, Any] = {name: scope.env[name] for name in INDEXES if name in scope.env}
-    for name, raw in args.items():
-        made[name] = value_of(raw, env, (name,)) if isinstance(raw, Late) else _put_in(raw, known)
+def arguments(scope: Scope, args: Mapping[str, Any], define: Mapping[str, Any]) -> NameScope:
+    """What late values see in the body of a define, where it is used with these arguments."""
+    here, x = scope.names, scope.flow.feature
+    given = {name: _argument(here, x, name, raw) for name, raw in args.items()}
+    names = here.used(given)
     for name, raw in (define.get("optional") or {}).items():
-        if name not in made:
-            given = {**variables, **made}
-            made[name] = value_of(raw, {**env, **made}) if isinstance(raw, Late) else _put_in(raw, given)
-    return made
+        if name not in given:
+            names.add(name, _argument(names, x, name, raw))
+    return names
 
 
-def _put_in(raw: Any, known: Mapping[str, Any]) -> Any:
-    """An argument that is more than a number: what it reads but features it reads where it is written."""
-    if facts(raw).names.isdisjoint(known):
-        return raw
-    late = {name: value for name, value in known.items() if isinstance(value, Late)}
-    settled = {name: value for name, value in known.items() if name not in late} if late else known
-    return fold(spelled(raw, late), settled, (), [], None, partial=True)
+def _argument(names: NameScope, x: Feature, name: str, raw: Any) -> Any:
+    """The value of an argument: what it reads but features it reads where it is written."""
+    return value_of(raw, names.at(x), (name,)) if isinstance(raw, Late) else names.argument(raw)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-from vitdsl.elaborate.reads import NOTHING, Key, in_object, read_by
 from vitdsl.errors import ShapeError, did_you_mean
 from vitdsl.features import Cost, Feature
 from vitdsl.graph.ir import Frame, Value
 from vitdsl.parts.base import Part
-from vitdsl.syntax.content import content
-from vitdsl.validate import RESERVED, SpecReader
+from vitdsl.validate import SpecReader
 
 
 class Surroundings:
@@ -22,13 +20,12 @@ class Surroundings:
         classes: number of classes.
         image: size of the image.
         drops: whether the model has stochastic depth.
-        env: the variables that are still named.
-        key: of all memos of what is analysed here, but for the variables, of which each body reads few.
+        key: of all memos of what is elaborated here, but for what its traces hold.
         run_body: runs a body in a scope; parts call it, through their scope.
         run_part: lets a bound part write its nodes in a scope.
     """
 
-    __slots__ = ("classes", "drops", "env", "image", "key", "reader", "run_body", "run_part")
+    __slots__ = ("classes", "drops", "image", "key", "reader", "run_body", "run_part")
 
     def __init__(
         self,
@@ -36,20 +33,12 @@ class Surroundings:
         classes: int,
         image: tuple[int, int],
         drops: bool,
-        env: Mapping[str, Any],
         run_body: Callable[[Any, Any], None],
         run_part: Callable[[Any, Part, Value, str], Value],
     ) -> None:
-        self.reader, self.classes, self.image, self.drops, self.env = reader, classes, image, drops, env
+        self.reader, self.classes, self.image, self.drops = reader, classes, image, drops
         self.run_body, self.run_part = run_body, run_part
-        hiding = bool(env) and not RESERVED.isdisjoint(env)  # a variable that only shows where no feature hides it
-        self.key = (reader.key, classes, image, drops, content(env) if hiding else None)
-
-    def reads(self, made: Any, args: Mapping[str, Any]) -> Key:
-        """What a stage, a head or parts of them read of the variables, where `args` are the arguments, as a key."""
-        if not self.env:
-            return NOTHING
-        return read_by(self.reader.inherited | in_object(made), self.env, args, self.reader)[0]
+        self.key = (reader.key, classes, image, drops)
 
 
 def _nothing(name: str) -> Feature | None:
@@ -93,7 +82,7 @@ class Builder:
         mine.features, mine.steps, mine.blocks = theirs.features.copy(), theirs.steps.copy(), theirs.blocks
         mine.inputs, mine.outputs = theirs.inputs.copy(), theirs.outputs.copy()
         mine.appends = {name: numbers.copy() for name, numbers in theirs.appends.items()}
-        mine.absent, mine.marks = theirs.absent.copy(), theirs.marks.copy()
+        mine.marks = theirs.marks.copy()
         self.streams, self.paths, self.costs = other.streams.copy(), other.paths.copy(), other.costs.copy()
 
     def value(self, feature: Feature) -> Value:
@@ -107,7 +96,6 @@ class Builder:
             return True
         found = self.outer(name)
         if found is None:
-            self.frame.absent.add(name)
             return False
         value = self.value(found)
         self.streams[name] = value

@@ -7,8 +7,8 @@ from typing import Any
 from vitdsl.elaborate.binding import known_body, value_of
 from vitdsl.elaborate.builder import Builder
 from vitdsl.elaborate.items import run_body
-from vitdsl.elaborate.known import Known
-from vitdsl.elaborate.reads import said
+from vitdsl.elaborate.memo import Trace, TraceTable
+from vitdsl.elaborate.names import NameScope
 from vitdsl.elaborate.scope import Scope
 from vitdsl.elaborate.targets import target_at
 from vitdsl.errors import ShapeError
@@ -20,26 +20,24 @@ from vitdsl.syntax.paths import Key
 from vitdsl.validate import Stage, Tokens
 
 IMAGE = "image"
-_entries = Known()
-
-
-def forget() -> None:
-    """Empties the memo of how stages begin."""
-    _entries.forget()
+_entries = TraceTable()
 
 
 def enter(scope: Scope, stage: Stage, stream: str, current: str) -> None:
     """Writes how a stage begins; what began alike in an equal surrounding is copied."""
     builder = scope.builder
     parts = (stage.from_, stage.tokenizer, stage.carry, stage.tokens, stage.position)
-    key = (parts, scope.around.key, stream, current, scope.drop, said(scope.env), scope.around.reads(parts, scope.env))
-    kept: Builder | None = _entries.get(key, builder.outer)
+    key = (parts, scope.around.key, stream, current, scope.drop)
+    outer, names = builder.outer, scope.names
+    trace = Trace(names, outer)
+    kept: Builder | None = _entries.find(key, trace)
     if kept is not None:
         builder.resume(kept)
         return
+    builder.outer, scope.names = trace.stream, NameScope.inside(trace)
     _enter(scope, stage, stream, current)
-    kept = builder.copy()
-    _entries.keep(key, kept.frame, kept)
+    builder.outer, scope.names = outer, names
+    _entries.keep_trace(key, trace, builder.copy())
 
 
 def _enter(scope: Scope, stage: Stage, stream: str, current: str) -> None:
@@ -130,7 +128,7 @@ def _positioned(scope: Scope, position: Any, value: Value) -> Value:
     body = known_body(scope, position, "position")
     over = getattr(body.items[0].part, "over", "all") if body.bare else "all"
     if isinstance(over, Late):
-        over = value_of(over, scope.known)
+        over = value_of(over, scope.names)
     if over == "grid" and value.feature.tokens:
         placed = _run_on(scope, body, scope.take(value, "grid"), "position")
         return scope.put(value, "grid", placed)

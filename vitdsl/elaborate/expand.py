@@ -7,13 +7,13 @@ from typing import Any
 
 from vitdsl.errors import ExpressionError, Problem, SpecError
 from vitdsl.parts.base import NONE, Fields, LateList, Part
-from vitdsl.resolve.substitute import spelled, substituted
+from vitdsl.resolve.substitute import FEATURES, spelled, substituted
 from vitdsl.resolve.variables import named_by
 from vitdsl.syntax.expressions import Late
 from vitdsl.syntax.holes import Hole
 from vitdsl.syntax.summary import facts
 from vitdsl.syntax.tree import Map
-from vitdsl.validate import FEATURES, Body, Item, SpecReader, UsedStage
+from vitdsl.validate import Body, Item, SpecReader, UsedStage
 from vitdsl.validate.defaults import wiring_over_expansion
 
 KEPT = ("name", "paper", "input", "classes", "vars", "drop_path", "init")

@@ -6,7 +6,8 @@ from typing import Any
 
 from vitdsl.elaborate.builder import Builder
 from vitdsl.elaborate.items import run_body
-from vitdsl.elaborate.known import Held, Known
+from vitdsl.elaborate.memo import Trace, TraceTable
+from vitdsl.elaborate.names import NameScope
 from vitdsl.elaborate.repeats import call
 from vitdsl.elaborate.scope import Scope
 from vitdsl.elaborate.targets import target_at
@@ -14,12 +15,13 @@ from vitdsl.errors import ShapeError, did_you_mean
 from vitdsl.features import Feature
 from vitdsl.graph.graph import Graph
 from vitdsl.graph.ir import HEAD, Frame, Value
+from vitdsl.memo import Identity
 from vitdsl.parts.base import Part
 from vitdsl.parts.primitives.classifier import Classifier
 from vitdsl.syntax.paths import Key
 from vitdsl.validate import Head, Model
 
-_heads = Known()
+_heads = TraceTable()
 NO_HEAD = Head.read({}, None)
 OUTPUT = "@"
 """What stands before the name of an output, where it is a stream."""
@@ -27,20 +29,15 @@ CONCATENATED = "all outputs"
 """The output that has the channels of all others; no output of a file can have this name."""
 
 
-def forget() -> None:
-    """Empties the memo of analysed heads."""
-    _heads.forget()
-
-
 def run_head(root: Scope, model: Model) -> Graph:
     """Runs the head in a frame of its own; its outputs are the model's."""
     head: Head = model.head or NO_HEAD
     builder = root.builder
-    key = (Held(head), root.around.key, root.current, root.around.reads(head, {}))
-    frame: Frame | None = _heads.get(key, builder.feature)
+    key, trace = (Identity(head), root.around.key, root.current), Trace(root.names, builder.feature)
+    frame: Frame | None = _heads.find(key, trace)
     if frame is None:
-        frame = _head_frame(root, head)
-        _heads.keep(key, frame, frame)
+        frame = _head_frame(root, head, trace)
+        _heads.keep_trace(key, trace, frame)
     outputs = [name.removeprefix(OUTPUT) for name in frame.outputs if name.startswith(OUTPUT)]
     evaluation = {CONCATENATED: 1.0} if CONCATENATED in outputs else _weights(head, outputs)
     _alike(head, {name: frame.features[frame.outputs[OUTPUT + name]] for name in evaluation})
@@ -50,9 +47,9 @@ def run_head(root: Scope, model: Model) -> Graph:
     return Graph(builder.done(), bound, evaluation, training, head.layout, model.drop_path)
 
 
-def _head_frame(root: Scope, head: Head) -> Frame:
-    inner = Builder(root.builder.feature)
-    scope = Scope(root.around, inner, root.current, {})
+def _head_frame(root: Scope, head: Head, trace: Trace) -> Frame:
+    inner = Builder(trace.stream)
+    scope = Scope(root.around, inner, root.current, NameScope.inside(trace))
     scope.role, scope.within = "head", True
     start = scope.flow if head.from_ is None else target_at(scope, head.from_, "from").value
     if head.norm is not None:

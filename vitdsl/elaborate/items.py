@@ -102,7 +102,7 @@ def _adds(scope: Scope, item: Any) -> bool:
     if not isinstance(item, Item) or item.role == "peg":
         return False
     residual = item.given.get("residual", item.wiring.residual if not item.late_wiring else item.natural or None)
-    return bool(value_of(residual, scope.known) if isinstance(residual, Late) else residual)
+    return bool(value_of(residual, scope.names) if isinstance(residual, Late) else residual)
 
 
 def run_item(scope: Scope, item: Any, index: str) -> None:
@@ -115,7 +115,7 @@ def run_item(scope: Scope, item: Any, index: str) -> None:
     wiring = item.wiring
     repeat = wiring.repeat
     if isinstance(repeat, Late) or (item.late_wiring and isinstance(item.given.get("repeat"), Late)):
-        repeat = bound_wiring(scope, item, scope.sight(scope.flow.feature)).repeat
+        repeat = bound_wiring(scope, item, scope.names.at(scope.flow.feature)).repeat
     segment = wiring.name or index
     if repeat is None:
         perform(scope, item, segment)
@@ -142,9 +142,9 @@ def perform(scope: Scope, item: Item, path: str) -> None:
         fault.trail.append(role)
         raise
     if part is not None and part.expands:
-        _perform_form(scope, item, part, bound_given(item.given, scope.sight(read.feature)), path)
+        _perform_form(scope, item, part, bound_given(item.given, scope.names.at(read.feature)), path)
         return
-    wiring = bound_wiring(scope, item, scope.sight(read.feature)) if item.late_wiring else item.wiring
+    wiring = bound_wiring(scope, item, scope.names.at(read.feature)) if item.late_wiring else item.wiring
     if role in ("body", "use") and target.whole and from_ is None and not _own_value(wiring):
         _in_place(scope, item, wiring, target, path)
     else:
@@ -215,7 +215,7 @@ def run_use(scope: Scope, item: Item) -> None:
     define = reader.define(item.use)
     body = reader.defined_body(item.use)
     inside = scope
-    inside.env = arguments(scope, item.args, define)
+    inside.names = arguments(scope, item.args, define)
     try:
         run_body(inside, body)
     except ShapeError as fault:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from vitdsl.elaborate.builder import Builder
-from vitdsl.elaborate.known import Known
-from vitdsl.elaborate.reads import NOTHING, read_by
+from vitdsl.elaborate.memo import Trace, TraceTable
+from vitdsl.elaborate.names import NameScope
 from vitdsl.elaborate.scope import Scope
 from vitdsl.errors import ShapeError
 from vitdsl.features import Feature
@@ -16,12 +15,7 @@ from vitdsl.syntax.paths import Repetition
 from vitdsl.validate import Item
 
 Perform = Callable[[Scope, Item, str], None]
-_frames = Known()
-
-
-def forget() -> None:
-    """Empties the memo of analysed bodies."""
-    _frames.forget()
+_frames = TraceTable()
 
 
 def repeat_item(scope: Scope, item: Item, count: int, segment: str, perform: Perform) -> None:
@@ -37,7 +31,6 @@ def repeat_item(scope: Scope, item: Item, count: int, segment: str, perform: Per
     builder = scope.builder
     state: dict[str, Feature] = {}
     current = HERE if scope.current is None else scope.current
-    outer_index = scope.env.get("index")
 
     def outer(name: str) -> Feature | None:
         if name in state:
@@ -49,11 +42,8 @@ def repeat_item(scope: Scope, item: Item, count: int, segment: str, perform: Per
     runs: list[tuple[Frame, int]] = []
     done = 0
     while done < count:
-        env = {**scope.env, "index": done}
-        if outer_index is not None:
-            env["index_1"] = outer_index
         try:
-            frame, varies = analysed(scope, item, env, current, outer, perform)
+            frame, varies = repetition(scope, item, Trace(scope.names, outer, done), current, perform)
         except ShapeError as fault:
             fault.trail += [Repetition(done)] if done else []
             raise
@@ -127,26 +117,22 @@ def _append(
         builder.append(name, value)
 
 
-def analysed(
-    scope: Scope, item: Item, env: dict[str, Any], current: str, outer: Any, perform: Perform
-) -> tuple[Frame, bool]:
-    """The frame of one repetition, and whether others may differ; what was analysed in an equal surrounding is kept."""
-    around = scope.around
-    reads, varies = read_by(item.inner, around.env, env, around.reader) if item.inner else (NOTHING, False)
+def repetition(scope: Scope, item: Item, trace: Trace, current: str, perform: Perform) -> tuple[Frame, bool]:
+    """The frame of one repetition, and whether it asked which one it is; what was elaborated alike is kept."""
     key = (
-        item.number, around.key, current, scope.block is None, scope.drop, scope.times, scope.opened,
-        scope.forbidden, scope.role, reads,
+        item.number, scope.around.key, current, scope.block is None, scope.drop, scope.times, scope.opened,
+        scope.forbidden, scope.role,
     )  # fmt: skip
-    frame: Frame | None = _frames.get(key, outer)
+    frame: Frame | None = _frames.find(key, trace)
     if frame is None:
-        frame = _analyse(scope, item, env, current, outer, perform)
-        _frames.keep(key, frame, frame)
-    return frame, varies
+        frame = _elaborated(scope, item, trace, current, perform)
+        _frames.keep_trace(key, trace, frame)
+    return frame, trace.varies
 
 
-def _analyse(scope: Scope, item: Item, env: dict[str, Any], current: str, outer: Any, perform: Perform) -> Frame:
-    builder = Builder(outer)
-    inside = Scope(scope.around, builder, current, env)
+def _elaborated(scope: Scope, item: Item, trace: Trace, current: str, perform: Perform) -> Frame:
+    builder = Builder(trace.stream)
+    inside = Scope(scope.around, builder, current, NameScope.inside(trace))
     inside.drop, inside.times, inside.opened, inside.forbidden = scope.drop, scope.times, scope.opened, scope.forbidden
     inside.block = None if scope.block is None else -1
     inside.role, inside.within = scope.role, True

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from vitdsl.elaborate.binding import bind
 from vitdsl.elaborate.builder import Builder, Surroundings
+from vitdsl.elaborate.names import NameScope
 from vitdsl.errors import ShapeError
 from vitdsl.features import BYTES_PER_VALUE, LARGEST_SIZE, Cost, Feature
 from vitdsl.graph.ir import Node, Place, Value
@@ -28,7 +29,7 @@ class Scope:
     Attributes:
         current: the stream that the body works on, or None: a value of its own.
         here: the value that flows, where there is no stream.
-        env: arguments and indexes.
+        names: what late values see here, but for features.
         drop: what stochastic depth does here: `schedule`, `none`, or a Place that fixes it.
         block: number of the block, None outside of every block.
         sharing: whether a module path may be met again here, by an operator that has the same weights.
@@ -37,12 +38,12 @@ class Scope:
     """
 
     __slots__ = (
-        "around", "block", "builder", "current", "drop", "env", "exposed", "forbidden", "here", "opened", "path",
+        "around", "block", "builder", "current", "drop", "exposed", "forbidden", "here", "names", "opened", "path",
         "role", "sharing", "times", "within",
     )  # fmt: skip
 
-    def __init__(self, around: Surroundings, builder: Builder, current: str | None, env: Mapping[str, Any]) -> None:
-        self.around, self.builder, self.current, self.env = around, builder, current, env
+    def __init__(self, around: Surroundings, builder: Builder, current: str | None, names: NameScope) -> None:
+        self.around, self.builder, self.current, self.names = around, builder, current, names
         self.here: Value | None = None
         self.path = ""
         self.drop: str | Place = "schedule"
@@ -57,7 +58,7 @@ class Scope:
     def child(self, current: str | None, here: Value | None = None, path: str = "") -> Scope:
         """A scope inside this one, in the same frame."""
         made = Scope.__new__(Scope)
-        made.around, made.builder, made.current, made.env = self.around, self.builder, current, self.env
+        made.around, made.builder, made.current, made.names = self.around, self.builder, current, self.names
         above = self.path
         made.here, made.path = here, f"{above}.{path}" if above and path else above or path
         made.drop, made.block, made.times, made.opened = self.drop, self.block, self.times, self.opened
@@ -87,12 +88,6 @@ class Scope:
     def classes(self) -> int:
         """Number of classes of the spec."""
         return self.around.classes
-
-    @property
-    def known(self) -> Mapping[str, Any]:
-        """What late values see before any feature is looked at."""
-        variables = self.around.env
-        return {**variables, **self.env} if variables else self.env
 
     @property
     def image(self) -> tuple[int, int]:
@@ -169,14 +164,7 @@ class Scope:
 
     def bound(self, part: Part, x: Feature) -> Part:
         """The part with its late values put in, which see the feature that enters it."""
-        return bind(part, self.sight(x), self.around.reader) if part.open else part
-
-    def sight(self, x: Feature) -> dict[str, Any]:
-        """What late values see at a feature."""
-        env = {**self.around.env, **self.env, "dim": x.dim}
-        if x.grid is not None:
-            env["height"], env["width"] = x.grid
-        return env
+        return bind(part, self.names.at(x), self.around.reader) if part.open else part
 
     def emit(self, part: Part, x: Value, path: str) -> Value:
         """Binds a part to what enters it, and lets it write its nodes."""

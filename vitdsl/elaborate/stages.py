@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from vitdsl.elaborate import entry, head, reads
 from vitdsl.elaborate.binding import arguments, bind, drop_of
 from vitdsl.elaborate.builder import Builder, Surroundings
 from vitdsl.elaborate.entry import IMAGE, enter
 from vitdsl.elaborate.head import run_head
 from vitdsl.elaborate.items import perform, run_body, run_part
-from vitdsl.elaborate.known import Held, Known
-from vitdsl.elaborate.reads import said
+from vitdsl.elaborate.memo import Trace, TraceTable
+from vitdsl.elaborate.names import NameScope
 from vitdsl.elaborate.repeats import call, repeat_item
 from vitdsl.elaborate.scope import Scope
 from vitdsl.errors import ShapeError
@@ -20,22 +19,13 @@ from vitdsl.graph.faults import UseTrail
 from vitdsl.graph.graph import Graph
 from vitdsl.graph.ir import Call, Frame, Value
 from vitdsl.graph.operators import Join
+from vitdsl.memo import Identity
 from vitdsl.syntax.paths import Repetition
 from vitdsl.syntax.tree import Map
 from vitdsl.validate import Body, Item, Model, SpecReader, Stage, UsedStage
 
-_stages, _bounds = Known(), Known()
-NO_FRAME = Frame()
+_stages = TraceTable()
 FIRST = "x"
-
-
-def forget() -> None:
-    """Empties the memos of analysed stages and heads."""
-    _stages.forget()
-    _bounds.forget()
-    head.forget()
-    entry.forget()
-    reads.forget()
 
 
 def elaborate(model: Model, reader: SpecReader, size: tuple[int, int] | None = None) -> Graph:
@@ -50,9 +40,10 @@ def elaborate(model: Model, reader: SpecReader, size: tuple[int, int] | None = N
         ShapeError: with the written path in its trail.
     """
     image, drops = size or model.input.size, model.drop_path is not None
-    around = Surroundings(reader, model.classes, image, drops, model.vars or {}, run_body, run_part)
+    around = Surroundings(reader, model.classes, image, drops, run_body, run_part)
     builder = Builder(lambda name: None)
-    scope = Scope(around, builder, IMAGE, {})
+    variables = dict(model.vars or {})
+    scope = Scope(around, builder, IMAGE, NameScope(variables, variables))
     value = builder.value(Feature(model.input.channels, image))
     builder.frame.inputs[IMAGE] = value.index
     builder.streams[IMAGE] = value
@@ -76,18 +67,15 @@ def elaborate(model: Model, reader: SpecReader, size: tuple[int, int] | None = N
 
 def _run_stage(scope: Scope, stage: Any, index: int, current: str) -> str:
     """Runs a stage in a frame of its own and gives the stream that it made."""
-    env: dict[str, Any] = {}
-    use = None
+    names, use = scope.names, None
     if isinstance(stage, UsedStage):
         use = stage.use
         scope.current = current or IMAGE
         define = scope.around.reader.define(stage.use)
-        env = arguments(scope, stage.args, define)
+        names = arguments(scope, stage.args, define)
         stage = scope.around.reader.stage(define["stage"])
     try:
-        bound: Stage = _bound(scope.around, stage, env) if stage.open else stage
-        stream = bound.stream or current or FIRST
-        frame = _stage_frame(scope, bound, env, stream, current)
+        bound, stream, frame = _stage_frame(scope, stage, Trace(names, scope.builder.feature), current)
         path = f"stages.{bound.name or index}"
         scope.current = stream
         call(scope, path, [(frame, 1)], False, "\0")
@@ -97,17 +85,6 @@ def _run_stage(scope: Scope, stage: Any, index: int, current: str) -> str:
             fault.trail += ["stage", UseTrail((use,))]
         raise
     return stream
-
-
-def _bound(around: Surroundings, stage: Stage, env: dict[str, Any]) -> Stage:
-    """A stage with its late values put in; one object for equal ones, so that its frame is found again."""
-    key = (Held(stage), around.reader.key, said(env), around.reads(stage, env))
-    kept: Stage | None = _bounds.get(key, lambda name: None)
-    if kept is not None:
-        return kept
-    bound: Stage = bind(stage, {**around.env, **env}, around.reader)
-    _bounds.keep(key, NO_FRAME, bound)
-    return bound
 
 
 def _settle(scope: Scope) -> None:
@@ -121,19 +98,21 @@ def _settle(scope: Scope) -> None:
         del builder.frame.appends[name]
 
 
-def _stage_frame(scope: Scope, stage: Stage, env: dict[str, Any], stream: str, current: str) -> Frame:
-    outer = scope.builder.feature
+def _stage_frame(scope: Scope, stage: Stage, trace: Trace, current: str) -> tuple[Stage, str, Frame]:
+    """A stage with its late values put in, the stream that it makes, and its frame."""
     around = scope.around
-    key = (Held(stage), around.key, stream, current, said(env), around.reads(stage, env))
-    frame: Frame | None = _stages.get(key, outer)
-    if frame is None:
-        inner = Builder(outer)
-        inside = Scope(around, inner, stream, env)
-        inside.drop = drop_of(inside, stage.drop_path)
-        _fill_stage(inside, stage, stream, current)
-        frame = inner.done()
-        _stages.keep(key, frame, frame)
-    return frame
+    key = (Identity(stage), around.key, current)
+    kept: tuple[Stage, str, Frame] | None = _stages.find(key, trace)
+    if kept is None:
+        names, inner = NameScope.inside(trace), Builder(trace.stream)
+        bound: Stage = bind(stage, names, around.reader) if stage.open else stage
+        stream = bound.stream or current or FIRST
+        inside = Scope(around, inner, stream, names)
+        inside.drop = drop_of(inside, bound.drop_path)
+        _fill_stage(inside, bound, stream, current)
+        kept = (bound, stream, inner.done())
+        _stages.keep_trace(key, trace, kept)
+    return kept
 
 
 def _fill_stage(scope: Scope, stage: Stage, stream: str, current: str) -> None:
@@ -164,7 +143,7 @@ def _block_item(scope: Scope, block: Any) -> Item:
         return reader.item(Map(body=block))
     if block.repeated is None:
         item = block.repeated = Item("body", {})
-        item.body, item.inner, item.wiring = block, block.lates, reader.wiring({}, False)
+        item.body, item.wiring = block, reader.wiring({}, False)
     return block.repeated
 
 

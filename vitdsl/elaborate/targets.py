@@ -152,7 +152,7 @@ def keep(scope: Scope, item: Item, from_: Any) -> None:
     """`from` alone goes on with that value; `write` keeps it, or what flows."""
     write = item.wiring.write
     if isinstance(write, Late):
-        write = bound_wiring(scope, item, scope.sight(scope.flow.feature)).write
+        write = bound_wiring(scope, item, scope.names.at(scope.flow.feature)).write
     value = scope.flow if from_ is None else target_at(scope, from_, "from").value
     if write is not None:
         write_stream(scope, write, value)

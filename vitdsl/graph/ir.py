@@ -97,7 +97,6 @@ class Frame:
         inputs: number of the value of each stream that the body reads.
         outputs: number of the value of each stream that it gives back.
         appends: numbers of the values that it appends, by stream.
-        absent: streams that it looked for and that were not there.
         blocks: how many blocks of stochastic depth it holds.
         start: number of the value that the blocks of a stage begin with, or that a head pools and classifies.
         ends: numbers of the values that its blocks end with, but for those that are calls.
@@ -106,7 +105,7 @@ class Frame:
     """
 
     __slots__ = (
-        "absent", "appends", "blocks", "cost", "ends", "features", "inputs", "marks", "outputs", "start", "steps"
+        "appends", "blocks", "cost", "ends", "features", "inputs", "marks", "outputs", "start", "steps"
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -115,7 +114,6 @@ class Frame:
         self.inputs: dict[str, int] = {}
         self.outputs: dict[str, int] = {}
         self.appends: dict[str, list[int]] = {}
-        self.absent: set[str] = set()
         self.blocks = 0
         self.start: int | None = None
         self.ends: list[int] = []

@@ -13,8 +13,12 @@ from vitdsl.syntax.paths import format_path
 from vitdsl.syntax.summary import PLAIN, facts
 from vitdsl.syntax.tree import Map, Seq
 
+FEATURES = frozenset({"dim", "height", "width"})
+"""What a feature gives late values to read."""
 INDEXES = frozenset({"index", "index_1"})
 """What a repetition gives late values to read."""
+RESERVED = FEATURES | INDEXES
+"""Names that no argument may have."""
 
 
 def names_in(node: Any) -> frozenset[str]:
@@ -93,6 +97,20 @@ def spelled(node: Any, variables: Mapping[str, Late]) -> Any:
     for _ in variables:  # each may name another
         node = fold(node, variables, (), [], None, partial=True)
     return node
+
+
+def put_in(node: Any, known: Mapping[str, Any]) -> Any:
+    """A tree with the names that are known put in; those of features and of what uses the tree stay.
+
+    Args:
+        node: the tree: an argument that is more than a number.
+        known: values by name, some of them late.
+    """
+    if facts(node).names.isdisjoint(known):
+        return node
+    late = {name: value for name, value in known.items() if isinstance(value, Late)}
+    settled = {name: value for name, value in known.items() if name not in late} if late else known
+    return fold(spelled(node, late), settled, (), [], None, partial=True)
 
 
 def partly(late: Late, env: Mapping[str, Any]) -> Any:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+from vitdsl.memo import Identity, Table
 from vitdsl.syntax.expressions import Late
 from vitdsl.syntax.holes import Hole
 from vitdsl.syntax.tree import Map, Seq
 
-_ids: dict[Any, int] = {}
+_ids = Table(200_000)
 _count = itertools.count()
-MAX_IDS = 200_000
 
 
 def content(node: Any) -> int:
@@ -49,23 +49,13 @@ def _part(node: Any) -> Any:
         return (Late, node.text)
     if isinstance(node, Hole):
         return (Hole, content(node.raw))
-    return (object, id(node), _kept.setdefault(id(node), node) is node)
+    return Identity(node)
 
 
 _SCALARS = frozenset({int, float, bool, type(None)})
-_kept: dict[int, Any] = {}
 
 
 def _number(key: Any) -> int:
+    """The number of a key; no number is given twice, also after the table was emptied."""
     number = _ids.get(key)
-    if number is None:
-        if len(_ids) >= MAX_IDS:
-            forget()
-        number = _ids[key] = next(_count)
-    return number
-
-
-def forget() -> None:
-    """Empties the tables of contents and of files read; numbers are never given twice."""
-    _ids.clear()
-    _kept.clear()
+    return _ids.keep(key, next(_count)) if number is None else number

@@ -41,11 +41,13 @@ class Late(Unsettled):
     Attributes:
         text: as written, `$name` or `$(expression)`.
         names: the names that it reads.
+        is_expression: whether it is `$(…)`, which computes what its names stand for.
     """
 
     text: str
     names: frozenset[str] = field(compare=False, repr=False)
     _run: Run = field(compare=False, repr=False)
+    is_expression: bool = field(default=False, compare=False, repr=False)
 
     def evaluate(self, env: Env) -> object:
         """Return the value in an environment.
@@ -157,7 +159,7 @@ def _parse_expression(text: str) -> Late:
         raise ExpressionError(f"{show(text)} has more than {MAX_NODES} terms")
     compiler = Compiler(text, shift)
     run = compiler.compile(tree)
-    return Late(text, frozenset(compiler.names), _result(run, text))
+    return Late(text, frozenset(compiler.names), _result(run, text), True)
 
 
 def _closing(text: str) -> int:
@@ -205,16 +207,32 @@ def _result(run: Run, text: str) -> Run:
 class LateList(list):
     """A list of plain values, some of them late: a late value itself."""
 
-    def evaluate(self, env: Mapping[str, object]) -> list[object]:
+    def evaluate(self, env: Mapping[str, object] | Names) -> list[object]:
         """The list with every late value put in."""
         return [settled(value, env) if isinstance(value, Late) else value for value in self]
 
 
-def settled(value: Late | LateList, env: Mapping[str, object]) -> Any:
+class Names:
+    """What names stand for, where it is noted which late values are put in: whole, not name by name."""
+
+    __slots__ = ()
+
+    def evaluate(self, late: Late) -> object:
+        """The value of a late value.
+
+        Raises:
+            ExpressionError: it cannot be computed here.
+        """
+        raise NotImplementedError
+
+
+def settled(value: Late | LateList, env: Mapping[str, object] | Names) -> Any:
     """A late value put in; a variable that is late itself is computed where it is used.
 
     Raises:
         ExpressionError: it cannot be computed here.
     """
-    made: Any = value.evaluate(env)
+    if isinstance(value, LateList):
+        return value.evaluate(env)
+    made: Any = env.evaluate(value) if isinstance(env, Names) else value.evaluate(env)
     return settled(made, env) if isinstance(made, Late) and made != value else made

@@ -21,17 +21,15 @@ class Facts:
         late: whether it has late values or holes.
         holes: whether it has holes.
         uses: whether it has a `use`, and so depends on the file's defines.
-        rates: whether it has `rates`, of which each repetition takes its own.
     """
 
-    __slots__ = ("holes", "late", "names", "rates", "uses")
+    __slots__ = ("holes", "late", "names", "uses")
 
-    def __init__(self, names: frozenset[str], late: bool, holes: bool, uses: bool, rates: bool = False) -> None:
-        self.names, self.late, self.holes, self.uses, self.rates = names, late, holes, uses, rates
+    def __init__(self, names: frozenset[str], late: bool, holes: bool, uses: bool) -> None:
+        self.names, self.late, self.holes, self.uses = names, late, holes, uses
 
 
 NOTHING, USES = Facts(frozenset(), False, False, False), Facts(frozenset(), False, False, True)
-RATES = Facts(frozenset(), False, False, False, True)
 
 
 def facts(node: Any) -> Facts:
@@ -48,7 +46,7 @@ def facts(node: Any) -> Facts:
         return _of_late(node.names)
     if kind is Hole:
         inside = facts(node.raw)
-        return Facts(inside.names, True, True, inside.uses, inside.rates)
+        return Facts(inside.names, True, True, inside.uses)
     return _gathered(node, isinstance(node, dict)) if isinstance(node, (dict, list, tuple)) else NOTHING
 
 
@@ -68,8 +66,6 @@ def _gathered(node: Any, mapping: bool) -> Facts:
             if each is not NOTHING:
                 found.append(each)
     use = mapping and "use" in node
-    if mapping and "rates" in node:
-        found.append(RATES)
     if not found:
         return USES if use else NOTHING
     if len(found) == 1 and (found[0].uses or not use):
@@ -77,5 +73,5 @@ def _gathered(node: Any, mapping: bool) -> Facts:
     names = NOTHING.names.union(*[each.names for each in found])
     return Facts(
         names, any(each.late for each in found), any(each.holes for each in found),
-        use or any(each.uses for each in found), any(each.rates for each in found),
+        use or any(each.uses for each in found),
     )  # fmt: skip

@@ -17,13 +17,11 @@ from vitdsl.validate.model import (
     Tokens,
     UsedStage,
 )
-from vitdsl.validate.names import FEATURES, elsewhere, seen
-from vitdsl.validate.reader import RESERVED, SpecReader, forget
+from vitdsl.validate.reader import SpecReader
 from vitdsl.validate.wiring import DEFAULT_WIRING, NESTED, PLACE, PLACES, WIRING, Drop, Place, Residual, Windows, Wiring
 
 __all__ = [
     "DEFAULT_WIRING",
-    "FEATURES",
     "FILE",
     "HEAD_KEYS",
     "INIT_FAMILIES",
@@ -31,7 +29,6 @@ __all__ = [
     "NESTED",
     "PLACE",
     "PLACES",
-    "RESERVED",
     "STAGE",
     "WIRING",
     "Body",
@@ -49,7 +46,4 @@ __all__ = [
     "UsedStage",
     "Windows",
     "Wiring",
-    "elsewhere",
-    "forget",
-    "seen",
 ]

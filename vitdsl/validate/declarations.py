@@ -20,13 +20,13 @@ from vitdsl.parts.registry import (
     part_class,
     roles,
 )
-from vitdsl.resolve.substitute import names_in
+from vitdsl.resolve.substitute import RESERVED, names_in
 from vitdsl.syntax.expressions import Late
 from vitdsl.syntax.holes import Hole
 from vitdsl.syntax.names import is_name, variable_fault
 from vitdsl.syntax.paths import Key
 from vitdsl.syntax.summary import facts
-from vitdsl.validate import DEFAULT_WIRING, RESERVED, WIRING, SpecReader
+from vitdsl.validate import DEFAULT_WIRING, WIRING, SpecReader
 
 STATIC = frozenset({*ROLES, "tokenizer", "position", "bias"})
 """Families that are known without importing any part."""

@@ -25,12 +25,10 @@ class Item:
         use: the name of the define.
         given: the wiring as written.
         wiring: the wiring, with defaults, as far as it is not late.
-        lates: late values in it that depend on more than features, seen from outside of its repetition.
-        inner: the same seen from inside.
     """
 
     __slots__ = (
-        "args", "body", "branches", "given", "inner", "late_wiring", "lates", "natural", "number", "part", "role",
+        "args", "body", "branches", "given", "late_wiring", "natural", "number", "part", "role",
         "use",
         "wiring",
     )  # fmt: skip
@@ -45,8 +43,6 @@ class Item:
         self.natural = False
         self.late_wiring = has_late(given)
         self.wiring: Wiring
-        self.lates: frozenset[Late] = frozenset()
-        self.inner: frozenset[Late] = frozenset()
 
 
 class Body:
@@ -57,25 +53,15 @@ class Body:
         home: the family of a bare part in it.
         bare: it is a single bare part, which adds no segment to paths.
         listed: it was written as a list, so that written paths have an index.
-        lates: late values in it that depend on more than features.
         key: the same for bodies that hold the same.
         repeated: the body as the item that a stage's `depth` repeats, once it was asked for.
     """
 
-    __slots__ = ("bare", "home", "items", "key", "lates", "listed", "repeated")
+    __slots__ = ("bare", "home", "items", "key", "listed", "repeated")
 
-    def __init__(
-        self,
-        items: tuple[Any, ...],
-        home: str,
-        bare: bool,
-        listed: bool,
-        key: Any,
-        inherited: frozenset[Late] = frozenset(),
-    ) -> None:
+    def __init__(self, items: tuple[Any, ...], home: str, bare: bool, listed: bool, key: Any) -> None:
         self.items, self.home, self.bare, self.listed, self.key = items, home, bare, listed, key
         self.repeated: Item | None = None
-        self.lates = inherited.union(*[item.lates if isinstance(item, Item) else frozenset([item]) for item in items])
 
 
 def has_late(given: Mapping[str, Any]) -> bool:

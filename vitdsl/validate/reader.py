@@ -9,9 +9,9 @@ from typing import Any
 
 from vitdsl.errors import Refusal, did_you_mean, refuse
 from vitdsl.fields.messages import describe
+from vitdsl.memo import Table
 from vitdsl.parts.base import NONE, Part, checked
 from vitdsl.parts.registry import COMPOSITE, DEFAULT_TYPES, class_of, find, is_role, long_form, roles
-from vitdsl.resolve.substitute import INDEXES
 from vitdsl.syntax.content import content
 from vitdsl.syntax.expressions import Late
 from vitdsl.syntax.holes import Hole
@@ -21,21 +21,11 @@ from vitdsl.syntax.tree import Map
 from vitdsl.validate.defaults import part_over_defaults, wiring_over_defaults
 from vitdsl.validate.hints import collect, missing_type, unknown_key, unknown_operator, with_types
 from vitdsl.validate.items import Body, Item, has_late
-from vitdsl.validate.names import FEATURES, inherited, outside, seen, within
 from vitdsl.validate.places import is_part, roles_of
-from vitdsl.validate.uses import check_use, lates_of
+from vitdsl.validate.uses import check_use
 from vitdsl.validate.wiring import DEFAULT_WIRING, WIRING, Place, Wiring, _names
 
-RESERVED = FEATURES | INDEXES
-_memo: dict[Any, Any] = {}
-MAX_MEMO = 50_000
-
-
-def forget() -> None:
-    """Empties the memo of what was read."""
-    _memo.clear()
-
-
+_memo = Table(50_000)
 NO_WIRING = Wiring.read({}, None)
 
 
@@ -57,18 +47,12 @@ class SpecReader:
         self.opened: list[str] = []  # names of the defines whose bodies are being read, one inside the other
         own, declared = facts(defaults), content(defines)
         self.key = (content([defaults, defines] if own.uses else defaults), declared)
-        self.inherited = inherited(self)
         self.usual = {key: defaults[key] for key in DEFAULT_WIRING if key in defaults}
 
     def _once(self, kind: str, more: str, raw: object, make: Any) -> Any:
         key = (kind, more, self.key[0], content(raw), self.key[1] if self.defines and facts(raw).uses else 0)
         found = _memo.get(key)
-        if found is None:
-            found = make()
-            if len(_memo) >= MAX_MEMO:
-                _memo.clear()
-            _memo[key] = found
-        return found
+        return _memo.keep(key, make()) if found is None else found
 
     # ------------------------------------------------------------ parts
 
@@ -148,12 +132,11 @@ class SpecReader:
                     faults += [((index, *loc), message, hint) for loc, message, hint in error.items]
             if faults:
                 raise Refusal(faults)
-            return Body(tuple(items), home, False, True, (key, home), self.inherited)
+            return Body(tuple(items), home, False, True, (key, home))
         operator = isinstance(raw, str) and class_of(home, raw) is None and is_role(raw)
         if home != "item" and not operator and (not isinstance(raw, dict) or "type" in raw):
             item = Item(home, {})
             item.part, item.wiring = self.part(home, raw), NO_WIRING
-            item.lates = item.inner = self.inherited | seen(raw, self)
             return Body((item,), home, True, False, (key, home))
         return Body((self.item(raw, home),), home, False, False, (key, home))
 
@@ -203,7 +186,6 @@ class SpecReader:
         collect(faults, (), lambda: self._wire(item))
         if faults:
             raise Refusal(faults)
-        self._name(item, raw)
         return item
 
     def _fill(self, item: Item, raw: Any) -> None:
@@ -265,20 +247,6 @@ class SpecReader:
             return self.body(_or_empty(define["body"]), "item")
         finally:
             self.opened.pop()
-
-    def lates_of(self, name: str) -> frozenset[Late]:
-        """Late values of a define that depend on more than features, as its user sees them."""
-        define = self.define(name)
-        return self._once("lates", name, define, lambda: lates_of(name, define, self))
-
-    def _name(self, item: Item, raw: Mapping[str, Any]) -> None:
-        """Late values of the item that depend on more than features, seen from inside and outside of its repetition."""
-        inner, facts_of = self.inherited, facts(raw)
-        if facts_of.uses or facts_of.rates or not facts_of.names <= FEATURES:
-            inner |= within(raw, self)
-        item.inner = item.lates = inner
-        if inner and item.wiring.repeat is not None:
-            item.lates = outside(inner, raw["repeat"])
 
     def stage(self, raw: object) -> Any:
         """A stage, or the use of a define that is one."""

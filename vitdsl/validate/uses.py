@@ -1,16 +1,13 @@
-"""Uses of defines: whether they fit, and what they read."""
+"""Uses of defines: whether they fit."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from vitdsl.errors import Refusal, did_you_mean, refuse
 from vitdsl.fields.messages import describe
-from vitdsl.syntax.expressions import Late
 from vitdsl.syntax.paths import Key
-from vitdsl.validate.items import Body, Item
-from vitdsl.validate.names import seen, without
+from vitdsl.validate.items import Item
 from vitdsl.validate.wiring import WIRING
 
 if TYPE_CHECKING:
@@ -49,19 +46,3 @@ def check_use(item: Item, reader: SpecReader, kind: str = "body") -> None:
             faults.append((("use",), f"`{name}` needs the argument `{key}`", ""))
     if faults:
         raise Refusal(faults)
-
-
-def lates_of(name: str, define: Mapping[str, Any], reader: SpecReader) -> frozenset[Late]:
-    """Late values of a define that depend on more than features, as its user sees them."""
-    body: Any = reader.defined_body(name)
-    lates = body.lates if isinstance(body, Body) else [body] if isinstance(body, Late) else ()  # a hole has none
-    args, optional = define.get("args"), define.get("optional")
-    reader.opened.append(name)
-    try:
-        found = seen(optional, reader).union(lates)
-    finally:
-        reader.opened.pop()
-    own = {arg for arg in args if isinstance(arg, str)} if isinstance(args, list) else set()
-    own.update(optional if isinstance(optional, dict) else ())
-    # an argument of this name may be another's variable: all names count, each alone
-    return frozenset().union(*[{late} if late.names.isdisjoint(own) else without(late) for late in found])

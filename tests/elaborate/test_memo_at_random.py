@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 import vitdsl
-from tests.elaborate.test_reads import said
-from vitdsl.elaborate import repeats
-from vitdsl.elaborate.known import Known
+from tests.elaborate.test_memo import said
+from vitdsl.elaborate.memo import Trace, TraceTable
 from vitdsl.errors import SpecError
 
 VARIABLES = ((1, 2), (2, 1), (1, 1), (2, 2), (1, 2))
 """Values of `r` and `s`, one after the other."""
+SPECS = 20
+"""How many specs one test draws, one after the other, so that each may find what another left."""
 
 
 class Writer:
@@ -123,11 +124,12 @@ def analysed(spec: dict[str, Any], r: int, s: int) -> Any:
     return said(graph)[1:]  # as printed, equal repetitions are one only where memos know it
 
 
-def test_specs_are_analysed_as_if_nothing_were_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn = [Writer(seed).spec() for seed in range(160)]
+@pytest.mark.parametrize("seed", range(0, 160, SPECS))
+def test_specs_are_analysed_as_if_nothing_were_kept(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    drawn = [Writer(number).spec() for number in range(seed, seed + SPECS)]
     kept = [[analysed(spec, r, s) for r, s in VARIABLES] for spec in drawn]
-    monkeypatch.setattr(Known, "get", lambda self, key, outer: None)
-    monkeypatch.setattr(repeats, "analysed", lambda *given: (repeats._analyse(*given), True))  # each repetition anew
+    monkeypatch.setattr(TraceTable, "find", lambda self, key, trace: None)
+    monkeypatch.setattr(Trace, "varies", True)  # each repetition anew
     right = 0
     for spec, found in zip(drawn, kept, strict=True):
         fresh = [analysed(spec, r, s) for r, s in VARIABLES]

@@ -1,0 +1,138 @@
+"""What late values see: variables, arguments, indexes, and features. Frames note what is read of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from vitdsl.elaborate.memo import Question, Trace, answer_key, is_settled, value_question
+from vitdsl.features import Feature
+from vitdsl.resolve.substitute import put_in
+from vitdsl.syntax.expressions import Late, Names, parse
+from vitdsl.syntax.summary import facts
+
+
+class NameScope(Names):
+    """What late values see at one place, but for features. What is read is noted in the trace of the frame.
+
+    Attributes:
+        local: values of all names: variables, arguments and indexes.
+        shared: those that the body of a define sees too: variables and indexes.
+        trace: of the frame, or None where nothing is kept.
+        own: the arguments of a `use` inside the frame: they do not come from its surroundings.
+    """
+
+    __slots__ = ("local", "own", "shared", "trace")
+
+    def __init__(
+        self,
+        local: dict[str, Any],
+        shared: dict[str, Any],
+        trace: Trace | None = None,
+        own: set[str] | None = None,
+    ) -> None:
+        self.local, self.shared, self.trace, self.own = local, shared, trace, own
+
+    @classmethod
+    def inside(cls, trace: Trace) -> NameScope:
+        """What late values see inside a frame whose trace this is."""
+        return cls(trace.local, trace.shared, trace)
+
+    def used(self, arguments: dict[str, Any]) -> NameScope:
+        """What the body of a define sees where it is used with these arguments."""
+        return NameScope({**self.shared, **arguments}, self.shared, self.trace, set(arguments))
+
+    def add(self, name: str, value: Any) -> None:
+        """Adds an argument to those of a `use`."""
+        assert self.own is not None
+        self.local[name] = value
+        self.own.add(name)
+
+    def at(self, x: Feature) -> Sight:
+        """What late values see at a feature."""
+        return Sight(self, x)
+
+    # ------------------------------------------------------------ reading
+
+    def name(self, name: str, default: Any) -> Any:
+        """What a name stands for."""
+        self.note_names((name,), False)
+        return self.local.get(name, default)
+
+    def evaluate(self, late: Late) -> Any:
+        """The value of a late value that sees no feature."""
+        value = late.evaluate(self.local)
+        self._note_read(late, late.names, value)
+        return value
+
+    def argument(self, raw: Any) -> Any:
+        """An argument that is more than a number, with the names that are known here put in."""
+        names = facts(raw).names
+        if not names:
+            return raw
+        value = put_in(raw, self.local)
+        self._note_read(raw, names, value)
+        return value
+
+    # ------------------------------------------------------------ noting
+
+    def note(self, question: Question, answer: Any) -> None:
+        """Notes a question that was asked here, or by a frame inside."""
+        if self.trace is None:
+            return
+        if question.shared or self.own is None:
+            self.trace.note(question, answer)
+        elif question.names.isdisjoint(self.own):
+            self.trace.note(value_question(question.of, question.names, True), answer)
+        else:
+            self.note_names(question.names, False)
+
+    def note_names(self, names: Iterable[str], shared: bool) -> None:
+        """Notes names that were read, each alone."""
+        own = None if shared else self.own
+        if self.trace is not None:
+            for name in names:
+                if own is None or name not in own:
+                    self.trace.ask(value_question(parse(f"${name}"), frozenset((name,)), shared or own is not None))
+
+    def note_all(self, names: Iterable[str], hidden: Collection[str] = ()) -> None:
+        """Notes names that were read, and those that their values name in turn, but for hidden ones."""
+        waiting, found = list(names), set(hidden)
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                found.add(name)
+                waiting += facts(self.local.get(name)).names
+        self.note_names(found.difference(hidden), False)
+
+    def _note_read(self, of: Any, names: frozenset[str], value: Any) -> None:
+        """Notes a late value or a tree as one question, or each name where its value depends on the place."""
+        if self.trace is None:
+            return
+        if is_settled(of, names, self.local):
+            self.note(value_question(of, names, False), answer_key(value))
+        else:
+            self.note_all(names)
+
+
+class Sight(Names):
+    """What late values see at a feature: `dim`, and on a grid `height` and `width`, before all other names."""
+
+    __slots__ = ("features", "names")
+
+    def __init__(self, names: NameScope, x: Feature) -> None:
+        self.names, self.features = names, {"dim": x.dim}
+        if x.grid is not None:
+            self.features["height"], self.features["width"] = x.grid
+
+    def evaluate(self, late: Late) -> Any:
+        """The value of a late value at the feature."""
+        features, names = self.features, self.names
+        if late.names <= features.keys():
+            return late.evaluate(features)
+        local = names.local
+        if late.names.isdisjoint(features) and late.names <= local.keys() and is_settled(late, late.names, local):
+            return names.evaluate(late)
+        value = late.evaluate({**local, **features})
+        names.note_all(late.names, features)
+        return value

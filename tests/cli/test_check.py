@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from vitdsl.cli.streams import unread
 from vitdsl.resolve.extends import resolve
 from vitdsl.resolve.files import shipped
 from vitdsl.validate import FILE
+from vitdsl.validate.streams import unread
 
 SPECS = sorted(path.stem for path in shipped().glob("*.yaml"))
 

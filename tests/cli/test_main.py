@@ -1,15 +1,15 @@
 """Exit codes, where errors go, and what a command loads."""
 
-import importlib
 import json
 import os
 import subprocess
 import sys
 
 import pytest
+import typer
 
 from vitdsl import __version__
-from vitdsl.cli import COMMANDS
+from vitdsl.cli.app import COMMANDS, runner
 
 SPEC = """\
 stages:
@@ -30,11 +30,16 @@ def test_help_names_every_command(run):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_takes_set_and_json(run, name):
+def test_every_command_prints_json_and_sets_values_of_what_it_reads(run, name):
     found = run(name, "--help")
     assert found.code == 0
-    assert "--set PATH=VALUE" in found.out
     assert "--json" in found.out
+    assert ("--set PATH=VALUE" in found.out) == (name not in ("new", "schema"))  # which read no spec
+
+
+@pytest.mark.parametrize("name", ["report", "best"])
+def test_what_a_search_found_is_written_as_json_says(run, name):
+    assert "--json" in run("search", name, "--help").out
 
 
 def test_version(run):
@@ -71,7 +76,7 @@ def test_our_fault_is_3(run, monkeypatch):
     def fails(*_):
         raise ZeroDivisionError("of a kind that no file causes")
 
-    monkeypatch.setattr("vitdsl.cli.judging.load_spec", fails)
+    monkeypatch.setattr("vitdsl.cli.diagnosis.load_spec", fails)
     monkeypatch.delenv("VITDSL_TRACEBACK", raising=False)
     found = run("check", "cvt13")
     assert found.code == 3
@@ -112,7 +117,7 @@ def test_a_command_loads_no_other():
     )
     found = python(code)
     assert found.stdout.splitlines()[-1].split() == [
-        "vitdsl.cli.judging", "vitdsl.cli.output", "vitdsl.cli.specs", "vitdsl.cli.streams",
+        "vitdsl.cli.diagnosis", "vitdsl.cli.entry", "vitdsl.cli.output", "vitdsl.cli.specs",
     ]  # fmt: skip
 
 
@@ -124,7 +129,7 @@ def test_a_command_loads_no_other():
 ])  # fmt: skip
 def test_a_plain_check_is_as_typer_has_it(run, call, monkeypatch):
     found = run("check", *call)
-    monkeypatch.setattr("vitdsl.cli.judging.plain_call", lambda _: None)
+    monkeypatch.setattr("vitdsl.cli.diagnosis.plain_call", lambda _: None)
     assert run("check", *call) == found
 
 
@@ -135,12 +140,11 @@ def test_plain_text_when_stdout_is_no_terminal():
 
 
 def test_module_runs():
-    found = subprocess.run(
-        [sys.executable, "-m", "vitdsl.cli", "--version"], capture_output=True, text=True, check=True
-    )
+    found = subprocess.run([sys.executable, "-m", "vitdsl", "--version"], capture_output=True, text=True, check=True)
     assert found.stdout == f"vitdsl {__version__}\n"
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_a_docstring(name):
-    assert importlib.import_module(f"vitdsl.cli.{name}").run.__doc__
+    found = runner(name)
+    assert (found.registered_callback.callback if isinstance(found, typer.Typer) else found).__doc__

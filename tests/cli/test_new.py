@@ -14,12 +14,23 @@ def test_it_is_a_right_spec(run, tmp_path):
     assert checked.code == 0, checked.err
     assert not checked.err
     assert vitdsl.load(path).name == "mine"
-    assert run("new", "mine").out == path.read_text()
-    assert json.loads(run("new", "mine", "--json").out)["text"] == path.read_text()
+    assert run("new", "mine", "-o", "-").out == path.read_text()
+    assert json.loads(run("new", "mine", "-o", "-", "--json").out)["text"] == path.read_text()
+
+
+def test_it_becomes_a_file_of_its_name(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run("new", "mine").out == "mine.yaml written; next: vitdsl check mine.yaml\n"
+    assert run("check", "mine.yaml").code == 0
+    again = run("new", "mine")
+    assert again.code == 2
+    assert "'mine.yaml' is there already: `-o FILE` writes another" in again.err
+    assert json.loads(run("new", "other", "--json").out) == {"written": "other.yaml"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.yaml", "other.yaml"]
 
 
 def test_what_is_commented_out_works(run, tmp_path):
-    lines = run("new", "mine").out.splitlines()
+    lines = run("new", "mine", "-o", "-").out.splitlines()
     first = next(index for index, line in enumerate(lines) if line.startswith("  # - tokenizer: merge"))
     lines[first : first + 4] = [line.replace("# ", "", 1) for line in lines[first : first + 4]]
     path = tmp_path / "mine.yaml"
@@ -36,5 +47,6 @@ def test_files_are_not_written_over(run, tmp_path):
     assert found.code == 2
     assert "is there already" in found.err
     assert path.read_text() == "mine"
-    assert run("new", "no name").code == 2
+    for name in ("no name", "../mine", "", "a" * 200, "x\x1b[31m"):
+        assert run("new", name).code == 2
     assert run("new", "mine", "--set", "classes=7").code == 2

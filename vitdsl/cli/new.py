@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from vitdsl.cli.options import AsJson, Settings, to_write
+from vitdsl.cli.options import AsJson, to_write
+from vitdsl.syntax.names import title_fault
 
 SCHEMA = "vitdsl.schema.json"
 START = """\
@@ -49,23 +49,24 @@ head: {{pool: cls}}                 # or mean
 
 def run(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the new spec.")],
-    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it to a file.")] = None,
-    set_: Settings = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="The file; by default NAME.yaml. `-` prints it."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print a commented spec to start from: a small ViT."""
-    if set_:
-        raise typer.BadParameter("a new spec is a text to edit: write the values into it", param_hint="--set")
-    if re.fullmatch(r"[A-Za-z_][\w-]*", name) is None:
-        raise typer.BadParameter(f"'{name}' is not letters, digits, `_` and `-`", param_hint="NAME")
-    to_write(output, "--output", ".yaml")
+    """Write a commented spec to start from: a small ViT."""
+    if fault := title_fault(name):
+        raise typer.BadParameter(f"a spec {fault}", param_hint="NAME")
     text = START.format(name=name, schema=SCHEMA)
-    if output is None:
+    if output == Path("-"):
         typer.echo(json.dumps({"text": text}) if as_json else text, nl=as_json)
         return
+    path = Path(f"{name}.yaml") if output is None else output
+    to_write(path, "--output", ".yaml")
     try:
-        with output.open("x", encoding="utf-8") as file:
+        with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        raise typer.BadParameter(f"'{output}' is there already", param_hint="--output") from None
-    typer.echo(json.dumps({"written": str(output)}) if as_json else f"{output} written; next: vitdsl check {output}")
+        raise typer.BadParameter(f"'{path}' is there already: `-o FILE` writes another", param_hint="NAME") from None
+    typer.echo(json.dumps({"written": str(path)}) if as_json else f"{path} written; next: vitdsl check {path}")

@@ -1,10 +1,10 @@
-"""What commands print: JSON, tables, numbers."""
+"""What commands print: JSON, tables, numbers, values and types in words."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 UNITS = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
@@ -74,7 +74,43 @@ def _draw(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence
 
     table = Table(box=box.SIMPLE_HEAD)
     for name in columns:
-        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+        number = name in right
+        # numbers are never cut; what is too long for the terminal ends in an ellipsis
+        table.add_column(name, justify="right" if number else "left", no_wrap=True, overflow="ellipsis", min_width=8)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     Console().print(table)
+
+
+def as_yaml(value: Any) -> str:
+    """A plain value in YAML's flow style, on one line."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {as_yaml(entry)}" for key, entry in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(as_yaml(entry) for entry in value) + "]"
+    if isinstance(value, str):
+        from vitdsl.syntax.printer import dump_tree
+
+        return dump_tree([value]).strip().removeprefix("- ")
+    return repr(value) if isinstance(value, float) else json.dumps(value)
+
+
+def type_words(schema: Mapping[str, Any]) -> str:
+    """A JSON schema in words: `integer | [integer]`, `norm`, `exact | pad`."""
+    if "anyOf" in schema:
+        words = [type_words(each) for each in schema["anyOf"]]
+        return " | ".join(dict.fromkeys(word for word in words if word and word != "null"))
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        home = name.removeprefix("body_")
+        return "" if name == "late" else "body" if home == "item" else home
+    if "const" in schema:
+        return str(schema["const"])
+    if "enum" in schema:
+        return " | ".join(map(str, schema["enum"]))
+    if "items" in schema:
+        return f"[{type_words(schema['items'])}]"
+    if "properties" in schema:
+        return "{" + " ".join(schema["properties"]) + "}"
+    kind = schema.get("type", "any")
+    return " | ".join(kind) if isinstance(kind, list) else kind

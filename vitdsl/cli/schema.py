@@ -8,13 +8,12 @@ from typing import Annotated
 
 import typer
 
-from vitdsl.cli.options import AsJson, Settings, to_write
+from vitdsl.cli.options import AsJson, to_write
 from vitdsl.resolve.files import write_text
 
 
 def run(
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it to a file.")] = None,
-    set_: Settings = None,
     as_json: AsJson = False,
 ) -> None:
     """Print the JSON schema of spec files, with the installed parts.
@@ -24,8 +23,6 @@ def run(
     """
     from vitdsl.validate.json_schema import schema
 
-    if set_:
-        raise typer.BadParameter("the schema is that of all specs: there is nothing to set", param_hint="--set")
     to_write(output, "--output", ".json")
     text = json.dumps(schema(), indent=None if output else 2, ensure_ascii=False)
     if output is None:

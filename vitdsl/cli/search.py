@@ -101,6 +101,7 @@ def report(
     study: StudyFile = None,
     storage: Storage = None,
     name: Name = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write what a search found as one HTML page; the search may still run."""
     from vitdsl.search.report.page import write_report
@@ -108,7 +109,11 @@ def report(
 
     to_write(output, "--output", ".html")
     with existing_study(_kept(study, storage), name) as found:
-        typer.echo(write_report(found, search_of(found), output))
+        written = write_report(found, search_of(found), output)
+    if as_json:
+        print_json({"written": str(output)})
+    else:
+        typer.echo(written)
 
 
 @app.command(name="best")
@@ -120,13 +125,18 @@ def best(
     study: StudyFile = None,
     storage: Storage = None,
     name: Name = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write the winning specs, which `vitdsl build` takes."""
     from vitdsl.search.best import write_best
     from vitdsl.search.study import existing_study, search_of
 
     with existing_study(_kept(study, storage), name) as found:
-        for path in write_best(found, search_of(found), output, count):
+        written = [str(path) for path in write_best(found, search_of(found), output, count)]
+    if as_json:
+        print_json({"written": written})
+    else:
+        for path in written:
             typer.echo(path)
 
 

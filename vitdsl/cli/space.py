@@ -1,23 +1,36 @@
-"""`vitdsl space`: the decisions of a spec with holes, and how many architectures they make."""
+"""`vitdsl space`, `sample` and `replay`: a spec with holes, specs drawn from it, and one of them again."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+import json
+import random
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vitdsl.cli.options import AsJson, Settings, load_space
-from vitdsl.cli.output import print_json, print_table
-from vitdsl.cli.words import as_yaml
+from vitdsl.cli.options import AsJson, Settings, SpaceName, load_space, to_write
+from vitdsl.cli.output import as_yaml, macs, print_json, print_table
+from vitdsl.errors import Problem, SpecError
+from vitdsl.resolve.files import shipped, write_text
 from vitdsl.space.counting import LONG, count_text
 from vitdsl.syntax.holes import Numbers
+from vitdsl.syntax.printer import dump_tree
 
+if TYPE_CHECKING:
+    from vitdsl.space.space import Space
+    from vitdsl.spec import Spec
+
+MARK = "# decisions: "
+"""Begins the line of a drawn spec that holds its decisions, as JSON."""
+TRIES = 1_000
+"""Draws in a row that may be refused before it is said that none fits."""
 LISTED = 1_000
 """Numbers of a range that JSON lists; a longer one is given by its ends."""
 
 
-def run(
+def show_space(
     space: Annotated[str | None, typer.Argument(metavar="[SPACE]", help="A file, or a shipped space.")] = None,
     set_: Settings = None,
     as_json: AsJson = False,
@@ -43,8 +56,6 @@ def run(
 
 
 def _list(as_json: bool) -> None:
-    from vitdsl.resolve.files import shipped
-
     spaces = [load_space(path.stem) for path in sorted(shipped("spaces").glob("*.yaml"))]
     rows = [{"name": space.name, "decisions": len(space.sites.all), "size": space.size} for space in spaces]
     if as_json:
@@ -87,3 +98,103 @@ def _asked(row: dict[str, Any]) -> str:
     if "when" in row:
         said.append(f"when {row['when']}")
     return ", ".join(said)
+
+
+# ---------------------------------------------------------------- specs drawn from a space
+
+
+def sample(
+    space: SpaceName,
+    count: Annotated[int, typer.Option("-n", "--count", min=1, help="How many specs, each another one.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same specs.")] = 0,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write them to a folder.")
+    ] = None,
+    set_: Settings = None,
+    as_json: AsJson = False,
+) -> None:
+    """Draw specs from a space: each decision by lot; what does not fit together is drawn again."""
+    found = load_space(space, set_)
+    if found.size is not None and count > found.size:
+        raise typer.BadParameter(f"{found.name} has {found.size:,} architectures", param_hint="--count")
+    rows: list[dict[str, Any]] = []
+    for spec in _drawn(found, count, random.Random(seed)):
+        name = f"{found.name}_{spec.hash[:8]}"
+        if output is not None:
+            output.mkdir(parents=True, exist_ok=True)
+            write_text(output / f"{name}.yaml", text_of(spec, name))
+        elif not as_json:
+            typer.echo(f"{'---' if rows else ''}\n{text_of(spec, name)}".lstrip("\n"), nl=False)
+        costs = spec.analyze()
+        rows.append({"name": name, "decisions": spec.decisions, "params": costs.params, "macs": costs.macs})
+        if output is not None and not as_json:
+            typer.echo(f"{output / name}.yaml  {costs.params:,} parameters  {macs(costs.macs)}")
+    if as_json:
+        print_json(rows)
+
+
+def _drawn(space: Space, count: int, rng: random.Random) -> Iterator[Spec]:
+    seen: set[str] = set()
+    failed, fault = 0, None
+    while len(seen) < count:
+        try:
+            spec = space.sample(rng)
+            spec.analyze()
+        except SpecError as error:
+            failed, fault = failed + 1, error
+        else:
+            failed += spec.hash in seen
+            if spec.hash not in seen:
+                seen.add(spec.hash)
+                failed = 0
+                yield spec
+        if failed >= TRIES:
+            raise SpecError([_exhausted(space, len(seen)), *(fault.problems[:1] if fault else [])])
+
+
+def _exhausted(space: Space, found: int) -> Problem:
+    message = f"{TRIES:,} draws in a row gave no other architecture that fits; {found:,} were found"
+    return Problem(message, mark=space.spec.tree.pos)
+
+
+def text_of(spec: Spec, name: str) -> str:
+    """A drawn spec as a file, its decisions in a comment."""
+    tree = {"name": name, **{key: value for key, value in spec.tree.items() if key != "name"}}
+    return f"{MARK}{json.dumps(spec.decisions)}\n{dump_tree(tree)}"
+
+
+def decisions_of(text: str) -> dict[str, Any] | None:
+    """The decisions that the comment of a drawn spec says, or None where there are none."""
+    line = next((line for line in text.splitlines() if line.startswith(MARK)), None)
+    return None if line is None else json.loads(line.removeprefix(MARK))
+
+
+def replay(
+    space: SpaceName,
+    decisions: Annotated[Path, typer.Argument(metavar="FILE", help="A drawn spec, or its decisions as JSON.")],
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write it to a file.")] = None,
+    set_: Settings = None,
+    as_json: AsJson = False,
+) -> None:
+    """Build the spec of a log of decisions anew from its space."""
+    to_write(output, "--output", ".yaml")
+    found = load_space(space, set_)
+    spec = found.replay(_decisions_in(decisions))
+    text = text_of(spec, f"{found.name}_{spec.hash[:8]}")
+    if output is not None:
+        write_text(output, text)
+    if as_json:
+        print_json({"hash": spec.hash, "decisions": spec.decisions})
+    elif output is None:
+        typer.echo(text, nl=False)
+
+
+def _decisions_in(path: Path) -> dict[str, Any]:
+    text = path.read_text(encoding="utf-8")
+    try:
+        found = json.loads(text) if path.suffix == ".json" else decisions_of(text)
+    except json.JSONDecodeError as error:
+        raise typer.BadParameter(f"'{path}' holds no JSON: {error}", param_hint="FILE") from None
+    if not isinstance(found, dict):
+        raise typer.BadParameter(f"'{path}' holds no decisions: `vitdsl sample` writes them", param_hint="FILE")
+    return found

@@ -1,4 +1,4 @@
-"""`python -m vitdsl.cli`."""
+"""`python -m vitdsl`."""
 
 from __future__ import annotations
 

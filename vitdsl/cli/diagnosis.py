@@ -1,4 +1,4 @@
-"""What `vitdsl check` does, and the plain calls of it, which need no typer."""
+"""What `vitdsl check` finds in specs; plain calls of it need no typer, which takes as long to load as a spec."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def plain_call(arguments: list[str]) -> tuple[list[str], list[str], bool] | None
     return (specs, given, as_json) if specs and all(map(is_setting, given)) else None
 
 
-def judge(specs: list[str], given: list[str] | None, as_json: bool) -> bool:
+def diagnose(specs: list[str], given: list[str] | None, as_json: bool) -> bool:
     """Prints what is found in each of some specs.
 
     Args:
@@ -92,7 +92,7 @@ def _unreached(paths: tuple[str, ...]) -> list[str]:
 
 def _unread(spec: Spec) -> list[str]:
     """A warning for each stream that is written and read nowhere."""
-    from vitdsl.cli.streams import unread
+    from vitdsl.validate.streams import unread
 
     found = [Problem(f"nothing reads the stream '{name}'", path, mark) for name, path, mark in unread(spec.tree)]
     return [render([problem]) for problem in found]

@@ -9,8 +9,17 @@ import typer
 from typer.core import TyperGroup
 
 from vitdsl import __version__
-from vitdsl.cli import COMMANDS
 
+COMMANDS = {
+    **dict.fromkeys(("build", "check", "show", "list", "new", "schema", "convert", "predict"), "run"),
+    "space": "show_space",
+    "sample": "sample",
+    "replay": "replay",
+    "search": "app",
+}
+"""Each command, in the order of the help, and what runs it in its module: a function, or an app of several."""
+MODULES = {"sample": "space", "replay": "space"}
+"""The modules of commands that stand together; others are called as their command."""
 PLAIN: dict[str, Any] = {"add_completion": False, "rich_markup_mode": None, "pretty_exceptions_enable": False}
 
 
@@ -25,12 +34,17 @@ class Commands(TyperGroup):
         """One command, or None where there is none of that name."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"vitdsl.cli.{cmd_name}")
-        app = getattr(module, "app", None)
-        if app is None:
+        found = runner(cmd_name)
+        if not isinstance(found, typer.Typer):
             app = typer.Typer(**PLAIN)
-            app.command(name=cmd_name)(module.run)
-        return typer.main.get_command(app)
+            app.command(name=cmd_name)(found)
+            found = app
+        return typer.main.get_command(found)
+
+
+def runner(name: str) -> Any:
+    """What runs a command."""
+    return getattr(importlib.import_module(f"vitdsl.cli.{MODULES.get(name, name)}"), COMMANDS[name])
 
 
 def _show_version(wanted: bool) -> None:

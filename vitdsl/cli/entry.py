@@ -1,0 +1,79 @@
+"""Runs one command of the command line, and turns errors into exit codes.
+
+Exit codes: 0 done, 1 the input is wrong, 2 the call is wrong, 3 our fault. Errors go to stderr.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Sequence
+
+from vitdsl import __version__
+from vitdsl.cli.output import echo
+from vitdsl.errors import InputError
+
+WRONG_INPUT, OUR_FAULT, INTERRUPTED = 1, 3, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        arguments: what stands after `vitdsl`; by default that of this process.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        return _run(sys.argv[1:] if arguments is None else [*arguments])
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else 0
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where Python flushes the rest to
+        return WRONG_INPUT
+    except InputError as error:
+        echo(str(error), err=True)
+        return WRONG_INPUT
+    except OSError as error:
+        echo(f"{error.filename or 'file'}: {error.strerror or error}", err=True)
+        return WRONG_INPUT
+    except Exception as error:
+        return _report(error)
+
+
+def _run(arguments: list[str]) -> int:
+    """Runs one command; a plain `check` without typer, which takes as long to load as a spec."""
+    if arguments[:1] == ["check"]:
+        before = gc.get_threshold()
+        gc.set_threshold(100_000)  # nearly all that is made stays: looking for garbage would take a tenth of the time
+        try:
+            from vitdsl.cli.diagnosis import diagnose, plain_call
+
+            call = plain_call(arguments[1:])
+            if call is not None:
+                return 0 if diagnose(*call) else WRONG_INPUT
+        finally:
+            gc.set_threshold(*before)
+    from vitdsl.cli.app import run
+
+    run(arguments)
+    return 0
+
+
+def _report(error: Exception) -> int:
+    """Says that it is our fault, and what we need to mend it."""
+    if os.environ.get("VITDSL_TRACEBACK") == "1":
+        import traceback
+
+        traceback.print_exc(file=sys.stderr)
+    echo(
+        f"vitdsl {__version__} failed: {type(error).__name__}: {error}\n"
+        "  This is our fault, not that of your file. Please report it with the file, the command,\n"
+        "  and what the same command prints with VITDSL_TRACEBACK=1 set before it.",
+        err=True,
+    )
+    return OUR_FAULT

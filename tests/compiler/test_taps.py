@@ -117,7 +117,10 @@ def pooled(model, images):
         pytest.param([], 0, id="an empty body is none"),
         pytest.param([{"residual": True, "body": [{"body": RESIDUAL}]}], 1, id="residual bodies inside of one"),
         pytest.param([{"parallel": [RESIDUAL, RESIDUAL], "residual": False}], 1, id="branches are inside"),
-        pytest.param([{"drop_path": "none", "mlp": {}}, {"body": RESIDUAL}], 1, id="what never drops is a block too"),
+        pytest.param([{"drop_path": "none", "mlp": {}}, {"body": RESIDUAL}], 2, id="what never drops is a block too"),
+        pytest.param([{"repeat": 3, "body": RESIDUAL}, *RESIDUAL], 4, id="items behind a repetition are one block"),
+        pytest.param([*RESIDUAL, {"body": RESIDUAL}, *RESIDUAL], 3, id="a body with blocks splits what is around it"),
+        pytest.param([*RESIDUAL, {"body": [{"linear": 4}]}, *RESIDUAL], 1, id="a body without blocks does not"),
     ],
 )
 def test_where_blocks_end(body, ends):

@@ -57,7 +57,7 @@ def _report(name: str, set_: list[str] | None) -> dict[str, Any]:
     try:
         spec = load_spec(name, set_)
         analysis = spec.analyze()
-        warnings = [*_unreached(analysis.unreached), *_unread(spec)]
+        warnings = [*_unreached(analysis.unreached), *_unread(spec), *_undropped(spec)]
     except SpecError as error:
         return {"spec": name, "ok": False, "problems": [_problem(each) for each in error.problems], "error": error}
     return {
@@ -96,6 +96,18 @@ def _unread(spec: Spec) -> list[str]:
 
     found = [Problem(f"nothing reads the stream '{name}'", path, mark) for name, path, mark in unread(spec.tree)]
     return [render([problem]) for problem in found]
+
+
+def _undropped(spec: Spec) -> list[str]:
+    """A warning for each rate of stochastic depth by which nothing drops."""
+    from vitdsl.graph.schedule import drops, unused
+
+    graph = spec.graph()
+    found = list(unused(graph.frame, graph.drop_path))
+    usual = (spec.tree.get("defaults") or {}).get("drop_path")
+    if usual not in (None, "none", 0) and not any(drop.rate for drop in drops(graph.frame, graph.drop_path)):
+        found.append("`defaults` give `drop_path` a rate, but nothing drops: no item adds to what enters it")
+    return found
 
 
 def _problem(problem: Problem) -> dict[str, Any]:

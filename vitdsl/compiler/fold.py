@@ -115,7 +115,7 @@ def _frame(frame: Frame, memo: dict[int, Frame]) -> Frame:
     made = memo[id(frame)] = Frame()
     made.features, made.inputs, made.outputs = frame.features, frame.inputs, frame.outputs
     made.appends, made.blocks, made.marks = frame.appends, frame.blocks, frame.marks
-    made.start, made.ends = frame.start, frame.ends
+    made.start, made.ends, made.drops, made.idle = frame.start, frame.ends, frame.drops, frame.idle
     gone, changed = {}, {}
     for norm, linear, before in _pairs(frame):
         gone[id(norm)] = norm

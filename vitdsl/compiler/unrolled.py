@@ -82,7 +82,7 @@ class Unrolled:
             reads = {name: state[name] for name in frame.inputs}
             first = step.first + number
             self.made.steps.append(Call(step.path, (frame,), step.numbered, reads, gives, appends, block, None, first))
-            block += frame.blocks if block >= 0 else 0
+            block += frame.blocks
             state.update(gives)
             if flows in gives:
                 state[flows] = self._see(self, gives[flows], path)

@@ -11,7 +11,7 @@ from vitdsl.errors import ExpressionError, Refusal, ShapeError
 from vitdsl.features import Feature
 from vitdsl.fields.messages import explain
 from vitdsl.graph.faults import FormTrail, place_inside
-from vitdsl.graph.ir import Place
+from vitdsl.graph.ir import Place, joined
 from vitdsl.parts.base import LateList, Part, Primitive, settled
 from vitdsl.parts.registry import COMPOSITE, is_role
 from vitdsl.syntax.expressions import Late, Names
@@ -155,7 +155,7 @@ def bound_wiring(scope: Scope, item: Item, env: Names) -> Wiring:
 
 def drop_of(scope: Scope, drop: Drop | None) -> str | Place:
     """What stochastic depth does below an item."""
-    if drop is None or scope.drop == "none":
+    if drop is None:
         return scope.drop
     if drop.off:
         return "none"
@@ -166,6 +166,20 @@ def drop_of(scope: Scope, drop: Drop | None) -> str | Place:
             raise ShapeError(message, "", ("drop_path", "rates"))
         return Place(rate=drop.rates[index])
     return Place(rate=drop.rate, at=drop.at)
+
+
+def note_idle(scope: Scope, drop: Drop | None, before: int, path: str) -> None:
+    """Notes where a rate was given, and nothing was written since that drops.
+
+    Args:
+        scope: where the rate was given.
+        drop: what was given.
+        before: how many operators of stochastic depth there were.
+        path: segment of module paths of what it was given for.
+    """
+    frame = scope.builder.frame
+    if drop is not None and (drop.rate or drop.rates or drop.at) and frame.drops == before:
+        frame.idle.append(joined(scope.path, path))
 
 
 def bind(part: Any, env: Names, reader: SpecReader) -> Any:

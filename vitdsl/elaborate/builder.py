@@ -55,15 +55,17 @@ class Builder:
         streams: values by stream.
         paths: the number of the step that has a module path; None: it is a call's.
         costs: of its steps.
+        ends: how many values blocks end with, a call of blocks counted as one.
     """
 
-    __slots__ = ("costs", "frame", "outer", "paths", "streams")
+    __slots__ = ("costs", "ends", "frame", "outer", "paths", "streams")
 
     def __init__(self, outer: Callable[[str], Feature | None]) -> None:
         self.frame, self.outer = Frame(), outer
         self.streams: dict[str, Value] = {}
         self.paths: dict[str, int | None] = {}
         self.costs: list[Cost] = []
+        self.ends = 0
 
     def feature(self, name: str) -> Feature | None:
         """What a stream is, or None where there is none: what a frame below this one sees."""
@@ -80,6 +82,7 @@ class Builder:
         """Goes on from where another stands, in an equal surrounding."""
         mine, theirs = self.frame, other.frame
         mine.features, mine.steps, mine.blocks = theirs.features.copy(), theirs.steps.copy(), theirs.blocks
+        mine.drops, mine.idle = theirs.drops, theirs.idle.copy()
         mine.inputs, mine.outputs = theirs.inputs.copy(), theirs.outputs.copy()
         mine.appends = {name: numbers.copy() for name, numbers in theirs.appends.items()}
         mine.marks = theirs.marks.copy()
@@ -117,6 +120,11 @@ class Builder:
     def append(self, name: str, value: Value) -> None:
         """Appends a token to a stream."""
         self.frame.appends.setdefault(name, []).append(value.index)
+
+    def end(self, value: Value) -> None:
+        """Notes that a block ends with a value."""
+        self.ends += 1
+        self.frame.ends.append(value.index)
 
     def spend(self, cost: Cost) -> None:
         """Counts a cost."""

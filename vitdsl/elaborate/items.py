@@ -16,6 +16,7 @@ from vitdsl.elaborate.binding import (
     known_body,
     late_part,
     made_wrong,
+    note_idle,
     of_form,
     of_part,
     read_body,
@@ -31,7 +32,7 @@ from vitdsl.graph.faults import UseTrail
 from vitdsl.graph.ir import Value
 from vitdsl.parts.base import Form, Part
 from vitdsl.syntax.expressions import Late
-from vitdsl.validate import Body, Drop, Item, Wiring
+from vitdsl.validate import Body, Item, Wiring
 
 
 def run_body(scope: Scope, body: Any, home: str = "item") -> None:
@@ -40,21 +41,28 @@ def run_body(scope: Scope, body: Any, home: str = "item") -> None:
     if body.bare:
         _run_bare(scope, body)
         return
-    if scope.block is None and scope.drop == "schedule" and any(_drops(scope, item) for item in body.items):
-        scope.block = scope.builder.frame.blocks
-        scope.builder.frame.blocks += 1
-    block = not scope.within and any(_adds(scope, item) for item in body.items)
-    scope.within |= block
-    alone = len(body.items) == 1
+    scope.block, builder, frame = None, scope.builder, scope.builder.frame
+    alone, summed = len(body.items) == 1, False
     for index, item in enumerate(body.items):
+        block, blocks, ends = scope.block, frame.blocks, builder.ends
+        flow = None if scope.within else scope.flow
         try:
             run_item(scope, item, "" if alone and _is_whole(item) else str(index))
         except ShapeError as fault:
             if body.listed:
                 fault.trail.append(index)
             raise
-    if block:
-        scope.builder.frame.ends.append(scope.flow.index)
+        if scope.block == block and frame.blocks > blocks:  # it holds blocks: what adds behind it is another one
+            scope.block = None
+        if flow is None:
+            continue
+        if builder.ends == ends:
+            summed |= _adds(scope, item)
+        elif summed:
+            builder.end(flow)
+            summed = False
+    if summed:
+        builder.end(scope.flow)
 
 
 def _is_whole(item: Any) -> bool:
@@ -87,14 +95,6 @@ def _run_bare(scope: Scope, body: Body) -> None:
         raise
     except ValidationError as error:
         raise made_wrong("", error) from None
-
-
-def _drops(scope: Scope, item: Any) -> bool:
-    """Whether an item is residual and may be dropped by the schedule."""
-    if not _adds(scope, item):
-        return False
-    drop = item.wiring.drop_path
-    return not (isinstance(drop, Drop) and (drop.off or drop.rate is not None or drop.at is not None))
 
 
 def _adds(scope: Scope, item: Any) -> bool:
@@ -145,6 +145,7 @@ def perform(scope: Scope, item: Item, path: str) -> None:
         _perform_form(scope, item, part, bound_given(item.given, scope.names.at(read.feature)), path)
         return
     wiring = bound_wiring(scope, item, scope.names.at(read.feature)) if item.late_wiring else item.wiring
+    drops = scope.builder.frame.drops
     if role in ("body", "use") and target.whole and from_ is None and not _own_value(wiring):
         _in_place(scope, item, wiring, target, path)
     else:
@@ -153,6 +154,8 @@ def perform(scope: Scope, item: Item, path: str) -> None:
             return _operate(inside, item, part, x, bank, wiring)
 
         target.put(branch(scope, item, part, wiring, target, read.value, path, operate))
+    if "drop_path" in item.given:
+        note_idle(scope, wiring.drop_path, drops, path)
     if wiring.write:
         write_stream(scope, wiring.write, target.value_now())
 
@@ -241,7 +244,6 @@ def _operate(inside: Scope, item: Item, part: Any, x: Value, bank: Value | None,
     if part is None and role not in ("body", "use"):
         return x
     body = inside.child(None, x)
-    body.drop, body.block = inside.drop, inside.block
     fill(body, item)
     return body.flow
 

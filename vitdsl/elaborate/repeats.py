@@ -93,21 +93,21 @@ def _append(
         name: builder.value(Feature(features[0].dim, count=sum(f.num_tokens for f in features)))
         for name, features in appended.items()
     }
-    inside = scope.block is not None
     frames = tuple([frame for frame, times in runs for _ in range(times)])
     step = Call(
         path, frames, numbered, reads, {n: v.index for n, v in gives.items()},
-        {n: v.index for n, v in joined_tokens.items()}, -1 if inside else builder.frame.blocks,
+        {n: v.index for n, v in joined_tokens.items()}, builder.frame.blocks,
         current if numbered and not scope.within else None,
     )  # fmt: skip
     if path in builder.paths:
         raise ShapeError(f"two bodies would both be called `{path}` here", "give one of them another `name`")
     builder.paths[path] = None
     builder.frame.steps.append(step)
+    builder.ends += step.flows is not None
     for frame, times in runs:
         builder.spend(frame.cost.times(times))
-    if not inside:
-        builder.frame.blocks += sum(frame.blocks * times for frame, times in runs)
+    builder.frame.blocks += sum(frame.blocks * times for frame, times in runs)
+    builder.frame.drops += sum(frame.drops * times for frame, times in runs)
     for name, value in gives.items():
         if name in (current, HERE):
             scope.flow = value
@@ -120,8 +120,7 @@ def _append(
 def repetition(scope: Scope, item: Item, trace: Trace, current: str, perform: Perform) -> tuple[Frame, bool]:
     """The frame of one repetition, and whether it asked which one it is; what was elaborated alike is kept."""
     key = (
-        item.number, scope.around.key, current, scope.block is None, scope.drop, scope.times, scope.opened,
-        scope.forbidden, scope.role,
+        item.number, scope.around.key, current, scope.drop, scope.times, scope.opened, scope.forbidden, scope.role,
     )  # fmt: skip
     frame: Frame | None = _frames.find(key, trace)
     if frame is None:
@@ -134,7 +133,6 @@ def _elaborated(scope: Scope, item: Item, trace: Trace, current: str, perform: P
     builder = Builder(trace.stream)
     inside = Scope(scope.around, builder, current, NameScope.inside(trace))
     inside.drop, inside.times, inside.opened, inside.forbidden = scope.drop, scope.times, scope.opened, scope.forbidden
-    inside.block = None if scope.block is None else -1
     inside.role, inside.within = scope.role, True
     perform(inside, item, "")
     return builder.done()

@@ -31,7 +31,7 @@ class Scope:
         here: the value that flows, where there is no stream.
         names: what late values see here, but for features.
         drop: what stochastic depth does here: `schedule`, `none`, or a Place that fixes it.
-        block: number of the block, None outside of every block.
+        block: number of the block that the sums of this body are, None where the next sum begins one.
         sharing: whether a module path may be met again here, by an operator that has the same weights.
         role: of the outermost item that is written here, as on nodes.
         within: whether this is inside a block, or where no block can be.
@@ -188,11 +188,26 @@ class Scope:
             raise
         return inside.flow
 
-    def drop_path(self, x: Value) -> Value:
+    def place(self, drop: str | Place) -> Place | None:
+        """Where on the schedule a sum of this body stands; None: it never drops.
+
+        Args:
+            drop: what stochastic depth does to the sum, as `drop` of a scope.
+        """
+        if isinstance(drop, Place):
+            return drop
+        if drop == "none" or not self.around.drops:
+            return None
+        if self.block is None:
+            self.block = self.builder.frame.blocks
+            self.builder.frame.blocks += 1
+        return Place(self.block)
+
+    def drop_path(self, x: Value, place: Place | None) -> Value:
         """Stochastic depth, where there is any."""
-        if self.drop == "none" or (self.drop == "schedule" and not self.around.drops):
+        if place is None:
             return x
-        place = self.drop if isinstance(self.drop, Place) else Place(-1 if self.block is None else self.block)
+        self.builder.frame.drops += 1
         return self.add(DROP_PATH, (x,), "drop_path", place)
 
     # ------------------------------------------------------------ parts of features

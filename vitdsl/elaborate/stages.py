@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vitdsl.elaborate.binding import arguments, bind, drop_of
+from vitdsl.elaborate.binding import arguments, bind, drop_of, note_idle
 from vitdsl.elaborate.builder import Builder, Surroundings
 from vitdsl.elaborate.entry import IMAGE, enter
 from vitdsl.elaborate.head import run_head
@@ -17,7 +17,7 @@ from vitdsl.errors import ShapeError
 from vitdsl.features import Feature
 from vitdsl.graph.faults import UseTrail
 from vitdsl.graph.graph import Graph
-from vitdsl.graph.ir import Call, Frame, Value
+from vitdsl.graph.ir import Frame, Value
 from vitdsl.graph.operators import Join
 from vitdsl.memo import Identity
 from vitdsl.syntax.paths import Repetition
@@ -110,6 +110,7 @@ def _stage_frame(scope: Scope, stage: Stage, trace: Trace, current: str) -> tupl
         inside = Scope(around, inner, stream, names)
         inside.drop = drop_of(inside, bound.drop_path)
         _fill_stage(inside, bound, stream, current)
+        note_idle(inside, bound.drop_path, 0, "")
         kept = (bound, stream, inner.done())
         _stages.keep_trace(key, trace, kept)
     return kept
@@ -130,8 +131,8 @@ def _fill_stage(scope: Scope, stage: Stage, stream: str, current: str) -> None:
             raise
     elif stage.body is not None:
         _under(scope, "body", lambda inside: run_body(inside, stage.body))
-        if not frame.ends and not any(isinstance(step, Call) and step.flows is not None for step in frame.steps):
-            frame.ends.append(scope.flow.index)
+        if not scope.builder.ends:
+            scope.builder.end(scope.flow)
     if stage.norm is not None:
         _under(scope, "norm", lambda inside: run_body(inside, stage.norm, "norm"))
 

@@ -45,7 +45,8 @@ def branch(
     """
     residual = residual_of(wiring)
     inside = scope.child(None, source, path)
-    inside.drop = drop_of(scope, wiring.drop_path)
+    drop = drop_of(scope, wiring.drop_path)
+    inside.drop = drop if residual is None else "none"  # the outer sum drops all that the branch adds
     inside.exposed, inside.within = {}, True
     inside.role = scope.role or (item.role if part is not None else "")
     own = target.stream or scope.current
@@ -69,7 +70,7 @@ def branch(
         y = inside.add(scale, (y,), "layer_scale")
     if residual is None:
         return y
-    y = inside.drop_path(y)
+    y = inside.drop_path(y, scope.place(drop))
     if residual.output != 1:
         y = inside.add(Scale.trusted(value=residual.output), (y,), None)
     return _summed(inside, residual, target.value, y)

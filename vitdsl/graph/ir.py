@@ -26,10 +26,10 @@ class Value:
 class Place(NamedTuple):
     """Where on the schedule of stochastic depth a node stands.
 
-    `block` counts the blocks of the frame before it (-1: the block of the frame's caller); `rate` and `at` fix it.
+    `block` counts the blocks of the frame before it; `rate` and `at` fix it.
     """
 
-    block: int = -1
+    block: int = 0
     rate: float | None = None
     at: float | None = None
 
@@ -68,7 +68,7 @@ class Call(NamedTuple):
         reads: values by stream that the first repetition reads.
         gives: values by stream after the last repetition.
         appends: values that all repetitions append, by stream.
-        block: blocks of the calling frame before the first repetition (-1: inside a block).
+        block: blocks of the calling frame before the first repetition.
         flows: the stream that each repetition works on, where each is a block; None where it is a part of one.
     """
 
@@ -98,6 +98,8 @@ class Frame:
         outputs: number of the value of each stream that it gives back.
         appends: numbers of the values that it appends, by stream.
         blocks: how many blocks of stochastic depth it holds.
+        drops: how many operators of stochastic depth it holds, in its calls too.
+        idle: module paths of what was given a rate of stochastic depth, and holds nothing that drops.
         start: number of the value that the blocks of a stage begin with, or that a head pools and classifies.
         ends: numbers of the values that its blocks end with, but for those that are calls.
         cost: of all of it, once.
@@ -105,7 +107,7 @@ class Frame:
     """
 
     __slots__ = (
-        "appends", "blocks", "cost", "ends", "features", "inputs", "marks", "outputs", "start", "steps"
+        "appends", "blocks", "cost", "drops", "ends", "features", "idle", "inputs", "marks", "outputs", "start", "steps"
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -114,7 +116,8 @@ class Frame:
         self.inputs: dict[str, int] = {}
         self.outputs: dict[str, int] = {}
         self.appends: dict[str, list[int]] = {}
-        self.blocks = 0
+        self.blocks = self.drops = 0
+        self.idle: list[str] = []
         self.start: int | None = None
         self.ends: list[int] = []
         self.cost = Cost()

@@ -21,20 +21,15 @@ class Schedule:
     def __init__(self, setting: Any, starts: list[int]) -> None:
         self.setting, self.starts = setting, starts
 
-    def rate(self, place: Place, block: int) -> float:
-        """The rate at a place.
-
-        Args:
-            place: where an operator stands in its frame.
-            block: number of the frame's first block.
-        """
+    def rate(self, place: Place) -> float:
+        """The rate at a place, whose `block` is counted from the first of the model."""
         if place.rate is not None:
             return place.rate
         if self.setting is None:
             return 0.0
         if place.at is not None:
             return self._peak(len(self.starts) - 2) * place.at
-        number = block + max(place.block, 0)
+        number = place.block
         if self.setting.schedule == "constant":
             return self._peak(0)
         if self.setting.schedule == "per_stage":
@@ -57,18 +52,19 @@ class Drop(NamedTuple):
 
     Attributes:
         path: its module path.
-        block: number of its block; None: its rate is fixed.
+        place: where it stands on the schedule, `block` counted from the first of the model.
         rate: how often it drops.
     """
 
     path: str
-    block: int | None
+    place: Place
     rate: float
 
     @property
     def key(self) -> Any:
         """The same for those of one block; where rates are fixed, for those of one body."""
-        return (self.path.split(".")[:-2], self.rate) if self.block is None else self.block
+        fixed = self.place.rate is not None or self.place.at is not None
+        return (self.path.split(".")[:-2], self.place) if fixed else self.place.block
 
 
 class BlockRate(NamedTuple):
@@ -100,14 +96,13 @@ def _drops(frame: Frame, prefix: str, block: int, schedule: Schedule) -> Iterato
     for step in frame.steps:
         if isinstance(step, Node):
             if step.place is not None:
-                fixed = step.place.rate is not None or step.place.at is not None
-                number = None if fixed else block + max(step.place.block, 0)
-                yield Drop(joined(prefix, step.path), number, schedule.rate(step.place, block))
+                place = step.place._replace(block=block + step.place.block)
+                yield Drop(joined(prefix, step.path), place, schedule.rate(place))
             continue
-        first = block + max(step.block, 0)
+        first = block + step.block
         for path, inner in step.paths():
             yield from _drops(inner, joined(prefix, path), first, schedule)
-            first += inner.blocks if step.block >= 0 else 0
+            first += inner.blocks
 
 
 def block_rates(frame: Frame, setting: Any) -> list[BlockRate]:
@@ -119,3 +114,32 @@ def block_rates(frame: Frame, setting: Any) -> list[BlockRate]:
         common = takewhile(lambda found: len(set(found)) == 1, segments)
         found.append(BlockRate(".".join(segment for segment, *_ in common), each[0].rate))
     return found
+
+
+def idle(frame: Frame, prefix: str = "") -> Iterator[str]:
+    """Module paths of what was given a rate, and holds nothing that drops; of equal repetitions the first."""
+    yield from (joined(prefix, path) for path in frame.idle)
+    for step in frame.steps:
+        if isinstance(step, Call):
+            seen: set[int] = set()
+            for path, inner in step.paths():
+                if id(inner) not in seen:
+                    seen.add(id(inner))
+                    yield from idle(inner, joined(prefix, path))
+
+
+def unused(frame: Frame, setting: Any) -> Iterator[str]:
+    """What is surprising: each rate that is given and by which nothing drops, as a sentence."""
+    found = list(drops(frame, setting))
+    rates = [] if setting is None else setting.rate if isinstance(setting.rate, list) else [setting.rate]
+    stages = [step.path for step in frame.steps if isinstance(step, Call)]
+    for number, rate in enumerate(rates):
+        where, below = (f" in {stages[number]}", f"{stages[number]}.") if len(rates) > 1 else ("", "")
+        inside = [drop for drop in found if drop.place.rate is None and drop.path.startswith(below)]
+        if rate and not any(drop.rate for drop in inside):
+            why = "its only block is the first, whose rate is 0" if inside else "no item adds to what enters it"
+            yield f"`drop_path` gives the rate {rate:g}, but nothing drops{where}: {why}"
+    if setting is None and any(drop.place.at for drop in found):
+        yield "`drop_path: {at: …}` is a place on the schedule of the file's `drop_path`, but the file gives none"
+    for path in idle(frame):
+        yield f"{path} gives `drop_path` a rate, but nothing drops: no item in it adds to what enters it"

@@ -247,7 +247,7 @@ def check_form(cls: type[Part], fields: Mapping[str, Any], features: Sequence[Fe
 def spec_of(cls: type[Part], fields: Mapping[str, Any], feature: Feature) -> Spec:
     """A spec that is a form alone, on images that are the feature."""
     hold(feature.grid is not None, f"a form is tried on a grid, but the feature is {feature}")
-    part = {"type": cls.model_fields["type"].default, **fields}
+    part = {"type": cls.fields["type"].default, **fields}
     stage: dict[str, Any] = {"body": [{cls.family: part}]} if is_role(cls.family) else {cls.family: part}
     if feature.tokens:
         stage["tokens"] = list(feature.tokens)

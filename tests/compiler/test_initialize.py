@@ -8,7 +8,7 @@ from tests.parts.test_contract import PRIMITIVES
 from vitdsl.compiler.initialize import initialize
 from vitdsl.testing import built, make
 
-INITIAL = {name: cls for name, cls in PRIMITIVES.items() if "init" in cls.model_fields}
+INITIAL = {name: cls for name, cls in PRIMITIVES.items() if "init" in cls.fields}
 MODEL = """
 input: {size: 32}
 stages:

@@ -24,7 +24,7 @@ HOMES = {
     "activation": "an activation", "bias": "`position` of a mixer", "norm": "a norm",
     "position": "`position` of a stage", "tokenizer": "`tokenizer` of a stage",
 }  # fmt: skip
-INITIAL = type_words(field_schema(registry.all_parts()["linear"].model_fields["init"]))
+INITIAL = type_words(field_schema(registry.all_parts()["linear"].fields["init"]))
 
 KEYS: dict[str, tuple[Any, dict[str, str]]] = {
     "The file": (Model, {
@@ -118,7 +118,7 @@ def reference() -> str:
 def _keys() -> list[str]:
     made = []
     for title, (model, meanings) in KEYS.items():
-        infos = {info.alias or name: info for name, info in model.model_fields.items()}
+        infos = model.fields_by_key
         extra = ("extends", "set") if model is Model else ()
         assert set(meanings) == {*infos, *extra}, f"{title}: {set(meanings) ^ {*infos, *extra}}"
         rows = [(f"`{key}`", _words(infos[key]) if key in infos else "", meaning) for key, meaning in meanings.items()]
@@ -128,7 +128,7 @@ def _keys() -> list[str]:
 
 def _words(info: Any) -> str:
     words = type_words(field_schema(info)).replace(INITIAL, "init")
-    return _code(words, _default(info.default) if not info.is_required() else None)
+    return _code(words, _default(info.default) if not info.required else None)
 
 
 def _default(value: Any) -> str | None:
@@ -195,19 +195,18 @@ def _mappings() -> list[str]:
     found: dict[type[Fields], dict[str, None]] = {}
 
     def visit(model: type[Fields], where: str) -> None:
-        for name, info in model.model_fields.items():
-            for mark in info.metadata:
-                if isinstance(mark, (Nested, FieldsOr)):
-                    found.setdefault(mark.model, {}).setdefault(f"`{info.alias or name}` of {where}")
-                    visit(mark.model, f"`{info.alias or name}`")
+        for key, field in model.fields_by_key.items():
+            if isinstance(field.type, (Nested, FieldsOr)):
+                found.setdefault(field.type.model, {}).setdefault(f"`{key}` of {where}")
+                visit(field.type.model, f"`{key}`")
 
     for name, cls in registry.all_parts().items():
         if cls.family != "internal":
             visit(cls, f"a {cls.family}" if cls.family in BASES else f"`{name}`")
     rows = []
     for model, places in found.items():
-        keys = {info.alias or name: info for name, info in model.model_fields.items()}
-        rows.append((", ".join(places), ", ".join(f"`{key}` {_words(info)}".rstrip() for key, info in keys.items())))
+        keys = [f"`{key}` {_words(field)}".rstrip() for key, field in model.fields_by_key.items()]
+        rows.append((", ".join(places), ", ".join(keys)))
     return ["### Mappings inside parts", _table(("where", "keys"), sorted(rows))]
 
 

@@ -9,6 +9,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from tests.hybrids.pen import Pen
+from vitdsl.fields.declaration import Declaration
 from vitdsl.parts.base import BodyField, Fields, FieldsOr, Nested, PartField
 from vitdsl.parts.registry import all_parts, family
 
@@ -56,32 +57,32 @@ def part(pen: Pen, home: str, depth: int) -> Any:
     if not members:
         return "none"
     cls = members[pen.pick(*members)]
-    types = get_args(cls.model_fields["type"].annotation) or ("mean", "max", "cls", "first", "sequence")
+    types = get_args(cls.fields["type"].annotation) or ("mean", "max", "cls", "first", "sequence")
     return {**fields(pen, cls, depth), "type": pen.pick(*types)}
 
 
 def fields(pen: Pen, cls: type[Fields], depth: int) -> dict[str, Any]:
     """Some fields of a mapping, and all that must be there."""
     made = {}
-    for name, info in cls.model_fields.items():
-        if name != "type" and (info.is_required() or pen.chance(25 if depth > 0 else 10)):
-            made[info.alias or name] = _field(pen, info, depth)
+    for key, field in cls.fields_by_key.items():
+        if key != "type" and (field.required or pen.chance(25 if depth > 0 else 10)):
+            made[key] = _field(pen, field, depth)
     return made
 
 
-def _field(pen: Pen, info: Any, depth: int) -> Any:
-    for mark in info.metadata:
-        if isinstance(mark, PartField):
-            return part(pen, mark.family, depth - 1)
-        if isinstance(mark, BodyField):
-            return pen.pick(*BODIES)
-        if isinstance(mark, Nested):
+def _field(pen: Pen, field: Declaration, depth: int) -> Any:
+    mark = field.type
+    if isinstance(mark, PartField):
+        return part(pen, mark.family, depth - 1)
+    if isinstance(mark, BodyField):
+        return pen.pick(*BODIES)
+    if isinstance(mark, Nested):
+        return fields(pen, mark.model, depth - 1)
+    if isinstance(mark, FieldsOr):
+        if pen.chance(50):
             return fields(pen, mark.model, depth - 1)
-        if isinstance(mark, FieldsOr):
-            if pen.chance(50):
-                return fields(pen, mark.model, depth - 1)
-            return part(pen, mark.family, depth - 1) if mark.family else pen.pick(*BODIES)
-    found = _value(pen, info.annotation)
+        return part(pen, mark.family, depth - 1) if mark.family else pen.pick(*BODIES)
+    found = _value(pen, field.annotation)
     return pen.pick(*ANYTHING) if found is None else found
 
 

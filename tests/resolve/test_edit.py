@@ -34,7 +34,7 @@ PARTS = {name: cls for name, cls in all_parts().items() if cls.family != "intern
 
 def least(cls: type[Part]) -> dict[str, Any]:
     """A mapping with what a part needs."""
-    needed = {info.alias or name for name, info in cls.model_fields.items() if info.is_required()} - {"type"}
+    needed = {key for key, field in cls.fields_by_key.items() if field.required} - {"type"}
     return {key: Seq([8, 16]) if key == "channels" else "x" if key == "keys" else LEAST[key] for key in needed}
 
 
@@ -51,7 +51,7 @@ def fields(name: str) -> dict[str, Any]:
     """A value for every field of a part that a file may write."""
     cls = PARTS[name]
     found = {}
-    for key in cls.keys_read - {"type"}:
+    for key in cls.fields_by_key.keys() - {"type"}:
         values = (value for value in VALUES if fits(cls, {**least(cls), "type": name, key: value}))
         value = next(values, None)
         assert value is not None, f"no value here fits `{key}` of {name}"
@@ -78,7 +78,7 @@ def shown(value: Any) -> Any:
     return value.key if isinstance(value, Body) else value
 
 
-TYPES = sorted(name for name in PARTS if len(PARTS[name].keys_read - {"type"}) > 1)
+TYPES = sorted(name for name in PARTS if len(PARTS[name].fields_by_key.keys() - {"type"}) > 1)
 over_types = pytest.mark.parametrize("name", TYPES)
 
 
@@ -211,8 +211,8 @@ def bodies() -> list[tuple[str, ...]]:
 
 def holding(cls: Any) -> list[str]:
     """Keys of a mapping that hold bodies."""
-    marks = [(info.alias or name, mark) for name, info in cls.model_fields.items() for mark in info.metadata]
-    return [key for key, mark in marks if getattr(mark, "home", "") not in ("", "names") and key != "outputs"]
+    homes = {key: field.type.home for key, field in cls.fields_by_key.items() if field.type is not None}
+    return [key for key, home in homes.items() if home not in ("", "names") and key != "outputs"]
 
 
 ROLES = (*roles(), *COMPOSITE)

@@ -97,7 +97,7 @@ def test_all_types_are_found_by_their_file():
     for name in registry.files():
         cls = evaluation_class(name)
         assert cls is not None
-        assert cls.model_fields["type"].default == name
+        assert cls.fields["type"].default == name
 
 
 @pytest.mark.usefixtures("_installed")

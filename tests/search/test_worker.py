@@ -260,5 +260,5 @@ def test_a_portable_search_is_the_same():
     search = toy(constraints="{score: {min: 1.5}}", sampler="tpe")
     other = load_search(portable(search))
     assert other.space.spec.hash == search.space.spec.hash
-    assert other.file.model_dump(exclude={"space", "name"}) == search.file.model_dump(exclude={"space", "name"})
+    assert other.file.replace(space=None, name=None) == search.file.replace(space=None, name=None)
     assert other.name == "toy"

@@ -10,6 +10,7 @@ import typer
 from vitdsl.cli.options import AsJson, Settings, load_spec
 from vitdsl.cli.output import as_yaml, print_json, print_table, short, type_words
 from vitdsl.errors import SpecError
+from vitdsl.fields.declaration import Declaration
 from vitdsl.parts.base import Form, Part, Primitive
 from vitdsl.parts.registry import family, is_role
 from vitdsl.resolve.files import shipped
@@ -112,16 +113,16 @@ def _parts_with(words: Sequence[str]) -> list[dict[str, Any]]:
 
 def _part(kind: str, cls: type[Part]) -> dict[str, Any]:
     what = "form" if issubclass(cls, Form) else "primitive" if issubclass(cls, Primitive) else "part"
-    fields = {info.alias or name: _field(info) for name, info in cls.model_fields.items() if name != "type"}
-    own = type_words(field_schema(cls.model_fields["type"]))
+    fields = {key: _field(field) for key, field in cls.fields_by_key.items() if key != "type"}
+    own = type_words(field_schema(cls.fields["type"]))
     types = own.split(" | ") if own != "string" else [kind]
     return {"type": kind, "types": types, "kind": what, "summary": summary(cls), "fields": fields}
 
 
-def _field(info: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {"type": type_words(field_schema(info)), "required": info.is_required()}
-    if not info.is_required() and isinstance(info.default, (bool, int, float, str, tuple, list)):
-        found["default"] = list(info.default) if isinstance(info.default, tuple) else info.default
+def _field(field: Declaration) -> dict[str, Any]:
+    found: dict[str, Any] = {"type": type_words(field_schema(field)), "required": field.required}
+    if isinstance(field.default, (bool, int, float, str, tuple, list)):
+        found["default"] = list(field.default) if isinstance(field.default, tuple) else field.default
     return found
 
 

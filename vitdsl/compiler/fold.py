@@ -137,7 +137,7 @@ def _frame(frame: Frame, memo: dict[int, Frame]) -> Frame:
 
 def _biased(frame: Frame, node: Node) -> Node:
     """A linear map with the bias that the norm leaves behind."""
-    op = node.op.model_copy(update={"bias": True, "norm": None})
+    op = node.op.replace(bias=True, norm=None)
     cost = op.cost(*(frame.features[number] for number in node.inputs))
     memory = frame.features[node.output].size * BYTES_PER_VALUE * node.times
     return node._replace(op=op, cost=Cost(cost.params, cost.trainable_params, cost.macs * node.times, memory))

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from vitdsl.errors import ExpressionError, Refusal, ShapeError
 from vitdsl.features import Feature
-from vitdsl.fields.messages import explain
 from vitdsl.graph.faults import FormTrail, place_inside
 from vitdsl.graph.ir import Place, joined
 from vitdsl.parts.base import LateList, Part, Primitive, settled
@@ -58,7 +55,7 @@ def of_form(form: Part, role: str, fault: ShapeError) -> None:
     inside, trail = place_inside(fault.trail), fault.trail
     if inside is not None:
         trail = [segment for segment in trail if not isinstance(segment, FormTrail)]
-    given = form.model_fields_set - {"type"}
+    given = form.fields_set - {"type"}
     while (
         trail
         and trail[-1] not in given
@@ -71,15 +68,15 @@ def of_form(form: Part, role: str, fault: ShapeError) -> None:
     fault.trail = trail
 
 
-def made_wrong(role: str, error: ValidationError) -> ShapeError:
+def made_wrong(role: str, error: Refusal) -> ShapeError:
     """The fault of a part whose fields are right, but not what it makes of them: a width beyond all bounds."""
-    _, message, hint = explain(error)[0]
+    _, message, hint = error.items[0]
     return ShapeError(f"what this is made of does not fit: {message}", hint, (role,) if role else ())
 
 
 def of_part(part: Part, role: str, fault: ShapeError) -> None:
     """Gives a fault in what a part is made of a place that is written: the part's field, or the part."""
-    known = isinstance(part, Primitive) or (fault.trail and fault.trail[-1] in part.model_fields_set)
+    known = isinstance(part, Primitive) or (fault.trail and fault.trail[-1] in part.fields_set)
     fault.trail = [*(fault.trail if known else []), *([role] if role else [])]
 
 

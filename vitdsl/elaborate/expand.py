@@ -67,7 +67,7 @@ class Expander:
 
     def head(self, head: Any) -> Any:
         """The head: its own body stands for it."""
-        return self.fields(head)["body"] if head.model_fields_set == {"body"} else self.fields(head)
+        return self.fields(head)["body"] if head.fields_set == {"body"} else self.fields(head)
 
     def _arguments(self, args: Mapping[str, Any], define: Mapping[str, Any]) -> dict[str, Any]:
         made = {name: spelled(value, self._late) for name, value in args.items()}
@@ -101,14 +101,9 @@ class Expander:
         if getattr(fields, "off", False) is True:
             return NONE  # type: ignore[return-value]
         made = {}
-        for name, value in fields.written.items():
-            alias = type(fields).model_fields[name].alias or name
-            if name in without:
-                continue
-            if value is not None:
-                made[alias] = self.value(value)
-            elif name in fields.structured:
-                made[alias] = NONE
+        for key, value in fields.written.items():
+            if key not in without and value is not None:
+                made[key] = self.value(value)
         return made
 
     def part(self, part: Part) -> dict[str, Any]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import ValidationError
-
 from vitdsl.elaborate.binding import (
     arguments,
     bound_given,
@@ -27,7 +25,7 @@ from vitdsl.elaborate.repeats import repeat_item
 from vitdsl.elaborate.scope import Scope
 from vitdsl.elaborate.targets import Target, guard, keep, target_at, write_stream
 from vitdsl.elaborate.wiring import branch
-from vitdsl.errors import ShapeError
+from vitdsl.errors import Refusal, ShapeError
 from vitdsl.graph.faults import UseTrail
 from vitdsl.graph.ir import Value
 from vitdsl.parts.base import Form, Part
@@ -93,7 +91,7 @@ def _run_bare(scope: Scope, body: Body) -> None:
     except ShapeError as fault:
         of_part(bound, "", fault)
         raise
-    except ValidationError as error:
+    except Refusal as error:
         raise made_wrong("", error) from None
 
 
@@ -166,7 +164,7 @@ def _perform_form(scope: Scope, item: Item, form: Part, given: dict[str, Any], p
         perform(scope, read_item(scope, expansion_of(form, given)), path)
     except ShapeError as fault:
         own = fault.trail[-1] if fault.trail else None
-        if own not in item.given or own in form.model_fields_set:
+        if own not in item.given or own in form.fields_set:
             of_form(form, item.role, fault)
         raise
 
@@ -237,7 +235,7 @@ def _operate(inside: Scope, item: Item, part: Any, x: Value, bank: Value | None,
         except ShapeError as fault:
             of_part(part, role, fault)
             raise
-        except ValidationError as error:
+        except Refusal as error:
             raise made_wrong(role, error) from None
     if role == "parallel":
         return _parallel(inside, item, x, bool(wiring.residual))

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from vitdsl.errors import refuse
 from vitdsl.fields.messages import describe
-from vitdsl.fields.readers import FieldType
 from vitdsl.fields.record import NONE, Fields, Part
+from vitdsl.fields.types import FieldType
 
 
 def no_scalar(value: Any, wanted: str) -> Any:
@@ -21,14 +21,14 @@ def no_scalar(value: Any, wanted: str) -> Any:
 class PartField(FieldType):
     """Annotation of a field that holds a part of one family, or nothing."""
 
-    structured = apart = True
+    structured = True
 
     def __init__(self, family: str) -> None:
         self.family = family
 
-    def json_schema(self) -> dict[str, Any]:
+    def json_schema(self, of: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
         """Refers to the family's definition, which `vitdsl.validate.json_schema` writes."""
-        return {"$ref": f"#/$defs/{self.family}"}
+        return {"$ref": f"#/definitions/{self.family}"}
 
     def read(self, value: Any, reader: Any) -> Any:
         """Dispatches by name among the installed parts of the family; locations of errors stay those of the file."""
@@ -42,14 +42,14 @@ class PartField(FieldType):
 class BodyField(FieldType):
     """Annotation of a field that holds a body; `home` is the family of a bare part in it."""
 
-    structured = apart = True
+    structured = True
 
     def __init__(self, home: str = "item") -> None:
         self.home = home
 
-    def json_schema(self) -> dict[str, Any]:
+    def json_schema(self, of: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
         """Refers to the definition of a body with this home, which `vitdsl.validate.json_schema` writes."""
-        return {"$ref": f"#/$defs/body_{self.home}"}
+        return {"$ref": f"#/definitions/body_{self.home}"}
 
     def read(self, value: Any, reader: Any) -> Any:
         """Hands the value to the reader of the file."""
@@ -61,19 +61,16 @@ class BodyField(FieldType):
 class Reads(FieldType):
     """Annotation of a field that a function reads: it gets the value and the reader, and gives the field's value.
 
-    Late values below an `apart` field are the business of what is read. What else is given are attributes of
-    `FieldType`: what may stand in the field, and what a short form stands for.
+    What else is given are attributes of `FieldType`: what may stand in the field, and what a short form stands for.
     """
 
     structured = True
 
-    def __init__(
-        self, read: Callable[[Any, Any], Any], schema: dict[str, Any], apart: bool = False, **holds: Any
-    ) -> None:
-        self.read, self.schema, self.apart = read, schema, apart  # type: ignore[method-assign]
+    def __init__(self, read: Callable[[Any, Any], Any], schema: dict[str, Any], **holds: Any) -> None:
+        self.read, self.schema = read, schema  # type: ignore[method-assign]
         vars(self).update(holds)
 
-    def json_schema(self) -> dict[str, Any]:
+    def json_schema(self, of: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
         """What was given."""
         return self.schema
 
@@ -86,9 +83,9 @@ class Nested(FieldType):
     def __init__(self, model: type[Fields]) -> None:
         self.model = model
 
-    def json_schema(self) -> dict[str, Any]:
+    def json_schema(self, of: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
         """The mapping's own."""
-        return self.model.model_json_schema()
+        return of(self.model)
 
     def read(self, value: Any, reader: Any) -> Any:
         """Reads the mapping."""
@@ -102,16 +99,15 @@ class FieldsOr(FieldType):
 
     def __init__(self, model: type[Fields], family: str = "", home: str = "") -> None:
         self.model, self.family, self.home = model, family, home
-        self.names = {info.alias or name for name, info in model.model_fields.items()}
 
-    def json_schema(self) -> dict[str, Any]:
+    def json_schema(self, of: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
         """Either of the two."""
-        other = {"$ref": f"#/$defs/{self.family or 'body_' + self.home}"}
-        return {"anyOf": [self.model.model_json_schema(), other]}
+        other = {"$ref": f"#/definitions/{self.family or 'body_' + self.home}"}
+        return {"anyOf": [of(self.model), other]}
 
     def read(self, value: Any, reader: Any) -> Any:
         """A mapping with keys of the model alone is the model; everything else the part or body."""
-        if isinstance(value, dict) and value.keys() <= self.names:
+        if isinstance(value, dict) and value.keys() <= self.model.fields_by_key.keys():
             return self.model.read(value, reader)
         if value is None or value == NONE or not isinstance(value, (str, dict, list)):
             return None if value == NONE else no_scalar(value, f"a {self.family}" if self.family else "a body")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from vitdsl.errors import Refusal, did_you_mean, near
 from vitdsl.syntax.expressions import Late
-from vitdsl.syntax.paths import Key
 
 
 def describe(value: object) -> str:
@@ -32,7 +31,6 @@ _EXPECTED = {
     "list_type": "must be a list",
     "tuple_type": "must be a list",
     "dict_type": "must be a mapping",
-    "model_type": "must be a mapping",
 }
 _BOUNDS = {
     "greater_than_equal": ("ge", "at least"),
@@ -46,85 +44,84 @@ Location = tuple[str | int, ...]
 Fault = tuple[Location, str, str]
 
 
-def explain(error: ValidationError, model: type[BaseModel] | None = None) -> list[Fault]:
-    """What pydantic found, as (location, message, hint).
+def explain(error: ValidationError, annotation: Any) -> list[Fault]:
+    """What pydantic found wrong with a value, as (location below it, message, hint).
 
     Args:
         error: what a validation raised.
-        model: what was validated, for the names of its keys.
+        annotation: the type that the value was to have.
     """
     found: list[Fault] = []
-    unions: dict[Location, list[tuple[Location, Fault, ErrorDetails]]] = {}
-    options: dict[Location, Any] = {}
+    unions: dict[Location, tuple[Any, list[_Entry]]] = {}
     for entry in error.errors(include_url=False):
-        inner = (entry.get("ctx") or {}).get("error")
-        if isinstance(inner, Refusal):
-            whole = [((*entry["loc"], *loc), message, hint) for loc, message, hint in inner.items]
-            found += [(loc, _named(message, loc), hint) for loc, message, hint in whole]
-            continue
-        cut, kind, owner = _followed(entry["loc"], model)
-        keys = keys_of(owner)
-        if kind is None:
-            found.append(_sentence(entry, entry["loc"], keys))
-            continue
-        prefix, rest = entry["loc"][:cut], entry["loc"][cut + 1 :]
-        options[prefix] = kind
-        unions.setdefault(prefix, []).append((rest, _sentence(entry, (*prefix, *rest), keys), entry))
-    for prefix, entries in unions.items():
-        found += _chosen(prefix, options[prefix], entries)
-    return found
+        prefix, union, rest = _located(entry["loc"], annotation)
+        for loc, message, hint in _sentences(entry):
+            fault = (*prefix, *rest, *loc), message, hint
+            if union is None:
+                found.append(fault)
+            else:
+                unions.setdefault(prefix, (union, []))[1].append(_Entry(fault, bool(rest or loc), entry))
+    for prefix, (union, entries) in unions.items():
+        found += _chosen(prefix, union, entries)
+    return [(loc, named(message, loc), hint) for loc, message, hint in found]
 
 
-def keys_of(model: type[BaseModel] | None) -> tuple[str, ...]:
-    """The keys of a mapping, as a file writes them."""
-    if model is None:
-        return ()
-    return (*(info.alias or name for name, info in model.model_fields.items()), *getattr(model, "merged", ()))
+class _Entry(NamedTuple):
+    """One thing that is wrong with a value as one of the types of a union."""
+
+    fault: Fault
+    deeper: bool
+    error: ErrorDetails
 
 
-def _followed(loc: Location, model: type[BaseModel] | None) -> tuple[int, Any, type[BaseModel] | None]:
-    """Where the alternatives of a union begin to show in a location, that union, and what holds the last segment."""
-    annotation: Any = None
+def _located(loc: Location, annotation: Any) -> tuple[Location, Any, Location]:
+    """A location of pydantic: what leads to a union, the union (or None), and what follows behind its alternative."""
+    annotation = _bare(annotation)
     for index, segment in enumerate(loc):
-        if model is not None and isinstance(segment, str):
-            info = next((i for name, i in model.model_fields.items() if segment in (name, i.alias)), None)
-            if info is None:
-                return 0, None, model
-            annotation = _bare(info.annotation)
-        elif isinstance(segment, int) and get_origin(annotation) in (list, tuple):
-            annotation = _bare(get_args(annotation)[0])
-        else:
-            return 0, None, None
-        if get_origin(annotation) in (Union, UnionType) and index + 1 < len(loc):
-            return index + 1, annotation, None
-        owner, model = model, annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
-        if index + 1 == len(loc):
-            return 0, None, owner
-    return 0, None, None
+        origin, inner = get_origin(annotation), get_args(annotation)
+        if origin in (Union, UnionType):
+            return loc[:index], annotation, loc[index + 1 :]
+        if origin not in (list, tuple, dict) or not inner:
+            break
+        entry = segment if origin is tuple and inner[-1] is not Ellipsis and isinstance(segment, int) else 0
+        annotation = _bare(inner[-1] if origin is dict else inner[entry])
+    return loc, None, ()
+
+
+def without_none(annotation: Any) -> Any:
+    """The type that is meant by `X | None`; any other as it is."""
+    if get_origin(annotation) not in (Union, UnionType):
+        return annotation
+    left = tuple(each for each in get_args(annotation) if each is not NoneType)
+    return left[0] if len(left) == 1 else Union[left]  # noqa: UP007
 
 
 def _bare(annotation: Any) -> Any:
     """An annotation without what is said about it, and without None."""
     while get_origin(annotation) is Annotated:
         annotation = get_args(annotation)[0]
-    if get_origin(annotation) in (Union, UnionType):
-        left = [each for each in get_args(annotation) if each is not NoneType]
-        return _bare(left[0]) if len(left) == 1 else Union[tuple(left)]  # noqa: UP007
-    return annotation
+    meant = without_none(annotation)
+    return _bare(meant) if get_origin(meant) is Annotated else meant
 
 
-def _chosen(prefix: Location, kind: Any, entries: list[tuple[Location, Fault, ErrorDetails]]) -> list[Fault]:
-    """What to say where none of several kinds of value fits: what is wrong in the kind that was meant."""
-    deeper = [fault for rest, fault, _ in entries if rest]
-    bounded = [fault for rest, fault, entry in entries if not rest and entry["type"] in _BOUNDS]
-    if deeper or bounded:
-        return deeper or bounded[:1]
-    words = ", or ".join(dict.fromkeys(_words(_bare(each)) for each in get_args(kind)))
-    return [(prefix, _named(f"must be {words}, but is {describe(entries[0][2]['input'])}", prefix), "")]
+def _chosen(prefix: Location, union: Any, entries: list[_Entry]) -> list[Fault]:
+    """What to say where none of several types fits: what is wrong in the type that was meant."""
+    value = entries[0].error["input"]
+    deeper = [entry.fault for entry in entries if entry.deeper]
+    bounded = [entry.fault for entry in entries if entry.error["type"] in _BOUNDS]
+    refused = [entry.fault for entry in entries if entry.error["type"] == "value_error" and not isinstance(value, str)]
+    if deeper or bounded or refused:
+        return deeper or bounded[:1] or refused[:1]
+    words = ", or ".join(dict.fromkeys(_words(each) for each in get_args(union)))
+    return [(prefix, f"must be {words}, but is {describe(value)}", "")]
 
 
 def _words(annotation: Any) -> str:
-    """A kind of value in a sentence."""
+    """A type in a sentence."""
+    for each in get_args(annotation)[1:] if get_origin(annotation) is Annotated else ():
+        if getattr(each, "words", ""):
+            return each.words
+    annotation = _bare(annotation)
     if get_origin(annotation) is Literal:
         return ", or ".join(repr(each) for each in get_args(annotation))
     plain = {bool: "true or false", int: "an integer", float: "a number", str: "a text"}
@@ -132,9 +129,10 @@ def _words(annotation: Any) -> str:
     return plain.get(origin) or ("a list" if origin in (list, tuple) else "a mapping")
 
 
-def _named(message: str, loc: Location) -> str:
-    """A sentence that begins with `must`, with the name of what must."""
-    return f"{name_of(loc)} {message}" if message.startswith("must ") else message
+def named(message: str, loc: Location) -> str:
+    """A sentence that begins with `must`, with the name of what must, if it has one."""
+    name = name_of(loc)
+    return f"{name} {message}" if name and message.startswith("must ") else message
 
 
 def name_of(loc: Location) -> str:
@@ -145,26 +143,23 @@ def name_of(loc: Location) -> str:
     return f"`{loc[keys[-1]]}{''.join(f'[{index}]' for index in loc[keys[-1] + 1 :])}`"
 
 
-def _sentence(entry: ErrorDetails, loc: Location, known: tuple[str, ...]) -> Fault:
-    kind, context = entry["type"], entry.get("ctx") or {}
-    name, value = name_of(loc), entry["input"]
+def _sentences(entry: ErrorDetails) -> list[Fault]:
+    """What one entry of pydantic's says, without the name of what is wrong."""
+    kind, context, value = entry["type"], entry.get("ctx") or {}, entry["input"]
     found = describe(value)
-    if not name and kind in {*_BOUNDS, *_EXPECTED, "literal_error"}:
-        loc, message, hint = _sentence(entry, ("",), known)
-        return (), message.removeprefix("`` "), hint  # what encloses it puts the name in front
-    if kind == "extra_forbidden":
-        return (*loc[:-1], Key(loc[-1])), f"unknown key {name}", did_you_mean(str(loc[-1]), known)
-    if kind == "missing":
-        return loc, f"{name} is missing", ""
+    if isinstance(context.get("error"), Refusal):
+        return context["error"].items
     if kind == "literal_error":
         words = re.findall(r"'([^']*)'", context["expected"])
         hint = did_you_mean(value, words) if isinstance(value, str) and near(value, words) else ""
-        return loc, f"{name} must be {'' if len(words) == 1 else 'one of '}{context['expected']}, but is {found}", hint
+        return [((), f"must be {'' if len(words) == 1 else 'one of '}{context['expected']}, but is {found}", hint)]
     if kind in _BOUNDS:
         key, words = _BOUNDS[kind]
-        return loc, f"{name} must be {words} {context[key]:g}, but is {found}", ""
+        return [((), f"must be {words} {context[key]:g}, but is {found}", "")]
     if kind == "string_pattern_mismatch":
-        return loc, f"{name} must be a name of letters, digits and `_`, but is {found}", ""
+        return [((), f"must match `{context['pattern']}`, but is {found}", "")]
     if kind in _EXPECTED:
-        return loc, f"{name} {_EXPECTED[kind]}, but is {found}", ""
-    return loc, f"{name}: {entry['msg']}", ""
+        return [((), f"{_EXPECTED[kind]}, but is {found}", "")]
+    if kind == "too_short":
+        return [((), f"must have at least {context['min_length']} entries, but has {context['actual_length']}", "")]
+    return [((), f"must be valid, but is {found}: {entry['msg']}", "")]

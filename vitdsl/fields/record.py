@@ -1,108 +1,84 @@
-"""What every mapping of a spec is validated by, and what every part is.
+"""What every mapping of a spec is validated by, and what every part is: a frozen class with typed fields."""
 
-The classes here are the bases of all others: their annotations are no strings, which pydantic would have to evaluate
-again for each class.
-"""
+from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NoReturn, Self, dataclass_transform
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import Field
+from pydantic_core import CoreSchema, core_schema
 
-from vitdsl.errors import ExpressionError, Refusal
-from vitdsl.fields.late import checked, passing
-from vitdsl.fields.messages import explain, keys_of
-from vitdsl.fields.readers import UNSURE, Done, FieldType, planned
+from vitdsl.errors import ExpressionError, Refusal, did_you_mean, refuse
+from vitdsl.fields.declaration import Declaration, declarations
+from vitdsl.fields.messages import describe, named
 from vitdsl.syntax.expressions import Late, LateList, settled
-from vitdsl.syntax.holes import Hole
-from vitdsl.syntax.summary import facts
+from vitdsl.syntax.paths import Key
 
 NONE = "none"
 """The word that means nothing: `pre: none`."""
-KNOWN = frozenset({int, float, bool, str, tuple, type(None)})
+_new, _set = object.__new__, object.__setattr__
+_NOT_WRITTEN: frozenset[str] = frozenset()
+_PLAIN = frozenset({int, float, bool, str, tuple, type(None)})
 """Types of values that are never late."""
-CONFIG = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True, defer_build=True)
-_set_values, _set_given, _set_extra, _set_private = (
-    vars(BaseModel)[name].__set__
-    for name in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
-)
-"""What sets the slots of a model, which is frozen otherwise."""
-_new = object.__new__
-NOT_WRITTEN: set[str] = set()
-"""The fields that were written of an object that was made: none. Never changed; pydantic's copies have their own."""
 
 
-class Traits:
-    """What classes know of themselves; no annotations here, which pydantic would evaluate again for each class."""
-
-    structured = frozenset()
-    """Names of fields that read late values in lists and mappings themselves."""
-    apart = frozenset()
-    """Keys whose value may have late values below it that are not this mapping's: they are bound on their own."""
-    keys_read = frozenset()
-    """What a file may write for its fields."""
-    followers = ()
-    """Fields whose part follows a primitive, in order."""
-    twin = None
-    """The class that reads mappings with late values, once it was needed."""
-    final = None
-    """The class itself, also of a twin."""
-    repeated = frozenset()
-    """Names of fields that each repetition puts in for itself, where they read its `index`."""
-    plan = None
-    """The readers of its fields, once they were needed; False where pydantic alone reads."""
-    open = False
-    """Whether a value is not known yet; only a twin's can be."""
-
-
-class Fields(Traits, BaseModel):
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(Field,))
+class Fields:
     """Base of everything that a mapping of a spec is validated by: strict, frozen, and open to late values.
 
-    What is plainly right is taken by readers (`plain.py`), all else goes to pydantic, which is built when it is first
-    needed. A mapping with late values is an object of a twin of the class, whose fields let them pass.
+    A subclass declares its fields by annotations with or without defaults. Where a key cannot be the name of an
+    attribute, `Field(alias=…)` of pydantic gives it. The values are the instance's `__dict__`, in order.
+
+    Attributes:
+        fields_set: names of the fields that were given, not taken from defaults.
+        open: names of the fields whose value is not known yet, as it is late or a late value is in it.
     """
 
-    model_config = CONFIG
+    __slots__ = ("fields_set", "open")
+    fields_set: frozenset[str]
+    open: tuple[str, ...]
 
-    @classmethod
-    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        """Notes which fields hold parts or bodies: those read their late values themselves."""
-        super().__pydantic_init_subclass__(**kwargs)
-        marks = [
-            (n, f.alias or n, m) for n, f in cls.model_fields.items() for m in f.metadata if isinstance(m, FieldType)
-        ]
-        cls.structured = frozenset(name for name, _, mark in marks if mark.structured)
-        cls.apart = frozenset(key for _, key, mark in marks if mark.apart)
-        cls.keys_read = frozenset(field.alias or name for name, field in cls.model_fields.items())
+    fields: ClassVar[dict[str, Declaration]] = {}
+    """The fields by name, those of the bases first."""
+    fields_by_key: ClassVar[dict[str, Declaration]] = {}
+    """The fields by what a file writes for them."""
+    structured: ClassVar[frozenset[str]] = frozenset()
+    """Names of fields that read late values in lists and mappings themselves."""
+    followers: ClassVar[tuple[str, ...]] = ()
+    """Fields whose part follows a primitive, in order."""
+    repeated: ClassVar[frozenset[str]] = frozenset()
+    """Names of fields that each repetition puts in for itself, where they read its `index`."""
+    merged: ClassVar[tuple[str, ...]] = ()
+    """Further keys that a file may write, which are gone when it is validated."""
+    _own: ClassVar[dict[str, Declaration]] = {}
+    _usual: ClassVar[dict[str, Any]] = {}
+    _required: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Reads the annotations of the class."""
+        super().__init_subclass__(**kwargs)
+        inherited: dict[str, Declaration] = {}
+        for base in reversed(cls.__mro__[1:]):
+            inherited |= vars(base).get("_own", {})
+        cls._own = declarations(cls)
+        _refuse_confusing(cls, inherited)
+        cls.fields = inherited | cls._own
+        cls.fields_by_key = {field.key: field for field in cls.fields.values()}
+        cls.structured = frozenset(name for name, field in cls.fields.items() if field.structured)
         cls.followers = tuple(name for name in ("norm", "activation") if name in cls.structured)
-        if "_late_values_pass" not in cls.__dict__:
-            cls.twin, cls.final, cls.plan = None, cls, None
+        cls._usual = {name: field.default for name, field in cls.fields.items()}
+        cls._required = tuple(name for name, field in cls.fields.items() if field.required)
+        for name in cls._own.keys() & vars(cls).keys():
+            delattr(cls, name)  # a default; instances have values of their own
 
     def __init__(self, /, **given: Any) -> None:
-        """Takes fields by name; pydantic's own way where they are not plainly right."""
-        plan: Any = self.plan
-        if plan is None:
-            plan = self.planned()
-        if plan:
-            readers, values = plan.readers, plan.usual.copy()
-            try:
-                for name, value in given.items():
-                    made = readers[name](value, None)
-                    if made is UNSURE:
-                        break
-                    values[name] = made
-                else:
-                    if plan.required <= given.keys():
-                        _set_values(self, values)
-                        _set_given(self, set(given))
-                        _set_extra(self, None)
-                        _set_private(self, None)
-                        return
-            except (KeyError, ValueError, AssertionError):
-                pass  # pydantic says what is wrong
-        super().__init__(**given)
+        """Takes fields by name.
 
-    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # pydantic calls no other `__init__`
+        Raises:
+            Refusal: a value does not fit.
+        """
+        _fill(self, *_validated(type(self), self.fields, given, None))
+        self.agree()
 
     @classmethod
     def trusted(cls, **values: Any) -> Self:
@@ -110,218 +86,194 @@ class Fields(Traits, BaseModel):
 
         Nothing is validated, and no field counts as written; what a graph is made of is built many times a model.
         """
-        plan: Any = cls.plan
-        if not plan and not (plan := cls.planned()):
-            return cls(**values)
-        return _fill(_new(cls), {**plan.usual, **values}, NOT_WRITTEN)
+        return _fill(_new(cls), {**cls._usual, **values}, _NOT_WRITTEN, ())
 
     @classmethod
-    def planned(cls) -> Any:
-        """The readers of this class, made now."""
-        cls.plan = planned(cls, CONFIG, (Fields,)) or False
-        return cls.plan
-
-    @classmethod
-    def plainly(cls, raw: Any, reader: Any) -> Any:
-        """An object for a mapping without late values that is plainly right, else `UNSURE`."""
-        if facts(raw).late:
-            return UNSURE
-        found = _taken(cls.planned() if cls.plan is None else cls.plan, raw, reader, False)
-        return _fill(_new(cls), *found) if found.__class__ is tuple else UNSURE
-
-    @classmethod
-    def read(cls, raw: Any, reader: Any) -> Any:
+    def read(cls, raw: Any, reader: Any) -> Self:
         """Validates a mapping, some of whose values may be late.
 
         Args:
-            raw: the mapping.
+            raw: the mapping; `null` takes a value away that would be inherited.
             reader: of the file; it reads parts and bodies.
 
         Raises:
             Refusal: it does not fit.
         """
-        cls = cls.final
-        late = False
-        if isinstance(raw, dict):
-            if None in raw.values():  # `null` takes away what would be inherited
-                raw = {key: value for key, value in raw.items() if value is not None or key not in keys_of(cls)}
-            late = facts(raw).late and cls._concerned(raw)
-            plan = cls.plan
-            found = _taken(cls.planned() if plan is None else plan, raw, reader, late)
-            if found.__class__ is tuple:
-                chosen = cls._twin() if late else cls
-                made = _fill(_new(chosen), *found)
-                made.agree()
-                return made
-            raw = raw if found is None else found
-        try:
-            made = (cls._twin() if late else cls).model_validate(raw, context=reader)
-        except ValidationError as error:
-            raise Refusal(explain(error, cls)) from None
+        if isinstance(raw, cls):
+            return raw
+        if not isinstance(raw, dict):
+            refuse(f"must be a mapping, but is {describe(raw)}")
+        if None in raw.values():
+            raw = {key: value for key, value in raw.items() if value is not None or key not in cls.fields_by_key}
+        made = _fill(_new(cls), *_validated(cls, cls.fields_by_key, raw, reader))
         made.agree()
         return made
-
-    @classmethod
-    def _twin(cls) -> Any:
-        """The class of this one's objects that have late values."""
-        if cls.final.twin is None:
-            hook = field_validator("*", mode="wrap")(classmethod(_late_values_pass))  # type: ignore[arg-type]
-            members = {
-                "_late_values_pass": hook,
-                "open": property(_is_open),
-                "__module__": cls.__module__,
-                "__doc__": cls.__doc__,
-            }
-            twin = type(cls.__name__, (cls.final,), members)
-            twin.final = cls.final  # type: ignore[attr-defined]
-            cls.final.twin = twin
-        return cls.final.twin
-
-    @classmethod
-    def _concerned(cls, raw: Any) -> bool:
-        """Whether a value that is late, or a hole, is this mapping's own."""
-        apart = cls.apart
-        return any(isinstance(v, (Late, Hole)) or (key not in apart and facts(v).late) for key, v in raw.items())
 
     def agree(self) -> None:
         """Refuses values that are right each, but not together."""
 
     @property
     def written(self) -> dict[str, Any]:
-        """The fields that were given, as validated, in the order of the class; no part and no body is `none`."""
-        given, parts = self.model_fields_set, self.structured
-        return {n: NONE if v is None and n in parts else v for n, v in self.__dict__.items() if n in given}
+        """The fields that were given, by key, in the order of the class; where there is no part and no body, `none`."""
+        given, parts, fields = self.fields_set, self.structured, self.fields
+        return {
+            fields[name].key: NONE if value is None and name in parts else value
+            for name, value in self.__dict__.items() if name in given
+        }  # fmt: skip
 
-    def bind(self, env: Mapping[str, object], reader: Any) -> Any:
-        """The same with its late values put in, validated a second time.
+    def replace(self, **values: Any) -> Self:
+        """The same with other values in some fields, which are known to be right."""
+        return _fill(_new(type(self)), {**self.__dict__, **values}, self.fields_set.union(values), self.open)
+
+    def bind(self, env: Mapping[str, object], reader: Any) -> Self:
+        """The same with its late values put in, which are validated now.
+
+        Args:
+            env: values by name.
+            reader: of the file.
 
         Raises:
             Refusal: a late value cannot be computed, or does not fit its field.
         """
-        if not self.open:
-            return self
-        given: dict[str, Any] = {}
-        for name, value in self.__dict__.items():
-            if value.__class__ in KNOWN:
-                continue
+        values, fields_set, still_open = self.__dict__.copy(), self.fields_set, []
+        for name in self.open:
+            field, value = self.fields[name], values[name]
             if name in self.repeated and isinstance(value, Late) and "index" in value.names:
+                still_open.append(name)
                 continue
-            try:
-                if isinstance(value, (Late, LateList)):
-                    given[name] = settled(value, env)
-                elif isinstance(value, Fields) and not isinstance(value, Part) and value.open:
-                    given[name] = value.bind(env, reader)
-            except (ExpressionError, Refusal) as error:
-                items = error.items if isinstance(error, Refusal) else [((), error.message, error.hint)]
-                key = type(self).model_fields[name].alias or name
-                raise Refusal([((key, *loc), message, hint) for loc, message, hint in items]) from None
-        return self._with(given, reader)
-
-    def _with(self, given: dict[str, Any], reader: Any) -> Any:
-        """An object with other values in some fields, which are read; those of the rest are right as they are."""
-        cls = self.final
-        plan: Any = cls.plan
-        if plan:
-            values = self.__dict__.copy()
-            try:
-                for name, value in given.items():
-                    values[name] = UNSURE if value is None else plan.readers[name](value, reader)
-                sure = not any(values[name] is UNSURE for name in given)
-            except (ValueError, AssertionError):
-                sure = False
-            if sure:
-                made = _fill(_new(cls), values, self.model_fields_set)
-                made.agree()
-                return made
-        return cls.read({**self.written, **given}, reader)
-
-
-def _fill(made: Any, values: dict[str, Any], given: set[str]) -> Any:
-    """An object with these values, as pydantic would leave it."""
-    _set_values(made, values)
-    _set_given(made, given)
-    _set_extra(made, None)
-    _set_private(made, None)
-    return made
-
-
-def _taken(plan: Any, raw: Mapping[str, Any], reader: Any, late: bool) -> Any:
-    """The values of a mapping that is plainly right, and which were given.
-
-    Args:
-        plan: how mappings of the class are read, or False.
-        raw: the mapping.
-        reader: of the file.
-        late: whether late values are let pass.
-
-    Returns:
-        The two, or the mapping as pydantic shall see it where it has to judge; None: as it is.
-    """
-    if not plan:
-        return None
-    entries, usual, required, _ = plan
-    values, given = usual.copy(), set()
-    key, fault = "", None
-    try:
-        for key, value in raw.items():
-            entry = entries.get(key)
-            if entry is None:
-                break
-            name, read, _, structured = entry
-            if late and value.__class__ is Hole:
-                break
-            made = passing(value, structured) if late else UNSURE
-            if made is UNSURE:
-                made = read(value, reader)
-            if made is UNSURE or name in given:
-                break
+            made = _bound(field, value, env, reader)
+            if made is None:  # as if nothing were written
+                if field.required:
+                    raise Refusal([_missing(field)])
+                made, fields_set = field.default, fields_set - {name}
             values[name] = made
-            given.add(name)
-        else:
-            if required <= given:
-                return values, given
-    except (ValueError, AssertionError) as error:
-        fault = error
-    known = {name: Done(values[name]) for name in given}
-    if fault is not None:
-        known[entries[key].name] = Done(UNSURE, fault)
-    return _doubtful(entries, raw, reader, known)
+            if _is_open(made):
+                still_open.append(name)
+        bound = _fill(_new(type(self)), values, fields_set, tuple(still_open))
+        bound.agree()
+        return bound
+
+    def __setattr__(self, name: str, value: Any) -> NoReturn:
+        """Refuses: nothing of what was validated changes."""
+        raise AttributeError(f"{type(self).__name__} is frozen: `{name}` cannot be set")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        """Refuses, too."""
+        raise AttributeError(f"{type(self).__name__} is frozen: `{name}` cannot be deleted")
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the other is of the same class and has the same values."""
+        return type(self) is type(other) and self.__dict__ == other.__dict__
+
+    def __hash__(self) -> int:
+        """Of the values; a list among them has no hash."""
+        return hash((type(self), *self.__dict__.values()))
+
+    def __repr__(self) -> str:
+        """As its constructor is called."""
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.__dict__.items())})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and pickles are made of the values, without validation."""
+        return _restored, (type(self), dict(self.__dict__), self.fields_set, self.open)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> CoreSchema:
+        """Inside of other types, as in `list[…]`, pydantic hands the value to `read`."""
+        return core_schema.with_info_plain_validator_function(lambda value, info: cls.read(value, info.context))
 
 
-def _doubtful(entries: Any, raw: Mapping[str, Any], reader: Any, known: dict[str, Done]) -> dict[str, Any]:
-    """The mapping as pydantic shall see it: what a mark reads, it is not to read again."""
-    made = {}
-    for key, value in raw.items():
-        entry = entries.get(key)
-        made[key] = value
-        if entry is None or not entry.marked or value.__class__ is Hole:
+def _refuse_confusing(cls: type[Fields], inherited: Mapping[str, Declaration]) -> None:
+    """Refuses a class whose attributes would not do what they seem to.
+
+    Raises:
+        TypeError: with the name of the attribute.
+    """
+    for name in cls._own:
+        if name not in inherited and any(name in vars(base) for base in cls.__mro__[1:]):
+            raise TypeError(
+                f"{cls.__name__}: the field `{name}` would hide what a base class calls so; give it an alias"
+            )
+    for name, value in vars(cls).items():
+        if name in inherited and name not in cls._own:
+            raise TypeError(f"{cls.__name__}: `{name}` is a field of a base class; write its type here, too")
+        if type(value).__name__ == "PydanticDescriptorProxy":
+            raise TypeError(
+                f"{cls.__name__}: pydantic's decorators have no effect here; `{name}` can be called by `agree`"
+            )
+
+
+def _validated(
+    cls: type[Fields], known: Mapping[str, Declaration], given: Mapping[str, Any], reader: Any
+) -> tuple[dict[str, Any], frozenset[str], tuple[str, ...]]:
+    """The values of all fields, and the names of those that were given, and of those that are open."""
+    values, names, still_open = cls._usual.copy(), [], []
+    faults: list[Any] = []
+    for key, value in given.items():
+        field = known.get(key)
+        if field is None:
+            hint = did_you_mean(str(key), (*known, *cls.merged))
+            faults.append(((Key(key),), f"unknown key `{key}`", hint))
             continue
-        if passing(value, entry.structured) is UNSURE:
-            made[key] = known.get(entry.name) or entry.done(value, reader)
+        names.append(field.name)
+        try:
+            made = values[field.name] = field.read(value, reader)
+        except Refusal as error:
+            faults += _below(field, error)
+            continue
+        if made.__class__ not in _PLAIN and _is_open(made):
+            still_open.append(field.name)
+    faults += [_missing(cls.fields[name]) for name in cls._required if name not in names]
+    if faults:
+        raise Refusal(faults)
+    return values, frozenset(names), tuple(still_open)
+
+
+def _bound(field: Declaration, value: Any, env: Mapping[str, object], reader: Any) -> Any:
+    """The value of a field with its late values put in, or None where they are nothing."""
+    try:
+        if isinstance(value, Fields):
+            return value.bind(env, reader)
+        made = settled(value, env)
+        return None if made is None else field.read(made, reader)
+    except ExpressionError as error:
+        raise Refusal([((field.key,), error.message, error.hint)]) from None
+    except Refusal as error:
+        raise Refusal(_below(field, error)) from None
+
+
+def _below(field: Declaration, error: Refusal) -> list[Any]:
+    """What is wrong in a field, with locations below the mapping that holds it."""
+    found = [((field.key, *loc), message, hint) for loc, message, hint in error.items]
+    return [(loc, named(message, loc), hint) for loc, message, hint in found]
+
+
+def _missing(field: Declaration) -> Any:
+    """What is said of a field without a default that is not given."""
+    return (field.key,), f"`{field.key}` is missing", ""
+
+
+def _is_open(value: Any) -> bool:
+    """Whether a value is late, or a mapping that holds a late value; what a part holds is bound on its own."""
+    kind = value.__class__
+    return (
+        kind is Late
+        or kind is LateList
+        or (isinstance(value, Fields) and not isinstance(value, Part) and bool(value.open))
+    )
+
+
+def _fill(made: Any, values: dict[str, Any], fields_set: frozenset[str], still_open: tuple[str, ...]) -> Any:
+    """Gives a new object its values, which nothing changes later."""
+    _set(made, "__dict__", values)
+    _set(made, "fields_set", fields_set)
+    _set(made, "open", still_open)
     return made
 
 
-def _is_open(fields: Fields) -> bool:
-    """Whether a value of a twin, or of a mapping in it, is not known yet."""
-    for value in fields.__dict__.values():
-        kind = value.__class__
-        if kind in KNOWN:
-            continue
-        if (
-            kind is Late
-            or kind is LateList
-            or (isinstance(value, Fields) and not isinstance(value, Part) and value.open)
-        ):
-            return True
-    return False
-
-
-def _late_values_pass(cls: type[Fields], value: Any, handler: Any, info: Any) -> Any:
-    """Lets a late value stand in the place of any field's value."""
-    if isinstance(value, Hole):
-        return checked(value, handler)
-    made = passing(value, info.field_name in cls.structured)
-    return handler(value) if made is UNSURE else made
+def _restored(cls: type[Fields], *state: Any) -> Fields:
+    """An object from a pickle or a copy."""
+    return _fill(_new(cls), *state)
 
 
 class Part(Fields):

@@ -1,4 +1,4 @@
-"""Types of fields: numbers with bounds, sizes, margins, names."""
+"""Types of fields: numbers with bounds, sizes, margins, names; and the base of what a function of ours reads."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import Field
+from pydantic_core import CoreSchema, core_schema
 
 from vitdsl.errors import refuse
 from vitdsl.fields.messages import describe
-from vitdsl.fields.readers import FieldType
 from vitdsl.syntax.names import module_fault, name_fault, title_fault
 
 LARGEST = 10**9
@@ -26,13 +26,46 @@ Rate = Annotated[float, Field(ge=0, le=1)]
 Pair = tuple[int, int]
 
 
+class FieldType:
+    """Annotation of a field that a function of ours reads, given the value and the reader of the file."""
+
+    structured = False
+    """Whether it reads late values in a list or mapping itself."""
+    words = ""
+    """What it reads, as a sentence says it after `must be`."""
+    model: Any = None
+    """The class of the mapping that may stand there, where it is one of its own kind."""
+    family = ""
+    """The family of the part that may stand there."""
+    home = ""
+    """The family of a bare part in the body that may stand there; `item` where a body has none."""
+
+    def long(self, value: Any) -> Any:
+        """The mapping that a short form stands for, where the mapping is of its own kind; else the value."""
+        return value
+
+    def read(self, value: Any, reader: Any) -> Any:
+        """The field's value; raises Refusal."""
+        raise NotImplementedError
+
+    def json_schema(self, of: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """The JSON schema of what it reads; `of` gives that of a class of fields."""
+        raise NotImplementedError
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        """Inside of other types, as in `Size | None`, pydantic hands the value to `read`."""
+        return core_schema.with_info_plain_validator_function(lambda value, info: self.read(value, info.context))
+
+
 class PairField(FieldType):
     """An integer for both sides, or `[height, width]`; gives the pair."""
+
+    words = "an integer or [height, width]"
 
     def __init__(self, least: int = 1) -> None:
         self.least = least
 
-    def json_schema(self) -> dict[str, Any]:
+    def json_schema(self, of: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
         """An integer or a list of two."""
         one = {"type": "integer", "minimum": self.least}
         return {"anyOf": [one, {"type": "array", "items": one, "minItems": 2, "maxItems": 2}]}
@@ -47,7 +80,7 @@ class PairField(FieldType):
                 return value
         sides: list[Any] = list(value) if isinstance(value, (list, tuple)) else [value, value]
         if len(sides) != 2 or any(type(side) is not int for side in sides):
-            refuse(f"must be an integer or [height, width], but is {describe(value)}")
+            refuse(f"must be {self.words}, but is {describe(value)}")
         if any(side < self.least or side > LARGEST for side in sides):
             words = f"at most {LARGEST:,}" if max(sides) > LARGEST else f"at least {self.least}"
             refuse(f"must be {words}, but is {describe(value)}")
@@ -71,9 +104,9 @@ class PaddingField(PairField):
     def __init__(self) -> None:
         super().__init__(0)
 
-    def json_schema(self) -> dict[str, Any]:
+    def json_schema(self, of: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
         """As a pair, or the word `same`."""
-        return {"anyOf": [{"const": "same"}, *super().json_schema()["anyOf"]]}
+        return {"anyOf": [{"const": "same"}, *super().json_schema(of)["anyOf"]]}
 
     def read(self, value: Any, reader: Any) -> Any:
         """The pair, or the word."""
@@ -95,7 +128,7 @@ class NameField(FieldType):
     def __init__(self, fault: Callable[[str], str] = name_fault, what: str = "") -> None:
         self.fault, self.what = fault, what
 
-    def json_schema(self) -> dict[str, Any]:
+    def json_schema(self, of: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
         """A text."""
         return {"type": "string"}
 

@@ -90,7 +90,7 @@ def _stream(name: str) -> str:
 
 def _fields(fields: Fields) -> Iterator[str]:
     """What is not as usual in an operator, but for its norm and its activation, which are nodes of their own."""
-    known = type(fields).model_fields
+    known = fields.fields
     for name, value in fields.__dict__.items():
         usual = name == "type" or name in fields.followers or value == known[name].default
         if not usual and not isinstance(value, Feature):  # that is what comes out

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from vitdsl.errors import ShapeError
 from vitdsl.features import Cost, Feature
-from vitdsl.fields.late import checked
 from vitdsl.fields.marks import (
     Activation,
     BodyField,
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NONE", "Activation", "BodyField", "Fields", "FieldsOr", "Form", "Items", "LateList", "Nested", "Norm", "NormBody",
-    "Part", "PartField", "Primitive", "Reader", "Reads", "Scope", "Value", "checked", "no_scalar", "settled",
+    "Part", "PartField", "Primitive", "Reader", "Reads", "Scope", "Value", "no_scalar", "settled",
 ]  # fmt: skip
 
 NOTHING = Cost()

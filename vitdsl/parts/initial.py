@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Literal
 
 from vitdsl.errors import did_you_mean, refuse
 from vitdsl.fields.messages import describe
-from vitdsl.fields.readers import FieldType
-from vitdsl.fields.types import PositiveReal, Real
+from vitdsl.fields.types import FieldType, PositiveReal, Real
 from vitdsl.parts.base import Fields
 
 
@@ -43,7 +43,7 @@ def _init(value: object) -> object:
 class InitialField(FieldType):
     """Annotation of a field that holds initial values."""
 
-    def json_schema(self) -> dict[str, Any]:
+    def json_schema(self, of: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
         """A number, a name, or a mapping."""
         return {"anyOf": [{"type": "number"}, {"enum": list(Init.names)}, {"type": "object"}]}
 

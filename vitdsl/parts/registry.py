@@ -81,7 +81,7 @@ def _declared(module: ModuleType, name: str) -> type[Part]:
         value for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, Part) and value.__module__ == module.__name__
     ]  # fmt: skip
-    exact = [cls for cls in classes if cls.model_fields["type"].default == name]
+    exact = [cls for cls in classes if cls.fields["type"].default == name]
     return (exact or [cls for cls in classes if cls.family == name])[0]
 
 
@@ -129,7 +129,7 @@ def long_form(family_name: str, value: Any) -> Any:
 def is_type(family_name: str, name: str) -> bool:
     """Whether `{type: name}` is a part of this family that is called otherwise than the family."""
     cls = class_of(family_name, name)
-    return name != family_name and cls is not None and name in get_args(cls.model_fields["type"].annotation)
+    return name != family_name and cls is not None and name in get_args(cls.fields["type"].annotation)
 
 
 def find(family_name: str, kind: str) -> type[Part]:

@@ -58,7 +58,7 @@ def prepared(name: str, spec: Spec, validation: float = VALIDATION) -> Data:
     Raises:
         SpecError: there is no such data set, or it takes too much memory.
     """
-    key = (name, spec.model.input.model_dump_json(), validation)
+    key = (name, repr(spec.model.input), validation)
     if key not in _kept:
         size, channels = spec.model.input.size, spec.model.input.channels
         train, held = _digits(validation) if name == DIGITS else _folder(Path(name), validation)

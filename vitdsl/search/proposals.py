@@ -229,7 +229,7 @@ def _sampler(settings: Any, seed: int) -> Any:
 
     import optuna
 
-    given = settings.model_dump(exclude={"type"})
+    given = {name: value for name, value in vars(settings).items() if name != "type"}
     if settings.type == "nsga2":
         return optuna.samplers.NSGAIISampler(seed=seed, **given)
     with warnings.catch_warnings():

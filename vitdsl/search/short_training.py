@@ -153,7 +153,7 @@ class Run:
     @property
     def identity(self) -> str:
         """What the numbers of a training hang on: the same for checkpoints that may be gone on from."""
-        said = {**self.rule.model_dump(exclude={"epochs", "schedule"}), "schedule": self.rule.length}
+        said = {**self.rule.but_epochs(), "schedule": self.rule.length}
         return json.dumps({"spec": self.candidate.spec.hash, "seed": self.candidate.seed, **said}, sort_keys=True)
 
     def file(self, epochs: int) -> Path | None:

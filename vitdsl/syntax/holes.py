@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from vitdsl.errors import Refusal
 from vitdsl.syntax.expressions import Late
 
 SHOWN = 12
@@ -116,6 +117,24 @@ class Hole:
         low, high, *step = self.raw["range"]
         second = [(("range", 2), low + step[0])] if step and low + step[0] <= high else []
         return [(("range", 0), low), (("range", 1), high), *second, *other]
+
+    def checked(self, read: Callable[[Any], Any]) -> Hole:
+        """The hole itself, after each value that may be put in was read.
+
+        What is wrong with the hole itself is said once for the whole file (`malformed_below`), wherever holes stand.
+
+        Raises:
+            Refusal: with the location of each alternative that does not fit.
+        """
+        faults: list[Any] = []
+        for at, value in [] if self.malformed() else self.alternatives():
+            try:
+                read(value)
+            except Refusal as error:
+                faults += [((*at, *loc), message, hint) for loc, message, hint in error.items]
+        if faults:
+            raise Refusal(faults)
+        return self
 
 
 def scalars(choices: list[Any]) -> bool:

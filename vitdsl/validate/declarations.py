@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 from vitdsl.errors import ExpressionError, Refusal, did_you_mean, refuse
-from vitdsl.fields.messages import Fault, describe, keys_of, name_of
+from vitdsl.fields.messages import Fault, describe, name_of
 from vitdsl.parts.base import Fields, LateList, Part
 from vitdsl.parts.registry import (
     COMPOSITE,
@@ -123,11 +123,11 @@ def _field(bare: SpecReader, name: str, kind: str | None, key: str, value: Any) 
     """Judges one field by the type that the entry names, or by the first type of the family that has it."""
     usual = kind or DEFAULT_TYPES.get(name, "global" if name == "mixer" else name)
     cls = class_of(name, usual)
-    if cls is None or key not in keys_of(cls):
+    if cls is None or key not in cls.fields_by_key:
         others = {} if kind else family(name)
-        cls = next((other for other in others.values() if key in keys_of(other)), None)
+        cls = next((other for other in others.values() if key in other.fields_by_key), None)
         if cls is None:
-            known = {k for other in (others or {usual: class_of(name, usual)}).values() for k in keys_of(other)}
+            known = {k for other in (*others.values(), class_of(name, usual)) if other for k in other.fields_by_key}
             of = f"`{kind}`" if kind else f"a {name}"
             return [((Key(key),), f"unknown key `{key}`: {of} has no such field", did_you_mean(key, known - {"type"}))]
     found: list[Fault] = []
@@ -139,7 +139,7 @@ def _field(bare: SpecReader, name: str, kind: str | None, key: str, value: Any) 
 
 
 def _type_of(cls: Any, kind: str | None) -> str:
-    default = cls.model_fields["type"].default
+    default = cls.fields["type"].default
     return kind or (default if isinstance(default, str) else cls.family)
 
 
@@ -279,8 +279,8 @@ def _unknown_below(node: Any, known: frozenset[str], at: tuple[Any, ...]) -> lis
 def unknown(fields: Fields, at: tuple[str, ...] = ()) -> list[Fault]:
     """Late values where nothing flows: in `input`, `classes`, `drop_path`, and beside the bodies of the head."""
     faults: list[Fault] = []
-    for name, value in fields.written.items():
-        where = (*at, type(fields).model_fields[name].alias or name)
+    for key, value in fields.written.items():
+        where = (*at, key)
         if isinstance(value, Fields) and not isinstance(value, Part):
             faults += unknown(value, where) if value.open else []
         elif isinstance(value, (Late, LateList)):

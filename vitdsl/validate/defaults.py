@@ -23,7 +23,7 @@ def part_over_defaults(family: str, given: Mapping[str, Any], cls: type[Part], u
         return given
     kind = usual.get("type")
     if kind is None:  # of every type that has such a field
-        usual = {key: value for key, value in usual.items() if key in cls.keys_read}
+        usual = {key: value for key, value in usual.items() if key in cls.fields_by_key}
     elif given.get("type", kind) != kind:
         return given
     return merge(usual, given, PartPlace(family, NO_DEFINES))

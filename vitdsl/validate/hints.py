@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from pydantic import ValidationError
-
 from vitdsl.errors import Refusal, did_you_mean
-from vitdsl.fields.messages import explain
 from vitdsl.parts.registry import class_of, family, is_type, part_class
 from vitdsl.syntax.paths import Key
 from vitdsl.validate.wiring import Place
@@ -29,8 +26,6 @@ def collect(faults: list[Any], at: tuple[Place, ...], read: Callable[[], Any]) -
         read()
     except Refusal as error:
         faults += [((*at, *loc), message, hint) for loc, message, hint in error.items]
-    except ValidationError as error:
-        faults += [((*at, *loc), message, hint) for loc, message, hint in explain(error)]
 
 
 def unknown_operator(name: str, known: Sequence[str]) -> str:
@@ -44,7 +39,7 @@ def unknown_operator(name: str, known: Sequence[str]) -> str:
 def unknown_key(key: str, known: Sequence[str], field_of: str) -> str:
     """The hint for an unknown key of an item that holds a part of one class, or of none."""
     cls = class_of(field_of, field_of) if field_of else None
-    if cls is not None and key in cls.model_fields:
+    if cls is not None and key in cls.fields_by_key:
         return f"`{key}` is a field of {field_of}: write it below `{field_of}`"
     return unknown_operator(key, known)
 

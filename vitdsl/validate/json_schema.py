@@ -86,7 +86,7 @@ def _family(name: str) -> Schema:
     single = single_class(name)
     if single is None:
         return {"anyOf": [ref(f"{name}_mapping"), {"enum": [*family(name), NONE]}, LATE]}
-    bare = field_schema(single.model_fields[single.shorthand or "type"])
+    bare = field_schema(single.fields[single.shorthand or "type"])
     return {"anyOf": [ref(f"{name}_mapping"), {"const": NONE}, bare]}
 
 
@@ -98,12 +98,12 @@ def single_class(name: str) -> type[Part] | None:
 def _part(cls: type[Part]) -> Schema:
     """The mapping of a part, its fields optional; its `type` is a name, never late."""
     found = object_schema(cls, partial=True)
-    found["properties"]["type"] = type_schema(cls.model_fields["type"].annotation, ())
+    found["properties"]["type"] = type_schema(cls.fields["type"].annotation, ())
     return found
 
 
 def _required(cls: type[Part]) -> Schema:
-    names = [info.alias or name for name, info in cls.model_fields.items() if info.is_required()]
+    names = [field.key for field in cls.fields.values() if field.required]
     return {"required": names} if names else {}
 
 
@@ -114,7 +114,7 @@ def _mapping(name: str, partial: bool = False) -> Schema:
         return _part(single) if partial else {**_part(single), **_required(single)}
     kinds, shared, steps = family(name), {}, []
     for kind, cls in kinds.items():
-        shared |= {info.alias or field: ANYTHING for field, info in cls.model_fields.items()}
+        shared |= dict.fromkeys(cls.fields_by_key, ANYTHING)
         rules = [ref(f"{name}.{kind}")] + ([] if partial else [_required(cls)])
         then = rules[0] if not all(rules[1:]) or partial else {"allOf": rules}
         steps.append({"if": {"properties": {"type": {"const": kind}}, "required": ["type"]}, "then": then})
@@ -155,7 +155,7 @@ def _body(home: str) -> Schema:
 def _type_names(home: str) -> list[str]:
     """The bare words that are parts of a family."""
     single = single_class(home)
-    return list(get_args(single.model_fields["type"].annotation)) if single else list(family(home))
+    return list(get_args(single.fields["type"].annotation)) if single else list(family(home))
 
 
 def _item() -> Schema:

@@ -11,13 +11,12 @@ from types import UnionType
 from typing import Annotated, Any, Union, cast, get_args, get_origin
 
 from pydantic import TypeAdapter
-from pydantic.fields import FieldInfo
 
-from vitdsl.parts.base import BodyField, Fields, FieldsOr, Nested, PartField, Reads
+from vitdsl.fields.declaration import Declaration
+from vitdsl.fields.types import FieldType
+from vitdsl.parts.base import Fields
 
 Schema = dict[str, Any]
-
-MARKS = (PartField, BodyField, Nested, FieldsOr, Reads)
 
 
 def ref(name: str) -> Schema:
@@ -36,10 +35,9 @@ def object_schema(model: type[Fields], partial: bool = False) -> Schema:
         partial: whether required ones may be left out, as in `defaults`.
     """
     properties, required = {}, []
-    for name, info in model.model_fields.items():
-        key = info.alias or name
-        properties[key] = field_schema(info)
-        if info.is_required():
+    for key, field in model.fields_by_key.items():
+        properties[key] = field_schema(field)
+        if field.required:
             required.append(key)
     found = closed(properties)
     found["description"] = summary(model)
@@ -48,11 +46,11 @@ def object_schema(model: type[Fields], partial: bool = False) -> Schema:
     return found
 
 
-def field_schema(info: FieldInfo) -> Schema:
+def field_schema(field: Declaration) -> Schema:
     """The schema of one field: its type, a late value or a hole."""
-    found = opened(type_schema(info.annotation, tuple(info.metadata)))
-    simple = isinstance(info.default, (bool, int, float, str))
-    return {**found, "default": info.default} if simple and "$ref" not in found else found
+    found = opened(type_schema(field.annotation))
+    simple = isinstance(field.default, (bool, int, float, str))
+    return {**found, "default": field.default} if simple and "$ref" not in found else found
 
 
 def opened(schema: Schema) -> Schema:
@@ -81,8 +79,8 @@ def _inside(schema: Schema) -> Schema:
 def type_schema(annotation: Any, metadata: tuple[Any, ...] = ()) -> Schema:
     """The schema of a type; nested models are written out."""
     for mark in metadata:
-        if isinstance(mark, MARKS):
-            return _marked(mark)
+        if isinstance(mark, FieldType):
+            return mark.json_schema(object_schema)
     origin = get_origin(annotation)
     if origin is Annotated:
         return type_schema(annotation.__origin__, (*annotation.__metadata__, *metadata))
@@ -99,19 +97,6 @@ def type_schema(annotation: Any, metadata: tuple[Any, ...] = ()) -> Schema:
 def _alternatives(annotation: Any) -> list[Schema]:
     found = type_schema(annotation)
     return found["anyOf"] if set(found) == {"anyOf"} else [found]
-
-
-def _marked(mark: Any) -> Schema:
-    """The schema of a field that holds parts or bodies."""
-    if isinstance(mark, PartField):
-        return ref(mark.family)
-    if isinstance(mark, BodyField):
-        return ref(f"body_{mark.home}")
-    if isinstance(mark, Reads):
-        return _renamed(mark.schema)
-    if isinstance(mark, Nested):
-        return object_schema(mark.model)
-    return {"anyOf": [object_schema(mark.model), ref(mark.family or f"body_{mark.home}")]}
 
 
 def _renamed(node: Any) -> Any:

@@ -10,7 +10,7 @@ from pydantic import Field
 from vitdsl.errors import Refusal, did_you_mean, refuse
 from vitdsl.fields.messages import describe
 from vitdsl.fields.types import Name, Natural, Positive, PositiveReal, Rate, Real, Repeats, Size, StageName, Title
-from vitdsl.parts.base import NONE, BodyField, Fields, Items, NormBody, Reader, Reads, checked
+from vitdsl.parts.base import NONE, BodyField, Fields, Items, NormBody, Reader, Reads
 from vitdsl.parts.initial import InitField
 from vitdsl.parts.registry import COMPOSITE, is_role
 from vitdsl.syntax.expressions import Late
@@ -77,9 +77,9 @@ class Stage(Fields):
     stream: Name | None = None
     from_: PlaceField = Field(None, alias="from")
     tokenizer: Annotated[Any, BodyField("tokenizer")] = None
-    carry: Annotated[Any, Reads(_carry, {"anyOf": [{"const": "none"}, {"$ref": "#/$defs/body_item"}]}, home="item")] = (
-        None
-    )
+    carry: Annotated[
+        Any, Reads(_carry, {"anyOf": [{"const": "none"}, {"$ref": "#/definitions/body_item"}]}, home="item")
+    ] = None
     tokens: Annotated[Any, Reads(_tokens, {"type": ["array", "object", "string"]})] = None
     position: Annotated[Any, BodyField("position")] = None
     body: Items = None
@@ -91,7 +91,7 @@ class Stage(Fields):
     repeated: ClassVar[frozenset[str]] = frozenset({"block"})
 
 
-STAGE = tuple(info.alias or name for name, info in Stage.model_fields.items())
+STAGE = tuple(Stage.fields_by_key)
 
 
 class UsedStage:
@@ -151,13 +151,14 @@ class Head(Fields):
         Any,
         Reads(
             _pools,
-            {"anyOf": [{"$ref": "#/$defs/pool"}, {"type": "array", "items": {"$ref": "#/$defs/pool"}}]},
+            {"anyOf": [{"$ref": "#/definitions/pool"}, {"type": "array", "items": {"$ref": "#/definitions/pool"}}]},
             family="pool",
         ),
     ] = None
     body: Items = None
     outputs: Annotated[
-        Any, Reads(_outputs, {"type": "object", "additionalProperties": {"$ref": "#/$defs/body_item"}}, home="item")
+        Any,
+        Reads(_outputs, {"type": "object", "additionalProperties": {"$ref": "#/definitions/body_item"}}, home="item"),
     ] = None
     merge: Literal["mean"] | dict[str, Real] | None = None
     training: Literal["same"] | list[str] | None = None
@@ -181,7 +182,7 @@ def _read_head(value: Any, reader: Any) -> Head:
         raise Refusal(items) from None
     layouts = [name for name in ("body", "outputs") if getattr(head, name) is not None]
     if layouts:
-        both = [*layouts, *(name for name in ("norm", "pool", "bias", "init") if name in head.model_fields_set)]
+        both = [*layouts, *(name for name in ("norm", "pool", "bias", "init") if name in head.fields_set)]
         if len(both) > 1:
             hint = "a body or an output holds its own norm, pool and classifier"
             refuse(f"`{both[0]}` says all of the head, but `{both[1]}` stands beside it", hint, at=(Key(both[1]),))
@@ -195,7 +196,7 @@ def is_head(value: Any) -> bool:
     return not any(key in COMPOSITE or key in WIRING or is_role(key) for key in value.keys() - HEAD_KEYS)
 
 
-HEAD_KEYS = {info.alias or name for name, info in Head.model_fields.items()}
+HEAD_KEYS = Head.fields_by_key.keys()
 
 
 class DropPath(Fields):
@@ -233,7 +234,7 @@ def _stages(value: Any, reader: Any) -> Any:
 def read_stage(reader: SpecReader, raw: Any) -> Any:
     """A stage, or the use of a define that is one."""
     if isinstance(raw, Hole):
-        return checked(raw, reader.stage)
+        return raw.checked(reader.stage)
     if not isinstance(raw, dict):
         refuse(f"a stage is a mapping, but this is {describe(raw)}")
     return reader._once("stage", "", raw, lambda: _stage_of(reader, raw))
@@ -284,7 +285,7 @@ def _raw_mapping(value: Any, reader: Reader) -> Any:
     return value or {}
 
 
-RawField = Annotated[Any, Reads(_raw_mapping, {"type": "object"}, apart=True)]
+RawField = Annotated[Any, Reads(_raw_mapping, {"type": "object"})]
 
 
 class Model(Fields):
@@ -297,10 +298,10 @@ class Model(Fields):
     defaults: RawField = None
     define: RawField = None
     vars: RawField = None
-    stages: Annotated[Any, Reads(_stages, {"type": "array", "items": {"$ref": "#/$defs/stage"}}, apart=True)]
-    head: Annotated[Any, Reads(_head, {"$ref": "#/$defs/head"})] = None
+    stages: Annotated[Any, Reads(_stages, {"type": "array", "items": {"$ref": "#/definitions/stage"}})]
+    head: Annotated[Any, Reads(_head, {"$ref": "#/definitions/head"})] = None
     drop_path: Annotated[
-        Any, Reads(_model_drop, {"anyOf": [{"type": "number"}, {"$ref": "#/$defs/drop_path"}]}, long=rate_alone)
+        Any, Reads(_model_drop, {"anyOf": [{"type": "number"}, {"$ref": "#/definitions/drop_path"}]}, long=rate_alone)
     ] = None
     init: Annotated[Any, Reads(_inits, {"type": "object"})] = None
     merged: ClassVar[tuple[str, ...]] = ("extends", "set")
@@ -313,4 +314,4 @@ class Model(Fields):
             refuse(message, at=("drop_path", "rate"))
 
 
-MODEL = ("extends", "set", *(info.alias or name for name, info in Model.model_fields.items()))
+MODEL = ("extends", "set", *Model.fields_by_key)

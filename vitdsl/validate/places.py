@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from vitdsl.fields.readers import FieldType
+from vitdsl.fields.types import FieldType
 from vitdsl.parts.base import NONE, Fields
 from vitdsl.parts.registry import COMPOSITE, DEFAULT_TYPES, class_of, family, is_role, long_form
 from vitdsl.resolve.edit import ANYTHING, Place
@@ -41,7 +41,7 @@ class FieldPlace(Place):
     def _own(self, value: Mapping[str, Any]) -> bool:
         """Whether a mapping is one of the field's own kind."""
         model = self.field.model
-        return model is not None and (self.other is ANYTHING or value.keys() <= model.keys_read)
+        return model is not None and (self.other is ANYTHING or value.keys() <= model.fields_by_key.keys())
 
     def long(self, value: Any) -> Any:
         """As the annotation says, else as the part or body."""
@@ -68,9 +68,8 @@ class FieldPlace(Place):
 
 def field_place(model: type[Fields], key: str, defines: Defines) -> Place:
     """The place of a key of a mapping of this kind."""
-    marks = (mark for name, info in model.model_fields.items() if (info.alias or name) == key for mark in info.metadata)
-    found = next((mark for mark in marks if isinstance(mark, FieldType)), None)
-    return ANYTHING if found is None else FieldPlace(found, defines)
+    field = model.fields_by_key.get(key)
+    return ANYTHING if field is None or field.type is None else FieldPlace(field.type, defines)
 
 
 class PartPlace(Place):
@@ -88,7 +87,7 @@ class PartPlace(Place):
         kind = over.get("type", base.get("type", DEFAULT_TYPES.get(self.family, self.family)))
         cls = class_of(self.family, kind) if isinstance(kind, str) else None
         if cls is None:
-            cls = next((each for each in family(self.family).values() if key in each.keys_read), None)
+            cls = next((each for each in family(self.family).values() if key in each.fields_by_key), None)
         return ANYTHING if cls is None else field_place(cls, key, self.defines)
 
 
@@ -115,7 +114,7 @@ class BodyPlace(Place):
             if "type" in value and is_part(value, self.home):
                 return "type"
             cls = class_of(self.home, onto["type"]) if onto is not None and isinstance(onto.get("type"), str) else None
-            if cls is not None and value.keys() <= cls.keys_read:
+            if cls is not None and value.keys() <= cls.fields_by_key.keys():
                 return "type"
         found = roles_of(key for key in value if value[key] is not None)
         return found[0] if found else None

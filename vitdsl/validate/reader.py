@@ -10,7 +10,7 @@ from typing import Any
 from vitdsl.errors import Refusal, did_you_mean, refuse
 from vitdsl.fields.messages import describe
 from vitdsl.memo import Table
-from vitdsl.parts.base import NONE, Part, checked
+from vitdsl.parts.base import NONE, Part
 from vitdsl.parts.registry import COMPOSITE, DEFAULT_TYPES, class_of, find, is_role, long_form, roles
 from vitdsl.syntax.content import content
 from vitdsl.syntax.expressions import Late
@@ -63,7 +63,7 @@ class SpecReader:
         if raw == NONE and family != "pool":
             return None
         if isinstance(raw, Hole):
-            return checked(raw, lambda value: self.part(family, value))
+            return raw.checked(lambda value: self.part(family, value))
         return self._once("part", family, raw, lambda: self._part(family, raw))
 
     def default_type(self, family: str) -> str | None:
@@ -118,7 +118,7 @@ class SpecReader:
         if raw == NONE:
             return None
         if isinstance(raw, Hole):
-            return checked(raw, lambda value: self.body(value, home))
+            return raw.checked(lambda value: self.body(value, home))
         return self._once("body", home, raw, lambda: self._body(raw, home))
 
     def _body(self, raw: Any, home: str) -> Body:

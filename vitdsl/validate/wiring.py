@@ -46,7 +46,8 @@ class Residual(Fields):
     input: Real = 1.0
     output: Real = 1.0
     shortcut: Annotated[
-        Any, Reads(_shortcut, {"anyOf": [{"enum": ["value", "query"]}, {"$ref": "#/$defs/body_item"}]}, home="item")
+        Any,
+        Reads(_shortcut, {"anyOf": [{"enum": ["value", "query"]}, {"$ref": "#/definitions/body_item"}]}, home="item"),
     ] = None
     after: Annotated[Any, BodyField("activation")] = None
 
@@ -113,13 +114,14 @@ DROP = {"anyOf": [*NUMBER_OR_NONE["anyOf"], {"type": "object", "properties": {"r
 PlaceField = Annotated[Any, Reads(_names, PLACE)]
 DropField = Annotated[Any, Reads(_drop, DROP, long=rate_alone)]
 WindowsField = Annotated[
-    Any, Reads(_windows, {"anyOf": [{"type": ["integer", "array"]}, {"$ref": "#/$defs/windows"}]}, long=size_alone)
+    Any,
+    Reads(_windows, {"anyOf": [{"type": ["integer", "array"]}, {"$ref": "#/definitions/windows"}]}, long=size_alone),
 ]
 ResidualField = Annotated[
     Any,
     Reads(
         _residual,
-        {"anyOf": [{"type": "boolean"}, {"$ref": "#/$defs/residual"}]},
+        {"anyOf": [{"type": "boolean"}, {"$ref": "#/definitions/residual"}]},
         model=Residual,
         long=_plainly_residual,
     ),
@@ -143,7 +145,7 @@ class Wiring(Fields):
     merge: Literal["add", "concat", "mean", "multiply"] | None = None
 
 
-WIRING = tuple(info.alias or name for name, info in Wiring.model_fields.items())
+WIRING = tuple(Wiring.fields_by_key)
 DEFAULT_WIRING = ("pre", "post", "residual", "layer_scale", "drop_path")
 NESTED = {"windows": ("size", "shift"), "residual": ("input", "output"), "drop_path": ("rate", "rates", "at")}
 """Keys below wiring keys that are values of the item itself; what else is below is a body."""

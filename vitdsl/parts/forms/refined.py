@@ -20,7 +20,7 @@ class Refined(MixerForm):
     """
 
     type: Literal["refined"] = "refined"
-    own: ClassVar[frozenset[str]] = frozenset({"expand_heads", "window", "factor", "norm"})
+    own: ClassVar[frozenset[str]] = frozenset({"expand", "window", "factor", "norm"})
     expand_heads: Positive = Field(3, alias="expand")
     window: Size = (3, 3)
     factor: Real | None = None

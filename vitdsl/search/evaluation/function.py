@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from vitdsl.errors import Problem, SpecError, did_you_mean, refuse
 from vitdsl.fields.messages import describe
@@ -40,8 +40,8 @@ class Function(Evaluation):
     gives: Annotated[list[str], Field(min_length=1)] | None = None
     options: Annotated[Any, Reads(_options, {"type": "object"})] = Field(default_factory=dict)
 
-    @model_validator(mode="after")
-    def _installed(self) -> Function:
+    def agree(self) -> None:
+        """The function is installed, and is no evaluation of its own."""
         if self.function not in registry.foreign():
             hint = did_you_mean(self.function, registry.foreign())
             said = f"no installed package offers `{self.function}` in the entry point group `{registry.ENTRY_POINTS}`"
@@ -50,7 +50,6 @@ class Function(Evaluation):
             refuse(
                 f"`{self.function}` is an evaluation of its own", f"write {{type: {self.function}}}", at=("function",)
             )
-        return self
 
     def names(self) -> tuple[str, ...]:
         """What `gives` says, in the function's own units."""

@@ -6,7 +6,7 @@ import logging
 import math
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from vitdsl.errors import Problem, Refusal, SpecError, did_you_mean
 from vitdsl.fields.types import Positive
@@ -40,8 +40,8 @@ class Proxies(Evaluation):
     seeds: Positive = 1
     data: str = NOISE
 
-    @model_validator(mode="after")
-    def _known(self) -> Proxies:
+    def agree(self) -> None:
+        """There are such proxies."""
         from vitdsl.search.proxies import PROXIES
 
         wrong = [(index, name) for index, name in enumerate(self.names_) if name not in PROXIES]
@@ -52,7 +52,6 @@ class Proxies(Evaluation):
                     for index, name in wrong
                 ]
             )
-        return self
 
     def names(self) -> tuple[str, ...]:
         """Each proxy, or `az_nas.` with each of its components; no units."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from vitdsl.errors import Problem, SpecError, refuse
 from vitdsl.fields.types import Positive, Rate
@@ -49,12 +49,11 @@ class Train(Evaluation):
     label_smoothing: Rate = 0.1
     clip: Above = 5.0
 
-    @model_validator(mode="after")
-    def _schedule_holds_epochs(self) -> Train:
+    def agree(self) -> None:
+        """The schedule holds all epochs."""
         if self.schedule is not None and self.schedule < self.epochs:
             message = f"`schedule` must be at least `epochs` ({self.epochs}), but is {self.schedule}"
             refuse(message, "the cosine has reached 0 there", at=("schedule",))
-        return self
 
     @property
     def length(self) -> int:
@@ -69,11 +68,12 @@ class Train(Evaluation):
         """One schedule for all rungs that differ in `epochs` alone."""
         if self.schedule is not None:
             return self
-        alike = [rung.epochs for rung in rungs if isinstance(rung, Train) and rung._but_epochs() == self._but_epochs()]
-        return self.model_copy(update={"schedule": max([self.epochs, *alike])})
+        alike = [rung.epochs for rung in rungs if isinstance(rung, Train) and rung.but_epochs() == self.but_epochs()]
+        return self.replace(schedule=max([self.epochs, *alike]))
 
-    def _but_epochs(self) -> dict[str, object]:
-        return self.model_dump(exclude={"epochs", "schedule"})
+    def but_epochs(self) -> dict[str, object]:
+        """All fields but those that say how long it trains."""
+        return {name: value for name, value in vars(self).items() if name not in ("epochs", "schedule")}
 
     def unsuited(self, spec: Spec) -> str | None:
         """Other classes than the data's, or images that the data cannot be made into."""

@@ -151,7 +151,8 @@ def perform(scope: Scope, item: Item, path: str) -> None:
         def operate(inside: Scope, x: Value, bank: Value | None) -> Value:
             return _operate(inside, item, part, x, bank, wiring)
 
-        target.put(branch(scope, item, part, wiring, target, read.value, path, operate))
+        there, source = worked_on(part, wiring, target, read)
+        there.put(branch(scope, item, part, wiring, there, source.value, path, operate))
     if "drop_path" in item.given:
         note_idle(scope, wiring.drop_path, drops, path)
     if wiring.write:
@@ -167,6 +168,13 @@ def _perform_form(scope: Scope, item: Item, form: Part, given: dict[str, Any], p
         if own not in item.given or own in form.fields_set:
             of_form(form, item.role, fault)
         raise
+
+
+def worked_on(part: Part | None, wiring: Wiring, target: Target, read: Target) -> tuple[Target, Target]:
+    """What an item works on and reads: extra tokens, which pass an operator of the grid by, are no side of its sum."""
+    if part is None or not wiring.residual or not part.acts_on_grid() or not target.feature.tokens:
+        return target, read
+    return target.grid_alone(), read.grid_alone()
 
 
 def _own_value(wiring: Wiring) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 from vitdsl.elaborate.binding import bound_wiring
@@ -61,6 +62,14 @@ class Target:
     def base(self) -> Value:
         """The feature of which the target is a part."""
         return self.scope.flow if self.stream is None else self.scope.builder.read(self.stream)
+
+    def grid_alone(self) -> Target:
+        """The grid of this target, where extra tokens stand beside it."""
+        if self.feature.grid is None or not self.feature.tokens:
+            return self
+        made = copy(self)
+        made.parts, made.whole, made.feature, made._value = ["grid"], False, self.feature.grid_only, None
+        return made
 
     def value_now(self) -> Value:
         """What stands at the target now."""

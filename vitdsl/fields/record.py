@@ -290,6 +290,10 @@ class Part(Fields):
     """Whether an item with this part is residual and pre-norm by nature."""
     type: str
 
+    def acts_on_grid(self) -> bool:
+        """Whether it acts on the grid alone, so that extra tokens pass it by."""
+        return False
+
     def emit(self, scope: Any, x: Any, path: str) -> Any:
         """Writes the part's nodes for the input `x` and gives its output."""
         raise NotImplementedError

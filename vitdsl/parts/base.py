@@ -58,6 +58,10 @@ class Primitive(Part):
     layout: ClassVar[Literal["any", "tokens", "map"]] = "any"
     gives: ClassVar[Literal["same", "tokens", "map"]] = "same"
 
+    def acts_on_grid(self) -> bool:
+        """As its class says."""
+        return self.on_grid
+
     def infer(self, *inputs: Feature) -> Feature:
         """The shape rule: the output's feature. Raises ShapeError."""
         raise NotImplementedError

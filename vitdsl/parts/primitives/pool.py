@@ -29,6 +29,10 @@ class Pool(Part):
     padding: Margin = None
     init: InitField = None
 
+    def acts_on_grid(self) -> bool:
+        """Where it pools neighbourhoods."""
+        return self.type in ("mean", "max") and self.kernel is not None
+
     def emit(self, scope: Scope, x: Value, path: str) -> Value:
         """One of three primitives, or a part of the feature."""
         if self.type == "sequence":

@@ -25,13 +25,24 @@ def nothing_else(key: str, tensor: Tensor) -> bool:
     return False
 
 
+def no_remedy(key: str, tensor: Tensor) -> str:
+    """Nothing to say."""
+    return ""
+
+
 def anything(key: str, tensor: Tensor) -> bool:
     """Accepts tensors of all shapes."""
     return True
 
 
 def to_ours(
-    theirs: Mapping[str, Tensor], table: Table, ours: Shapes, *, accept: Accept = nothing_else, whole: bool = True
+    theirs: Mapping[str, Tensor],
+    table: Table,
+    ours: Shapes,
+    *,
+    accept: Accept = nothing_else,
+    remedy: Callable[[str, Tensor], str] = no_remedy,
+    whole: bool = True,
 ) -> dict[str, Tensor]:
     """Rename and rearrange their weights as `table` says.
 
@@ -42,6 +53,7 @@ def to_ours(
         table: rows for this very spec (`tables_for` gives them).
         ours: the shape of each of our keys.
         accept: whether a tensor of another shape than our key's will do, because the caller resizes or replaces it.
+        remedy: what to do about a tensor that will not do.
         whole: False makes what can be made, and leaves the rest out.
 
     Returns:
@@ -57,7 +69,7 @@ def to_ours(
     made: dict[str, Tensor] = {}
     for step in plan.steps:
         if all(key in theirs for key in step.theirs):
-            made |= _forward(step, theirs, ours, accept, problems)
+            made |= _forward(step, theirs, ours, accept, remedy, problems)
     if whole and problems:
         raise CheckpointError(f"The weights do not fit the table {table.name}.", problems)
     made |= {mine: theirs[key] for key, mine in plan.counters if key in theirs}
@@ -130,7 +142,12 @@ def _check_ours(state: Mapping[str, Tensor], ours: Shapes, problems: list[str]) 
 
 
 def _forward(
-    step: Step, theirs: Mapping[str, Tensor], ours: Shapes, accept: Accept, problems: list[str]
+    step: Step,
+    theirs: Mapping[str, Tensor],
+    ours: Shapes,
+    accept: Accept,
+    remedy: Callable[[str, Tensor], str],
+    problems: list[str],
 ) -> dict[str, Tensor]:
     found = [theirs[key] for key in step.theirs]
     try:
@@ -142,7 +159,8 @@ def _forward(
         if key in ours and _shape(tensor) != list(ours[key]) and not accept(key, tensor):
             gives = "" if len(found) == 1 and found[0].shape == tensor.shape else f", which gives {_shape(tensor)}"
             found_as = f"{_described(step.theirs, found)}{gives}"
-            problems.append(f"Our `{key}` has shape {list(ours[key])}, found {found_as} (row `{step.row}`).")
+            message = f"Our `{key}` has shape {list(ours[key])}, found {found_as} (row `{step.row}`)."
+            problems.append(message + remedy(key, tensor))
     return made
 
 

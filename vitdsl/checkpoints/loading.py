@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vitdsl.checkpoints.convert import Grids, Shapes, anything, to_ours, to_theirs
 from vitdsl.checkpoints.files import read_weights, state_in, without_prefixes
-from vitdsl.checkpoints.plan import distance, identify, is_counter, make_plan
+from vitdsl.checkpoints.plan import OWN, distance, identify, is_counter, make_plan
 from vitdsl.checkpoints.tables import Table, parse_table
 from vitdsl.checkpoints.transfer import Fitted, Fitting
-from vitdsl.errors import CheckpointError
+from vitdsl.errors import CheckpointError, near
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -130,7 +130,9 @@ def table_of(tables: Mapping[str, Table], layout: str) -> Table:
         return own_table()
     if layout not in tables:
         known = ", ".join(f"`{name}`" for name in (OURS, *tables))
-        raise CheckpointError(f"There is no layout `{layout}` for this spec; there are {known}.")
+        likely = near(layout, (OURS, *tables))
+        hint = f" Did you mean `{likely}`?" if likely else f" {OWN}"
+        raise CheckpointError(f"There is no layout `{layout}` for this spec; there are {known}.{hint}")
     return tables[layout]
 
 
@@ -186,7 +188,7 @@ def _base_of(
     given: Mapping[str, Tensor], bases: Iterable[Base], layout: str | None
 ) -> tuple[Mapping[str, Tensor], Base, Table]:
     """The spec that has exactly these keys, or else that of the named layout which is nearest; weights and table."""
-    near: tuple[int, Mapping[str, Tensor], Base, Table] | None = None
+    nearest: tuple[int, Mapping[str, Tensor], Base, Table] | None = None
     refused: CheckpointError | None = None
     served = False
     for base in bases:
@@ -199,12 +201,12 @@ def _base_of(
         away = distance(state, table, base.shapes) if layout else 0
         if not away:
             return state, base, table
-        if near is None or away < near[0]:
-            near = away, state, base, table
-    if near is None:
+        if nearest is None or away < nearest[0]:
+            nearest = away, state, base, table
+    if nearest is None:
         assert refused is not None
         raise refused if served else CheckpointError(refused.headline, (*refused.problems, NAMELESS))
-    return near[1:]
+    return nearest[1:]
 
 
 def _renamed(
@@ -214,7 +216,8 @@ def _renamed(
     if partial:
         return to_ours(state, table, base.shapes, accept=anything, whole=False)
     try:
-        return to_ours(state, table, base.shapes, accept=anything if base.name else fitting.accepts)
+        accept = anything if base.name else fitting.accepts
+        return to_ours(state, table, base.shapes, accept=accept, remedy=fitting.remedy)
     except CheckpointError as error:
         raise CheckpointError(f"{error.headline} {PARTIAL}", error.problems) from None
 
@@ -229,8 +232,8 @@ def _check_whole(
         if key not in fitting.shapes:
             problems.append(f"`{key}` of shape {shape} has no place in the model.")
             continue
-        how = " `channels` says how it is fitted." if fitting.other_channels(key, made[key]) else ""
-        problems.append(f"Our `{key}` has shape {list(fitting.shapes[key])}, found {shape}.{how}")
+        message = f"Our `{key}` has shape {list(fitting.shapes[key])}, found {shape}."
+        problems.append(message + fitting.remedy(key, made[key]))
     for key in new:
         if key not in made and not is_counter(key):
             problems.append(f"Our `{key}` is not among the weights.")

@@ -9,6 +9,8 @@ from vitdsl.checkpoints.rows import Drop, Move
 from vitdsl.checkpoints.tables import Table
 from vitdsl.errors import CheckpointError
 
+OWN = "`layout=`, or `--layout`, takes a table of your own."
+
 
 def is_counter(key: str) -> bool:
     """Whether the key counts batches: copied where both sides have it, and never missed."""
@@ -149,18 +151,19 @@ def identify(keys: Collection[str], tables: Mapping[str, Table], ours: Iterable[
     names: dict[int, str] = {}
     for layout, table in tables.items():
         names.setdefault(id(table), layout)
-    fitting, lines = [], []
-    for layout in names.values():
-        missing, unexpected = _differences(keys, tables[layout], ours)
-        if not missing and not unexpected:
-            fitting.append(layout)
-        lines.append(f"`{layout}`: {_counted(missing, 'missing')}, {_counted(unexpected, 'unexpected')}.")
+    found = {layout: _differences(keys, tables[layout], ours) for layout in names.values()}
+    fitting = [layout for layout, (missing, unexpected) in found.items() if not missing and not unexpected]
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
-        found = ", ".join(f"`{name}`" for name in fitting)
-        raise CheckpointError("The keys fit several layouts; name the one that is meant.", [f"Candidates: {found}."])
-    raise CheckpointError("The keys fit none of the layouts known for this spec.", lines or ["There are none."])
+        candidates = "Candidates: " + ", ".join(f"`{name}`" for name in fitting) + "."
+        raise CheckpointError("The keys fit several layouts; name the one that is meant.", [candidates])
+    nearest = sorted(found.items(), key=lambda entry: sum(map(len, entry[1])))
+    lines = [
+        f"`{layout}`: {_counted(missing, 'missing')}, {_counted(unexpected, 'unexpected')}."
+        for layout, (missing, unexpected) in nearest
+    ]
+    raise CheckpointError(f"The keys fit none of the layouts known for this spec. {OWN}", lines or ["There are none."])
 
 
 def distance(keys: Collection[str], table: Table, ours: Iterable[str]) -> int:

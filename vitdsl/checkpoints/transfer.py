@@ -13,6 +13,8 @@ from vitdsl.graph.ir import Call, Frame, joined
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+CLASSIFIER = "classifier"
+"""What the paths of classifiers have in them."""
 CHANNELS = ("repeat", "mean", "first")
 """How a first convolution is fitted to images of other channels."""
 
@@ -116,6 +118,24 @@ class Fitting:
         if self._first is None:
             self._first = first_convolutions(self.model)
         return key in self._first
+
+    def remedy(self, key: str, tensor: Tensor) -> str:
+        """What to do about a tensor of another shape: a sentence behind a space, or nothing."""
+        mine, found = self.shapes.get(key, ()), tuple(tensor.shape)
+        if not mine or not found:
+            return ""
+        if self.other_channels(key, tensor):
+            ways = ", ".join(f"`{how}`" for how in CHANNELS)
+            return (
+                f" The weights are for images of {found[1]} channels, the model for {mine[1]}: `channels=`, or "
+                f"`--channels`, fits them ({ways})."
+            )
+        if CLASSIFIER in key.split(".") and mine[1:] == found[1:]:
+            return (
+                f" The weights are for {found[0]} classes, the model for {mine[0]}: build with `classes: {found[0]}`, "
+                "or leave this classifier as it is initialized with `partial=True`, or `--partial`."
+            )
+        return ""
 
     def fit(self, made: Mapping[str, Tensor]) -> Fitted:
         """Sorts tensors into those that are taken, and how, and those that are left."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vitdsl.cli import weights as given_weights
 from vitdsl.cli.options import AsJson, ImageSize, Settings, SpecName, image_size, load_spec, to_write
 from vitdsl.cli.output import macs, number, print_json, print_table, short
-from vitdsl.cli.weights import Loading, check_weights, load_named
+from vitdsl.cli.weights import Container, LayoutName, WeightsOptions, check_weights
 from vitdsl.resolve.files import write_text
 
 if TYPE_CHECKING:
+    from vitdsl.compiler.model import VisionModel
     from vitdsl.features import Feature
     from vitdsl.graph.costs import Analysis, StageCost
     from vitdsl.spec import Spec
@@ -30,9 +33,7 @@ def run(
             metavar="FILE|NAME", help="Weights: .safetensors, .pth, or official, timm, torchvision: downloaded."
         ),
     ] = None,
-    layout: Annotated[
-        str | None, typer.Option(help="Whose keys the weights have: official, timm, ours, …; else told by the keys.")
-    ] = None,
+    layout: LayoutName = None,
     partial: Annotated[bool, typer.Option("--partial", help="Take what fits of the weights of another spec.")] = False,
     channels: Annotated[
         str | None,
@@ -42,6 +43,7 @@ def run(
         str | None,
         typer.Option(metavar="SPEC", help="The shipped spec that the weights are for, where SPEC does not say it."),
     ] = None,
+    container: Container = None,
     save: Annotated[Path | None, typer.Option(help="Write the module's weights to this .safetensors file.")] = None,
     code: Annotated[Path | None, typer.Option(help="Write the generated code to this .py file.")] = None,
     max_params: Annotated[
@@ -54,18 +56,18 @@ def run(
     most = number(max_params)
     if most is None:
         raise typer.BadParameter(f"'{max_params}' is not a number, such as 500M or 2G", param_hint="--max-params")
-    loading = Loading(weights, layout, partial, channels, base)
-    check_weights(loading)
+    options = WeightsOptions(weights, layout, partial, channels, base, container)
+    check_weights(options)
     to_write(save, "--save", ".safetensors")
     to_write(code, "--code", ".py")
     known = load_spec(spec, set_)
     report = _describe(known, known.analyze(given))
-    if not as_json:
-        _print_costs(report)
-    report |= _build(known, given, most, loading, save, code)
+    found = given_weights.read(known, options)
+    report |= _build(known, given, most, save, code, lambda model: given_weights.load(model, found, options))
     if as_json:
         print_json(report)
     else:
+        _print_costs(report)
         _print_module(report)
 
 
@@ -107,18 +109,16 @@ def _build(
     spec: Spec,
     size: int | tuple[int, int] | None,
     max_params: int,
-    loading: Loading,
     save: Path | None,
     code: Path | None,
+    load: Callable[[VisionModel], dict[str, str]],
 ) -> dict[str, Any]:
     """Builds, loads, verifies and writes; says what was done."""
     from vitdsl.cli.verify import run_once
     from vitdsl.compiler.build import build
 
     model = build(spec, size=size, max_params=max_params)
-    done: dict[str, Any] = {}
-    if loading.weights is not None:
-        done |= load_named(model, loading.weights, loading)
+    done: dict[str, Any] = {**load(model)}
     done["verified"] = run_once(model, spec.graph(size))
     if save is not None:
         from vitdsl.checkpoints.files import write_weights

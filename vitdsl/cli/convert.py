@@ -9,6 +9,7 @@ import typer
 
 from vitdsl.cli.options import AsJson, Settings, load_spec, to_write
 from vitdsl.cli.output import print_json
+from vitdsl.cli.weights import Container
 
 OURS = "ours"
 """The layout of the modules that vitdsl builds."""
@@ -19,9 +20,11 @@ def run(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="The .safetensors file to write.")],
     spec: Annotated[str, typer.Option("--spec", metavar="SPEC", help="The spec whose weights they are.")],
     source: Annotated[
-        str | None, typer.Option("--from", metavar="LAYOUT", help="Layout of the file; else told by its keys.")
+        str | None,
+        typer.Option("--from", metavar="NAME|FILE", help="Layout of the file; else told by its keys."),
     ] = None,
-    target: Annotated[str, typer.Option("--to", metavar="LAYOUT", help="Layout to write.")] = OURS,
+    target: Annotated[str, typer.Option("--to", metavar="NAME|FILE", help="Layout to write.")] = OURS,
+    container: Container = None,
     set_: Settings = None,
     as_json: AsJson = False,
 ) -> None:
@@ -31,11 +34,7 @@ def run(
 
     to_write(output, "--output", ".safetensors")
     known = load_spec(spec, set_)
-    state = read_weights(file).tensors
-    if source != OURS:
-        state = api.convert(state, known, layout=source)
-    if target != OURS:
-        state = api.convert(state, known, to=target)
+    state = api.convert(read_weights(file, container=container).tensors, known, layout=source, to=target)
     write_weights(output, state)
     if as_json:
         print_json({"written": str(output), "tensors": len(state), "from": source, "to": target})

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vitdsl.cli import weights as given_weights
 from vitdsl.cli.options import AsJson, Settings, SpecName, load_spec
 from vitdsl.cli.output import print_json, print_table
-from vitdsl.cli.weights import Loading, check_weights, load_named
+from vitdsl.cli.weights import Container, LayoutName, WeightsOptions, check_weights
+from vitdsl.errors import CheckpointError
 
 if TYPE_CHECKING:
     from vitdsl.compiler.model import VisionModel
@@ -25,7 +27,8 @@ def run(
     weights: Annotated[
         Path, typer.Option(metavar="FILE|NAME", help="Weights: a file, or official, timm, torchvision: downloaded.")
     ],
-    layout: Annotated[str | None, typer.Option(help="Whose keys the weights have; else told by the keys.")] = None,
+    layout: LayoutName = None,
+    container: Container = None,
     top: Annotated[int, typer.Option(min=1, help="How many classes to name.")] = 5,
     set_: Settings = None,
     as_json: AsJson = False,
@@ -33,13 +36,13 @@ def run(
     """Name the most probable classes of photos, prepared as the spec's `input` says."""
     from vitdsl.compiler.build import build
 
-    loading = Loading(weights, layout)
-    check_weights(loading)
+    options = WeightsOptions(weights, layout, container=container)
+    check_weights(options)
     known = load_spec(spec, set_)
     if not known.model.classes:
         raise typer.BadParameter(f"{known.name} has no classes", param_hint="SPEC")
     model = build(known, device="meta", training_outputs=False).eval()
-    done: dict[str, Any] = load_named(model, weights, loading)
+    done: dict[str, Any] = {**given_weights.load(model, given_weights.read(known, options), options)}
     found = predictions(model, images, top)
     if as_json:
         print_json({**done, "images": found})
@@ -67,6 +70,8 @@ def predictions(model: VisionModel, images: Sequence[Path], top: int = 5) -> lis
     for path in images:
         with torch.inference_mode():
             (logits_c,) = model(prepare(path)[None].to(kind))
+        if not logits_c.isfinite().all():
+            raise CheckpointError(f"{path}: the model's output is not finite; its weights are too large.")
         shares_c = logits_c.softmax(0)
         best = logits_c.topk(min(top, len(logits_c))).indices.tolist()
         entries = [

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from vitdsl.compiler.building import Generated
+from vitdsl.errors import InputError
 
 if TYPE_CHECKING:
     from vitdsl.compiler.model import VisionModel
@@ -23,6 +24,7 @@ def run_once(model: VisionModel, graph: Graph) -> dict[str, Any]:
 
     Raises:
         RuntimeError: module and graph differ, which is a fault of the compiler.
+        InputError: the output is not finite.
     """
     image = graph.frame.features[0]
     assert image.grid is not None
@@ -38,7 +40,7 @@ def run_once(model: VisionModel, graph: Graph) -> dict[str, Any]:
     if tuple(output.shape) != expected:
         raise RuntimeError(f"the module gives {tuple(output.shape)}, the graph {expected}")
     if not torch.isfinite(output).all():
-        raise RuntimeError("the module's output is not finite")
+        raise InputError("the output for a random image is not finite: weights, or the spec's `init`, are too large")
     return {"image": list(shape), "output": list(output.shape), "params": params}
 
 

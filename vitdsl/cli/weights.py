@@ -1,26 +1,43 @@
-"""`--weights`, `--layout`, `--base`, `--partial` and `--channels`: whose weights a model gets."""
+"""`--weights` and the options beside it: whose weights a model gets."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from vitdsl.errors import CheckpointError
+
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from vitdsl.compiler.model import VisionModel
     from vitdsl.spec import Spec
 
+LayoutName = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|FILE",
+        help="Whose keys the weights have: official, timm, ours, …, or a table; else told.",
+    ),
+]
+Container = Annotated[
+    str | None, typer.Option(metavar="KEY", help="Which state dict of the file: model_ema, …, where it holds several.")
+]
 
-class Loading(NamedTuple):
+
+class WeightsOptions(NamedTuple):
     """What the options say.
 
     Attributes:
         weights: a file, or the name of a layout in which published weights are known.
-        layout: whose names the weights have.
+        layout: whose names the weights have: a name, or the path of a table.
         partial: whether what fits is taken of another spec's.
         channels: how the first convolution is fitted.
         base: the shipped spec that the weights are for, where the spec does not say it.
+        container: which state dict of the file.
     """
 
     weights: Path | None
@@ -28,54 +45,71 @@ class Loading(NamedTuple):
     partial: bool = False
     channels: str | None = None
     base: str | None = None
+    container: str | None = None
 
 
-def check_weights(given: Loading) -> None:
+class Weights(NamedTuple):
+    """Weights that are here, in the layout that is known of them, and what was done to have them."""
+
+    tensors: Mapping[str, Tensor]
+    layout: str | None
+    done: dict[str, str]
+
+
+def check_weights(options: WeightsOptions) -> None:
     """Refuses what says something of weights where there are none, or contradicts itself."""
     from vitdsl.checkpoints.transfer import CHANNELS
 
-    said = {
-        "--layout": given.layout is not None,
-        "--partial": given.partial,
-        "--channels": given.channels is not None,
-        "--base": given.base is not None,
-    }
-    for option, there in said.items():
-        if there and given.weights is None:
+    beside = {f"--{name}": value for name, value in options._asdict().items() if name != "weights"}
+    for option, value in beside.items():
+        if options.weights is None and value not in (None, False):
             raise typer.BadParameter("it says how --weights are read, but there is no --weights", param_hint=option)
-    if given.channels is not None and given.channels not in CHANNELS:
-        raise typer.BadParameter(f"'{given.channels}' is not one of {', '.join(CHANNELS)}", param_hint="--channels")
-    if given.weights is not None and named(given.weights) and given.layout not in (None, str(given.weights)):
-        raise typer.BadParameter(f"the {given.weights} weights have the layout {given.weights}", param_hint="--layout")
+    if options.channels is not None and options.channels not in CHANNELS:
+        raise typer.BadParameter(f"'{options.channels}' is not one of {', '.join(CHANNELS)}", param_hint="--channels")
+    weights = options.weights
+    if weights is not None and is_published(weights) and options.layout not in (None, str(weights)):
+        raise typer.BadParameter(f"the {weights} weights have the layout {weights}", param_hint="--layout")
 
 
-def named(weights: Path) -> bool:
+def is_published(weights: Path) -> bool:
     """Whether it is no file, but the name of weights that are published."""
     from vitdsl.checkpoints.sources import LAYOUTS
 
     return str(weights) in LAYOUTS
 
 
-def load_named(model: VisionModel, weights: Path, given: Loading) -> dict[str, str]:
-    """Fills a model, downloading the weights where they are named; says what was done.
+def read(spec: Spec, options: WeightsOptions) -> Weights | None:
+    """The weights that the options name, downloaded where they are published; None: they name none.
 
     Raises:
-        CheckpointError: they cannot be had, or do not fit.
+        CheckpointError: they cannot be had, or are damaged.
+    """
+    from vitdsl.checkpoints.files import read_weights
+    from vitdsl.checkpoints.sources import LAYOUTS, fetch, source_of
+    from vitdsl.resolve.files import shipped
+
+    if options.weights is None:
+        return None
+    path, layout, done = options.weights, options.layout, {}
+    if is_published(path):
+        layout = str(path)
+        near = next((name for name in spec.names if (shipped() / f"{name}.yaml").is_file()), spec.name)
+        path, done["fetched"] = fetch(source_of(options.base or near, layout))
+    if not path.suffix and not path.exists():
+        names = ", ".join(LAYOUTS)
+        raise CheckpointError(f"{path}: there is no such file, and published weights have other names: {names}.")
+    return Weights(read_weights(path, container=options.container).tensors, layout, done)
+
+
+def load(model: VisionModel, weights: Weights | None, options: WeightsOptions) -> dict[str, str]:
+    """Fills a model; says what was done.
+
+    Raises:
+        CheckpointError: the weights do not fit.
     """
     from vitdsl.api import load_weights
 
-    done: dict[str, str] = {}
-    layout = given.layout
-    if named(weights):
-        layout = str(weights)
-        weights, done["fetched"] = _fetched(model.spec, layout, given.base)
-    done["weights"] = str(load_weights(model, weights, layout, given.partial, given.channels, given.base))
-    return done
-
-
-def _fetched(spec: Spec, layout: str, base: str | None) -> tuple[Path, str]:
-    from vitdsl.checkpoints.sources import fetch, source_of
-    from vitdsl.resolve.files import shipped
-
-    near = next((name for name in spec.names if (shipped() / f"{name}.yaml").is_file()), spec.name)
-    return fetch(source_of(base or near, layout))
+    if weights is None:
+        return {}
+    report = load_weights(model, weights.tensors, weights.layout, options.partial, options.channels, options.base)
+    return {**weights.done, "weights": str(report)}

@@ -29,3 +29,8 @@ def __getattr__(name: str) -> Any:
     if name in __all__:
         return getattr(import_module("vitdsl.api"), name)
     raise AttributeError(f"module 'vitdsl' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    """What a prompt completes: also what is loaded when it is first named."""
+    return sorted({*globals(), *__all__, *LIGHT, *ERRORS})

@@ -16,6 +16,7 @@ from vitdsl.compiler.renewal import renew
 from vitdsl.compiler.split import Point, Split, classifiers, opened, split
 from vitdsl.features import Feature
 from vitdsl.graph.graph import Graph
+from vitdsl.graph.image_grids import on_image
 from vitdsl.graph.ir import HEAD, Call, Frame, Node, joined
 from vitdsl.graph.operators import LearnedTokens
 from vitdsl.parts.registry import family_of
@@ -149,8 +150,10 @@ class Backbone(Generated):
         return split(self.lowered)
 
     def _points(self) -> tuple[Graph, list[Point]]:
-        """The graph in which maps can be got at, and the maps: of each grid the last one, or all where there is one."""
+        """The graph in which maps can be got at, and the image's: of each grid the last, or all where there is one."""
         graph, points = opened(self.lowered)
+        there = on_image(graph.frame)
+        points = [point for point in points if point.grid in there]
         grids = dict.fromkeys(point.feature.grid for point in points)
         if len(grids) > 1:
             points = [[point for point in points if point.feature.grid == grid][-1] for grid in grids]
@@ -169,17 +172,13 @@ class Backbone(Generated):
     def feature_info(self) -> list[dict[str, Any]]:
         """The maps of `forward_intermediates`: `num_chs`, `reduction` (image pixels a position) and `module`.
 
-        One for each grid that the model has; where it has one, one for each block.
+        One for each grid of the image that the model has; where it has one, one for each block. A grid of attention
+        maps is none of the image. The reduction is the nearest integer, and a fraction where a grid is finer than the
+        image.
         """
-        height = self.image_size[0]
         return [
-            {
-                "num_chs": point.feature.dim,
-                "reduction": round(height / point.feature.grid[0]),
-                "module": point.path,
-            }
+            {"num_chs": point.feature.dim, "reduction": _reduction(self.image_size, point), "module": point.path}
             for point in self._points()[1]
-            if point.feature.grid is not None
         ]
 
     @property
@@ -279,6 +278,13 @@ class Backbone(Generated):
         for module in self.modules():
             if isinstance(module, Generated) and module is not self:
                 checkpointed(module, enable)
+
+
+def _reduction(image: tuple[int, int], point: Point) -> float:
+    """Rows of the image for each row of a map."""
+    assert point.feature.grid is not None
+    rows = image[0] / point.feature.grid[0]
+    return rows if rows < 1 else round(rows)
 
 
 def _repeated(step: Node | Call) -> list[str]:

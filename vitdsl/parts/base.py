@@ -40,6 +40,7 @@ class Primitive(Part):
     Attributes:
         on_grid: acts on the grid; extra tokens pass by.
         mixes: an output token depends on other tokens than its own.
+        pairs: each place of the output is a pair of a query and a key, the queries being the first input.
         by_place: what becomes of a token depends on where it stands.
         layout: what the module takes: (B, N, C) `tokens`, (B, C, H, W) `map`, or `any` of the two.
         gives: what it returns, `same` as it took or one of the two.
@@ -54,6 +55,7 @@ class Primitive(Part):
     of_part: ClassVar[str] = ""
     on_grid: ClassVar[bool] = False
     mixes: ClassVar[bool] = False
+    pairs: ClassVar[bool] = False
     by_place: ClassVar[bool] = False
     layout: ClassVar[Literal["any", "tokens", "map"]] = "any"
     gives: ClassVar[Literal["same", "tokens", "map"]] = "same"

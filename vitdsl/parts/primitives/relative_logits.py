@@ -26,6 +26,7 @@ class RelativeLogits(Primitive):
     mixes: ClassVar[bool] = True
     layout: ClassVar[Literal["any", "tokens", "map"]] = "tokens"
     gives: ClassVar[Literal["same", "tokens", "map"]] = "map"
+    pairs: ClassVar[bool] = True
     type: Literal["relative_logits"] = "relative_logits"
     heads: int = 1
     scale: Real = 1.0

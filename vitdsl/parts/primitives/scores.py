@@ -25,6 +25,7 @@ class Scores(Primitive):
     mixes: ClassVar[bool] = True
     layout: ClassVar[Literal["any", "tokens", "map"]] = "tokens"
     gives: ClassVar[Literal["same", "tokens", "map"]] = "map"
+    pairs: ClassVar[bool] = True
     type: Literal["scores"] = "scores"
     heads: Positive
     scale: float

@@ -17,6 +17,8 @@ from typing import Any, NamedTuple, NoReturn
 
 _BREAK = re.compile(r"\r\n|\r|\n")
 _EXCERPT_WIDTH = 100
+MAX_PROBLEMS = 100
+"""How many problems an error holds."""
 _LISTED_NAMES = 12
 _LONGEST_NAME = 80
 LISTED_PROBLEMS = 20
@@ -106,7 +108,8 @@ class InputError(ValueError):
     """What a user gave is wrong; `problems` says everything that is.
 
     Args:
-        problems: one problem, several, or bare messages. Duplicates are removed, and those without a mark come last.
+        problems: one problem, several, or bare messages. Duplicates are removed, and those without a mark come last; of
+            more than `MAX_PROBLEMS` the first ones are kept, and the number of the others.
     """
 
     problems: tuple[Problem, ...]
@@ -114,7 +117,10 @@ class InputError(ValueError):
     def __init__(self, problems: Problem | str | Iterable[Problem | str]) -> None:
         given = (problems,) if isinstance(problems, (Problem, str)) else tuple(problems)
         found = (Problem(each) if isinstance(each, str) else each for each in given)
-        self.problems = tuple(sorted(dict.fromkeys(found), key=_order))
+        ordered = sorted(dict.fromkeys(found), key=_order)
+        more = len(ordered) - MAX_PROBLEMS
+        rest = [Problem(f"… and {more:,} more problems")] if more > 1 else []
+        self.problems = (*ordered[: MAX_PROBLEMS if rest else None], *rest)
         # pickle and copy call the class with `args`
         super().__init__(self.problems)
 

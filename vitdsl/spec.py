@@ -143,10 +143,10 @@ def read_tree(tree: Map) -> Spec:
         if holes_in(tree):
             faults += malformed_below(tree)
         if faults:
-            raise Refusal(faults)
+            raise SpecError(_problems(faults, tree, reader))
         model = Model.read(tree, reader)
     except Refusal as error:
-        raise SpecError(_problems(error.items, tree, reader)) from None
+        raise SpecError([problem(tree, *fault) for fault in error.items]) from None
     except RecursionError:
         raise SpecError(Problem(TOO_DEEP, mark=tree.pos)) from None
     if model.open and not holes_in(tree):

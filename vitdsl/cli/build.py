@@ -49,13 +49,14 @@ def run(
     max_params: Annotated[
         str, typer.Option(metavar="NUMBER", help="A model with more parameters is refused unbuilt.")
     ] = "1G",
+    max_modules: Annotated[
+        str, typer.Option(metavar="NUMBER", help="A model with more modules is refused unbuilt.")
+    ] = "100k",
     as_json: AsJson = False,
 ) -> None:
     """Build the torch module, print what each stage costs, and run it once on a random image."""
     given = image_size(size)
-    most = number(max_params)
-    if most is None:
-        raise typer.BadParameter(f"'{max_params}' is not a number, such as 500M or 2G", param_hint="--max-params")
+    most = {"max_params": _at_most(max_params, "--max-params"), "max_modules": _at_most(max_modules, "--max-modules")}
     options = WeightsOptions(weights, layout, partial, channels, base, container)
     check_weights(options)
     to_write(save, "--save", ".safetensors")
@@ -69,6 +70,14 @@ def run(
     else:
         _print_costs(report)
         _print_module(report)
+
+
+def _at_most(text: str, option: str) -> int:
+    """The number that an option says."""
+    found = number(text)
+    if found is None:
+        raise typer.BadParameter(f"'{text}' is not a number, such as 500M or 2G", param_hint=option)
+    return found
 
 
 def _describe(spec: Spec, analysis: Analysis) -> dict[str, Any]:
@@ -108,7 +117,7 @@ def _feature(feature: Feature) -> dict[str, Any]:
 def _build(
     spec: Spec,
     size: int | tuple[int, int] | None,
-    max_params: int,
+    most: dict[str, int],
     save: Path | None,
     code: Path | None,
     load: Callable[[VisionModel], dict[str, str]],
@@ -117,7 +126,7 @@ def _build(
     from vitdsl.cli.verify import run_once
     from vitdsl.compiler.build import build
 
-    model = build(spec, size=size, max_params=max_params)
+    model = build(spec, size=size, **most)
     done: dict[str, Any] = {**load(model)}
     done["verified"] = run_once(model, spec.graph(size))
     if save is not None:

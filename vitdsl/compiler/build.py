@@ -12,6 +12,7 @@ from vitdsl.compiler.fold import folded_graph, folded_state
 from vitdsl.compiler.model import VisionModel, compile_graph
 from vitdsl.compiler.renewal import Modes, put_buffers, set_modes, unsaved_buffers
 from vitdsl.errors import Problem, SpecError
+from vitdsl.graph.costs import too_many_modules
 from vitdsl.graph.graph import Graph
 from vitdsl.graph.ir import Call
 from vitdsl.spec import Spec, load
@@ -19,6 +20,8 @@ from vitdsl.syntax.locate import problem
 
 MAX_PARAMS = 10**11
 """A model with more parameters is not built unless the caller allows it."""
+MAX_MODULES = 100_000
+"""Nor is one with more modules; about a thousand of them take a second."""
 
 
 def build(
@@ -28,6 +31,7 @@ def build(
     training_outputs: bool = True,
     size: int | tuple[int, int] | None = None,
     max_params: int = MAX_PARAMS,
+    max_modules: int = MAX_MODULES,
 ) -> VisionModel:
     """The torch module of a spec, initialized as it says.
 
@@ -37,6 +41,7 @@ def build(
         training_outputs: False returns the evaluation tensor in training too.
         size: of the image, in place of the spec's.
         max_params: a model with more parameters is refused before anything is allocated.
+        max_modules: likewise, a model with more modules.
 
     Raises:
         SpecError: the spec is wrong, or too large.
@@ -46,6 +51,8 @@ def build(
     params = graph.frame.cost.params
     if params > max_params:
         raise SpecError(_too_large(known, graph, max_params))
+    if fault := too_many_modules(graph, max_modules):
+        raise SpecError(problem(known.tree, fault[1], fault[0], "`--max-modules` allows more"))
     return compile_graph(graph, known, known.model.init or {}, device, training_outputs)
 
 

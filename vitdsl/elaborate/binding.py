@@ -12,6 +12,7 @@ from vitdsl.graph.ir import Place, joined
 from vitdsl.parts.base import LateList, Part, Primitive, settled
 from vitdsl.parts.registry import COMPOSITE, is_role
 from vitdsl.syntax.expressions import Late, Names
+from vitdsl.syntax.limits import VALUES, size_of
 from vitdsl.syntax.tree import kept
 from vitdsl.validate import NESTED, Body, Drop, Item, SpecReader, Wiring
 from vitdsl.validate.defaults import wiring_over_expansion
@@ -206,4 +207,7 @@ def arguments(scope: Scope, args: Mapping[str, Any], define: Mapping[str, Any]) 
 
 def _argument(names: NameScope, x: Feature, name: str, raw: Any) -> Any:
     """The value of an argument: what it reads but features it reads where it is written."""
-    return value_of(raw, names.at(x), (name,)) if isinstance(raw, Late) else names.argument(raw)
+    value = value_of(raw, names.at(x), (name,)) if isinstance(raw, Late) else names.argument(raw)
+    if isinstance(value, (dict, list)) and (found := size_of(value)) > VALUES.allowed:
+        raise ShapeError(*VALUES.fault(found), (name,))
+    return value

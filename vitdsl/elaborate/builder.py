@@ -9,6 +9,7 @@ from vitdsl.errors import ShapeError, did_you_mean
 from vitdsl.features import Cost, Feature
 from vitdsl.graph.ir import Frame, Value
 from vitdsl.parts.base import Part
+from vitdsl.syntax.limits import ITEMS
 from vitdsl.validate import SpecReader
 
 
@@ -20,12 +21,13 @@ class Surroundings:
         classes: number of classes.
         image: size of the image.
         drops: whether the model has stochastic depth.
+        work: how many items and repetitions were run.
         key: of all memos of what is elaborated here, but for what its traces hold.
         run_body: runs a body in a scope; parts call it, through their scope.
         run_part: lets a bound part write its nodes in a scope.
     """
 
-    __slots__ = ("classes", "drops", "image", "key", "reader", "run_body", "run_part")
+    __slots__ = ("allowed", "classes", "drops", "image", "key", "reader", "run_body", "run_part", "work")
 
     def __init__(
         self,
@@ -38,7 +40,18 @@ class Surroundings:
     ) -> None:
         self.reader, self.classes, self.image, self.drops = reader, classes, image, drops
         self.run_body, self.run_part = run_body, run_part
+        self.work, self.allowed = 0, ITEMS.allowed
         self.key = (reader.key, classes, image, drops)
+
+    def count(self, times: int = 1) -> None:
+        """Counts an item that is about to be run, or its repetitions.
+
+        Raises:
+            ShapeError: there are too many.
+        """
+        self.work += times
+        if self.work > self.allowed:
+            raise ShapeError(*ITEMS.fault("more"))
 
 
 def _nothing(name: str) -> Feature | None:

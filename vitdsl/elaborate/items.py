@@ -105,6 +105,7 @@ def _adds(scope: Scope, item: Any) -> bool:
 
 def run_item(scope: Scope, item: Any, index: str) -> None:
     """Runs one item, as often as it says; `index` is its segment, unless it has a name."""
+    scope.around.count()
     if isinstance(item, Late):
         inside = scope.child(scope.current, scope.here, index)
         run_body(inside, item)

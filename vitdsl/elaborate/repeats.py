@@ -52,6 +52,7 @@ def repeat_item(scope: Scope, item: Item, count: int, segment: str, perform: Per
             name in frame.inputs and frame.features[frame.inputs[name]] == feature for name, feature in after.items()
         )
         times = count - done if steady else 1
+        scope.around.count(times)
         again = runs.pop()[1] if runs and runs[-1][0] is frame else 0
         runs.append((frame, again + times))
         done += times

@@ -15,11 +15,13 @@ from vitdsl.elaborate.repeats import call, repeat_item
 from vitdsl.elaborate.scope import Scope
 from vitdsl.errors import ShapeError
 from vitdsl.features import Feature
+from vitdsl.graph.costs import too_many_modules
 from vitdsl.graph.faults import UseTrail
 from vitdsl.graph.graph import Graph
 from vitdsl.graph.ir import Frame, Value
 from vitdsl.graph.operators import Join
 from vitdsl.memo import Identity
+from vitdsl.syntax.limits import MODULES
 from vitdsl.syntax.paths import Repetition
 from vitdsl.syntax.tree import Map
 from vitdsl.validate import Body, Item, Model, SpecReader, Stage, UsedStage
@@ -56,10 +58,13 @@ def elaborate(model: Model, reader: SpecReader, size: tuple[int, int] | None = N
             raise
     scope.current = current
     try:
-        return run_head(scope, model)
+        graph = run_head(scope, model)
     except ShapeError as fault:
         fault.trail.append("head")
         raise
+    if fault := too_many_modules(graph, MODULES.allowed):
+        raise ShapeError(fault[0], MODULES.hint, fault[1])
+    return graph
 
 
 # ---------------------------------------------------------------- stages

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import reprlib
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
@@ -12,12 +13,18 @@ from pydantic_core import ErrorDetails
 from vitdsl.errors import Refusal, did_you_mean, near
 from vitdsl.syntax.expressions import Late
 
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxtuple, _SHORT.maxdict = 8, 30, 30, 30
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 10_000
+_short = _SHORT.repr
+"""A value as text; of a long or deep one the beginning, since what variables build may be endless."""
+
 
 def describe(value: object) -> str:
     """A value as an error message shows it: `'three'`, `[1, 2]`, `a mapping with a, b`."""
     if isinstance(value, dict):
         return f"a mapping with {', '.join(map(str, value)) or 'nothing in it'}"
-    text = value.text if isinstance(value, Late) else repr(value).replace("True", "true").replace("False", "false")
+    text = value.text if isinstance(value, Late) else _short(value).replace("True", "true").replace("False", "false")
     text = "nothing" if value is None else text
     return text if len(text) <= 60 else text[:57] + "..."
 

@@ -10,6 +10,7 @@ from vitdsl.errors import Mark, Problem, Source, SpecError
 from vitdsl.resolve.edit import Place, merge, put
 from vitdsl.resolve.files import _positioned, _read_cached, find, load_tree
 from vitdsl.resolve.variables import folded
+from vitdsl.syntax.limits import SETTINGS
 from vitdsl.syntax.paths import parse_path
 from vitdsl.syntax.recognise import recognise
 from vitdsl.syntax.tree import Map
@@ -84,6 +85,9 @@ def _own_settings(merged: Map, tree: Map, place: Place) -> Map:
         return merged
     if not isinstance(settings, Map):
         raise SpecError(Problem("`set` must be a mapping of written paths to values", "set", tree.marks["set"][1]))
+    if len(settings) > SETTINGS.allowed:
+        message, hint = SETTINGS.fault(len(settings))
+        raise SpecError(Problem(message, "set", tree.marks["set"][1], hint))
     for path, value in settings.items():
         where = settings.marks.get(path, (None, None))
         segments = _path(path, where[0])

@@ -45,7 +45,7 @@ def fold(
         partial: puts known names into late values that name others too.
     """
     names = names_in(node)
-    if not names or names.isdisjoint(env):
+    if not names or env.keys().isdisjoint(names):
         return node
     if isinstance(node, Late):
         return _computed(node, env, path, problems, mark, partial) if partial or names <= env.keys() else node

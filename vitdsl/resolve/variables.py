@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from vitdsl.errors import Mark, Problem, SpecError
+from vitdsl.errors import Mark, Problem, SpecError, one_of
 from vitdsl.resolve.substitute import fold, names_in
 from vitdsl.syntax.expressions import Late
-from vitdsl.syntax.holes import malformed_below
+from vitdsl.syntax.holes import Hole, malformed_below
+from vitdsl.syntax.limits import READINGS, VALUES, size_of
+from vitdsl.syntax.locate import problem
 from vitdsl.syntax.names import variable_fault
 from vitdsl.syntax.paths import format_path
 from vitdsl.syntax.summary import facts
@@ -35,6 +39,7 @@ def folded(tree: Map) -> Map:
     made.pos, made.marks, made.variables = tree.pos, {k: v for k, v in tree.marks.items() if k != "vars"}, names
     if problems:
         raise SpecError(problems)
+    _bound(tree, made, env)
     wanted = named_by(names_in(made), variables)
     # a variable that nobody names is kept where it has a wrong hole, which is judged with all others of the file
     left = {name: value for name, value in variables.items() if name in wanted or _wrong_holes(value)}
@@ -67,29 +72,73 @@ def _fold_define(defines: Any, env: dict[str, Any], problems: list[Problem]) -> 
 
 
 def _variables(tree: Map) -> dict[str, Any]:
+    """The variables, each with those that it reads put in."""
     raw = tree["vars"]
     where = tree.marks.get("vars", (None, None))[1]
     if not isinstance(raw, Map):
         raise SpecError(Problem("`vars` must be a mapping of names to values", "vars", where))
     _check_names(raw, where)
     done: dict[str, Any] = {}
-    waiting = dict(raw.items())
-    while waiting:
-        ready = [name for name, value in waiting.items() if not names_in(value) & waiting.keys()]
-        if not ready:
-            circle = ", ".join(f"`{name}`" for name in sorted(waiting))
-            first = next(name for name in raw if name in waiting)
-            where = raw.marks.get(first, (where, where))[0]
-            raise SpecError(Problem(f"the variables {circle} are made of one another", f"vars.{first}", where))
-        for name in ready:
-            problems: list[Problem] = []
-            value = fold(
-                waiting.pop(name), _settled(done), ("vars", name), problems, raw.marks.get(name, (None, None))[1]
-            )
-            if problems:
-                raise SpecError(problems)
-            done[name] = value
+    settled: dict[str, Any] = {}
+    readings: dict[str, int] = {}
+    for name in _in_order(raw):
+        problems: list[Problem] = []
+        value = fold(raw[name], settled, ("vars", name), problems, raw.marks.get(name, (None, None))[1])
+        if problems:
+            raise SpecError(problems)
+        done[name] = value
+        if _is_settled(value):
+            settled[name] = value
+        readings[name] = _readings(value, readings) if facts(value).late else 0
+        if readings[name] > READINGS.allowed:
+            raise SpecError(problem(tree, ("vars", name), *READINGS.fault(readings[name])))
+    if len(done) < len(raw):
+        circle = one_of(f"`{name}`" for name in raw.keys() - done.keys())
+        first = next(name for name in raw if name not in done)
+        message = f"the variables {circle} are made of one another"
+        raise SpecError(Problem(message, f"vars.{first}", raw.marks.get(first, (where, where))[0]))
     return done
+
+
+def _in_order(raw: Map) -> Iterator[str]:
+    """The names of variables, each behind those that it reads; those that are made of one another are left out."""
+    reads = {name: [other for other in names_in(value) if other in raw] for name, value in raw.items()}
+    waiting = {name: len(others) for name, others in reads.items()}
+    readers: dict[str, list[str]] = {}
+    for name, others in reads.items():
+        for other in others:
+            readers.setdefault(other, []).append(name)
+    ready = [name for name, count in waiting.items() if not count]
+    for name in ready:  # which grows
+        yield name
+        for reader in readers.get(name, ()):
+            waiting[reader] -= 1
+            if not waiting[reader]:
+                ready.append(reader)
+
+
+def _readings(value: Any, known: Mapping[str, int]) -> int:
+    """How many late variables are computed where a value is: each reads others, and computes them anew.
+
+    Args:
+        value: of a variable.
+        known: the same of the variables that it reads.
+    """
+    if isinstance(value, Late):
+        words = Counter(re.findall(r"\w+", value.text))
+        return 1 + sum(words[name] * known.get(name, 0) for name in value.names)
+    if isinstance(value, Hole):
+        value = value.raw
+    entries = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return sum(_readings(entry, known) for entry in entries if facts(entry).late)
+
+
+def _bound(tree: Map, made: Map, env: Mapping[str, Any]) -> None:
+    """Refuses a file that is too large with its variables put in: what holds another twice doubles each time."""
+    if any(isinstance(value, (dict, list)) for value in env.values()) and (found := size_of(made)) > VALUES.allowed:
+        largest = max(env, key=lambda name: size_of(env[name]))
+        message, hint = VALUES.fault(found)
+        raise SpecError(problem(tree, ("vars", largest), message, hint))
 
 
 def _check_names(raw: Map, where: Mark | None) -> None:
@@ -118,5 +167,10 @@ def named_by(names: Iterable[str], variables: Mapping[str, Any]) -> set[str]:
 
 
 def _settled(variables: Mapping[str, Any]) -> dict[str, Any]:
-    """The variables that are known now: neither late themselves, nor with a hole in them."""
-    return {name: value for name, value in variables.items() if not isinstance(value, Late) and not facts(value).holes}
+    """The variables that are known now."""
+    return {name: value for name, value in variables.items() if _is_settled(value)}
+
+
+def _is_settled(value: Any) -> bool:
+    """Whether a variable is known now: neither late itself, nor with a hole in it."""
+    return not isinstance(value, Late) and not facts(value).holes

@@ -136,6 +136,8 @@ def _dotted(segments: list[tuple[str | None, str]], text: str) -> Run:
             if isinstance(key, bool) or not isinstance(key, str | int):
                 raise ExpressionError(f"{text}: {show(key)} cannot be a segment of a dotted name")
             value = f"{value}.{key}" if isinstance(value, str) else element(value, key, text)
+            if isinstance(value, str) and len(value) > MAX_CHARACTERS:
+                raise ExpressionError(f"{text} stands for a text of more than {MAX_CHARACTERS:,} characters")
         return value
 
     return run

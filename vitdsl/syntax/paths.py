@@ -15,6 +15,8 @@ from functools import lru_cache
 
 from vitdsl.errors import Mark, Problem, Source, SpecError
 
+MAX_SEGMENTS = 128
+"""Of a written path; no file is nested as deep."""
 _NAME = re.compile(r"[^\s.\[\]@\"'\\]+")
 _INDEX = re.compile(r"\[([0-9]{1,9})\]")
 _QUOTED = re.compile(r"\[(\"(?:[^\"\\]|\\.)*\")\]")
@@ -63,6 +65,8 @@ def parse_path(text: str, name: str = "path") -> tuple[Segment, ...]:
         if segment is None:
             raise _refused(text, position, name, _expected(text, position))
         segments.append(segment)
+        if len(segments) > MAX_SEGMENTS:
+            raise _refused(text, begin, name, f"a path has at most {MAX_SEGMENTS} segments")
     return tuple(segments)
 
 

@@ -12,11 +12,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from vitdsl.errors import Mark, Problem, Source, SpecError, near
+from vitdsl.errors import MAX_PROBLEMS, Mark, Problem, Source, SpecError, near
 from vitdsl.syntax.locate import lookup
 from vitdsl.syntax.paths import Repetition, Segment, format_path, parse_path
 from vitdsl.syntax.tree import Map, Seq
-from vitdsl.syntax.yaml_parser import MAX_PROBLEMS, EventReader
+from vitdsl.syntax.yaml_parser import EventReader
 
 __all__ = ["Map", "Repetition", "Segment", "Seq", "format_path", "lookup", "parse_path", "read", "read_file"]
 

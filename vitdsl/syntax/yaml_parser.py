@@ -16,7 +16,7 @@ from yaml.parser import Parser
 from yaml.reader import Reader
 from yaml.scanner import Scanner
 
-from vitdsl.errors import Mark, Problem, Source, SpecError
+from vitdsl.errors import MAX_PROBLEMS, Mark, Problem, Source, SpecError
 from vitdsl.syntax.paths import Segment, format_path
 from vitdsl.syntax.tree import Map, Seq
 
@@ -37,7 +37,6 @@ except ImportError:  # PyYAML was built without libyaml
 
 MAX_LEVELS = 64
 MAX_VALUES = 100_000
-MAX_PROBLEMS = 100
 _MAX_INT = 1 << 63
 _CONSTANTS = dict.fromkeys(("", "~", "null", "Null", "NULL")) | {
     text: text.lower() == "true" for text in ("true", "True", "TRUE", "false", "False", "FALSE")
@@ -255,7 +254,7 @@ class EventReader:
         self.refuse(message, mark, hint=hint, notes=notes)
 
     def clip(self, mark: Any) -> Mark:
-        """Our mark for the parser's, which stands after the last line where the text ends too early."""
+        """Our mark for the parser's, which stands behind the last line where the text ends too early."""
         if mark is None:
             return Mark(self.source, 1, 1)
         lines = self.source.lines
@@ -264,8 +263,7 @@ class EventReader:
         return Mark(self.source, len(lines), len(lines[-1]) + 1)
 
     def mark(self, event: Any) -> Mark:
-        start = event.start_mark
-        return Mark(self.source, start.line + 1, start.column + 1)
+        return self.clip(event.start_mark)
 
     def text_at(self, mark: Mark) -> str:
         """The character at a mark; empty at the end of a line."""

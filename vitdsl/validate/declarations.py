@@ -210,10 +210,12 @@ def _define(reader: SpecReader, name: str, entry: Any) -> list[Fault]:
         message = f"`optional` must be a mapping of names to values, but is {describe(optional)}"
         faults.append((("optional",), message, ""))
     args = args if isinstance(args, list) else []
+    before: set[str] = set()
     for index, arg in enumerate(args):
-        faults += [(("args", index), message, "") for message in _argument(arg, args[:index])]
+        faults += [(("args", index), message, "") for message in _argument(arg, before)]
+        before |= {arg} if isinstance(arg, str) else set()
     for arg in optional if isinstance(optional, dict) else ():
-        faults += [(("optional", Key(arg)), message, "") for message in _argument(arg, args)]
+        faults += [(("optional", Key(arg)), message, "") for message in _argument(arg, before)]
     held = [key for key in ("body", "stage") if key in entry]
     if len(held) != 1:
         found = "both" if held else "neither"
@@ -224,7 +226,7 @@ def _define(reader: SpecReader, name: str, entry: Any) -> list[Fault]:
     return faults
 
 
-def _argument(arg: Any, before: list[Any]) -> list[str]:
+def _argument(arg: Any, before: set[str]) -> list[str]:
     """What is wrong with the name of an argument."""
     if fault := variable_fault(arg):
         return [f"an argument {fault}"]

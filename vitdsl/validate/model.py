@@ -52,6 +52,7 @@ def _tokens(value: Any, reader: Reader) -> Any:
     if not names:
         refuse(f"`tokens` must be a list of names such as [cls, dist], or {{count: 16}}, but is {describe(value)}")
     faults: list[Any] = []
+    before: set[str] = set()
     for index, name in enumerate(names):
         at = (index,) if isinstance(value, list) else ()
         if not is_name(name):
@@ -60,8 +61,10 @@ def _tokens(value: Any, reader: Reader) -> Any:
             faults.append((at, f"a token {fault}", ""))
         elif name in PLACES:
             faults.append((at, f"a token cannot be called `{name}`, which has a meaning in `at`", ""))
-        elif name in names[:index]:
+        elif name in before:
             faults.append((at, f"the token `{name}` is named twice", ""))
+        else:
+            before.add(name)
     if faults:
         raise Refusal(faults)
     return names

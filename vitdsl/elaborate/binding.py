@@ -14,7 +14,7 @@ from vitdsl.parts.registry import COMPOSITE, is_role
 from vitdsl.syntax.expressions import Late, Names
 from vitdsl.syntax.limits import VALUES, size_of
 from vitdsl.syntax.tree import kept
-from vitdsl.validate import NESTED, Body, Drop, Item, SpecReader, Wiring
+from vitdsl.validate import BODIES, Body, Drop, Item, SpecReader, Wiring
 from vitdsl.validate.defaults import wiring_over_expansion
 
 if TYPE_CHECKING:
@@ -97,9 +97,9 @@ def expansion_of(form: Any, given: Any) -> dict[str, Any]:
         raise at_field(error.items) from None
 
 
-def late_part(scope: Scope, role: str, late: Late) -> Part | None:
-    """The part that an argument stands for."""
-    raw = value_of(late, scope.names, (role,))
+def late_part(scope: Scope, role: str, late: Late, x: Feature) -> Part | None:
+    """The part that an argument or a variable stands for, where `x` enters."""
+    raw = value_of(late, scope.names.at(x), (role,))
     try:
         part = scope.around.reader.part(role, raw)
     except Refusal as error:
@@ -109,34 +109,35 @@ def late_part(scope: Scope, role: str, late: Late) -> Part | None:
     return part
 
 
-def bound_place(scope: Scope, place: Any) -> Any:
-    """`at` or `from`, once its late names are known."""
-    if place is None:
-        return None
-    if isinstance(place, (Late, LateList)):
-        place = value_of(place, scope.names)
-    return tuple(place) if isinstance(place, list) else place
+def bound_key(scope: Scope, item: Item, key: str) -> Any:
+    """What one key of an item's wiring says, once its late values are known; they see the feature that flows."""
+    value = getattr(item.wiring, "from_" if key == "from" else key)
+    if not isinstance(value, (Late, LateList)):
+        return value
+    raw = _put(value, scope.names.at(scope.flow.feature), (key,))
+    try:
+        return getattr(scope.around.reader.wiring({key: raw}, False), "from_" if key == "from" else key)
+    except Refusal as error:
+        raise at_field(error.items) from None
 
 
 def bound_given(wiring: Mapping[str, Any], env: Names) -> dict[str, Any]:
-    """The wiring as written, late values put in."""
-    given: dict[str, Any] = {}
-    for key, value in wiring.items():
-        if isinstance(value, Late):
-            given[key] = value_of(value, env, (key,))
-        elif isinstance(value, list) and any(isinstance(v, Late) for v in value) and key in ("at", "from"):
-            given[key] = [value_of(v, env, (key,)) if isinstance(v, Late) else v for v in value]
-        elif key in NESTED and isinstance(value, dict):
-            given[key] = {k: _nested(v, env, (key, k)) if k in NESTED[key] else v for k, v in value.items()}
-        else:
-            given[key] = value
-    return given
+    """The wiring as written, late values put in; `at` and `from`, which say what these see, are left out."""
+    return {key: _put(value, env, (key,)) for key, value in wiring.items() if key not in ("at", "from")}
 
 
-def _nested(value: Any, env: Names, at: tuple[str, ...]) -> Any:
-    if isinstance(value, list):
-        return [_nested(v, env, at) for v in value]
-    return value_of(value, env, at) if isinstance(value, Late) else value
+def _put(value: Any, env: Names, at: tuple[str, ...]) -> Any:
+    """A value of the wiring with its late values put in, but for those of bodies."""
+    if isinstance(value, (Late, LateList)):
+        made = value_of(value, env, at)
+        if isinstance(made, Late):
+            raise ShapeError(f"{made.text}: this name stands for itself here", "", at)
+        return _put(made, env, at)
+    if at[-1] in BODIES:
+        return value
+    if isinstance(value, Mapping):
+        return {key: _put(entry, env, (*at, key)) for key, entry in value.items()}
+    return [_put(entry, env, at) for entry in value] if isinstance(value, list) else value
 
 
 def bound_wiring(scope: Scope, item: Item, env: Names) -> Wiring:

@@ -7,7 +7,7 @@ from typing import Any
 from vitdsl.elaborate.binding import (
     arguments,
     bound_given,
-    bound_place,
+    bound_key,
     bound_wiring,
     drop_of,
     expansion_of,
@@ -19,7 +19,6 @@ from vitdsl.elaborate.binding import (
     of_part,
     read_body,
     read_item,
-    value_of,
 )
 from vitdsl.elaborate.repeats import repeat_item
 from vitdsl.elaborate.scope import Scope
@@ -99,8 +98,7 @@ def _adds(scope: Scope, item: Any) -> bool:
     """Whether an item is residual; positional convolutions are, but make no block."""
     if not isinstance(item, Item) or item.role == "peg":
         return False
-    residual = item.given.get("residual", item.wiring.residual if not item.late_wiring else item.natural or None)
-    return bool(value_of(residual, scope.names) if isinstance(residual, Late) else residual)
+    return bool(bound_key(scope, item, "residual"))
 
 
 def run_item(scope: Scope, item: Any, index: str) -> None:
@@ -111,11 +109,8 @@ def run_item(scope: Scope, item: Any, index: str) -> None:
         run_body(inside, item)
         scope.here = inside.here
         return
-    wiring = item.wiring
-    repeat = wiring.repeat
-    if isinstance(repeat, Late) or (item.late_wiring and isinstance(item.given.get("repeat"), Late)):
-        repeat = bound_wiring(scope, item, scope.names.at(scope.flow.feature)).repeat
-    segment = wiring.name or index
+    repeat = bound_key(scope, item, "repeat")
+    segment = bound_key(scope, item, "name") or index
     if repeat is None:
         perform(scope, item, segment)
         return
@@ -124,16 +119,16 @@ def run_item(scope: Scope, item: Any, index: str) -> None:
 
 def perform(scope: Scope, item: Item, path: str) -> None:
     """Runs one item once."""
-    at, from_ = bound_place(scope, item.wiring.at), bound_place(scope, item.wiring.from_)
+    at, from_ = bound_key(scope, item, "at"), bound_key(scope, item, "from")
     if not item.role:
         keep(scope, item, from_)
         return
     role = item.role
     part = item.part
-    if isinstance(part, Late):
-        part = late_part(scope, role, part)
     target = target_at(scope, at, "at")
     read = target if from_ is None else target_at(scope, from_, "from")
+    if isinstance(part, Late):
+        part = late_part(scope, role, part, read.feature)
     try:
         if part is not None:
             part = scope.bound(part, read.feature)
@@ -141,7 +136,10 @@ def perform(scope: Scope, item: Item, path: str) -> None:
         fault.trail.append(role)
         raise
     if part is not None and part.expands:
-        _perform_form(scope, item, part, bound_given(item.given, scope.names.at(read.feature)), path)
+        places = {"at": at, "from": from_}
+        given = {key: list(place) if isinstance(place, tuple) else place for key, place in places.items()}
+        given = {key: place for key, place in given.items() if place is not None}
+        _perform_form(scope, item, part, bound_given(item.given, scope.names.at(read.feature)) | given, path)
         return
     wiring = bound_wiring(scope, item, scope.names.at(read.feature)) if item.late_wiring else item.wiring
     drops = scope.builder.frame.drops
@@ -247,7 +245,7 @@ def _operate(inside: Scope, item: Item, part: Any, x: Value, bank: Value | None,
         except Refusal as error:
             raise made_wrong(role, error) from None
     if role == "parallel":
-        return _parallel(inside, item, x, bool(wiring.residual))
+        return _parallel(inside, item, x, bool(wiring.residual), wiring.merge or "add")
     if part is None and role not in ("body", "use"):
         return x
     body = inside.child(None, x)
@@ -255,9 +253,8 @@ def _operate(inside: Scope, item: Item, part: Any, x: Value, bank: Value | None,
     return body.flow
 
 
-def _parallel(inside: Scope, item: Item, x: Value, residual: bool) -> Value:
+def _parallel(inside: Scope, item: Item, x: Value, residual: bool, how: str) -> Value:
     """Runs the branches of a `parallel` on `x`, and merges them."""
-    how = item.wiring.merge or "add"
     frame = inside.builder.frame
     start, most, found = frame.blocks, frame.blocks, []
     for index, entry in enumerate(item.branches):

@@ -5,14 +5,13 @@ from __future__ import annotations
 from copy import copy
 from typing import Any
 
-from vitdsl.elaborate.binding import bound_wiring
+from vitdsl.elaborate.binding import bound_key
 from vitdsl.elaborate.scope import Scope
 from vitdsl.errors import ShapeError, did_you_mean
 from vitdsl.features import Feature
 from vitdsl.graph.ir import Value
 from vitdsl.graph.operators import Join, Take
 from vitdsl.graph.portions import part_of
-from vitdsl.syntax.expressions import Late
 from vitdsl.validate import PLACES, Item
 
 
@@ -159,9 +158,7 @@ def write_stream(scope: Scope, name: str, value: Value) -> None:
 
 def keep(scope: Scope, item: Item, from_: Any) -> None:
     """`from` alone goes on with that value; `write` keeps it, or what flows."""
-    write = item.wiring.write
-    if isinstance(write, Late):
-        write = bound_wiring(scope, item, scope.names.at(scope.flow.feature)).write
+    write = bound_key(scope, item, "write")
     value = scope.flow if from_ is None else target_at(scope, from_, "from").value
     if write is not None:
         write_stream(scope, write, value)

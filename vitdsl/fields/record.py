@@ -48,6 +48,8 @@ class Fields:
     """Fields whose part follows a primitive, in order."""
     repeated: ClassVar[frozenset[str]] = frozenset()
     """Names of fields that each repetition puts in for itself, where they read its `index`."""
+    absent: ClassVar[frozenset[str]] = frozenset()
+    """Keys where `none` says that nothing is there; elsewhere the field's type says what `none` is."""
     merged: ClassVar[tuple[str, ...]] = ()
     """Further keys that a file may write, which are gone when it is validated."""
     _own: ClassVar[dict[str, Declaration]] = {}
@@ -103,11 +105,16 @@ class Fields:
             return raw
         if not isinstance(raw, dict):
             refuse(f"must be a mapping, but is {describe(raw)}")
-        if None in raw.values():
-            raw = {key: value for key, value in raw.items() if value is not None or key not in cls.fields_by_key}
+        if None in raw.values() or (cls.absent and NONE in raw.values()):
+            raw = {key: value for key, value in raw.items() if not cls._is_nothing(key, value)}
         made = _fill(_new(cls), *_validated(cls, cls.fields_by_key, raw, reader))
         made.agree()
         return made
+
+    @classmethod
+    def _is_nothing(cls, key: str, value: Any) -> bool:
+        """Whether a key is there as if it were not."""
+        return key in cls.fields_by_key if value is None else key in cls.absent and _says_none(value)
 
     def agree(self) -> None:
         """Refuses values that are right each, but not together."""
@@ -141,7 +148,7 @@ class Fields:
             if name in self.repeated and isinstance(value, Late) and "index" in value.names:
                 still_open.append(name)
                 continue
-            made = _bound(field, value, env, reader)
+            made = _bound(field, value, env, reader, field.key in self.absent)
             if made is None:  # as if nothing were written
                 if field.required:
                     raise Refusal([_missing(field)])
@@ -219,7 +226,7 @@ def _validated(
         try:
             made = values[field.name] = field.read(value, reader)
         except Refusal as error:
-            faults += _below(field, error)
+            faults += _below(field, error, value)
             continue
         if made.__class__ not in _PLAIN and _is_open(made):
             still_open.append(field.name)
@@ -229,22 +236,28 @@ def _validated(
     return values, frozenset(names), tuple(still_open)
 
 
-def _bound(field: Declaration, value: Any, env: Mapping[str, object], reader: Any) -> Any:
+def _bound(field: Declaration, value: Any, env: Mapping[str, object], reader: Any, absent: bool) -> Any:
     """The value of a field with its late values put in, or None where they are nothing."""
+    made = value
     try:
         if isinstance(value, Fields):
             return value.bind(env, reader)
         made = settled(value, env)
-        return None if made is None else field.read(made, reader)
+        return None if made is None or (absent and _says_none(made)) else field.read(made, reader)
     except ExpressionError as error:
         raise Refusal([((field.key,), error.message, error.hint)]) from None
     except Refusal as error:
-        raise Refusal(_below(field, error)) from None
+        raise Refusal(_below(field, error, made)) from None
 
 
-def _below(field: Declaration, error: Refusal) -> list[Any]:
+def _says_none(value: Any) -> bool:
+    return value.__class__ is str and value == NONE
+
+
+def _below(field: Declaration, error: Refusal, value: Any) -> list[Any]:
     """What is wrong in a field, with locations below the mapping that holds it."""
-    found = [((field.key, *loc), message, hint) for loc, message, hint in error.items]
+    usual = f"leave `{field.key}` out for what is usual" if _says_none(value) and not field.required else ""
+    found = [((field.key, *loc), message, hint or usual) for loc, message, hint in error.items]
     return [(loc, named(message, loc), hint) for loc, message, hint in found]
 
 

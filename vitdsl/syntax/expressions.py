@@ -237,4 +237,6 @@ def settled(value: Late | LateList, env: Mapping[str, object] | Names) -> Any:
     if isinstance(value, LateList):
         return value.evaluate(env)
     made: Any = env.evaluate(value) if isinstance(env, Names) else value.evaluate(env)
+    if isinstance(made, list) and any(isinstance(entry, Late) for entry in made):
+        return LateList(made).evaluate(env)
     return settled(made, env) if isinstance(made, Late) and made != value else made

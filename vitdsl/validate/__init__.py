@@ -18,15 +18,15 @@ from vitdsl.validate.model import (
     UsedStage,
 )
 from vitdsl.validate.reader import SpecReader
-from vitdsl.validate.wiring import DEFAULT_WIRING, NESTED, PLACE, PLACES, WIRING, Drop, Place, Residual, Windows, Wiring
+from vitdsl.validate.wiring import BODIES, DEFAULT_WIRING, PLACE, PLACES, WIRING, Drop, Place, Residual, Windows, Wiring
 
 __all__ = [
+    "BODIES",
     "DEFAULT_WIRING",
     "FILE",
     "HEAD_KEYS",
     "INIT_FAMILIES",
     "MODEL",
-    "NESTED",
     "PLACE",
     "PLACES",
     "STAGE",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vitdsl.fields.record import Part
+from vitdsl.fields.record import NONE, Part
 from vitdsl.resolve.edit import merge
 from vitdsl.validate.places import NO_DEFINES, WIRING_PLACE, PartPlace
 
@@ -39,7 +39,8 @@ def wiring_over_defaults(given: Mapping[str, Any], usual: Mapping[str, Any], nor
     """
     full = dict(merge(usual, given, WIRING_PLACE))
     full.setdefault("residual", True)
-    if given.get("residual") is False:
+    residual = given.get("residual")
+    if residual is False or (isinstance(residual, str) and residual == NONE):
         if "pre" not in given:
             full.pop("pre", None)
     elif "pre" not in full:

@@ -6,9 +6,7 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
-from vitdsl.parts.base import LateList
-from vitdsl.syntax.expressions import Late
-from vitdsl.validate.wiring import NESTED, Wiring
+from vitdsl.validate.wiring import Wiring, has_late
 
 _numbers = itertools.count()
 
@@ -62,21 +60,3 @@ class Body:
     def __init__(self, items: tuple[Any, ...], home: str, bare: bool, listed: bool, key: Any) -> None:
         self.items, self.home, self.bare, self.listed, self.key = items, home, bare, listed, key
         self.repeated: Item | None = None
-
-
-def has_late(given: Mapping[str, Any]) -> bool:
-    """Whether wiring, as written, has late values of its own."""
-    for key, value in given.items():
-        if isinstance(value, (Late, LateList)) or (isinstance(value, list) and any(isinstance(v, Late) for v in value)):
-            return True
-        if (
-            key in NESTED
-            and isinstance(value, dict)
-            and any(
-                isinstance(value.get(k), Late)
-                or (isinstance(value.get(k), list) and any(isinstance(v, Late) for v in value[k]))
-                for k in NESTED[key]
-            )
-        ):
-            return True
-    return False

@@ -10,7 +10,7 @@ from pydantic import Field
 from vitdsl.errors import Refusal, did_you_mean, refuse
 from vitdsl.fields.messages import describe
 from vitdsl.fields.types import Name, Natural, Positive, PositiveReal, Rate, Real, Repeats, Size, StageName, Title
-from vitdsl.parts.base import NONE, BodyField, Fields, Items, NormBody, Reader, Reads
+from vitdsl.parts.base import NONE, BodyField, Fields, Items, LateList, NormBody, Reader, Reads
 from vitdsl.parts.initial import InitField
 from vitdsl.parts.registry import COMPOSITE, is_role
 from vitdsl.syntax.expressions import Late
@@ -92,6 +92,15 @@ class Stage(Fields):
     drop_path: DropField = None
     name: StageName | None = None
     repeated: ClassVar[frozenset[str]] = frozenset({"block"})
+    absent: ClassVar[frozenset[str]] = frozenset({"stream", "tokens", "depth", "name"})
+
+    def agree(self) -> None:
+        """Refuses a block that nothing repeats, and two bodies."""
+        if self.block is not None and self.body is not None:
+            refuse("a stage has `body`, or `depth` and `block`, but this has `body` and `block`", at=(Key("block"),))
+        if (self.block is None) != (self.depth is None):
+            there, missing = ("depth", "block") if self.block is None else ("block", "depth")
+            refuse(f"`{there}` needs `{missing}` beside it", "a body that is not repeated is `body`", at=(Key(there),))
 
 
 STAGE = tuple(Stage.fields_by_key)
@@ -115,7 +124,11 @@ def _pools(value: Any, reader: Any) -> Any:
     if not values or None in values:
         refuse(f"must be a pool or a list of pools, but is {describe(value)}")
     for index, entry in enumerate(values):
-        collect(faults, (index,), lambda entry=entry: pools.append(reader.part("pool", entry)))
+        if isinstance(entry, (Late, LateList)):
+            message = f"a pool must be written out, but is {describe(entry)}"
+            faults.append(((index,), message, "only items see the feature that enters them"))
+        else:
+            collect(faults, (index,), lambda entry=entry: pools.append(reader.part("pool", entry)))
     if not isinstance(value, (list, tuple)):
         faults = [(loc[1:], message, hint) for loc, message, hint in faults]
     if faults:
@@ -168,6 +181,7 @@ class Head(Fields):
     layout: Literal["tokens", "map"] | None = None
     bias: bool = True
     init: InitField = None
+    absent: ClassVar[frozenset[str]] = frozenset({"from", "layout"})
 
 
 def _head(value: Any, reader: Any) -> Any:
@@ -249,13 +263,7 @@ def _stage_of(reader: SpecReader, raw: Mapping[str, Any]) -> Any:
         item.use, item.args = raw["use"], {key: value for key, value in raw.items() if key != "use"}
         check_use(item, reader, "stage")
         return UsedStage(item.use, item.args)
-    stage = Stage.read(raw, reader)
-    if stage.block is not None and stage.body is not None:
-        refuse("a stage has `body`, or `depth` and `block`, but this has `body` and `block`", at=(Key("block"),))
-    if (stage.block is None) != (stage.depth is None):
-        there, missing = ("depth", "block") if stage.block is None else ("block", "depth")
-        refuse(f"`{there}` needs `{missing}` beside it", "a body that is not repeated is `body`", at=(Key(there),))
-    return stage
+    return Stage.read(raw, reader)
 
 
 INIT_FAMILIES = ("linear", "conv", "classifier", "tokens", "position", "bias", "norm")

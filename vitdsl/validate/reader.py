@@ -12,6 +12,7 @@ from vitdsl.fields.messages import describe
 from vitdsl.memo import Table
 from vitdsl.parts.base import NONE, Part
 from vitdsl.parts.registry import COMPOSITE, DEFAULT_TYPES, class_of, find, is_role, long_form, roles
+from vitdsl.resolve.substitute import RESERVED
 from vitdsl.syntax.content import content
 from vitdsl.syntax.expressions import Late
 from vitdsl.syntax.holes import Hole
@@ -20,10 +21,10 @@ from vitdsl.syntax.summary import facts
 from vitdsl.syntax.tree import Map
 from vitdsl.validate.defaults import part_over_defaults, wiring_over_defaults
 from vitdsl.validate.hints import collect, missing_type, unknown_key, unknown_operator, with_types
-from vitdsl.validate.items import Body, Item, has_late
+from vitdsl.validate.items import Body, Item
 from vitdsl.validate.places import is_part, roles_of
 from vitdsl.validate.uses import check_use
-from vitdsl.validate.wiring import DEFAULT_WIRING, WIRING, Place, Wiring, _names
+from vitdsl.validate.wiring import DEFAULT_WIRING, WIRING, Place, Wiring, has_late, read_place
 
 _memo = Table(50_000)
 NO_WIRING = Wiring.read({}, None)
@@ -59,12 +60,19 @@ class SpecReader:
     def part(self, family: str, raw: object) -> Any:
         """A part of a family: a mapping, a bare type, or a bare value; nothing for `none`."""
         if raw is None or (not isinstance(raw, (dict, str)) and isinstance(raw, (Part, Late))):
-            return raw
+            return self._part(family, raw) if isinstance(raw, Late) and self._is_field(family, raw) else raw
         if raw == NONE and family != "pool":
             return None
         if isinstance(raw, Hole):
             return raw.checked(lambda value: self.part(family, value))
         return self._once("part", family, raw, lambda: self._part(family, raw))
+
+    @staticmethod
+    def _is_field(family: str, late: Late) -> bool:
+        """Whether a late value is the field that a bare value fills: a number, where a name may stand for a part."""
+        cls = class_of(family, family) if family not in DEFAULT_TYPES else None
+        number = late.text.strip().startswith("$(") or late.names <= RESERVED
+        return number and cls is not None and cls.shorthand not in ("", "type")
 
     def default_type(self, family: str) -> str | None:
         """The type of a part that does not say it."""
@@ -112,7 +120,7 @@ class SpecReader:
     def body(self, raw: object, home: str) -> Any:
         """A body: a list of items, one item, or one bare part of the home family."""
         if home == "names":
-            return _names(raw, self)
+            return read_place(raw, self)
         if raw is None or isinstance(raw, (Body, Late)):
             return raw
         if raw == NONE:

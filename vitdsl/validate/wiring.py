@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -16,7 +17,7 @@ Place = str | int
 PLACES = ("all", "grid", "tokens", "first", "last")
 
 
-def _names(value: Any, reader: Reader) -> Any:
+def read_place(value: Any, reader: Reader) -> Any:
     """`at`, `from`: a name, an index, or a list of them."""
     if value is None or isinstance(value, (Late, LateList)) or type(value) in (str, int):
         return value
@@ -85,6 +86,8 @@ def _windows(value: Any, reader: Reader) -> Any:
 def _residual(value: Any, reader: Reader) -> Any:
     if isinstance(value, (bool, Residual, type(None))):
         return value
+    if value == NONE:
+        return False
     if not isinstance(value, dict):
         refuse(f"`residual` must be true, false or a mapping, but is {describe(value)}")
     return Residual.read(value, reader)
@@ -111,12 +114,10 @@ def _layer_scale(value: Any, reader: Reader) -> Any:
 NUMBER_OR_NONE = {"anyOf": [{"type": "number"}, {"const": "none"}]}
 PLACE = {"anyOf": [{"type": ["string", "integer"]}, {"type": "array", "items": {"type": ["string", "integer"]}}]}
 DROP = {"anyOf": [*NUMBER_OR_NONE["anyOf"], {"type": "object", "properties": {"rates": {"type": "array"}, "at": {}}}]}
-PlaceField = Annotated[Any, Reads(_names, PLACE)]
+PlaceField = Annotated[Any, Reads(read_place, PLACE)]
 DropField = Annotated[Any, Reads(_drop, DROP, long=rate_alone)]
-WindowsField = Annotated[
-    Any,
-    Reads(_windows, {"anyOf": [{"type": ["integer", "array"]}, {"$ref": "#/definitions/windows"}]}, long=size_alone),
-]
+WINDOWS = {"anyOf": [{"type": ["integer", "array"]}, {"const": NONE}, {"$ref": "#/definitions/windows"}]}
+WindowsField = Annotated[Any, Reads(_windows, WINDOWS, long=size_alone)]
 ResidualField = Annotated[
     Any,
     Reads(
@@ -143,9 +144,21 @@ class Wiring(Fields):
     repeat: Repeats | None = None
     name: ItemName | None = None
     merge: Literal["add", "concat", "mean", "multiply"] | None = None
+    absent: ClassVar[frozenset[str]] = frozenset({"at", "from", "write", "windows", "repeat", "name"})
 
 
 WIRING = tuple(Wiring.fields_by_key)
 DEFAULT_WIRING = ("pre", "post", "residual", "layer_scale", "drop_path")
-NESTED = {"windows": ("size", "shift"), "residual": ("input", "output"), "drop_path": ("rate", "rates", "at")}
-"""Keys below wiring keys that are values of the item itself; what else is below is a body."""
+BODIES = ("pre", "post", "shortcut", "after")
+"""Keys of wiring, and below them, that hold bodies: the late values in a body are those of its own items."""
+
+
+def has_late(value: Any, key: str = "") -> bool:
+    """Whether wiring, as written, has late values of its own."""
+    if isinstance(value, (Late, LateList)):
+        return True
+    if key in BODIES:
+        return False
+    if isinstance(value, Mapping):
+        return any(has_late(entry, name) for name, entry in value.items())
+    return isinstance(value, list) and any(has_late(entry, key) for entry in value)

@@ -38,13 +38,12 @@ SAMPLES: dict[str, Any] = {
 
 def keys(cls: Any) -> list[str]:
     """The keys of a mapping, as a file writes them."""
-    return [info.alias or name for name, info in cls.model_fields.items() if name != "type"]
+    return [key for key in cls.fields_by_key if key != "type"]
 
 
 def required(cls: Any) -> dict[str, Any]:
     """A mapping with what must be there."""
-    found = [(info.alias or name, info) for name, info in cls.model_fields.items() if name != "type"]
-    return {key: SAMPLES[key] for key, info in found if info.is_required()}
+    return {key: SAMPLES[key] for key, field in cls.fields_by_key.items() if field.required and key != "type"}
 
 
 def items() -> dict[str, Any]:
@@ -181,6 +180,8 @@ def judged(place: str, value: Any) -> None:
         return
     late = outcome(made(PLACES[place], {"v": value}))
     stage = place in STAGES and any(name in str(value) for name in ("dim", "height"))
+    if place == "an item in a body":  # an argument may be a body there, which a list of items does not hold
+        return
     if late[0] == "graph" and not (stage and written[0] == "refused"):  # an argument sees what flows, a stage does not
         assert late == written, (place, value)
 

@@ -132,7 +132,9 @@ def test_what_is_refused_has_the_place_and_the_name_of_its_field(cls, field):
         key: LEAST.get(key, "x") for key, other in cls.fields_by_key.items() if other.required and key != field.key
     }
     for value in VALUES:
-        if isinstance(outcome(field, value, reader), Wrong):
+        if value == "none" and field.key in cls.absent:
+            assert field.name not in cls.read(Map({**least, field.key: value}), reader).fields_set
+        elif isinstance(outcome(field, value, reader), Wrong):
             with pytest.raises(Refusal) as caught:
                 cls.read(Map({**least, field.key: value}), reader)
             mine = [item for item in caught.value.items if item[0][:1] == (field.key,)]

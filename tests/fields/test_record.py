@@ -281,7 +281,7 @@ def test_copies_and_pickles_are_the_same(again):
     for made in (
         Conv.read({"kernel": 3, "dim": parse("$dim"), "norm": "layer"}, reader),
         Conv.trusted(kernel=(3, 3)),
-        Stage.read({"tokens": Seq(["cls"]), "depth": parse("$n")}, reader),
+        Stage.read({"tokens": Seq(["cls"]), "depth": parse("$n"), "block": parse("$b")}, reader),
     ):
         other = again(made)
         assert other is not made

@@ -18,6 +18,7 @@ NONE = "none"
 """The word that means nothing: `pre: none`."""
 _new, _set = object.__new__, object.__setattr__
 _NOT_WRITTEN: frozenset[str] = frozenset()
+_AS_IF_NOT_WRITTEN: Any = object()
 _PLAIN = frozenset({int, float, bool, str, tuple, type(None)})
 """Types of values that are never late."""
 
@@ -149,7 +150,7 @@ class Fields:
                 still_open.append(name)
                 continue
             made = _bound(field, value, env, reader, field.key in self.absent)
-            if made is None:  # as if nothing were written
+            if made is _AS_IF_NOT_WRITTEN:
                 if field.required:
                     raise Refusal([_missing(field)])
                 made, fields_set = field.default, fields_set - {name}
@@ -237,13 +238,14 @@ def _validated(
 
 
 def _bound(field: Declaration, value: Any, env: Mapping[str, object], reader: Any, absent: bool) -> Any:
-    """The value of a field with its late values put in, or None where they are nothing."""
+    """The value of a field with its late values put in; a part or body that is `none` is there, and is nothing."""
     made = value
     try:
         if isinstance(value, Fields):
             return value.bind(env, reader)
         made = settled(value, env)
-        return None if made is None or (absent and _says_none(made)) else field.read(made, reader)
+        nothing = made is None or (absent and _says_none(made))
+        return _AS_IF_NOT_WRITTEN if nothing else field.read(made, reader)
     except ExpressionError as error:
         raise Refusal([((field.key,), error.message, error.hint)]) from None
     except Refusal as error:

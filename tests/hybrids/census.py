@@ -7,9 +7,9 @@ from typing import Any
 
 from vitdsl.errors import Refusal
 from vitdsl.parts.base import Fields, Part
-from vitdsl.parts.registry import all_parts, is_role, roles
+from vitdsl.parts.registry import COMPOSITE, all_parts, is_role, roles
 from vitdsl.spec import Spec
-from vitdsl.validate import COMPOSITE, WIRING, Body, Item, Residual, SpecReader, Stage, UsedStage, Windows
+from vitdsl.validate import WIRING, Body, Item, Residual, SpecReader, Stage, UsedStage, Windows, read_stage
 
 MERGES = ("add", "concat", "mean", "multiply")
 
@@ -40,7 +40,7 @@ def _walk(value: Any, reader: SpecReader, seen: set[int]) -> Iterator[str]:
             return
         seen.add(id(value))
     if isinstance(value, UsedStage):
-        yield from _walk(reader.stage(reader.define(value.use)["stage"]), reader, seen)  # type: ignore[attr-defined]
+        yield from _walk(read_stage(reader, reader.define(value.use)["stage"]), reader, seen)  # type: ignore[attr-defined]
     elif isinstance(value, Body):
         yield from _walk(value.items, reader, seen)
     elif isinstance(value, Item):

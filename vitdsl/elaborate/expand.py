@@ -13,7 +13,7 @@ from vitdsl.syntax.expressions import Late
 from vitdsl.syntax.holes import Hole
 from vitdsl.syntax.summary import facts
 from vitdsl.syntax.tree import Map
-from vitdsl.validate import Body, Item, SpecReader, UsedStage
+from vitdsl.validate import Body, Item, SpecReader, UsedStage, read_stage
 from vitdsl.validate.defaults import wiring_over_expansion
 
 KEPT = ("name", "paper", "input", "classes", "vars", "drop_path", "init")
@@ -60,7 +60,7 @@ class Expander:
         if isinstance(stage, UsedStage):
             define = self.reader.define(stage.use)
             raw = substituted(define["stage"], self._arguments(stage.args, define))
-            return self.stage(self.reader.stage(raw))
+            return self.stage(read_stage(self.reader, raw))
         if stage.depth == 0:
             return {**self.fields(stage, without=("block",)), "block": []}
         return self.fields(stage)

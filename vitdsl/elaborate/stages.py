@@ -24,7 +24,7 @@ from vitdsl.memo import Identity
 from vitdsl.syntax.limits import MODULES
 from vitdsl.syntax.paths import Repetition
 from vitdsl.syntax.tree import Map
-from vitdsl.validate import Body, Item, Model, SpecReader, Stage, UsedStage
+from vitdsl.validate import Body, Item, Model, SpecReader, Stage, UsedStage, read_stage
 
 _stages = TraceTable()
 FIRST = "x"
@@ -78,7 +78,7 @@ def _run_stage(scope: Scope, stage: Any, index: int, current: str) -> str:
         scope.current = current or IMAGE
         define = scope.around.reader.define(stage.use)
         names = arguments(scope, stage.args, define)
-        stage = scope.around.reader.stage(define["stage"])
+        stage = read_stage(scope.around.reader, define["stage"])
     try:
         bound, stream, frame = _stage_frame(scope, stage, Trace(names, scope.builder.feature), current)
         path = f"stages.{bound.name or index}"

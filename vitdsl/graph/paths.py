@@ -8,7 +8,7 @@ from typing import Any
 from vitdsl.graph.ir import joined
 from vitdsl.syntax.expressions import Late
 from vitdsl.syntax.paths import format_path
-from vitdsl.validate import Body, Item, SpecReader, UsedStage
+from vitdsl.validate import Body, Item, SpecReader, UsedStage, read_stage
 
 
 def paths(spec: Any) -> list[tuple[str, str]]:
@@ -18,7 +18,7 @@ def paths(spec: Any) -> list[tuple[str, str]]:
         written: list[Any] = ["stages", index]
         if isinstance(stage, UsedStage):
             written = ["define", stage.use, "stage"]
-            stage = spec.reader.stage(spec.reader.define(stage.use)["stage"])
+            stage = read_stage(spec.reader, spec.reader.define(stage.use)["stage"])
         module = f"stages.{stage.name or index}"
         for key in ("tokenizer", "carry", "position", "body", "norm"):
             found += _body(spec.reader, getattr(stage, key), [*written, key], f"{module}.{key}")

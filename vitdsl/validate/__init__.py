@@ -16,6 +16,7 @@ from vitdsl.validate.model import (
     Stage,
     Tokens,
     UsedStage,
+    read_stage,
 )
 from vitdsl.validate.reader import SpecReader
 from vitdsl.validate.wiring import BODIES, DEFAULT_WIRING, PLACE, PLACES, WIRING, Drop, Place, Residual, Windows, Wiring
@@ -46,4 +47,5 @@ __all__ = [
     "UsedStage",
     "Windows",
     "Wiring",
+    "read_stage",
 ]

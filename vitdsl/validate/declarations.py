@@ -26,7 +26,7 @@ from vitdsl.syntax.holes import Hole
 from vitdsl.syntax.names import is_name, variable_fault
 from vitdsl.syntax.paths import Key
 from vitdsl.syntax.summary import facts
-from vitdsl.validate import DEFAULT_WIRING, WIRING, SpecReader
+from vitdsl.validate import DEFAULT_WIRING, WIRING, SpecReader, read_stage
 
 STATIC = frozenset({*ROLES, "tokenizer", "position", "bias"})
 """Families that are known without importing any part."""
@@ -249,7 +249,7 @@ def _held(reader: SpecReader, name: str, entry: Any) -> list[Fault]:
     stage = entry["stage"]
     if isinstance(stage, dict) and "use" in stage:
         return [(("stage", Key("use")), "the stage of a define must be written out, but is another `use`", "")]
-    return _collected(("stage",), lambda: reader.stage(stage))
+    return _collected(("stage",), lambda: read_stage(reader, stage))
 
 
 # ---------------------------------------------------------------- names that stand for nothing

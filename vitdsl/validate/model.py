@@ -242,7 +242,7 @@ def _stages(value: Any, reader: Any) -> Any:
     faults: list[Any] = []
     made: list[Any] = []
     for index, raw in enumerate(value):
-        collect(faults, (index,), lambda raw=raw: made.append(reader.stage(raw)))
+        collect(faults, (index,), lambda raw=raw: made.append(read_stage(reader, raw)))
     if faults:
         raise Refusal(faults)
     return tuple(made)
@@ -251,7 +251,7 @@ def _stages(value: Any, reader: Any) -> Any:
 def read_stage(reader: SpecReader, raw: Any) -> Any:
     """A stage, or the use of a define that is one."""
     if isinstance(raw, Hole):
-        return raw.checked(reader.stage)
+        return raw.checked(lambda value: read_stage(reader, value))
     if not isinstance(raw, dict):
         refuse(f"a stage is a mapping, but this is {describe(raw)}")
     return reader._once("stage", "", raw, lambda: _stage_of(reader, raw))

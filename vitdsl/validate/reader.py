@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
-from types import ModuleType
 from typing import Any
 
 from vitdsl.errors import Refusal, did_you_mean, refuse
@@ -255,15 +253,3 @@ class SpecReader:
             return self.body(_or_empty(define["body"]), "item")
         finally:
             self.opened.pop()
-
-    def stage(self, raw: object) -> Any:
-        """A stage, or the use of a define that is one."""
-        return _stages().read_stage(self, raw)
-
-
-@cache
-def _stages() -> ModuleType:
-    """The module of stages, whose fields this one reads."""
-    from vitdsl.validate import model
-
-    return model

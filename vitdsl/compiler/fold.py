@@ -9,9 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vitdsl.features import BYTES_PER_VALUE, Cost
 from vitdsl.graph.graph import Graph
-from vitdsl.graph.ir import Call, Frame, Node, joined
+from vitdsl.graph.ir import Call, Frame, Node, cost_of, joined
 from vitdsl.parts.primitives.batch import Batch
 from vitdsl.parts.primitives.conv import Conv
 from vitdsl.parts.primitives.linear import Linear
@@ -115,29 +114,22 @@ def _frame(frame: Frame, memo: dict[int, Frame]) -> Frame:
     made = memo[id(frame)] = Frame()
     made.features, made.inputs, made.outputs = frame.features, frame.inputs, frame.outputs
     made.appends, made.blocks, made.marks = frame.appends, frame.blocks, frame.marks
-    made.start, made.ends, made.drops, made.idle = frame.start, frame.ends, frame.drops, frame.idle
+    made.start, made.ends, made.idle = frame.start, frame.ends, frame.idle
     gone, changed = {}, {}
     for norm, linear, before in _pairs(frame):
         gone[id(norm)] = norm
         changed[id(linear)] = linear._replace(inputs=norm.inputs) if before else linear._replace(output=norm.output)
-    cost = Cost()
     for step in frame.steps:
         if isinstance(step, Call):
-            call = step._replace(frames=tuple(_frame(inner, memo) for inner in step.frames))
-            made.steps.append(call)
-            for inner in call.frames:
-                cost += inner.cost
+            made.steps.append(step._replace(frames=tuple(_frame(inner, memo) for inner in step.frames)))
         elif id(step) not in gone:
-            node = _biased(frame, changed[id(step)]) if id(step) in changed else step
-            made.steps.append(node)
-            cost += node.cost
-    made.cost = cost
+            made.steps.append(_biased(frame, changed[id(step)]) if id(step) in changed else step)
+    made.recount()
     return made
 
 
 def _biased(frame: Frame, node: Node) -> Node:
     """A linear map with the bias that the norm leaves behind."""
     op = node.op.replace(bias=True, norm=None)
-    cost = op.cost(*(frame.features[number] for number in node.inputs))
-    memory = frame.features[node.output].size * BYTES_PER_VALUE * node.times
-    return node._replace(op=op, cost=Cost(cost.params, cost.trainable_params, cost.macs * node.times, memory))
+    inputs = [frame.features[number] for number in node.inputs]
+    return node._replace(op=op, cost=cost_of(op, inputs, frame.features[node.output], node.times))

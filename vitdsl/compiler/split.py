@@ -8,7 +8,7 @@ from vitdsl.compiler.unrolled import Unrolled, copied
 from vitdsl.elaborate.head import CONCATENATED
 from vitdsl.features import Feature
 from vitdsl.graph.graph import Graph
-from vitdsl.graph.ir import HEAD, Call, Frame, Node, joined
+from vitdsl.graph.ir import HEAD, Call, Frame, Node, cost_of, joined
 from vitdsl.graph.operators import Take
 from vitdsl.parts.primitives.linear import Linear
 
@@ -22,7 +22,7 @@ class Split(NamedTuple):
     Attributes:
         body: all before the head, and the head's norm.
         features: by stream, the numbers in both of the values that the head starts from.
-        head: what follows.
+        head: what follows; its `training` may name streams that are made before it.
     """
 
     body: Graph
@@ -57,9 +57,13 @@ def split(graph: Graph) -> Split:
             features[name] = gives[name] = len(body.features) - 1
     if gives:
         body.steps.append(step._replace(frames=(before,), gives=gives, appends={}))
-    head.features = body.features
+    head.features, head.inputs, head.outputs = body.features, dict(features), step.gives
     head.steps = [step._replace(frames=(after,), reads=dict(features))]
-    return Split(graph._replace(frame=body), features, graph._replace(frame=head))
+    body.outputs = {name: number for name, number in body.outputs.items() if number not in step.gives.values()}
+    for made in (before, after, body, head):
+        made.recount()
+    before_head = graph._replace(frame=body, outputs={}, evaluation={}, training=None)
+    return Split(before_head, features, graph._replace(frame=head))
 
 
 def _entering(frame: Frame) -> list[int]:
@@ -155,6 +159,7 @@ def opened(graph: Graph) -> tuple[Graph, list[Point]]:
             stage = _Opened(step, frame)
             frame.steps[index] = stage.step
             points += stage.points
+    frame.recount()
     return graph._replace(frame=frame), points
 
 
@@ -183,7 +188,7 @@ class _Opened:
         if extra:
             take = Take.trusted(start=extra, stop=feature.num_tokens, feature=feature.grid_only)
             grid = stage.value(feature.grid_only)
-            stage.made.steps.append(Node("", take, (number,), grid, take.cost(feature)))
+            stage.made.steps.append(Node("", take, (number,), grid, cost_of(take, [feature], feature.grid_only)))
         shown, whole = self._shown(stage, grid), self._shown(stage, number)
         self.points.append(Point(joined(self._path, block), shown, whole, feature.grid_only))
         return number

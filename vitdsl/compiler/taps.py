@@ -8,7 +8,7 @@ from vitdsl.compiler.model import VisionModel, compile_graph
 from vitdsl.compiler.unrolled import Unrolled, copied
 from vitdsl.features import Feature
 from vitdsl.graph.graph import Graph
-from vitdsl.graph.ir import HEAD, Call, Node, joined
+from vitdsl.graph.ir import HEAD, Call, Node, cost_of, joined
 from vitdsl.parts.base import Primitive
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ def tapped(graph: Graph) -> tuple[Graph, list[list[Seen]]]:
             frame.steps[number] = step._replace(frames=(made,))
             if any(seen.end for seen in stage.seen):
                 chains.append(stage.seen)
+    frame.recount()
     return graph._replace(frame=frame), chains
 
 
@@ -93,6 +94,6 @@ class _Tapped:
         """Taps a value and gives what comes out."""
         feature = stage.made.features[number]
         output, path = stage.value(feature), f"taps.{len(self.seen)}"
-        stage.made.steps.append(Node(path, TAP, (number,), output, TAP.cost(feature)))
+        stage.made.steps.append(Node(path, TAP, (number,), output, cost_of(TAP, [feature], feature)))
         self.seen.append(Seen(joined(self.path, path), feature, block is not None))
         return output

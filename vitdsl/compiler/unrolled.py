@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from vitdsl.features import Feature
-from vitdsl.graph.ir import Call, Frame, Node
+from vitdsl.graph.ir import Call, Frame, Node, cost_of
 from vitdsl.graph.operators import Join
 
+JOIN = Join()
 See = Callable[["Unrolled", int, str | None], int]
 """Is shown a value by number, and the module path of the block that ends with it (None: blocks begin with it).
 
@@ -51,6 +52,7 @@ class Unrolled:
         self.made.outputs = {name: self.now[number] for name, number in frame.outputs.items()}
         self.made.appends = {name: [self.now[n] for n in numbers] for name, numbers in frame.appends.items()}
         self.made.marks = {name: self.now[number] for name, number in frame.marks.items()}
+        self.made.recount()
 
     def value(self, feature: Feature) -> int:
         """The number of a new value."""
@@ -91,7 +93,9 @@ class Unrolled:
         for name, value in step.gives.items():
             self.now[value] = state[name]
         for name, values in appended.items():
-            self.made.steps.append(Node("", Join(), tuple(values), step.appends[name], Join().cost()))
+            features = [self.made.features[value] for value in values]
+            cost = cost_of(JOIN, features, JOIN.infer(*features))
+            self.made.steps.append(Node("", JOIN, tuple(values), step.appends[name], cost))
 
 
 def _together(frame: Frame, numbers: list[int]) -> Feature:

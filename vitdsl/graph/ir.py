@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from vitdsl.features import Cost, Feature
+from vitdsl.features import BYTES_PER_VALUE, Cost, Feature
 from vitdsl.parts.base import Primitive
 
 HEAD = "head"
@@ -123,6 +123,21 @@ class Frame:
         self.cost = Cost()
         self.marks: dict[str, int] = {}
 
+    def counted(self) -> tuple[Cost, int]:
+        """What its steps cost, and how many of their operators drop."""
+        cost, drops = Cost(), 0
+        for step in self.steps:
+            if isinstance(step, Node):
+                cost, drops = cost + step.cost, drops + (step.place is not None)
+                continue
+            for inner in step.frames:
+                cost, drops = cost + inner.cost, drops + inner.drops
+        return cost, drops
+
+    def recount(self) -> None:
+        """Sums up what a pass has changed."""
+        self.cost, self.drops = self.counted()
+
     def nodes(self, prefix: str = "") -> Iterator[tuple[str, Node, Frame]]:
         """Every node below this frame, each repetition apart: its full module path, itself, the frame it is in."""
         for step in self.steps:
@@ -131,6 +146,21 @@ class Frame:
             else:
                 for path, frame in step.paths():
                     yield from frame.nodes(joined(prefix, path))
+
+
+def cost_of(op: Primitive, inputs: Sequence[Feature], output: Feature, times: int = 1, shared: bool = False) -> Cost:
+    """What a node costs.
+
+    Args:
+        op: its operator.
+        inputs: the features that it reads.
+        output: the feature that it gives.
+        times: how many windows it runs in.
+        shared: whether its weights are those of an earlier node.
+    """
+    params, trainable, macs, _ = op.cost(*inputs)
+    memory = 0 if op.view else output.size * BYTES_PER_VALUE * times
+    return Cost(0, 0, macs * times, memory) if shared else Cost(params, trainable, macs * times, memory)
 
 
 def joined(prefix: str, path: str) -> str:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vitdsl.cli import weights as given_weights
-from vitdsl.cli.options import AsJson, ImageSize, Settings, SpecName, image_size, load_spec, to_write
+from vitdsl.cli.options import AsJson, Debug, ImageSize, Settings, SpecName, image_size, load_spec, to_write
 from vitdsl.cli.output import macs, number, print_json, print_table, short
+from vitdsl.cli.specs import verified
 from vitdsl.cli.weights import Container, LayoutName, WeightsOptions, check_weights
 from vitdsl.resolve.files import write_text
 
@@ -52,6 +53,7 @@ def run(
     max_modules: Annotated[
         str, typer.Option(metavar="NUMBER", help="A model with more modules is refused unbuilt.")
     ] = "100k",
+    debug: Debug = False,
     as_json: AsJson = False,
 ) -> None:
     """Build the torch module, print what each stage costs, and run it once on a random image."""
@@ -61,7 +63,7 @@ def run(
     check_weights(options)
     to_write(save, "--save", ".safetensors")
     to_write(code, "--code", ".py")
-    known = load_spec(spec, set_)
+    known = verified(load_spec(spec, set_), debug, given)
     report = _describe(known, known.analyze(given))
     found = given_weights.read(known, options)
     report |= _build(known, given, most, save, code, lambda model: given_weights.load(model, found, options))

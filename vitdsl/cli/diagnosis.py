@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vitdsl.cli.output import echo, macs, print_json
-from vitdsl.cli.specs import is_setting, load_spec
+from vitdsl.cli.specs import is_setting, load_spec, verified
 from vitdsl.errors import Problem, SpecError, render
 
 if TYPE_CHECKING:
@@ -33,18 +33,19 @@ def plain_call(arguments: list[str]) -> tuple[list[str], list[str], bool] | None
     return (specs, given, as_json) if specs and all(map(is_setting, given)) else None
 
 
-def diagnose(specs: list[str], given: list[str] | None, as_json: bool) -> bool:
+def diagnose(specs: list[str], given: list[str] | None, as_json: bool, debug: bool = False) -> bool:
     """Prints what is found in each of some specs.
 
     Args:
         specs: files, or names of shipped specs.
         given: what `--set` says.
         as_json: whether to print JSON.
+        debug: whether to check the graphs themselves.
 
     Returns:
         Whether all are right.
     """
-    reports = [_report(name, given) for name in specs]
+    reports = [_report(name, given, debug) for name in specs]
     if as_json:
         print_json([{key: value for key, value in report.items() if key != "error"} for report in reports])
     else:
@@ -52,10 +53,10 @@ def diagnose(specs: list[str], given: list[str] | None, as_json: bool) -> bool:
     return all(report["ok"] for report in reports)
 
 
-def _report(name: str, set_: list[str] | None) -> dict[str, Any]:
+def _report(name: str, set_: list[str] | None, debug: bool) -> dict[str, Any]:
     """What is found in one file."""
     try:
-        spec = load_spec(name, set_)
+        spec = verified(load_spec(name, set_), debug)
         analysis = spec.analyze()
         warnings = [*_unreached(analysis.unreached), *_unread(spec), *_undropped(spec)]
     except SpecError as error:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsJson",
+    "Debug",
     "ImageSize",
     "Settings",
     "SpaceName",
@@ -32,6 +33,9 @@ Settings = Annotated[
     typer.Option("--set", metavar="PATH=VALUE", help="Put a value in, as `stages[2].depth=12`; may be repeated."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Debug = Annotated[
+    bool, typer.Option("--debug", help="Check the graph itself: values, features, costs, paths; for work on vitdsl.")
+]
 ImageSize = Annotated[
     str | None, typer.Option("--size", metavar="H[xW]", help="Size of the image, in place of the spec's.")
 ]

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vitdsl.cli.options import AsJson, ImageSize, Settings, SpecName, image_size, load_spec, settings
+from vitdsl.cli.options import AsJson, Debug, ImageSize, Settings, SpecName, image_size, load_spec, settings
 from vitdsl.cli.output import print_json, print_table
+from vitdsl.cli.specs import verified
 from vitdsl.syntax.locate import lookup
 from vitdsl.syntax.paths import format_path
 from vitdsl.syntax.printer import plain
@@ -41,6 +42,7 @@ def run(
     paths: Annotated[bool, typer.Option("--paths", help="Written paths beside module paths.")] = False,
     origins: Annotated[bool, typer.Option("--origins", help="With values: which file and line set each.")] = False,
     size: ImageSize = None,
+    debug: Debug = False,
     as_json: AsJson = False,
 ) -> None:
     """Show a spec as values, spec, expanded spec, graph or code; its mixers by axes; its paths."""
@@ -54,7 +56,7 @@ def run(
     if stage is Step.values:
         _values(spec, settings(set_), origins, as_json)
         return
-    known = load_spec(spec, set_)
+    known = verified(load_spec(spec, set_), debug, given)
     if axes:
         _axes(known, given, as_json)
     elif paths:

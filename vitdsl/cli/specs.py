@@ -44,3 +44,16 @@ def load_spec(name: str, given: list[str] | None = None) -> Spec:
 
     # a name is never YAML text here, whatever signs are in it
     return load(Path(name), settings(given))
+
+
+def verified(spec: Spec, debug: bool, size: int | tuple[int, int] | None = None) -> Spec:
+    """The spec; with `--debug`, once its graph was checked, for images of this size in place of the spec's.
+
+    Raises:
+        InvalidGraph: the graph is none.
+    """
+    if debug:
+        from vitdsl.graph.verify import verify
+
+        verify(spec.graph(size))
+    return spec

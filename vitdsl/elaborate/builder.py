@@ -121,7 +121,8 @@ class Builder:
     def read(self, name: str) -> Value:
         """What a stream holds."""
         if not self.has(name):
-            known = [other for other in self.streams if other and not other.startswith("@")]
+            known = [other for other in self.streams if other and "@" not in other]
+            name = name.partition("@")[0] or name
             raise ShapeError(f"there is no stream `{name}` here, or not yet", did_you_mean(name, known))
         return self.streams[name]
 

@@ -96,6 +96,8 @@ class Scope:
 
     def stream(self, name: str) -> Value:
         """What a stream holds."""
+        if self.opened is not None and not self.builder.has(self.named(name)) and self.builder.has(name):
+            raise ShapeError(f"`{name}` was written outside of these windows, and cannot be read inside of them")
         return self.builder.read(self.named(name))
 
     def named(self, name: str) -> str:

@@ -98,6 +98,7 @@ class Target:
             scope.flow = whole
         else:
             guard(scope, self.stream)
+            _own_in_windows(scope, self.stream)
             scope.builder.write(self.stream, whole)
 
 
@@ -122,11 +123,46 @@ def locate(scope: Scope, place: Any) -> tuple[str | None, Any]:
     stream = scope.named(stream)
     if part and scope.builder.has(stream):
         return (None if stream == scope.current else stream), int(part) if part.isdigit() else part
+    if scope.opened is not None and scope.builder.has(str(place).partition(".")[0]):
+        return _in_windows(scope, str(place)), "all"
     feature = scope.flow.feature
-    known = (*feature.tokens, *PLACES, *(name for name in scope.builder.streams if name and name[0] != "@"))
+    if any(name.startswith(f"{place}@") for name in scope.builder.streams):
+        message = f"`{place}` was written inside of windows, of which each has its own: it cannot be read outside"
+        raise ShapeError(message, "`write` it after the windows are closed")
+    known = (*feature.tokens, *PLACES, *(name for name in scope.builder.streams if "@" not in name))
     raise ShapeError(
         f"there is no stream or part `{place}` here; the feature is {feature}", did_you_mean(str(place), known)
     )
+
+
+def _in_windows(scope: Scope, place: str) -> str:
+    """The stream that holds, window by window, what was written outside of the windows."""
+    opened, builder, name = scope.opened, scope.builder, scope.named(place)
+    assert opened is not None
+    stream, _, part = place.partition(".")
+    value = builder.read(stream)
+    if part:
+        value = scope.take(value, int(part) if part.isdigit() else part)
+    if scope.times != opened.counts[0] * opened.counts[1]:
+        message = f"`{place}` was written outside of several windows, one in another, and cannot be read inside of them"
+        raise ShapeError(message)
+    if value.feature.grid != opened.grid or value.feature.tokens:
+        grid = f"{opened.grid[0]}x{opened.grid[1]}"
+        raise ShapeError(
+            f"`{place}` was written outside of these windows, which can cut it where it is a grid of {grid} as well,"
+            f" but it is {value.feature}"
+        )
+    builder.streams[name] = scope.add(opened, (value,), None)
+    return name
+
+
+def _own_in_windows(scope: Scope, stream: str) -> None:
+    """Refuses to write what windows only read: a stream that was written outside of them."""
+    frame = scope.builder.frame
+    if scope.opened is not None and stream not in frame.outputs and stream not in frame.inputs:
+        name = stream.partition("@")[0]
+        message = f"`{name}` was written outside of these windows: inside of them it can be read, but not changed"
+        raise ShapeError(message, f"`write` another name, or work on `{name}` after the windows", ("at",))
 
 
 def guard(scope: Scope, stream: str, at: tuple[str, ...] = ("at",)) -> None:

@@ -172,6 +172,14 @@ class CloseWindows(Structural):
         (rows, columns), (pad_h, pad_w), size = self.opened.counts, self.opened.padding, self.opened.size
         if (pad_h or pad_w) and x.grid != size:
             raise ShapeError("windows that are filled up must keep their size", "`fit: exact`, with windows that tile")
+        for shift, before, after, what in zip(self.opened.shift, size, x.grid, ("rows", "columns"), strict=True):
+            if shift * after % before:
+                raise ShapeError(
+                    f"windows that are shifted by {shift} of {before} {what} cannot be shifted back where these become"
+                    f" {after}: that would be {shift * after / before:.3g} {what}",
+                    "a shift of 0, or an operator that keeps the windows' size",
+                    ("windows",),
+                )
         return Feature(x.dim, (rows * x.grid[0] - pad_h, columns * x.grid[1] - pad_w))
 
 

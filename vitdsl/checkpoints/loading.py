@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from vitdsl.checkpoints.convert import Grids, Shapes, anything, to_ours, to_theirs
 from vitdsl.checkpoints.files import read_weights, state_in, without_prefixes
 from vitdsl.checkpoints.plan import OWN, distance, identify, is_counter, make_plan
+from vitdsl.checkpoints.resizing import grids_of
 from vitdsl.checkpoints.tables import Table, parse_table
 from vitdsl.checkpoints.transfer import Fitted, Fitting
 from vitdsl.errors import CheckpointError, near
@@ -168,7 +169,7 @@ def load_into(
         CheckpointError: with all that does not fit.
     """
     given = tensors_of(source, container)
-    fitting = Fitting(model, channels)
+    fitting = Fitting(model, channels, grids_of(source))
     own = Base("", fitting.shapes, tables)
     state, base, table = _base_of(given, chain((own,), bases), layout)
     made = _renamed(state, base, table, fitting, partial)

@@ -13,6 +13,8 @@ from vitdsl.graph.ir import Call, Frame, joined
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from vitdsl.layers.tables import Grid
+
 CLASSIFIER = "classifier"
 """What the paths of classifiers have in them."""
 CHANNELS = ("repeat", "mean", "first")
@@ -94,16 +96,17 @@ class Fitting:
     Args:
         model: what is to be filled.
         channels: how its first convolution is fitted to other channels, if it is.
+        grids: by key, the grids that the tensors' tables are for, as far as they are known.
 
     Raises:
         CheckpointError: there is no such way.
     """
 
-    def __init__(self, model: nn.Module, channels: str | None) -> None:
+    def __init__(self, model: nn.Module, channels: str | None, grids: Mapping[str, Grid]) -> None:
         if channels is not None and channels not in CHANNELS:
             raise CheckpointError(f"`channels` must be one of {', '.join(CHANNELS)}, found `{channels}`.")
         self.shapes = {key: tuple(tensor.shape) for key, tensor in model.state_dict().items()}
-        self.resizers, self.channels, self.model = resizers(model), channels, model
+        self.resizers, self.channels, self.model, self.grids = resizers(model), channels, model, grids
         self._first: set[str] | None = None
 
     def accepts(self, key: str, tensor: Tensor) -> bool:
@@ -144,10 +147,10 @@ class Fitting:
             if key not in made or key in fitted.left:
                 continue
             tensor = made[key]
-            if tuple(tensor.shape) == self.shapes[key]:
+            if tuple(tensor.shape) == self.shapes[key] and not self._turned(key):
                 fitted.copied[key] = tensor
             elif self._resizes(key, tensor):
-                fitted.resized[key] = self.resizers[key](tensor)
+                fitted.resized[key] = self.resizers[key](tensor, self.grids.get(key))
             else:
                 assert self.channels is not None
                 fitted.adapted[key] = fit_channels(tensor, self.shapes[key][1], self.channels)
@@ -159,4 +162,8 @@ class Fitting:
         return tuple(tensor.shape) == self.shapes[key] or self.accepts(key, tensor)
 
     def _resizes(self, key: str, tensor: Tensor) -> bool:
-        return key in self.resizers and self.resizers[key].fits(tensor)
+        return key in self.resizers and self.resizers[key].fits(tensor, self.grids.get(key))
+
+    def _turned(self, key: str) -> bool:
+        """Whether a tensor is known to be for another grid than the model's, whatever its shape."""
+        return key in self.resizers and self.grids.get(key) not in (None, self.resizers[key].table.grid)

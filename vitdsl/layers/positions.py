@@ -3,6 +3,7 @@
 Shapes: b batch, n tokens, c channels.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,10 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .lengths import known_equal
-from .tables import resize_grid
+from .tables import GridLayer, Table, resize_grid
 
 
-class LearnedPosition(nn.Module):
+class LearnedPosition(GridLayer):
     """A learned vector for each token; the grid's part is resized where another grid comes.
 
     Parameters: `weight` (1, count, dim). No matrix products.
@@ -52,12 +53,23 @@ class LearnedPosition(nn.Module):
         """Interpolate a table (1, extra + h·w, dim) from one grid to another, bicubic; extra tokens are kept."""
         return resize_grid(weight, extra, old_grid, new_grid)
 
+    def tables(self) -> dict[str, Table]:
+        """The table, where there is a grid."""
+        if self.grid is None:
+            return {}
+        extra = self.extra
+
+        def resize(weight: Tensor, old: tuple[int, int], new: tuple[int, int]) -> Tensor:
+            return self.resize(weight, extra, old, new)
+
+        return {"weight": Table(self.grid, 1, lambda grid: extra + grid[0] * grid[1], resize)}
+
     def extra_repr(self) -> str:
         """What `print` shows of the sizes."""
         return f"{self.weight.shape[1]}, {self.weight.shape[2]}, grid={self.grid}"
 
 
-class WindowPosition(nn.Module):
+class WindowPosition(GridLayer):
     """A learned vector for each place in a window, the same in all windows.
 
     Parameters: `weight` (1, h·w, dim). No matrix products.
@@ -77,12 +89,20 @@ class WindowPosition(nn.Module):
         """Add the table to windows (images·windows, h·w, dim)."""
         return x_bnc + self.weight
 
+    def tables(self) -> dict[str, Table]:
+        """The table, for a window."""
+
+        def resize(weight: Tensor, old: tuple[int, int], new: tuple[int, int]) -> Tensor:
+            return resize_grid(weight, 0, old, new)
+
+        return {"weight": Table(self.window, 1, math.prod, resize)}
+
     def extra_repr(self) -> str:
         """What `print` shows of the sizes."""
         return f"{self.window}, {self.weight.shape[2]}"
 
 
-class FixedPosition(nn.Module):
+class FixedPosition(GridLayer):
     """A table that is a formula.
 
     A persistent one is loaded, cast and moved as weights are. One that is not is made anew whenever the module is cast
@@ -112,6 +132,16 @@ class FixedPosition(nn.Module):
         if not self.persistent and self.weight is not before:
             self.weight = self.table().to(self.weight)
         return self
+
+    def tables(self) -> dict[str, Table]:
+        """The table, where state dicts hold it; it is computed anew, and nothing of the other one is taken."""
+        if not self.persistent:
+            return {}
+
+        def resize(weight: Tensor, old: tuple[int], new: tuple[int]) -> Tensor:
+            return self.table().to(weight)
+
+        return {"weight": Table((self.weight.shape[1],), 1, math.prod, resize)}
 
     def extra_repr(self) -> str:
         """What `print` shows of the sizes."""

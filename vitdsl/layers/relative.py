@@ -11,10 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .tables import resize_grid
+from .tables import GridLayer, Table, resize_grid
 
 
-class GatheredBias(nn.Module):
+class GatheredBias(GridLayer):
     """A table of biases and the map that is gathered from it; in evaluation the map is kept.
 
     The kept map is used while no gradient is needed and nothing compiles or exports. It is dropped by `train()`, by a
@@ -130,6 +130,10 @@ class RelativeBias(GatheredBias):
         old, new = (2 * old_h - 1, 2 * old_w - 1), (2 * new_h - 1, 2 * new_w - 1)
         return resize_grid(weight[None], 0, old, new)[0]
 
+    def tables(self) -> dict[str, Table]:
+        """The table, for a window."""
+        return {"weight": Table(self.window, 0, lambda grid: (2 * grid[0] - 1) * (2 * grid[1] - 1), self.resize)}
+
     def extra_repr(self) -> str:
         """What `print` shows of the sizes."""
         return f"heads={self.heads}, window={self.window}"
@@ -196,12 +200,16 @@ class OffsetBias(GatheredBias):
         resized_hyx = resized_th.T.unflatten(1, (2 * new_h - 1, 2 * new_w - 1))
         return resized_hyx[:, new_h - 1 :, new_w - 1 :].flatten(1)
 
+    def tables(self) -> dict[str, Table]:
+        """The table, for a grid of offsets."""
+        return {"weight": Table(self.offset_grid, 1, math.prod, self.resize)}
+
     def extra_repr(self) -> str:
         """What `print` shows of the sizes."""
         return f"heads={self.heads}, key_grid={self.key_grid}, query_grid={self.query_grid}, stride={self.stride}"
 
 
-class Relative2d(nn.Module):
+class Relative2d(GridLayer):
     """Logits of a query and the rows and columns by which the key lies away from it, shared by all heads.
 
     The logit of the query at (y, x) and the key at (i, j) is q·height[i - y + H - 1] + q·width[j - x + W - 1]. The
@@ -254,12 +262,21 @@ class Relative2d(nn.Module):
         resized = F.interpolate(working.T[None], size=2 * new - 1, mode="linear", align_corners=False)
         return resized[0].T.to(weight.dtype)
 
+    def tables(self) -> dict[str, Table]:
+        """The tables of both directions, each for a length."""
+
+        def resize(weight: Tensor, old: tuple[int], new: tuple[int]) -> Tensor:
+            return self.resize(weight, *old, *new)
+
+        names = zip(("height", "width"), self.grid, strict=True)
+        return {name: Table((length,), 0, lambda length: 2 * length[0] - 1, resize) for name, length in names}
+
     def extra_repr(self) -> str:
         """What `print` shows of the sizes."""
         return f"grid={self.grid}, head_dim={self.head_dim}"
 
 
-class OnKeys(nn.Module):
+class OnKeys(GridLayer):
     """A learned table that is added to the keys.
 
     Parameters: `weight` (1, N, dim). No matrix products.
@@ -291,6 +308,10 @@ class OnKeys(nn.Module):
     def resize(weight: Tensor, old_grid: tuple[int, int], new_grid: tuple[int, int]) -> Tensor:
         """Interpolate a table (1, h·w, dim) from one grid to another, bicubic."""
         return resize_grid(weight, 0, old_grid, new_grid)
+
+    def tables(self) -> dict[str, Table]:
+        """The table, where the keys are a grid."""
+        return {} if self.grid is None else {"weight": Table(self.grid, 1, math.prod, self.resize)}
 
     def extra_repr(self) -> str:
         """What `print` shows of the sizes."""

@@ -4,10 +4,62 @@ Shapes: b 1 or a batch, n tokens, c channels, h rows and w columns of a grid.
 """
 
 import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+
+Grid = tuple[int, ...]
+GRIDS = "grids"
+"""The entry of a state dict's metadata that holds the grid of each table, by name."""
+
+
+class Table(NamedTuple):
+    """How a tensor of a layer belongs to a grid.
+
+    Attributes:
+        grid: the grid that it is made for: (rows, columns), or (length,).
+        axis: the axis along which it has an entry for each place or offset.
+        entries: how many there are for a grid.
+        resize: makes the tensor for the second grid of that for the first.
+    """
+
+    grid: Grid
+    axis: int
+    entries: Callable[[Any], int]
+    resize: Callable[[Tensor, Any, Any], Tensor]
+
+
+class GridLayer(nn.Module):
+    """A layer whose tensors are made for a grid.
+
+    Its state dict says in its metadata for which. What is loaded for another grid is resized where the shapes agree,
+    as they do for an image that was turned; where they differ, `load_state_dict` refuses it as torch does.
+    """
+
+    def tables(self) -> dict[str, Table]:
+        """The tensors that belong to a grid, by name; those of state dicts alone."""
+        raise NotImplementedError
+
+    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        if hasattr(destination, "_metadata"):
+            grids = {name: table.grid for name, table in self.tables().items()}
+            destination._metadata[prefix[:-1]][GRIDS] = grids
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, local_metadata: dict[str, Any], *args: Any
+    ) -> None:
+        tables = self.tables()
+        for name, grid in local_metadata.get(GRIDS, {}).items():
+            key = f"{prefix}{name}"
+            if name not in tables or key not in state_dict or grid == tables[name].grid:
+                continue
+            if state_dict[key].shape == getattr(self, name).shape:
+                state_dict[key] = tables[name].resize(state_dict[key], grid, tables[name].grid)
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)
 
 
 def sinusoid_table(count: int, dim: int) -> Tensor:

@@ -179,6 +179,10 @@ class ShapeError(Exception):
         return self.message
 
 
+class InputError(ValueError):
+    """A model was fed what it was not built for: an image of another size, or no batch of images at all."""
+
+
 class ExpressionError(Exception):
     """A `$name` or `$(expression)` cannot be read, or has no value.
 

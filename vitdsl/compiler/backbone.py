@@ -12,7 +12,8 @@ from vitdsl.compiler.building import Generated
 from vitdsl.compiler.checkpointing import checkpointed
 from vitdsl.compiler.edits import with_pool
 from vitdsl.compiler.forwards import IMAGE, write_rest, write_values
-from vitdsl.compiler.renewal import renew
+from vitdsl.compiler.renewal import changed_layers, modes_of, renew, restore_checkpointing
+from vitdsl.compiler.sizes import Sized, set_size
 from vitdsl.compiler.split import Point, Split, classifiers, opened, split
 from vitdsl.features import Feature
 from vitdsl.graph.graph import Graph
@@ -28,7 +29,7 @@ LAST = 99999
 Features = Tensor | dict[str, Tensor]
 
 
-class Backbone(Generated):
+class Backbone(Sized):
     """A model that others build upon.
 
     Attributes:
@@ -40,11 +41,7 @@ class Backbone(Generated):
         folded: whether its batch norms were folded into the linear maps beside them.
     """
 
-    spec: Any
-    lowered: Graph
     forwards: dict[Any, Any]
-    training_outputs: bool
-    image_size: tuple[int, int]
     folded: bool = False
 
     @property
@@ -64,6 +61,7 @@ class Backbone(Generated):
             (B, C, H, W) where there is a grid alone, (B, N, C) with extra tokens; where the head reads several streams,
             a dict of them. `forward_head` takes it.
         """
+        self.enter(x)
         parts = self._split()
         forward = self._forward("features", write_values, parts.body, IMAGE, [*parts.features.values()])
         return _named(parts.features, forward(self, x))
@@ -115,6 +113,7 @@ class Backbone(Generated):
             raise ValueError(f"`output_fmt` must be NCHW or NLC, but is {output_fmt!r}")
         if stop_early and not intermediates_only:
             raise ValueError("`stop_early` leaves no features to return: it needs `intermediates_only`")
+        self.enter(x)
         graph, points = self._points()
         chosen = [points[index] for index in _chosen(indices, len(points))]
         last = self._last_norm(chosen) if norm else None
@@ -227,8 +226,28 @@ class Backbone(Generated):
         if like is not None:
             made.to(like.dtype)
         made.train(self.training)
-        renew(self, self.lowered, made, made.lowered)
-        self.spec, self.lowered, self.forwards = spec, made.lowered, {}
+        modes = modes_of(self)
+        renew(self, made, changed_layers(self.lowered, made.lowered))
+        restore_checkpointing(self, modes)
+        self.spec, self.lowered, self.forwards, self.refusals = spec, made.lowered, {}, {}
+
+    def set_input_size(self, img_size: int | tuple[int, int], width: int | None = None) -> None:
+        """Makes this a model for images of another size, as `vitdsl.build(spec, size=…)` builds it.
+
+        Weights stay; tables of positions are resized by their own rule, and only these are new parameters. Modules,
+        hooks, modes and what is frozen stay too.
+
+        Args:
+            img_size: a side of a square, (height, width), or the height, where `width` follows.
+            width: the width.
+
+        Raises:
+            SpecError: the spec cannot be built for that size.
+            InputError: it would have weights of other shapes that no rule resizes. The model is as it was.
+        """
+        if isinstance(img_size, int):
+            img_size = (img_size, img_size if width is None else width)
+        set_size(self, (img_size[0], img_size[1]))
 
     def _pool(self, name: str) -> str | None:
         """A pool as specs call it; None: no pool."""

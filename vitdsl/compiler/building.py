@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -31,6 +31,11 @@ class Generated(nn.Module):
     graph: fx.Graph
     written: Written
 
+    @staticmethod
+    def entered(forward: Callable[..., Any]) -> Callable[..., Any]:
+        """The forward of the class, given what was generated."""
+        return forward
+
 
 class Builder:
     """Builds the modules of one model.
@@ -55,7 +60,7 @@ class Builder:
         if written.cls is None:
             module = fx.GraphModule(tree, written.code, class_name=written.name)
             members = {
-                "forward": type(module).forward,
+                "forward": base.entered(type(module).forward),
                 "graph": written.code,
                 "code": module.code,
                 "written": written,

@@ -17,7 +17,7 @@ from vitdsl.graph.graph import Graph
 from vitdsl.graph.schedule import drops
 from vitdsl.layers.outputs import Outputs
 
-SHARED = ("spec", "lowered", "forwards")
+SHARED = ("spec", "lowered", "forwards", "refusals")
 """Attributes that copies of a model have in common."""
 
 
@@ -83,6 +83,6 @@ def compile_graph(
     assert isinstance(model, VisionModel)
     size = graph.frame.features[0].grid
     assert size is not None
-    model.spec, model.lowered, model.forwards = spec, graph, {}
+    model.spec, model.lowered, model.forwards, model.refusals = spec, graph, {}, {}
     model.training_outputs, model.image_size = training_outputs, size
     return model

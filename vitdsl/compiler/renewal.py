@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
@@ -44,10 +44,7 @@ def set_modes(model: nn.Module, modes: Modes) -> None:
         module.training = path not in evaluating
     for path in modes.frozen:
         model.get_parameter(path).requires_grad_(False)
-    for path in modes.checkpointed:
-        module = model.get_submodule(path)
-        assert isinstance(module, Generated)
-        checkpointed(module, True)
+    restore_checkpointing(model, modes)
 
 
 def unsaved_buffers(model: nn.Module) -> dict[str, Tensor]:
@@ -65,20 +62,30 @@ def put_buffers(model: nn.Module, buffers: Mapping[str, Tensor]) -> None:
             modules[path]._buffers[last] = buffer
 
 
-def renew(model: nn.Module, old: Graph, made: nn.Module, new: Graph) -> None:
-    """Turns a model into what another graph says; each layer that both graphs have stays the object that it is.
+def restore_checkpointing(model: nn.Module, modes: Modes) -> None:
+    """Lets the same blocks run a second time in the backward pass, where they are still there."""
+    for path, module in model.named_modules():
+        if path in modes.checkpointed and isinstance(module, Generated):
+            checkpointed(module, True)
+
+
+def renew(model: nn.Module, made: nn.Module, changed: Collection[str]) -> None:
+    """Turns a model into what another was made as; each layer that has not changed stays the object that it is.
 
     So do modules that a caller put in the place of the model's.
 
     Args:
         model: what is turned.
-        old: the graph that it was compiled from.
         made: a model of the other graph, which gives what is new and is of no use afterwards.
-        new: that graph.
+        changed: module paths of the layers that are new, gone, or others than they were.
     """
+    _renew(model, made, "", set(changed))
+
+
+def changed_layers(old: Graph, new: Graph) -> set[str]:
+    """The module paths of the layers that two graphs do not share."""
     before, after = _layers(old), _layers(new)
-    changed = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
-    _renew(model, made, "", changed)
+    return {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
 
 
 def _layers(graph: Graph) -> dict[str, Any]:
@@ -95,7 +102,7 @@ def _renew(old: nn.Module, made: nn.Module, path: str, changed: set[str]) -> nn.
     """The module that goes on at a path: the old one, unless it is a layer that has changed."""
     kept = made if path in changed else old
     if isinstance(old, Generated) and isinstance(made, Generated):
-        if old.code != made.code:
+        if old.written is not made.written:
             old.__class__ = type(made)
     elif kept is old and type(old) is not type(made):
         return old  # a caller's own

@@ -87,6 +87,16 @@ class Resize(nn.Module):
         return f"size={self.size}, scale={self.scale}, mode={self.mode}"
 
 
+class ResizeToImage(Resize):
+    """Interpolation to the size of the image, which a model gives with each call."""
+
+    flexible = ("size",)
+    """What a call takes anew from the sizes that it is given."""
+
+    def __init__(self, size: Pair, mode: str = "bilinear") -> None:
+        super().__init__(size, None, mode)
+
+
 class Subsample(nn.Module):
     """Every s-th row and column, from the first."""
 

@@ -28,6 +28,11 @@ class LearnedPosition(GridLayer):
         self.weight = nn.Parameter(torch.empty(1, count, dim))
         self.reset_parameters()
 
+    @property
+    def flexible(self) -> tuple[str, ...]:
+        """What a call takes anew from the sizes that it is given."""
+        return ("grid", "weight") if self.grid is not None else ()
+
     def reset_parameters(self) -> None:
         """Draw the table from a normal distribution of deviation 0.02, cut at ±2."""
         nn.init.trunc_normal_(self.weight, std=0.02)

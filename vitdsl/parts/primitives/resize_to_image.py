@@ -34,9 +34,9 @@ class ResizeToImage(Primitive):
 
     def build(self, *inputs: Feature) -> nn.Module:
         """The layer, which takes other sizes than the spec's too."""
-        from vitdsl.layers.neighbourhoods import Resize as Layer
+        from vitdsl.layers.neighbourhoods import ResizeToImage as Layer
 
-        return Layer(self.image, None, self.mode)
+        return Layer(self.image, self.mode)
 
     @classmethod
     def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:

@@ -129,6 +129,10 @@ class InputError(ValueError):
         return render(self.problems)
 
 
+class ImageError(InputError):
+    """A model was fed what it was not built for: an image of another size, or no batch of images at all."""
+
+
 class SpecError(InputError):
     """A spec is wrong; `problems` says everything that is, in the order of the file."""
 
@@ -179,8 +183,22 @@ class ShapeError(Exception):
         return self.message
 
 
-class InputError(ValueError):
-    """A model was fed what it was not built for: an image of another size, or no batch of images at all."""
+class RimError(ShapeError):
+    """Windows that must tile a grid leave rows or columns out at its rim.
+
+    Args:
+        message: how many.
+        hint: what to do.
+        grid: rows and columns of the grid.
+        near: for each axis, the nearest length that fits below and the nearest one above; the length itself, where it
+            fits.
+    """
+
+    def __init__(
+        self, message: str, hint: str, grid: tuple[int, int], near: tuple[tuple[int, int], tuple[int, int]]
+    ) -> None:
+        super().__init__(message, hint)
+        self.grid, self.near = grid, near
 
 
 class ExpressionError(Exception):

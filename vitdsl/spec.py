@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from vitdsl.elaborate.rims import with_sizes
 from vitdsl.elaborate.stages import elaborate
-from vitdsl.errors import Problem, Refusal, ShapeError, SpecError
+from vitdsl.errors import Problem, Refusal, RimError, ShapeError, SpecError
 from vitdsl.graph.costs import Analysis
 from vitdsl.graph.faults import problem_of
 from vitdsl.graph.graph import Graph
@@ -65,11 +66,18 @@ class Spec:
             try:
                 with paused():
                     self._graphs[given] = elaborate(self.model, self.reader, given)
+            except RimError as fault:
+                with paused():
+                    near = with_sizes(fault, given or self.model.input.size, self._elaborated)
+                raise SpecError(problem_of(near, self.tree)) from None
             except ShapeError as fault:
                 raise SpecError(problem_of(fault, self.tree)) from None
             except RecursionError:
                 raise SpecError(Problem(TOO_DEEP, mark=self.tree.pos)) from None
         return self._graphs[given]
+
+    def _elaborated(self, size: tuple[int, int]) -> Graph:
+        return elaborate(self.model, self.reader, size)
 
     def analyze(self, size: int | tuple[int, int] | None = None) -> Analysis:
         """Exact costs from the graph: params, trainable_params, macs, activation_bytes, unreached; by stage and node.

@@ -9,6 +9,7 @@ from vitdsl.cli.specs import is_setting, load_spec, verified
 from vitdsl.errors import Problem, SpecError, render
 
 if TYPE_CHECKING:
+    from vitdsl.graph.ir import Graph
     from vitdsl.spec import Spec
 
 SHOWN = 5
@@ -58,7 +59,9 @@ def _report(name: str, set_: list[str] | None, debug: bool) -> dict[str, Any]:
     try:
         spec = verified(load_spec(name, set_), debug)
         analysis = spec.analyze()
-        warnings = [*_unreached(analysis.unreached), *_unread(spec), *_undropped(spec)]
+        warnings = [
+            *_unreached(analysis.unreached), *_unread(spec), *_undropped(spec), *_of_images(analysis.graph)
+        ]
     except SpecError as error:
         return {"spec": name, "ok": False, "problems": [_problem(each) for each in error.problems], "error": error}
     return {
@@ -109,6 +112,19 @@ def _undropped(spec: Spec) -> list[str]:
     if usual not in (None, "none", 0) and not any(drop.rate for drop in drops(graph.frame, graph.drop_path)):
         found.append("`defaults` give `drop_path` a rate, but nothing drops: no item adds to what enters it")
     return found
+
+
+def _of_images(graph: Graph) -> list[str]:
+    """Warnings of rows and columns that nothing reads, and of images that are stretched."""
+    from vitdsl.graph.rims import left_out, stretched
+
+    lost = [f"{path} leaves out {what} of its {grid} grid" for path, (what, grid) in left_out(graph).items()]
+    more = f" and {len(lost) - SHOWN} more" if len(lost) > SHOWN else ""
+    found = [f"{'; '.join(lost[:SHOWN])}{more}: nothing reads them there"] if lost else []
+    return found + [
+        f"{path} makes {new} of an image of {old}, which has another aspect"
+        for path, (old, new) in stretched(graph).items()
+    ]
 
 
 def _problem(problem: Problem) -> dict[str, Any]:

@@ -243,7 +243,7 @@ class Backbone(Sized):
 
         Raises:
             SpecError: the spec cannot be built for that size.
-            InputError: it would have weights of other shapes that no rule resizes. The model is as it was.
+            ImageError: it would have weights of other shapes that no rule resizes. The model is as it was.
         """
         if isinstance(img_size, int):
             img_size = (img_size, img_size if width is None else width)

@@ -115,4 +115,5 @@ def _renew(old: nn.Module, made: nn.Module, path: str, changed: set[str]) -> nn.
         there = old._modules.get(name)
         if child is not None:
             kept.add_module(name, child if there is None else _renew(there, child, joined(path, name), changed))
+    kept._modules.update({name: kept._modules.pop(name) for name in new if name in kept._modules})  # in their order
     return kept

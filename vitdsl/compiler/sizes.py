@@ -14,7 +14,7 @@ from torch.fx.experimental.symbolic_shapes import statically_known_true
 from vitdsl.compiler.building import Generated, has_module
 from vitdsl.compiler.likeness import INTERNAL, Made, difference, entering, layer_of, same_layer
 from vitdsl.compiler.renewal import modes_of, renew, restore_checkpointing
-from vitdsl.errors import InputError, SpecError
+from vitdsl.errors import ImageError, SpecError
 from vitdsl.graph.ir import Graph
 from vitdsl.graph.operators import LearnedTokens, OpenWindows
 from vitdsl.layers.tables import GridLayer, Table
@@ -60,14 +60,14 @@ class Sized(Generated):
         A proxy of torch.fx has no size, and passes.
 
         Raises:
-            InputError: no batch of images, other channels, or another size.
+            ImageError: no batch of images, other channels, or another size.
         """
         if not isinstance(image, Tensor):
             return
         channels = self.lowered.frame.features[0].dim
         if image.ndim != 4 or image.shape[1] != channels:
             wanted = f"(B, {channels}, {self.image_size[0]}, {self.image_size[1]})"
-            raise InputError(f"this model takes images of shape {wanted}, but was fed {tuple(image.shape)}")
+            raise ImageError(f"this model takes images of shape {wanted}, but was fed {tuple(image.shape)}")
         height, width = image.shape[2:]
         if torch.jit.is_tracing():
             with warnings.catch_warnings():  # a trace holds for its own size anyway
@@ -84,13 +84,13 @@ class Sized(Generated):
         """Refuses images of this size, unless a model that was built for them is the same.
 
         Raises:
-            InputError: with both sizes.
+            ImageError: with both sizes.
         """
         size = (height, width)
         if size not in self.refusals:
             self.refusals[size] = refusal(self, size)
         if self.refusals[size]:
-            raise InputError(self.refusals[size])
+            raise ImageError(self.refusals[size])
 
     @torch.compiler.assume_constant_result
     def takes_any(self) -> bool:
@@ -198,7 +198,7 @@ def _refuse_without_rule(
     if found:
         (height, width), more = size, f" and {len(found) - 1} more" if len(found) > 1 else ""
         built = f"{model.image_size[0]}x{model.image_size[1]}"
-        raise InputError(
+        raise ImageError(
             f"this model of images of {built} cannot become one of {height}x{width}: no rule resizes the weights "
             f"of `{found[0]}`{more}; `vitdsl.build(spec, size={size})` builds one with new weights"
         )

@@ -12,6 +12,7 @@ from vitdsl.compiler.ropes import Piece, Rope, Writer, cut, cuttable, retensored
 from vitdsl.features import Feature
 from vitdsl.graph.ir import Node, joined
 from vitdsl.graph.operators import CloseWindows, Combine, Join, LearnedTokens, OpenWindows, Put, Sections, Take
+from vitdsl.layers.convolution import windows_along
 from vitdsl.parts.primitives.drop_path import DropPath
 from vitdsl.parts.primitives.learned import Learned
 from vitdsl.parts.primitives.resize_to_image import ResizeToImage
@@ -193,6 +194,9 @@ def _unfold(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope])
 def _slid(writer: Writer, length: Any, op: Unfold, axis: int) -> Any:
     """(length + 2·padding - kernel + stride) // stride, or ⌈length / stride⌉, written where it is not known."""
     stride = op.step[axis]
+    if op.fit == "pad":
+        sliding = (op.kernel[axis], stride, op.margin[axis])
+        return writer.function(windows_along, length, *sliding, name="length")
     more = stride - 1 if op.margin == "same" else 2 * op.margin[axis] - op.kernel[axis] + stride
     if isinstance(length, int):
         return (length + more) // stride

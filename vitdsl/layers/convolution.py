@@ -32,6 +32,34 @@ def pad_same(x_bchw: Tensor, kernel: Pair, stride: Pair, dilation: Pair = (1, 1)
     return F.pad(x_bchw, margins, value=value)
 
 
+def fit_windows(x_bchw: Tensor, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, fit: str) -> Tensor:
+    """A map whose far rim windows reach: as it is (`drop`), filled up with zeros (`pad`), or refused (`exact`)."""
+    if fit == "drop" or (fit == "exact" and torch.jit.is_tracing()):
+        return x_bchw
+    margins = []
+    axes = (x_bchw.shape[2:], kernel, stride, padding, dilation)
+    for size, k, s, p, d in zip(*(axis[::-1] for axis in axes), strict=True):
+        reach = d * (k - 1) + 1
+        beyond, allowed = (size + 2 * p - reach) % s, p + max(0, s - reach)
+        if fit == "exact":
+            torch._check(beyond <= allowed, lambda: f"windows of {kernel} with strides of {stride} must fit on the map")
+        elif s == k and not p:
+            margins += [0, -size % s]  # no comparison that an export would guard
+        else:
+            more = s - beyond if beyond > allowed else 0
+            margins += [0, max(more, reach - size - 2 * p)]
+    return F.pad(x_bchw, margins) if fit == "pad" else x_bchw
+
+
+def windows_along(length: int, kernel: int, stride: int, padding: int) -> int:
+    """How many windows there are along an axis that is filled up until they read all of it."""
+    if stride == kernel and not padding:
+        return -(-length // stride)
+    beyond = (length + 2 * padding - kernel) % stride
+    more = beyond > padding + max(0, stride - kernel)
+    return max((length + 2 * padding - kernel) // stride + 1 + more, 1)
+
+
 class Conv2d(nn.Conv2d):
     """A convolution that can pad as TensorFlow does, for strides too.
 
@@ -48,6 +76,7 @@ class Conv2d(nn.Conv2d):
         dilation: Pair = (1, 1),
         groups: int = 1,
         bias: bool = True,
+        fit: str = "drop",
     ) -> None:
         reach = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
         if padding == "same" and stride == (1, 1) and not any(side % 2 for side in reach):
@@ -55,13 +84,18 @@ class Conv2d(nn.Conv2d):
         margin = (0, 0) if padding == "same" else padding
         super().__init__(in_dim, dim, kernel, stride, margin, dilation, groups, bias)
         self.same, self.sliding = padding == "same", (kernel, stride, dilation)
+        self.fit, self.margin = "drop" if self.same else fit, margin
 
     def forward(self, input: Tensor) -> Tensor:
         """Return (b, dim, rows, columns)."""
         if self.same:
             input = pad_same(input, *self.sliding)
+        elif self.fit != "drop":
+            kernel, stride, dilation = self.sliding
+            input = fit_windows(input, kernel, stride, self.margin, dilation, self.fit)
         return super().forward(input)
 
     def extra_repr(self) -> str:
         """What `print` shows of the sizes."""
-        return super().extra_repr() + (", padding=same" if self.same else "")
+        fit = "" if self.fit == "drop" else f", fit={self.fit}"
+        return super().extra_repr() + (", padding=same" if self.same else "") + fit

@@ -8,18 +8,19 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .convolution import Pair, pad_same
+from .convolution import Pair, fit_windows, pad_same
 
 
 class Unfold(nn.Module):
     """The neighbourhood of each position as channels, in the order channel, row, column.
 
-    Rows and columns that do not fill a neighbourhood are left out.
+    Rows and columns that do not fill a neighbourhood are left out (`drop`), filled up with zeros (`pad`), or refused
+    (`exact`).
     """
 
-    def __init__(self, kernel: Pair, stride: Pair, padding: Pair | Literal["same"] = (0, 0)) -> None:
+    def __init__(self, kernel: Pair, stride: Pair, padding: Pair | Literal["same"] = (0, 0), fit: str = "drop") -> None:
         super().__init__()
-        self.kernel, self.stride = kernel, stride
+        self.kernel, self.stride, self.fit = kernel, stride, fit
         self.padding: Pair | Literal["same"] = padding
 
     def forward(self, x_bchw: Tensor) -> Tensor:
@@ -28,6 +29,7 @@ class Unfold(nn.Module):
             x_bchw, margin = pad_same(x_bchw, self.kernel, self.stride), (0, 0)
         else:
             margin = self.padding
+            x_bchw = fit_windows(x_bchw, self.kernel, self.stride, margin, (1, 1), self.fit)
         if self.stride == self.kernel and margin == (0, 0):
             return self._tile(x_bchw)
         return F.unfold(x_bchw, self.kernel, padding=margin, stride=self.stride).transpose(1, 2)
@@ -41,7 +43,7 @@ class Unfold(nn.Module):
 
     def extra_repr(self) -> str:
         """What `print` shows of the sizes."""
-        return f"kernel={self.kernel}, stride={self.stride}, padding={self.padding}"
+        return f"kernel={self.kernel}, stride={self.stride}, padding={self.padding}, fit={self.fit}"
 
 
 class Fold(nn.Module):

@@ -76,6 +76,10 @@ class Primitive(Part):
         """Whether an output channel depends on other channels than its own; asked of what has weights."""
         return True
 
+    def leaves_out(self, *inputs: Feature) -> tuple[int, int]:
+        """Rows and columns of the grid that the operator never reads, because they fill no window of its."""
+        return (0, 0)
+
     def build(self, *inputs: Feature) -> "nn.Module":
         """The module, from `vitdsl.layers`."""
         raise NotImplementedError

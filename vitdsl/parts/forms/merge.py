@@ -24,6 +24,7 @@ class Merge(Form):
     kernel: Size = (2, 2)
     norm: Norm = None
     bias: bool = False
+    fit: Literal["exact", "pad"] = "exact"
 
     def expand(self) -> dict[str, Any]:
         """Three items."""
@@ -31,4 +32,5 @@ class Merge(Form):
             raise ExpressionError("`kernel` of `merge` is late, and its sides are not known", "write [height, width]")
         dim = self.dim or late(f"$(2 * dim // ({' * '.join(map(term, self.kernel))}))")
         norm = {"norm": self.norm or {}}
-        return {"body": [{"unfold": {"kernel": self.kernel}}, norm, {"linear": {"dim": dim, "bias": self.bias}}]}
+        unfold = {"kernel": self.kernel, "fit": self.fit}
+        return {"body": [{"unfold": unfold}, norm, {"linear": {"dim": dim, "bias": self.bias}}]}

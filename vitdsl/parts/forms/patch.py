@@ -21,10 +21,11 @@ class Patch(Form):
     size: Size
     dim: Positive
     bias: bool = True
+    fit: Literal["exact", "pad"] = "exact"
     norm: Norm = None
     init: InitField = None
 
     def expand(self) -> dict[str, Any]:
         """A convolution."""
-        conv = {"dim": self.dim, "kernel": self.size, "stride": self.size, "bias": self.bias}
+        conv = {"dim": self.dim, "kernel": self.size, "stride": self.size, "bias": self.bias, "fit": self.fit}
         return {"conv": {**conv, "norm": self.norm or "none", "activation": "none", "init": self.init}}

@@ -22,8 +22,10 @@ class SoftSplit(Form):
     padding: Margin = None
     dim: Positive | None = None
     bias: bool = True
+    fit: Literal["exact", "pad"] = "exact"
 
     def expand(self) -> dict[str, Any]:
         """One or two items."""
-        unfold = {"unfold": {"kernel": self.kernel, "stride": self.stride, "padding": self.padding}}
+        sliding = {"kernel": self.kernel, "stride": self.stride, "padding": self.padding, "fit": self.fit}
+        unfold = {"unfold": sliding}
         return {"body": [unfold, {"linear": {"dim": self.dim, "bias": self.bias}}]} if self.dim else unfold

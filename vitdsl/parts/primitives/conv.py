@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
+from vitdsl.errors import ShapeError
 from vitdsl.features import Cost, Feature, weights
 from vitdsl.fields.types import Margin, Positive, Size
 from vitdsl.parts.base import Activation, Nested, Norm, Primitive, Scope, Value
 from vitdsl.parts.initial import InitField
 from vitdsl.parts.primitives.dynamic_conv import DynamicConv, Kernels
-from vitdsl.parts.windowing import convolved, default_padding
+from vitdsl.parts.windowing import Fit, convolved, default_padding, left_out
 
 if TYPE_CHECKING:
     from torch import nn
@@ -34,6 +35,7 @@ class Conv(Primitive):
     padding: Margin = None
     groups: Positive = 1
     dilation: Size = (1, 1)
+    fit: Fit = "drop"
     bias: bool = True
     kernels: Annotated[Kernels | None, Nested(Kernels)] = None
     norm: Norm = None
@@ -43,7 +45,15 @@ class Conv(Primitive):
     def infer(self, *inputs: Feature) -> Feature:
         """The slid grid at the new width."""
         (x,) = inputs
-        return convolved(x, self.dim or x.dim, self.groups, self.kernel, self.stride, self.margin, self.dilation)
+        return convolved(
+            x, self.dim or x.dim, self.groups, self.kernel, self.stride, self.margin, self.dilation, self.fit
+        )
+
+    def leaves_out(self, *inputs: Feature) -> tuple[int, int]:
+        """What no window reads."""
+        grid = inputs[0].grid_only.grid
+        assert grid is not None
+        return (0, 0) if self.fit == "pad" else left_out(grid, self.kernel, self.stride, self.margin, self.dilation)
 
     @property
     def margin(self) -> Any:
@@ -66,12 +76,16 @@ class Conv(Primitive):
         from vitdsl.layers.convolution import Conv2d
 
         out = self.infer(*inputs).dim
-        return Conv2d(inputs[0].dim, out, self.kernel, self.stride, self.margin, self.dilation, self.groups, self.bias)
+        return Conv2d(
+            inputs[0].dim, out, self.kernel, self.stride, self.margin, self.dilation, self.groups, self.bias, self.fit
+        )
 
     def emit(self, scope: Scope, x: Value, path: str) -> Value:
         """One node; with `kernels` it is a dynamic convolution."""
         if self.kernels is None or (x.feature.tokens and x.feature.grid is not None):
             return super().emit(scope, x, path)
+        if self.fit != "drop":
+            raise ShapeError("a conv with `kernels` cannot fill its rim up", "leave `fit` out", ("fit",))
         dynamic = DynamicConv.trusted(
             kernels=self.kernels, dim=self.dim, kernel=self.kernel, stride=self.stride, padding=self.margin,
             groups=self.groups, dilation=self.dilation, bias=self.bias, init=self.init,
@@ -86,4 +100,5 @@ class Conv(Primitive):
             ({"dim": 12, "kernel": [5, 3], "stride": 2, "groups": 3, "bias": False}, (Feature(6, (9, 7)),)),
             ({"dim": 4, "kernel": 3, "stride": 2, "padding": "same"}, (Feature(4, (7, 8)),)),
             ({"dim": 4, "kernel": 3, "dilation": 2}, (Feature(4, (7, 8)),)),
+            ({"dim": 4, "kernel": [4, 3], "stride": 3, "padding": 0, "fit": "pad"}, (Feature(4, (9, 2)),)),
         ]

@@ -9,7 +9,7 @@ from vitdsl.features import Cost, Feature, weights
 from vitdsl.fields.types import Margin, Natural, Positive, PositiveReal, Size
 from vitdsl.parts.base import Fields, Nested, Primitive
 from vitdsl.parts.initial import InitField
-from vitdsl.parts.windowing import convolved
+from vitdsl.parts.windowing import convolved, left_out
 
 if TYPE_CHECKING:
     from torch import nn
@@ -53,6 +53,12 @@ class DynamicConv(Primitive):
     dilation: Size = (1, 1)
     bias: bool = True
     init: InitField = None
+
+    def leaves_out(self, *inputs: Feature) -> tuple[int, int]:
+        """What no window reads."""
+        grid = inputs[0].grid_only.grid
+        assert grid is not None
+        return left_out(grid, self.kernel, self.stride, self.padding, self.dilation)
 
     def infer(self, *inputs: Feature) -> Feature:
         """As the static convolution; generated kernels are depth-wise."""

@@ -8,7 +8,7 @@ from vitdsl.errors import ShapeError
 from vitdsl.features import Feature
 from vitdsl.fields.types import Margin, Size
 from vitdsl.parts.base import Primitive
-from vitdsl.parts.windowing import default_padding, slid
+from vitdsl.parts.windowing import default_padding, left_out, slid
 
 if TYPE_CHECKING:
     from torch import nn
@@ -42,6 +42,12 @@ class PoolWindow(Primitive):
                 ("padding",),
             )
         return inputs[0].with_grid(slid(inputs[0], self.kernel, self.step, self.margin, what="pool's kernel"))
+
+    def leaves_out(self, *inputs: Feature) -> tuple[int, int]:
+        """What no window reads."""
+        grid = inputs[0].grid_only.grid
+        assert grid is not None
+        return left_out(grid, self.kernel, self.step, self.margin)
 
     @property
     def step(self) -> tuple[int, int]:

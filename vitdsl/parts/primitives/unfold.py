@@ -31,11 +31,13 @@ class Unfold(Primitive):
     kernel: Size
     stride: Size | None = None
     padding: Margin = None
+    fit: Literal["exact", "pad"] = "exact"
 
     def infer(self, *inputs: Feature) -> Feature:
         """The slid grid, k² times as wide."""
         (x,) = inputs
-        return x.with_grid(slid(x, self.kernel, self.step, self.margin), x.dim * self.kernel[0] * self.kernel[1])
+        grid = slid(x, self.kernel, self.step, self.margin, fit=self.fit)
+        return x.with_grid(grid, x.dim * self.kernel[0] * self.kernel[1])
 
     @property
     def step(self) -> tuple[int, int]:
@@ -53,13 +55,15 @@ class Unfold(Primitive):
         """Neighbourhoods that tile are a reshape; others torch's own unfold."""
         from vitdsl.layers.neighbourhoods import Unfold as Layer
 
-        return Layer(self.kernel, self.step, self.margin)
+        return Layer(self.kernel, self.step, self.margin, self.fit)
 
     @classmethod
     def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:
-        """Overlapping at an odd size, tiling, and TensorFlow's padding."""
+        """Overlapping at an odd size, tiling, TensorFlow's padding, and a rim that is filled up."""
         return [
             ({"kernel": 3, "stride": 2, "padding": 1}, (Feature(3, (7, 5)),)),
             ({"kernel": 2}, (Feature(3, (4, 6)),)),
             ({"kernel": [3, 2], "padding": "same"}, (Feature(2, (4, 5)),)),
+            ({"kernel": 2, "fit": "pad"}, (Feature(2, (3, 5)),)),
+            ({"kernel": 3, "stride": 2, "padding": 0, "fit": "pad"}, (Feature(2, (6, 5)),)),
         ]

@@ -14,7 +14,7 @@ from torch import nn
 
 import vitdsl
 from tests.compiler.small import SMALL
-from tests.zoo.specs import NAMES
+from tests.zoo.specs import NAMES, all_of_them
 from vitdsl.compiler.checkpointing import is_checkpointed
 from vitdsl.compiler.model import VisionModel
 from vitdsl.errors import ImageError, SpecError
@@ -181,7 +181,7 @@ def test_a_small_model_of_another_size(name: str, built: tuple[int, int], fed: t
 
 FAMILIES = {
     **{name: edits for name, edits in SMALL.items() if name != "swin_tiny"},
-    "pit_ti": {"input.size": 64}, "cpvt_tiny": {"input.size": 64, "stages[0].body[2].repeat": 1},
+    "pit_ti": {"input.size": 64}, "cpvt_tiny": {"input.size": 64},
     "resnet18": {"input.size": 64}, "botnet50": {"input.size": 64}, "twins_svt_small": {"stages[2].depth": 1},
     "pvt_tiny": {"input.size": 64}, "convnext_tiny": {"input.size": 64, "stages[2].depth": 1},
     "simple_vit_small16": {"input.size": 64, "stages[0].depth": 1}, "dwnet_tiny": {"stages[2].depth": 1},
@@ -189,7 +189,11 @@ FAMILIES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+BY_DEFAULT = ["deit_tiny_distilled", "levit_128s", "tnt_small", "resnet18"]
+"""A learned table, tables of offsets, windows, convolutions."""
+
+
+@pytest.mark.parametrize("name", all_of_them(BY_DEFAULT, [*FAMILIES]))
 def test_a_family_at_another_size(name: str) -> None:
     spec = vitdsl.load(name, {**FAMILIES[name], "classes": 5})
     height, width = spec.model.input.size

@@ -72,8 +72,8 @@ def _reading(frame: Frame, images: set[int], prefix: str) -> Iterator[str]:
 
 def grids(model: nn.Module) -> dict[str, tuple[int, int]]:
     """The grids of a model's tables of positions, by key."""
-    found = ((f"{path}.weight", getattr(module, "grid", None)) for path, module in model.named_modules())
-    return {key: grid for key, grid in found if isinstance(grid, tuple)}
+    found = {key: resizer.table.grid for key, resizer in resizers(model).items()}
+    return {key: (grid[0], grid[1]) for key, grid in found.items() if len(grid) == 2}
 
 
 class Fitted(NamedTuple):

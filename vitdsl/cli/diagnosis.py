@@ -9,7 +9,7 @@ from vitdsl.cli.specs import is_setting, load_spec, verified
 from vitdsl.errors import Problem, SpecError, render
 
 if TYPE_CHECKING:
-    from vitdsl.graph.ir import Graph
+    from vitdsl.graph.graph import Graph
     from vitdsl.spec import Spec
 
 SHOWN = 5

@@ -14,7 +14,8 @@ from vitdsl.compiler.building import has_module
 from vitdsl.compiler.forwards import write_model
 from vitdsl.compiler.writing import Written
 from vitdsl.features import Feature
-from vitdsl.graph.ir import Call, Frame, Graph, Node, joined
+from vitdsl.graph.graph import Graph
+from vitdsl.graph.ir import Call, Frame, Node, joined
 from vitdsl.graph.operators import LearnedTokens, OpenWindows
 from vitdsl.parts.primitives.drop_path import DropPath
 

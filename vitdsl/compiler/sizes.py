@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import operator
-import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.fx.experimental.symbolic_shapes import statically_known_true
 
 from vitdsl.compiler.building import Generated, has_module
 from vitdsl.compiler.likeness import INTERNAL, Made, difference, entering, layer_of, same_layer
 from vitdsl.compiler.renewal import modes_of, renew, restore_checkpointing
 from vitdsl.errors import ImageError, SpecError
-from vitdsl.graph.ir import Graph
+from vitdsl.graph.graph import Graph
 from vitdsl.graph.operators import LearnedTokens, OpenWindows
+from vitdsl.layers.lengths import known_equal, length_of
 from vitdsl.layers.tables import GridLayer, Table
 from vitdsl.parts.primitives.drop_path import DropPath
 from vitdsl.syntax.summary import facts
@@ -69,14 +68,12 @@ class Sized(Generated):
             wanted = f"(B, {channels}, {self.image_size[0]}, {self.image_size[1]})"
             raise ImageError(f"this model takes images of shape {wanted}, but was fed {tuple(image.shape)}")
         height, width = image.shape[2:]
-        if torch.jit.is_tracing():
-            with warnings.catch_warnings():  # a trace holds for its own size anyway
-                warnings.simplefilter("ignore")
-                height, width = int(height), int(width)
-        if statically_known_true(height == self.image_size[0]) and statically_known_true(width == self.image_size[1]):
+        if known_equal(height, self.image_size[0]) and known_equal(width, self.image_size[1]):
             return
         if torch.compiler.is_compiling() and self.takes_any():
             return  # sizes may be symbols, which stay free
+        if torch.jit.is_tracing():
+            height, width = (length_of(length) for length in (height, width))
         self.accept(operator.index(height), operator.index(width))
 
     @torch.compiler.assume_constant_result

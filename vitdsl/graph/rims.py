@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from vitdsl.graph.ir import Call, Frame, Graph, joined
+from vitdsl.graph.graph import Graph
+from vitdsl.graph.ir import Call, Frame, joined
 from vitdsl.parts.primitives.resize import Resize
 from vitdsl.parts.windowing import rim
 

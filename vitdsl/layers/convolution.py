@@ -34,10 +34,10 @@ def pad_same(x_bchw: Tensor, kernel: Pair, stride: Pair, dilation: Pair = (1, 1)
 
 def fit_windows(x_bchw: Tensor, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, fit: str) -> Tensor:
     """A map whose far rim windows reach: as it is (`drop`), filled up with zeros (`pad`), or refused (`exact`)."""
-    if fit == "drop" or (fit == "exact" and torch.jit.is_tracing()):
-        return x_bchw
+    if fit == "drop" or (fit == "exact" and (torch.jit.is_tracing() or not isinstance(x_bchw, Tensor))):
+        return x_bchw  # what traces a program records no check
     margins = []
-    axes = (x_bchw.shape[2:], kernel, stride, padding, dilation)
+    axes = ((x_bchw.shape[2], x_bchw.shape[3]), kernel, stride, padding, dilation)
     for size, k, s, p, d in zip(*(axis[::-1] for axis in axes), strict=True):
         reach = d * (k - 1) + 1
         beyond, allowed = (size + 2 * p - reach) % s, p + max(0, s - reach)

@@ -15,3 +15,10 @@ def known_equal(first: Any, second: Any) -> bool:
             warnings.simplefilter("ignore", torch.jit.TracerWarning)
             return bool(equal)
     return statically_known_true(equal)
+
+
+def length_of(length: Any) -> int:
+    """A length as a number, which `torch.jit.trace` gives as a tensor."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        return int(length)

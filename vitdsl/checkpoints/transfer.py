@@ -138,6 +138,9 @@ class Fitting:
                 f" The weights are for {found[0]} classes, the model for {mine[0]}: build with `classes: {found[0]}`, "
                 "or leave this classifier as it is initialized with `partial=True`, or `--partial`."
             )
+        if key in self.resizers:
+            grid = "x".join(map(str, self.resizers[key].table.grid))
+            return f" Its grid is not known: it is no square, and has not the aspect of ours, {grid}."
         return ""
 
     def fit(self, made: Mapping[str, Tensor]) -> Fitted:

@@ -64,7 +64,7 @@ class Sized(Generated):
         if not isinstance(image, Tensor):
             return
         channels = self.lowered.frame.features[0].dim
-        if image.ndim != 4 or image.shape[1] != channels:
+        if image.ndim != 4 or not known_equal(image.shape[1], channels):
             wanted = f"(B, {channels}, {self.image_size[0]}, {self.image_size[1]})"
             raise ImageError(f"this model takes images of shape {wanted}, but was fed {tuple(image.shape)}")
         height, width = image.shape[2:]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 
 import vitdsl
 from tests.compiler.small import SMALL, photos, small
@@ -120,6 +121,26 @@ def test_a_model_is_traced(name):
     images = photos(model).double()
     traced = torch.jit.trace(model, images, check_trace=False)
     close(traced(images), model(images))
+
+
+@pytest.mark.parametrize("name", SMALL)
+@torch.no_grad()
+def test_torchvision_extracts_features(name):
+    model = small(name).double()
+    images, last = photos(model).double(), get_graph_node_names(model)[1][-1]
+    found = create_feature_extractor(model, {last: "last"})(images)
+    close(found["last"], model(images))
+
+
+@torch.no_grad()
+def test_a_block_is_a_feature_of_torchvision():
+    model = small("deit_tiny_distilled").double()
+    images = photos(model).double()
+    found = create_feature_extractor(model, {"stages.0.block.0.1.mlp.fc2": "fc2"})(images)
+    seen: list[torch.Tensor] = []
+    model.get_submodule("stages.0.block.0.1.mlp.fc2").register_forward_hook(lambda *given: seen.append(given[-1]))
+    model(images)
+    close(found["fc2"], seen[0])
 
 
 @pytest.mark.parametrize("name", ["cvt13", "swin_tiny", "mobilenet_v2"])

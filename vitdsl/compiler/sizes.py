@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.fx import Proxy
 
 from vitdsl.compiler.building import Generated, has_module
 from vitdsl.compiler.likeness import INTERNAL, Made, difference, entering, layer_of, same_layer
 from vitdsl.compiler.renewal import modes_of, renew, restore_checkpointing
+from vitdsl.compiler.tracing import keep_layers_whole
 from vitdsl.errors import ImageError, SpecError
 from vitdsl.graph.graph import Graph
 from vitdsl.graph.operators import LearnedTokens, OpenWindows
@@ -61,6 +63,8 @@ class Sized(Generated):
         Raises:
             ImageError: no batch of images, other channels, or another size.
         """
+        if isinstance(image, Proxy):
+            keep_layers_whole(image, self)
         if not isinstance(image, Tensor):
             return
         channels = self.lowered.frame.features[0].dim

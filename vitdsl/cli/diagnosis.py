@@ -100,6 +100,20 @@ def _unread(spec: Spec) -> list[str]:
     return [render([problem]) for problem in found]
 
 
+def _overwritten(spec: Spec) -> list[str]:
+    """A warning for each stream that a define writes, and its user as well."""
+    from vitdsl.validate.streams import overwritten
+
+    hint = "another name keeps both; an argument lets the user name it"
+    made = []
+    for name, define, path, mark in overwritten(spec.tree):
+        message = (
+            f"the define '{define}' writes the stream '{name}', and so does what uses it: one overwrites the other"
+        )
+        made.append(render([Problem(message, path, mark, hint)]))
+    return made
+
+
 def _undropped(spec: Spec) -> list[str]:
     """A warning for each rate of stochastic depth by which nothing drops."""
     from vitdsl.graph.schedule import drops, unused

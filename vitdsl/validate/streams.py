@@ -1,4 +1,4 @@
-"""Streams that a spec writes and that nothing reads."""
+"""Streams that a spec writes in vain, or over one another."""
 
 from __future__ import annotations
 
@@ -34,6 +34,50 @@ def unread(tree: Mapping[str, Any]) -> list[tuple[str, str, Mark | None]]:
         for path, name in written
         if name not in read and not _flows_on(tree.get("stages"), name)
     ]
+
+
+def overwritten(tree: Mapping[str, Any]) -> list[tuple[str, str, str, Mark | None]]:
+    """The streams that a define writes and that what uses the define writes too: streams are not a define's own.
+
+    Returns:
+        Name, define, written path and position of each such writer in a define.
+    """
+    defines = tree.get("define")
+    bodies = {name: ("define", name) for name in defines} if isinstance(defines, Mapping) else {}
+    places: list[Path] = [*bodies.values(), ("stages",), ("head",)]
+    texts = {place: list(_strings(_at(tree, place), place)) for place in places}
+    uses = {
+        place: {text for path, text in found if path[-1] == "use"} & bodies.keys() for place, found in texts.items()
+    }
+    own = {place: [(path, text) for path, text in found if path[-1] == "write"] for place, found in texts.items()}
+    names = {place: {text for _, text in found} for place, found in own.items()}
+    names["stages",] |= {text for path, text in texts["stages",] if path[-1] == "stream"}
+    found = []
+    for name, body in bodies.items():
+        above = [place for place in places if place != body and name in _reached(uses[place], uses)]
+        written = set().union(*[names[place] for place in above])
+        found += [
+            (text, name, format_path(path), lookup(tree, path))
+            for path, text in own[body] if text in written and not text.endswith("[]")
+        ]  # fmt: skip
+    return found
+
+
+def _at(tree: Mapping[str, Any], place: Path) -> Any:
+    for key in place:
+        tree = tree.get(key) if isinstance(tree, Mapping) else None  # type: ignore[assignment]
+    return tree
+
+
+def _reached(used: set[str], uses: Mapping[Path, set[str]]) -> set[str]:
+    """Defines that are used, and those that these use in turn."""
+    waiting, found = list(used), set()
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += uses["define", name]
+    return found
 
 
 def _left_behind(stages: Any) -> list[tuple[Path, str]]:

@@ -20,7 +20,7 @@ import torchvision
 import vitdsl
 from vitdsl.checkpoints import sources as module
 from vitdsl.checkpoints.files import write_weights
-from vitdsl.checkpoints.sources import UNVERIFIED, Source, fetch, source_of, sources
+from vitdsl.checkpoints.sources import UNVERIFIED, WeightsSource, fetch, source_of, sources
 from vitdsl.checkpoints.tables import tables_for
 from vitdsl.cli import main
 
@@ -123,8 +123,10 @@ def broken() -> Iterator[str]:
     yield from serve(Broken)
 
 
-def source(url: str, sha256: str = UNVERIFIED) -> Source:
-    return Source(spec="deit_tiny", layout="official", url=url, sha256=sha256, licence="none", stated="this test")
+def source(url: str, sha256: str = UNVERIFIED) -> WeightsSource:
+    return WeightsSource(
+        spec="deit_tiny", layout="official", url=url, sha256=sha256, licence="none", stated="this test"
+    )
 
 
 def test_a_file_is_downloaded_once(published, tmp_path):
@@ -240,8 +242,18 @@ def test_sources_are_as_stated(each):
 
 def test_wrong_sources_are_refused():
     with pytest.raises(ValueError, match="either `url` or `hub`"):
-        Source(spec="x", layout="timm", licence="none", stated="this test")
+        WeightsSource(spec="x", layout="timm", licence="none", stated="this test")
     with pytest.raises(ValueError, match="sha256"):
         source("https://a.b/c", "123")
     with pytest.raises(vitdsl.CheckpointError, match="No weights are known for it"):
         source_of("cvt13", "official")
+
+
+def test_errors_in_a_file_of_sources_have_a_place(tmp_path):
+    path = tmp_path / "sources.yaml"
+    path.write_text("sources:\n  - {spec: a, layout: timm, url: 'https://a.b/c', licence: mit, stated: me, sha: x}\n")
+    with pytest.raises(vitdsl.CheckpointError, match=r"yaml:2:\d+: sources\[0\]\.sha\n  there is no key `sha`"):
+        sources(path)
+    path.write_text("sources: []\nsources: []\n")
+    with pytest.raises(vitdsl.CheckpointError, match=r"sources\.yaml:2:1"):
+        sources(path)

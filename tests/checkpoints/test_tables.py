@@ -249,3 +249,11 @@ def test_a_table_in_place_of_a_name(tmp_path):
         assert table is not None
         assert [str(row) for row in table.rows] == ["c -> d"]
     assert given_table("official", ("tiny",)) is None
+
+
+def test_no_table_is_called_as_our_own_layout(tmp_path):
+    (tmp_path / "mine.ours.yaml").write_text("rows:\n  - a -> b\n")
+    with pytest.raises(CheckpointError, match="the layout `ours` is that of our own state dicts"):
+        given_table(tmp_path / "mine.ours.yaml", ("mine",))
+    with pytest.raises(CheckpointError, match="the layout `ours` is that of our own state dicts"):
+        tables_of(("mine",), tmp_path / "mine.yaml")

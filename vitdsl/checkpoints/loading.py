@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
-from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,15 +12,13 @@ from vitdsl.checkpoints.convert import Grids, Shapes, anything, to_ours, to_thei
 from vitdsl.checkpoints.files import read_weights, state_in, without_prefixes
 from vitdsl.checkpoints.plan import OWN, distance, identify, is_counter, make_plan
 from vitdsl.checkpoints.resizing import grids_of
-from vitdsl.checkpoints.tables import Table, parse_table
+from vitdsl.checkpoints.tables import OURS, Table, own_table
 from vitdsl.checkpoints.transfer import Fitted, Fitting
 from vitdsl.errors import CheckpointError, near
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-OURS = "ours"
-"""The layout of our own state dicts."""
 PARTIAL = "`partial=True`, or `--partial`, takes what fits."
 NAMELESS = "No shipped spec has its name; `base`, or `--base`, names the one that the weights are for."
 """What to say of a spec that no table serves: it was written anew, or dumped under another name."""
@@ -63,12 +60,6 @@ class Base(NamedTuple):
     name: str
     shapes: Shapes
     tables: Mapping[str, Table]
-
-
-@cache
-def own_table() -> Table:
-    """The table of our own layout, in which nothing is renamed."""
-    return parse_table({"layout": OURS, "rows": ["{key*} -> {key*}"]})
 
 
 def convert_state(

@@ -11,11 +11,10 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from vitdsl.checkpoints.rows import Closed
-from vitdsl.checkpoints.tables import SOURCES, shipped_folder
+from vitdsl.checkpoints.tables import SOURCES, read_values, shipped_folder, validated
 from vitdsl.errors import CheckpointError
 from vitdsl.resolve.files import write_whole
 
@@ -27,7 +26,7 @@ CHUNK, TIMEOUT = 1 << 20, 30
 PREDICT = "pip install 'vitdsl[predict]'"
 
 
-class Source(Closed):
+class WeightsSource(Closed):
     """Where the weights of one spec are, in one layout.
 
     Attributes:
@@ -49,35 +48,35 @@ class Source(Closed):
     stated: str
 
     @model_validator(mode="after")
-    def _check(self) -> Source:
+    def _check(self) -> WeightsSource:
         if (self.url is None) == (self.hub is None):
             raise ValueError("a source has either `url` or `hub`")
         return self
 
 
-class Fetched(NamedTuple):
+class LocalFile(NamedTuple):
     """A file that is here, and what was done for it."""
 
     path: Path
     said: str
 
 
+class _Sources(Closed):
+    sources: tuple[WeightsSource, ...]
+
+
 @cache
-def sources(path: Path | None = None) -> tuple[Source, ...]:
+def sources(path: Path | None = None) -> tuple[WeightsSource, ...]:
     """All sources in a file; default, those that are shipped.
 
     Raises:
-        CheckpointError: an entry is wrong.
+        CheckpointError: the file is wrong, with everything at its place.
     """
-    path = path or shipped_folder() / SOURCES
-    try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8"))["sources"]
-        return tuple(map(Source.model_validate, entries))
-    except ValidationError as error:
-        raise CheckpointError(f"{path.name} is wrong.", [str(each["msg"]) for each in error.errors()]) from None
+    values = read_values(path or shipped_folder() / SOURCES)
+    return validated(_Sources, values, values).sources
 
 
-def source_of(spec: str, layout: str, among: Iterable[Source] | None = None) -> Source:
+def source_of(spec: str, layout: str, among: Iterable[WeightsSource] | None = None) -> WeightsSource:
     """The source of a spec's weights in a layout.
 
     Raises:
@@ -92,7 +91,7 @@ def source_of(spec: str, layout: str, among: Iterable[Source] | None = None) -> 
     raise CheckpointError(f"Nobody states where the `{layout}` weights of `{spec}` are. {others} A file may be named.")
 
 
-def fetch(source: Source, folder: Path | None = None) -> Fetched:
+def fetch(source: WeightsSource, folder: Path | None = None) -> LocalFile:
     """The file of a source, downloaded unless it is here already, and verified.
 
     Args:
@@ -112,7 +111,7 @@ def fetch(source: Source, folder: Path | None = None) -> Fetched:
             path,
             f"{path} was there before and is left as it is; move it away, and the file is downloaded anew.",
         )
-        return Fetched(path, f"already here: {path}; {said}; licence: {source.licence}")
+        return LocalFile(path, f"already here: {path}; {said}; licence: {source.licence}")
     path.parent.mkdir(parents=True, exist_ok=True)
     with write_whole(path) as draft:
         with draft.open("wb") as file:
@@ -120,7 +119,7 @@ def fetch(source: Source, folder: Path | None = None) -> Fetched:
                 file.write(block)
         size = draft.stat().st_size / 1e6
         said = _compare(source, draft, "Nothing of it was kept.")
-    return Fetched(path, f"downloaded {source.url} ({size:.1f} MB) to {path}; {said}; licence: {source.licence}")
+    return LocalFile(path, f"downloaded {source.url} ({size:.1f} MB) to {path}; {said}; licence: {source.licence}")
 
 
 def _cache() -> Path:
@@ -157,7 +156,7 @@ def _download(url: str) -> Iterator[bytes]:
         raise CheckpointError(f"{url} came in part: {done:,} of {int(length):,} bytes. Nothing of it was kept.")
 
 
-def _compare(source: Source, path: Path, left: str) -> str:
+def _compare(source: WeightsSource, path: Path, left: str) -> str:
     """What the file's hash says.
 
     Args:
@@ -181,7 +180,7 @@ def _compare(source: Source, path: Path, left: str) -> str:
     return f"sha256 begins with {source.sha256}, as stated" if len(source.sha256) < 64 else "sha256 as stated"
 
 
-def _from_hub(source: Source, folder: Path | None) -> Fetched:
+def _from_hub(source: WeightsSource, folder: Path | None) -> LocalFile:
     try:
         import huggingface_hub  # pyright: ignore[reportMissingImports]
     except ImportError:
@@ -194,4 +193,4 @@ def _from_hub(source: Source, folder: Path | None) -> Fetched:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise CheckpointError(f"{HUB_FILE} of {source.hub} cannot be had from the Hugging Face hub: {reason}") from None
     said = _compare(source, path, f"It is left in the hub's cache: {path}.")
-    return Fetched(path, f"{HUB_FILE} of {source.hub}, in the hub's cache: {path}; {said}; licence: {source.licence}")
+    return LocalFile(path, f"{HUB_FILE} of {source.hub}, in the hub's cache: {path}; {said}; licence: {source.licence}")

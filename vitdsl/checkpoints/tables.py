@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, Field, PrivateAttr, ValidationError, ValidationInfo, model_validator
 
@@ -22,11 +22,14 @@ from vitdsl.syntax.locate import problem
 from vitdsl.syntax.source import read_file
 from vitdsl.syntax.tree import Map
 
+OURS = "ours"
+"""The layout of our own state dicts."""
 SOURCES = "sources.yaml"
 """The file beside the shipped tables that is none: where weights are."""
 ENTRY_POINTS = "vitdsl.checkpoints"
 """Each entry point of this group names a package whose folder holds tables."""
 Value = int | tuple[int, ...]
+M = TypeVar("M", bound=Closed)
 
 
 class Table(Closed):
@@ -72,7 +75,10 @@ class Table(Closed):
 
     @model_validator(mode="after")
     def _check(self, info: ValidationInfo) -> Table:
-        self._path = (info.context or {}).get("path")
+        context = info.context or {}
+        self._path = context.get("path")
+        if OURS in self.layout and not context.get("own"):
+            raise ValueError(f"the layout `{OURS}` is that of our own state dicts; call it otherwise")
         for row in self.rows:
             if "*" not in self.specs and not any(row.serves(spec) for spec in self.specs):
                 raise ValueError(f"row `{row}` is only for {listed(row.only or ())}, which the table does not serve")
@@ -104,11 +110,13 @@ def parse_table(values: object, path: Path | None = None) -> Table:
     named = {"layout": path.stem.rpartition(".")[2]} if path else {}
     let = values.get("let")
     context = {"path": path, "let": set(let) if isinstance(let, Mapping) else set()}
-    try:
-        return Table.model_validate({**named, **values}, context=context)
-    except ValidationError as error:
-        problems = [_problem(values, each) for each in error.errors()]
-        raise CheckpointError("" if path else "The table of keys is wrong.", problems) from None
+    return validated(Table, {**named, **values}, values, context)
+
+
+@cache
+def own_table() -> Table:
+    """The table of our own layout, in which nothing is renamed."""
+    return Table.model_validate({"layout": OURS, "rows": ["{key*} -> {key*}"]}, context={"own": True})
 
 
 def read_table(path: Path) -> Table:
@@ -117,19 +125,47 @@ def read_table(path: Path) -> Table:
     Raises:
         CheckpointError: with all that is wrong in it, each at its place.
     """
+    return parse_table(read_values(path), path)
+
+
+def read_values(path: Path) -> Any:
+    """What a YAML file holds, with positions.
+
+    Raises:
+        CheckpointError: it cannot be read.
+    """
     try:
-        values = read_file(path)
+        return read_file(path)
     except InputError as error:
         raise CheckpointError("", error.problems) from None
-    return parse_table(values, path)
 
 
-def _problem(values: Mapping[str, Any], error: Any) -> Problem:
+def validated(model: type[M], values: Mapping[str, Any], positions: Any, context: dict[str, Any] | None = None) -> M:
+    """The object that a mapping describes.
+
+    Args:
+        model: its class.
+        values: the mapping.
+        positions: the same as it was read; each problem is at its place there.
+        context: what validators need to know.
+
+    Raises:
+        CheckpointError: with all that is wrong in it.
+    """
+    try:
+        return model.model_validate(values, context=context)
+    except ValidationError as error:
+        problems = [_problem(model, positions, each) for each in error.errors()]
+        headline = "" if isinstance(positions, Map) and positions.pos else "The table of keys is wrong."
+        raise CheckpointError(headline, problems) from None
+
+
+def _problem(model: type[Closed], values: Any, error: Any) -> Problem:
     place = tuple(step for step in error["loc"] if step not in ("move", "drop"))
     message, hint = error["msg"].removeprefix("Value error, "), ""
     if error["type"] == "extra_forbidden":
-        models = (Table,) if len(place) == 1 else (Move, Drop)
-        known = {field.alias or name for model in models for name, field in model.model_fields.items()}
+        models = (model,) if len(place) == 1 or model is not Table else (Move, Drop)
+        known = {field.alias or name for each in models for name, field in each.model_fields.items()}
         message, hint = f"there is no key `{place[-1]}` here", did_you_mean(str(place[-1]), known)
     elif error["type"] == "missing":
         message, place = f"`{place[-1]}` is missing", place[:-1]
@@ -186,8 +222,8 @@ def tables_of(names: Iterable[str], file: Path | None = None) -> dict[str, Table
     names = tuple(names)
     found: dict[str, Table] = {}
     for path in _beside(file, names) if file is not None else ():
-        values = _read_or_none(path)
-        if values is not None:
+        values = read_values(path)
+        if isinstance(values, Map) and "rows" in values:  # else a spec with a dot in its name
             table = parse_table(values, path)
             found |= {layout: table.of(_named(table, names)) for layout in table.layout if layout not in found}
     for name in names:
@@ -200,15 +236,6 @@ def _beside(file: Path, names: Iterable[str]) -> list[Path]:
     """Files that may be tables of a spec: `NAME.LAYOUT.yaml` in its folder."""
     stems = dict.fromkeys((file.stem, *names))
     return [path for stem in stems for path in sorted(file.parent.glob(f"{glob.escape(stem)}.*.yaml"))]
-
-
-def _read_or_none(path: Path) -> Map | None:
-    """What a file holds, if it is a table: a spec may have a dot in its name, too."""
-    try:
-        values = read_file(path)
-    except InputError as error:
-        raise CheckpointError("", error.problems) from None
-    return values if isinstance(values, Map) and "rows" in values else None
 
 
 def _named(table: Table, names: Iterable[str]) -> str:

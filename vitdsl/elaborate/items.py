@@ -96,7 +96,7 @@ def _run_bare(scope: Scope, body: Body) -> None:
 
 def _adds(scope: Scope, item: Any) -> bool:
     """Whether an item is residual; positional convolutions are, but make no block."""
-    if not isinstance(item, Item) or item.role == "peg":
+    if not isinstance(item, Item) or (isinstance(item.part, Part) and item.part.positional):
         return False
     return bool(bound_key(scope, item, "residual"))
 

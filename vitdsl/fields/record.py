@@ -301,6 +301,8 @@ class Part(Fields):
     """Whether it is a mixer, with `keys` that may fill its bank."""
     expands: ClassVar[bool] = False
     """Whether it is a form."""
+    positional: ClassVar[bool] = False
+    """Whether what it adds is positions, so that an item with it is no block, though it is residual."""
     residual: ClassVar[bool] = False
     """Whether an item with this part is residual and pre-norm by nature."""
     type: str

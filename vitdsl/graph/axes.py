@@ -31,7 +31,7 @@ def _frame(frame: Frame, prefix: str) -> Iterator[tuple[str, ...]]:
                     count = sum(other is inner for other in step.frames)
                     place = ("{n}" if count > 1 else str(number)) if step.numbered else ""
                     yield from _frame(inner, joined(joined(prefix, step.path), place))
-        elif step.op.type in ("attend", "scores", "modulate", "performer_attend", "dynamic_conv"):
+        elif step.op.dynamic:
             yield _row(frame, step, joined(prefix, step.path).rpartition(".")[0])
 
 
@@ -42,7 +42,8 @@ def _row(frame: Frame, node: Node, module: str) -> tuple[str, ...]:
     keys = features[1]
     selection = f"own window of {keys}" if node.times > 1 else "all"
     bias = f" + {_position(frame, node)}" if "bias" in getattr(node.op, "extras", ()) else ""
-    kernel = "depth-wise" if node.op.type == "modulate" else f"point-wise, {getattr(node.op, 'heads', 1)} heads"
+    heads = f", {getattr(node.op, 'heads', 1)} heads" if node.op.dynamic == "point-wise" else ""
+    kernel = f"{node.op.dynamic}{heads}"
     return module, _bank(frame, node, keys), selection, kernel, _activation(frame, node) + bias, "1x1"
 
 
@@ -59,10 +60,8 @@ def _bank(frame: Frame, node: Node, keys: Feature) -> str:
 
 
 def _activation(frame: Frame, node: Node) -> str:
-    if node.op.type == "performer_attend":
-        return "random features"
-    if node.op.type == "modulate":
-        return "none"
+    if node.op.activation_of_kernels:
+        return node.op.activation_of_kernels
     root = node.path.rpartition(".")[0]
     for step in frame.steps:
         if isinstance(step, Node) and isinstance(step.op, Weigh) and step.path.startswith(root):

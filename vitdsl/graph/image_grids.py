@@ -22,7 +22,7 @@ Memo = dict[tuple[int, tuple[Grid, ...]], dict[int, Grid]]
 
 def on_image(frame: Frame) -> set[int]:
     """The numbers of the values of a model's frame whose grid is one of the image."""
-    entering = dict.fromkeys(frame.inputs, True)
+    entering: dict[str, Grid] = dict.fromkeys(frame.inputs, True)
     return {number for number, grid in _grids(frame, entering, {}).items() if grid is True}
 
 

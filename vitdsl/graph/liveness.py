@@ -11,10 +11,6 @@ from vitdsl.graph.operators import Combine, Join, LearnedTokens, Put, Take
 
 Tokens = tuple[tuple[int, int], ...]
 """Those that are read: runs (first, one past the last), in order and apart."""
-BY_QUERY = ("attend", "modulate", "performer_attend")
-"""Mixers: an output token depends on its own query alone, and on all keys and values."""
-BY_STATISTICS = ("batch",)
-"""Norms whose statistics, while training, read every token."""
 
 
 def all_of(x: Feature) -> Tokens:
@@ -120,8 +116,8 @@ def _wanted(frame: Frame, node: Node, out: Tokens) -> Sequence[Tokens]:
         return [part(out, start, start + x.num_tokens) for start, x in zip(starts, inputs, strict=True)]
     if isinstance(op, Combine):
         return [out if x.num_tokens == tokens else all_of(x) for x in inputs]
-    if op.type in BY_QUERY:
+    if op.by_query:
         return [out, *whole[1:]]
-    if op.mixes or op.type in BY_STATISTICS or not inputs or inputs[0].num_tokens != tokens:
+    if op.mixes or op.by_statistics or not inputs or inputs[0].num_tokens != tokens:
         return whole
     return [out, *whole[1:]]

@@ -41,6 +41,10 @@ class Primitive(Part):
         on_grid: acts on the grid; extra tokens pass by.
         mixes: an output token depends on other tokens than its own.
         pairs: each place of the output is a pair of a query and a key, the queries being the first input.
+        by_query: an output token depends on its own token of the first input alone, and on all of the others.
+        by_statistics: while training, an output token depends on every token, by their mean or variance.
+        dynamic: how the kernels that it makes of its inputs act: `point-wise` or `depth-wise`; empty: it makes none.
+        activation_of_kernels: what tables call it, where it is no field of the part.
         by_place: what becomes of a token depends on where it stands.
         layout: what the module takes: (B, N, C) `tokens`, (B, C, H, W) `map`, or `any` of the two.
         gives: what it returns, `same` as it took or one of the two.
@@ -56,6 +60,10 @@ class Primitive(Part):
     on_grid: ClassVar[bool] = False
     mixes: ClassVar[bool] = False
     pairs: ClassVar[bool] = False
+    by_query: ClassVar[bool] = False
+    by_statistics: ClassVar[bool] = False
+    dynamic: ClassVar[Literal["", "point-wise", "depth-wise"]] = ""
+    activation_of_kernels: ClassVar[str] = ""
     by_place: ClassVar[bool] = False
     layout: ClassVar[Literal["any", "tokens", "map"]] = "any"
     gives: ClassVar[Literal["same", "tokens", "map"]] = "same"

@@ -18,6 +18,7 @@ class Peg(Form):
     """
 
     family: ClassVar[str] = "peg"
+    positional: ClassVar[bool] = True
     shorthand: ClassVar[str] = "kernel"
     type: Literal["peg"] = "peg"
     kernel: Size = (3, 3)

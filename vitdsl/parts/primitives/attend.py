@@ -25,6 +25,8 @@ class Attend(Primitive):
     family: ClassVar[str] = "internal"
     mixes: ClassVar[bool] = True
     layout: ClassVar[Literal["any", "tokens", "map"]] = "tokens"
+    by_query: ClassVar[bool] = True
+    dynamic: ClassVar[Literal["", "point-wise", "depth-wise"]] = "point-wise"
     type: Literal["attend"] = "attend"
     heads: Positive
     scale: float

@@ -22,6 +22,7 @@ class Batch(Primitive):
     """
 
     family: ClassVar[str] = "norm"
+    by_statistics: ClassVar[bool] = True
     type: Literal["batch"] = "batch"
     eps: PositiveReal = 1e-5
     momentum: Rate = 0.1

@@ -43,6 +43,7 @@ class DynamicConv(Primitive):
     on_grid: ClassVar[bool] = True
     mixes: ClassVar[bool] = True
     layout: ClassVar[Literal["any", "tokens", "map"]] = "map"
+    dynamic: ClassVar[Literal["", "point-wise", "depth-wise"]] = "depth-wise"
     type: Literal["dynamic_conv"] = "dynamic_conv"
     kernels: Annotated[Kernels, Nested(Kernels)]
     dim: Positive | None = None

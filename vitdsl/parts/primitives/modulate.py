@@ -24,6 +24,9 @@ class Modulate(Primitive):
     family: ClassVar[str] = "internal"
     mixes: ClassVar[bool] = True
     layout: ClassVar[Literal["any", "tokens", "map"]] = "tokens"
+    by_query: ClassVar[bool] = True
+    dynamic: ClassVar[Literal["", "point-wise", "depth-wise"]] = "depth-wise"
+    activation_of_kernels: ClassVar[str] = "none"
     type: Literal["modulate"] = "modulate"
     heads: Positive = 1
     extras: tuple[str, ...] = ()

@@ -24,6 +24,9 @@ class PerformerAttend(Primitive):
     family: ClassVar[str] = "internal"
     mixes: ClassVar[bool] = True
     layout: ClassVar[Literal["any", "tokens", "map"]] = "tokens"
+    by_query: ClassVar[bool] = True
+    dynamic: ClassVar[Literal["", "point-wise", "depth-wise"]] = "point-wise"
+    activation_of_kernels: ClassVar[str] = "random features"
     type: Literal["performer_attend"] = "performer_attend"
     heads: Positive = 1
     features: Positive = 32

@@ -26,6 +26,7 @@ class Scores(Primitive):
     layout: ClassVar[Literal["any", "tokens", "map"]] = "tokens"
     gives: ClassVar[Literal["same", "tokens", "map"]] = "map"
     pairs: ClassVar[bool] = True
+    dynamic: ClassVar[Literal["", "point-wise", "depth-wise"]] = "point-wise"
     type: Literal["scores"] = "scores"
     heads: Positive
     scale: float

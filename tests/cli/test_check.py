@@ -85,3 +85,18 @@ def test_what_no_output_reads_is_a_warning(run, tmp_path):
     assert found.code == 0
     assert found.err.startswith("warning: model: no output reads ")
     assert "stages.0.block.0.1.mlp.fc1, stages.0.block.0.1.mlp.fc2: their weights load" in found.err
+
+
+def test_a_stream_that_a_define_writes_over_its_users(run, tmp_path):
+    path = tmp_path / "over.yaml"
+    path.write_text(
+        "define: {d: {body: [{linear: 16}, {write: a}]}}\nstages:\n  - tokenizer: {type: patch, size: 16, dim: 16}\n"
+        "    body: [{write: a}, {use: d}, {from: a}]\nhead: {pool: mean}\n",
+        encoding="utf-8",
+    )
+    found = run("check", path)
+    assert found.code == 0
+    assert (
+        f"{path}:1:42: define.d.body[1].write\n  the define 'd' writes the stream 'a', and so does its user"
+        in found.err
+    )

@@ -59,7 +59,8 @@ def _report(name: str, set_: list[str] | None, debug: bool) -> dict[str, Any]:
     try:
         spec = verified(load_spec(name, set_), debug)
         analysis = spec.analyze()
-        warnings = [*_unreached(analysis.unreached), *_unread(spec), *_undropped(spec), *_of_images(analysis.graph)]
+        warnings = [*_unreached(analysis.unreached), *_unread(spec), *_overwritten(spec), *_undropped(spec)]
+        warnings += _of_images(analysis.graph)
     except SpecError as error:
         return {"spec": name, "ok": False, "problems": [_problem(each) for each in error.problems], "error": error}
     return {

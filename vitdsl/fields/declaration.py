@@ -36,7 +36,7 @@ class Declaration:
         structured: whether that reads late values in lists and mappings itself.
     """
 
-    __slots__ = ("annotation", "default", "key", "name", "structured", "type")
+    __slots__ = ("_validate", "annotation", "default", "key", "name", "structured", "type")
 
     def __init__(self, name: str, annotation: Any, default: Any) -> None:
         bare, *said = get_args(annotation) if get_origin(annotation) is Annotated else (annotation,)
@@ -51,6 +51,7 @@ class Declaration:
         self.key: str = next((info.alias for info in infos if info.alias), name)
         self.type = _field_type(self.annotation) or _field_type(without_none(bare))
         self.structured = self.type is not None and self.type.structured
+        self._validate: Callable[..., Any] | None = None
 
     @property
     def required(self) -> bool:
@@ -78,8 +79,10 @@ class Declaration:
             return value  # such as `type`: most words need no validator of their own
         if self.type is not None:
             return self.type.read(value, reader)
+        if self._validate is None:
+            self._validate = validator(self.annotation)
         try:
-            return validator(self.annotation)(value, strict=True, context=reader)
+            return self._validate(value, strict=True, context=reader)
         except ValidationError as error:
             raise Refusal(explain(error, self.annotation)) from None
 

@@ -231,7 +231,8 @@ def _validated(
             continue
         if made.__class__ not in _PLAIN and _is_open(made):
             still_open.append(field.name)
-    faults += [_missing(cls.fields[name]) for name in cls._required if name not in names]
+    if cls._required:
+        faults += [_missing(cls.fields[name]) for name in cls._required if name not in names]
     if faults:
         raise Refusal(faults)
     return values, frozenset(names), tuple(still_open)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 
 from pydantic import Field
 from pydantic_core import CoreSchema, core_schema
 
-from vitdsl.errors import refuse
+from vitdsl.errors import Refusal, refuse
 from vitdsl.fields.messages import describe
 from vitdsl.syntax.names import module_fault, name_fault, title_fault
 
@@ -55,6 +55,28 @@ class FieldType:
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
         """Inside of other types, as in `Size | None`, pydantic hands the value to `read`."""
         return core_schema.with_info_plain_validator_function(lambda value, info: self.read(value, info.context))
+
+
+def read_each(entries: Iterable[tuple[Any, Any]], read: Callable[[Any, Any], Any]) -> list[Any]:
+    """What is made of each of several values, for the functions of fields.
+
+    Args:
+        entries: each value with its location: an index or a key.
+        read: makes something of a location and its value.
+
+    Raises:
+        Refusal: with all that is wrong, each at its location.
+    """
+    made: list[Any] = []
+    faults: list[Any] = []
+    for at, value in entries:
+        try:
+            made.append(read(at, value))
+        except Refusal as error:
+            faults += [((at, *loc), message, hint) for loc, message, hint in error.items]
+    if faults:
+        raise Refusal(faults)
+    return made
 
 
 class PairField(FieldType):
@@ -117,6 +139,10 @@ Margin = Annotated[Any, PaddingField()]
 """Padding of a window operator."""
 
 
+IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_]*$"
+"""What editors know of a name."""
+
+
 class NameField(FieldType):
     """A name that the file gives to something.
 
@@ -129,8 +155,8 @@ class NameField(FieldType):
         self.fault, self.what = fault, what
 
     def json_schema(self, of: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
-        """A text."""
-        return {"type": "string"}
+        """A text; of an identifier its pattern, too."""
+        return {"type": "string", **({"pattern": IDENTIFIER} if self.fault is name_fault else {})}
 
     def read(self, value: Any, reader: Any) -> Any:
         """The name."""

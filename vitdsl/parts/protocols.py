@@ -27,7 +27,7 @@ class Value(Protocol):
 
 
 class Reader(Protocol):
-    """What validates the values of a file: given to pydantic as its context, so that parts need not know `spec`."""
+    """What validates the values of a file: given to the functions of fields, so that parts need not know `validate`."""
 
     def part(self, family: str, raw: object) -> Part | None:
         """A part of a family, or nothing."""

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from vitdsl.errors import Mark, Problem, Refusal, Source, SpecError, did_you_mean, refuse
 from vitdsl.fields.messages import describe
-from vitdsl.fields.types import Positive, Rate, Title
+from vitdsl.fields.types import Positive, Rate, Title, read_each
 from vitdsl.parts.base import Fields, Reads
 from vitdsl.resolve.edit import put
 from vitdsl.resolve.files import find, load_tree, shipped
@@ -150,27 +150,13 @@ def _each(value: Any, what: str, read: Any) -> dict[str, Any]:
     """The entries of a mapping of measures, each read."""
     if not isinstance(value, dict):
         refuse(f"`{what}` must be a mapping of measures, but is {describe(value)}")
-    return dict(zip(value, _all(value.items(), read), strict=True))
-
-
-def _all(entries: Any, read: Any) -> list[Any]:
-    """What is read of each (location, value); all faults at once."""
-    made: list[Any] = []
-    faults: list[Any] = []
-    for at, entry in entries:
-        try:
-            made.append(read(at, entry))
-        except Refusal as error:
-            faults += [((at, *loc), message, hint) for loc, message, hint in error.items]
-    if faults:
-        raise Refusal(faults)
-    return made
+    return dict(zip(value, read_each(value.items(), read), strict=True))
 
 
 def _rungs(value: Any, reader: Any) -> tuple[Evaluation, ...]:
     if not isinstance(value, (list, tuple)):
         refuse(f"`rungs` must be a list of evaluations, but is {describe(value)}")
-    return settled(_all(enumerate(value), lambda _, entry: read_evaluation(entry)))
+    return settled(read_each(enumerate(value), lambda _, entry: read_evaluation(entry)))
 
 
 class Budget(Fields):

@@ -9,7 +9,19 @@ from pydantic import Field
 
 from vitdsl.errors import Refusal, did_you_mean, refuse
 from vitdsl.fields.messages import describe
-from vitdsl.fields.types import Name, Natural, Positive, PositiveReal, Rate, Real, Repeats, Size, StageName, Title
+from vitdsl.fields.types import (
+    Name,
+    Natural,
+    Positive,
+    PositiveReal,
+    Rate,
+    Real,
+    Repeats,
+    Size,
+    StageName,
+    Title,
+    read_each,
+)
 from vitdsl.parts.base import NONE, BodyField, Fields, Items, LateList, NormBody, Reader, Reads
 from vitdsl.parts.initial import InitField
 from vitdsl.parts.registry import COMPOSITE, is_role
@@ -116,24 +128,18 @@ class UsedStage:
 
 
 def _pools(value: Any, reader: Any) -> Any:
-    if value is None:
-        return None
-    values = value if isinstance(value, (list, tuple)) else (value,)
-    faults: list[Any] = []
-    pools: list[Any] = []
-    if not values or None in values:
-        refuse(f"must be a pool or a list of pools, but is {describe(value)}")
-    for index, entry in enumerate(values):
-        if isinstance(entry, (Late, LateList)):
-            message = f"a pool must be written out, but is {describe(entry)}"
-            faults.append(((index,), message, "only items see the feature that enters them"))
-        else:
-            collect(faults, (index,), lambda entry=entry: pools.append(reader.part("pool", entry)))
     if not isinstance(value, (list, tuple)):
-        faults = [(loc[1:], message, hint) for loc, message, hint in faults]
-    if faults:
-        raise Refusal(faults)
-    return tuple(pools) if isinstance(value, (list, tuple)) else pools[0]
+        return value if value is None else _pool(value, reader)
+    if not value or None in value:
+        refuse(f"must be a pool or a list of pools, but is {describe(value)}")
+    return tuple(read_each(enumerate(value), lambda _, entry: _pool(entry, reader)))
+
+
+def _pool(value: Any, reader: Any) -> Any:
+    if isinstance(value, (Late, LateList)):
+        message = f"a pool must be written out, but is {describe(value)}"
+        refuse(message, "only items see the feature that enters them")
+    return reader.part("pool", value)
 
 
 def _outputs(value: Any, reader: Any) -> Any:
@@ -183,6 +189,14 @@ class Head(Fields):
     init: InitField = None
     absent: ClassVar[frozenset[str]] = frozenset({"from", "layout"})
 
+    def agree(self) -> None:
+        """A body, or outputs, are all of the head."""
+        layouts = [name for name in ("body", "outputs") if getattr(self, name) is not None]
+        both = [*layouts, *(name for name in ("norm", "pool", "bias", "init") if name in self.fields_set)]
+        if layouts and len(both) > 1:
+            hint = "a body or an output holds its own norm, pool and classifier"
+            refuse(f"`{both[0]}` says all of the head, but `{both[1]}` stands beside it", hint, at=(Key(both[1]),))
+
 
 def _head(value: Any, reader: Any) -> Any:
     if isinstance(value, (Head, type(None))):
@@ -193,17 +207,10 @@ def _head(value: Any, reader: Any) -> Any:
 def _read_head(value: Any, reader: Any) -> Head:
     raw = value if is_head(value) else {"body": value}
     try:
-        head = Head.read(raw, reader)
+        return Head.read(raw, reader)
     except Refusal as error:
         items = [(loc[1:] if raw is not value else loc, message, hint) for loc, message, hint in error.items]
         raise Refusal(items) from None
-    layouts = [name for name in ("body", "outputs") if getattr(head, name) is not None]
-    if layouts:
-        both = [*layouts, *(name for name in ("norm", "pool", "bias", "init") if name in head.fields_set)]
-        if len(both) > 1:
-            hint = "a body or an output holds its own norm, pool and classifier"
-            refuse(f"`{both[0]}` says all of the head, but `{both[1]}` stands beside it", hint, at=(Key(both[1]),))
-    return head
 
 
 def is_head(value: Any) -> bool:
@@ -239,13 +246,7 @@ def _model_drop(value: Any, reader: Reader) -> Any:
 def _stages(value: Any, reader: Any) -> Any:
     if not isinstance(value, (list, tuple)) or not value:
         refuse(f"`stages` must be a list of stages, but is {describe(value)}")
-    faults: list[Any] = []
-    made: list[Any] = []
-    for index, raw in enumerate(value):
-        collect(faults, (index,), lambda raw=raw: made.append(read_stage(reader, raw)))
-    if faults:
-        raise Refusal(faults)
-    return tuple(made)
+    return tuple(read_each(enumerate(value), lambda _, raw: read_stage(reader, raw)))
 
 
 def read_stage(reader: SpecReader, raw: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 from vitdsl.errors import Refusal, did_you_mean, refuse
 from vitdsl.fields.messages import describe
+from vitdsl.fields.types import read_each
 from vitdsl.memo import Table
 from vitdsl.parts.base import NONE, Part
 from vitdsl.parts.registry import COMPOSITE, DEFAULT_TYPES, class_of, find, is_role, long_form, roles
@@ -130,14 +131,7 @@ class SpecReader:
     def _body(self, raw: Any, home: str) -> Body:
         key = content(raw)
         if isinstance(raw, (list, tuple)):
-            items, faults = [], []
-            for index, entry in enumerate(raw):
-                try:
-                    items.append(self.item(entry, home))
-                except Refusal as error:
-                    faults += [((index, *loc), message, hint) for loc, message, hint in error.items]
-            if faults:
-                raise Refusal(faults)
+            items = read_each(enumerate(raw), lambda _, entry: self.item(entry, home))
             return Body(tuple(items), home, False, True, (key, home))
         operator = isinstance(raw, str) and class_of(home, raw) is None and is_role(raw)
         if home != "item" and not operator and (not isinstance(raw, dict) or "type" in raw):
@@ -201,13 +195,7 @@ class SpecReader:
         elif item.role == "parallel":
             if not isinstance(raw, (list, tuple)):
                 refuse(f"`parallel` is a list of bodies, but this is {describe(raw)}")
-            faults: list[Any] = []
-            branches: list[Body] = []
-            for index, entry in enumerate(raw):
-                collect(faults, (index,), lambda entry=entry: branches.append(self.body(_or_empty(entry), "item")))
-            if faults:
-                raise Refusal(faults)
-            item.branches = tuple(branches)
+            item.branches = tuple(read_each(enumerate(raw), lambda _, entry: self.body(_or_empty(entry), "item")))
         elif item.role != "use":
             item.part = self.part(item.role, raw)
             if item.part is None and item.role not in ("norm", "activation"):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import vitdsl
+from vitdsl.elaborate.expand import expanded
 from vitdsl.elaborate.memo import Trace, TraceTable
 from vitdsl.elaborate.names import NameScope
 from vitdsl.errors import SpecError
@@ -321,6 +322,19 @@ def test_an_argument_reads_the_variables_of_where_it_is_written() -> None:
     graph = vitdsl.load(spec(block, more, depth=1)).graph()
     widths = [f.features[node.output].dim for path, node, f in graph.frame.nodes() if path.endswith("mlp.fc1")]
     assert widths == [2 * 64, 32 * 2, 7 * 64]
+
+
+def test_a_default_reads_no_argument_of_the_define_around() -> None:
+    more = """
+vars: {r: 2}
+define:
+  inner: {optional: {by: $(r * dim)}, body: [{mlp: {hidden: $by}}]}
+  outer: {args: [r], body: [{use: inner}, {mlp: {hidden: $(r * dim)}}]}
+"""
+    drawn = vitdsl.load(spec("[{use: outer, r: 3}]", more, depth=1))
+    for graph in (drawn.graph(), vitdsl.load(expanded(drawn)).graph()):
+        widths = [f.features[node.output].dim for path, node, f in graph.frame.nodes() if path.endswith("mlp.fc1")]
+        assert widths == [2 * 64, 3 * 64]
 
 
 RATES = {

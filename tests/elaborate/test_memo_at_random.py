@@ -9,7 +9,8 @@ import pytest
 
 import vitdsl
 from tests.elaborate.test_memo import said
-from vitdsl.elaborate.memo import Trace, TraceTable
+from vitdsl.elaborate import repeats
+from vitdsl.elaborate.memo import TraceTable
 from vitdsl.errors import SpecError
 
 VARIABLES = ((1, 2), (2, 1), (1, 1), (2, 2), (1, 2))
@@ -129,7 +130,8 @@ def test_specs_are_analysed_as_if_nothing_were_kept(monkeypatch: pytest.MonkeyPa
     drawn = [Writer(number).spec() for number in range(seed, seed + SPECS)]
     kept = [[analysed(spec, r, s) for r, s in VARIABLES] for spec in drawn]
     monkeypatch.setattr(TraceTable, "find", lambda self, key, trace: None)
-    monkeypatch.setattr(Trace, "varies", True)  # each repetition anew
+    of_one = repeats.repetition
+    monkeypatch.setattr(repeats, "repetition", lambda *given: (of_one(*given)[0], True))  # each repetition anew
     right = 0
     for spec, found in zip(drawn, kept, strict=True):
         fresh = [analysed(spec, r, s) for r, s in VARIABLES]

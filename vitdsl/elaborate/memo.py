@@ -15,7 +15,7 @@ from vitdsl.features import Feature
 from vitdsl.memo import Table
 from vitdsl.resolve.substitute import INDEXES, put_in
 from vitdsl.syntax.content import content
-from vitdsl.syntax.expressions import Late
+from vitdsl.syntax.expressions import Late, parse
 from vitdsl.syntax.summary import PLAIN, facts
 
 if TYPE_CHECKING:
@@ -39,16 +39,19 @@ class Question:
         of: what is asked about.
         names: the names that the answer depends on.
         shared: asked by the body of a define, which sees variables and indexes, but no arguments but its own.
-        outward: where it reads an index: the names that it depends on outside of the repetition; else None.
+        outward: where it reads an index: what it asks of what is around the repetition, name by name; else None.
+        by_index: whether it reads which repetition this is.
     """
 
-    __slots__ = ("names", "of", "outward", "shared")
+    __slots__ = ("by_index", "names", "of", "outward", "shared")
 
     def __init__(self, of: Any, names: frozenset[str], shared: bool) -> None:
         self.of, self.names, self.shared = of, names, shared
-        self.outward: frozenset[str] | None = None
+        self.by_index = "index" in names
+        self.outward: list[Question] | None = None
         if not names.isdisjoint(INDEXES):
-            self.outward = (names - INDEXES) | {"index"} if "index_1" in names else names - INDEXES
+            outward = (names - INDEXES) | {"index"} if "index_1" in names else names - INDEXES
+            self.outward = [name_question(name, shared) for name in outward]
 
     def answer(self, trace: Trace) -> Any:
         """The answer around the frame, as a key."""
@@ -75,6 +78,12 @@ def value_question(of: Any, names: frozenset[str], shared: bool) -> Question:
     """The question for the value of a late value or a tree; one object for equal questions."""
     key = (of.text if of.__class__ is Late else content(of), shared)
     return _questions.get(key) or _questions.keep(key, Question(of, names, shared))
+
+
+def name_question(name: str, shared: bool) -> Question:
+    """The question what a name stands for."""
+    key = (f"${name}", shared)
+    return _questions.get(key) or _questions.keep(key, Question(parse(key[0]), frozenset((name,)), shared))
 
 
 def _of_stream(name: str) -> Question:
@@ -114,12 +123,17 @@ class Trace:
         names: what late values see where the frame stands.
         outer: gives the feature of a stream around the frame, or None.
         index: which repetition the frame is, where it is repeated.
+
+    Attributes:
+        asked: the answers by question.
+        varies: whether it was asked which repetition this is.
     """
 
-    __slots__ = ("above", "asked", "local", "outer", "repeated", "shared")
+    __slots__ = ("above", "asked", "local", "outer", "repeated", "shared", "varies")
 
     def __init__(self, names: NameScope, outer: Callable[[str], Feature | None], index: int | None = None) -> None:
         self.asked: dict[Question, Any] = {}
+        self.varies = False
         self.above, self.outer = (names if names.trace is not None else None), outer
         self.local, self.shared, self.repeated = names.local, names.shared, index is not None
         if index is not None:
@@ -128,11 +142,6 @@ class Trace:
                 own["index_1"] = names.local["index"]
             self.local = {**names.local, **own}
             self.shared = self.local if names.local is names.shared else {**names.shared, **own}
-
-    @property
-    def varies(self) -> bool:
-        """Whether the frame depends on which repetition it is."""
-        return any("index" in question.names for question in self.asked)
 
     def stream(self, name: str) -> Feature | None:
         """The feature of a stream around the frame, or None."""
@@ -149,11 +158,13 @@ class Trace:
         if question in self.asked:
             return
         self.asked[question] = answer
+        self.varies = self.varies or question.by_index
         above = self.above
         if above is None or not question.names:
             return
         if self.repeated and question.outward is not None:
-            above.note_names(question.outward, question.shared)
+            for each in question.outward:
+                above.ask(each)
         else:
             above.note(question, answer)
 

@@ -1,19 +1,19 @@
-"""What late values see: variables, arguments, indexes, and features. Frames note what is read of them."""
+"""The names that late values read: variables, arguments, indexes, features. The frame's trace notes what is read."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from vitdsl.elaborate.memo import Question, Trace, answer_key, is_settled, value_question
+from vitdsl.elaborate.memo import Question, Trace, answer_key, is_settled, name_question, value_question
 from vitdsl.features import Feature
 from vitdsl.resolve.substitute import put_in
-from vitdsl.syntax.expressions import Late, Names, parse
+from vitdsl.syntax.expressions import Late, Names
 from vitdsl.syntax.summary import facts
 
 
 class NameScope(Names):
-    """What late values see at one place, but for features. What is read is noted in the trace of the frame.
+    """The names that late values read at one place, without features. The trace of the frame notes what is read.
 
     Attributes:
         local: values of all names: variables, arguments and indexes.
@@ -35,11 +35,11 @@ class NameScope(Names):
 
     @classmethod
     def inside(cls, trace: Trace) -> NameScope:
-        """What late values see inside a frame whose trace this is."""
+        """The names inside a frame that has this trace."""
         return cls(trace.local, trace.shared, trace)
 
     def used(self, arguments: dict[str, Any]) -> NameScope:
-        """What the body of a define sees where it is used with these arguments."""
+        """The names in the body of a define that is used with these arguments."""
         return NameScope({**self.shared, **arguments}, self.shared, self.trace, set(arguments))
 
     def add(self, name: str, value: Any) -> None:
@@ -49,14 +49,14 @@ class NameScope(Names):
         self.own.add(name)
 
     def at(self, x: Feature) -> Sight:
-        """What late values see at a feature."""
+        """The same names, and those of a feature."""
         return Sight(self, x)
 
     # ------------------------------------------------------------ reading
 
     def name(self, name: str, default: Any) -> Any:
         """What a name stands for."""
-        self.note_names((name,), False)
+        self.note_names((name,))
         return self.local.get(name, default)
 
     def evaluate(self, late: Late) -> Any:
@@ -85,15 +85,21 @@ class NameScope(Names):
         elif question.names.isdisjoint(self.own):
             self.trace.note(value_question(question.of, question.names, True), answer)
         else:
-            self.note_names(question.names, False)
+            self.note_names(question.names)
 
-    def note_names(self, names: Iterable[str], shared: bool) -> None:
+    def ask(self, question: Question) -> None:
+        """Notes what a name stands for here, unless it is an argument of the `use`."""
+        if self.trace is None:
+            return
+        if question.shared or self.own is None:
+            self.trace.ask(question)
+        elif question.names.isdisjoint(self.own):
+            self.trace.ask(value_question(question.of, question.names, True))
+
+    def note_names(self, names: Iterable[str]) -> None:
         """Notes names that were read, each alone."""
-        own = None if shared else self.own
-        if self.trace is not None:
-            for name in names:
-                if own is None or name not in own:
-                    self.trace.ask(value_question(parse(f"${name}"), frozenset((name,)), shared or own is not None))
+        for name in names:
+            self.ask(name_question(name, False))
 
     def note_all(self, names: Iterable[str], hidden: Collection[str] = ()) -> None:
         """Notes names that were read, and those that their values name in turn, but for hidden ones."""
@@ -103,7 +109,7 @@ class NameScope(Names):
             if name not in found:
                 found.add(name)
                 waiting += facts(self.local.get(name)).names
-        self.note_names(found.difference(hidden), False)
+        self.note_names(found.difference(hidden))
 
     def _note_read(self, of: Any, names: frozenset[str], value: Any) -> None:
         """Notes a late value or a tree as one question, or each name where its value depends on the place."""
@@ -116,7 +122,7 @@ class NameScope(Names):
 
 
 class Sight(Names):
-    """What late values see at a feature: `dim`, and on a grid `height` and `width`, before all other names."""
+    """The names that late values read at a feature: `dim`, on a grid `height` and `width`, then those of a scope."""
 
     __slots__ = ("features", "names")
 

@@ -1,4 +1,4 @@
-"""Repetitions and uses: bodies that are analysed once for each different surrounding."""
+"""Repetitions: a repeated item is elaborated once for each different surrounding, and its frames are called."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def _append(
 
 
 def repetition(scope: Scope, item: Item, trace: Trace, current: str, perform: Perform) -> tuple[Frame, bool]:
-    """The frame of one repetition, and whether it asked which one it is; what was elaborated alike is kept."""
+    """The frame of one repetition, and whether it depends on which one it is; equal repetitions share a frame."""
     key = (
         item.number, scope.around.key, current, scope.drop, scope.times, scope.opened, scope.forbidden, scope.role,
     )  # fmt: skip

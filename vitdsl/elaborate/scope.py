@@ -1,4 +1,4 @@
-"""Where a body writes its nodes: the current value, the streams, and what late values see."""
+"""The place where a body writes its nodes: the current value, the streams, and the names that late values read."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ COMBINED = {how: Combine.trusted(how=how) for how in ("add", "mean", "multiply",
 
 
 class Scope:
-    """A place in a frame: what flows here, and what late values see.
+    """A place in a frame: the value that flows here, and the names that late values read.
 
     Attributes:
         current: the stream that the body works on, or None: a value of its own.
         here: the value that flows, where there is no stream.
-        names: what late values see here, but for features.
+        names: variables, arguments and indexes that late values read here.
         drop: what stochastic depth does here: `schedule`, `none`, or a Place that fixes it.
         block: number of the block that the sums of this body are, None where the next sum begins one.
         sharing: whether a module path may be met again here, by an operator that has the same weights.

@@ -97,6 +97,6 @@ def test_a_stream_that_a_define_writes_over_its_users(run, tmp_path):
     found = run("check", path)
     assert found.code == 0
     assert (
-        f"{path}:1:42: define.d.body[1].write\n  the define 'd' writes the stream 'a', and so does its user"
+        f"{path}:1:43: define.d.body[1].write\n  the define 'd' writes the stream 'a', and so does its user"
         in found.err
     )

@@ -108,9 +108,7 @@ def _overwritten(spec: Spec) -> list[str]:
     hint = "another name keeps both; an argument lets the user name it"
     made = []
     for name, define, path, mark in overwritten(spec.tree):
-        message = (
-            f"the define '{define}' writes the stream '{name}', and so does what uses it: one overwrites the other"
-        )
+        message = f"the define '{define}' writes the stream '{name}', and so does its user: one overwrites the other"
         made.append(render([Problem(message, path, mark, hint)]))
     return made
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -119,7 +119,7 @@ def _feature(feature: Feature) -> dict[str, Any]:
 def _build(
     spec: Spec,
     size: int | tuple[int, int] | None,
-    most: dict[str, int],
+    most: Mapping[str, Any],
     save: Path | None,
     code: Path | None,
     load: Callable[[VisionModel], dict[str, str]],

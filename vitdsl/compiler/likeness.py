@@ -61,8 +61,8 @@ def difference(built: Graph, fed: Graph, training_outputs: bool) -> str | None:
     except Unlike as unlike:
         return unlike.path
     same_ends = (built.evaluation, list(built.training or ())) == (fed.evaluation, list(fed.training or ()))
-    codes = (write_model(graph, training_outputs) for graph in (built, fed))
-    return _other_code(*codes, "", set()) if same_ends else ""
+    first, second = write_model(built, training_outputs), write_model(fed, training_outputs)
+    return _other_code(first, second, "", set()) if same_ends else ""
 
 
 def pairs(old: Frame, new: Frame, prefix: str = "", seen: set[tuple[int, int]] | None = None) -> Pairs:

@@ -17,7 +17,7 @@ from vitdsl.compiler.tracing import keep_layers_whole
 from vitdsl.errors import ImageError, SpecError
 from vitdsl.graph.graph import Graph
 from vitdsl.graph.operators import LearnedTokens, OpenWindows
-from vitdsl.layers.lengths import known_equal, length_of
+from vitdsl.layers.lengths import is_tracing, known_equal, length_of
 from vitdsl.layers.tables import GridLayer, Table
 from vitdsl.parts.primitives.drop_path import DropPath
 from vitdsl.syntax.summary import facts
@@ -76,7 +76,7 @@ class Sized(Generated):
             return
         if torch.compiler.is_compiling() and self.takes_any():
             return  # sizes may be symbols, which stay free
-        if torch.jit.is_tracing():
+        if is_tracing():
             height, width = (length_of(length) for length in (height, width))
         self.accept(operator.index(height), operator.index(width))
 

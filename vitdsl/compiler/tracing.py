@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import nn
 from torch.fx import Proxy
 
@@ -13,7 +15,7 @@ def keep_layers_whole(image: Proxy, model: nn.Module) -> None:
 
     Layers ask for the number of axes or the sizes of what they are given, which a proxy does not have.
     """
-    tracer = image.tracer
+    tracer: Any = image.tracer
     layers = {id(module) for module in model.modules() if not isinstance(module, Generated)}
     is_leaf = tracer.is_leaf_module
 

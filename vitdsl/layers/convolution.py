@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .lengths import is_tracing
+
 Pair = tuple[int, int]
 
 
@@ -34,7 +36,7 @@ def pad_same(x_bchw: Tensor, kernel: Pair, stride: Pair, dilation: Pair = (1, 1)
 
 def fit_windows(x_bchw: Tensor, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, fit: str) -> Tensor:
     """A map whose far rim windows reach: as it is (`drop`), filled up with zeros (`pad`), or refused (`exact`)."""
-    if fit == "drop" or (fit == "exact" and (torch.jit.is_tracing() or not isinstance(x_bchw, Tensor))):
+    if fit == "drop" or (fit == "exact" and (is_tracing() or not isinstance(x_bchw, Tensor))):
         return x_bchw  # what traces a program records no check
     margins = []
     axes = ((x_bchw.shape[2], x_bchw.shape[3]), kernel, stride, padding, dilation)

@@ -5,6 +5,8 @@ from typing import Any
 
 import torch
 from torch.fx.experimental.symbolic_shapes import statically_known_true
+from torch.jit import TracerWarning  # pyright: ignore[reportPrivateImportUsage]
+from torch.jit import is_tracing as _is_tracing  # pyright: ignore[reportPrivateImportUsage]
 
 
 def known_equal(first: Any, second: Any) -> bool:
@@ -12,13 +14,18 @@ def known_equal(first: Any, second: Any) -> bool:
     equal = first == second
     if isinstance(equal, torch.Tensor):  # `torch.jit.trace` gives tensors, and holds for the lengths that it sees
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", torch.jit.TracerWarning)
+            warnings.simplefilter("ignore", TracerWarning)
             return bool(equal)
     return statically_known_true(equal)
+
+
+def is_tracing() -> bool:
+    """Whether `torch.jit.trace` runs."""
+    return _is_tracing()
 
 
 def length_of(length: Any) -> int:
     """A length as a number, which `torch.jit.trace` gives as a tensor."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        warnings.simplefilter("ignore", TracerWarning)
         return int(length)

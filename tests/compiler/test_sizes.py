@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import timm
 import torch
 from torch import nn
 
@@ -60,6 +61,11 @@ STAGES: dict[str, dict[str, Any]] = {
         "body": [{"windows": 2, "body": [{"parallel": [[], [{"pool": "mean"}]], "merge": "multiply"}]}]
     },
     "merge": {"tokenizer": {"type": "merge", "kernel": 4, "dim": 8}},
+    "patch_filled_up": {"tokenizer": {"type": "patch", "size": 5, "dim": 8, "fit": "pad"}, "body": [mixer(), "peg"]},
+    "merge_filled_up": {"tokenizer": [{"conv": {"dim": 8, "kernel": 4, "stride": 4}}, {"type": "merge", "fit": "pad"}]},
+    "unfold_filled_up": {
+        "body": [{"unfold": {"kernel": 3, "stride": 2, "padding": 0, "fit": "pad"}}, {"conv": {"kernel": 3}}]
+    },
     "unfold": {"body": [{"unfold": {"kernel": 3, "stride": 2, "padding": 1}}, {"linear": 8}]},
     "fold": {"body": [{"unfold": 2}, {"fold": 2}]},
     "conv": {"body": [{"conv": {"kernel": 3, "stride": 2}}, {"conv": {"kernel": 2, "stride": 2, "padding": "same"}}]},
@@ -301,3 +307,16 @@ def test_rows_of_the_table_of_sizes(name: str) -> None:
     row = f"| {in_words(wanted[0])} | {in_words(wanted[1])} |"
     smallest = {"swin_tiny": "depthwise_swin_tiny"}.get(name, name)
     assert any(line.startswith(f"| `{smallest}`") and line.endswith(row) for line in page.splitlines())
+
+
+@pytest.mark.full
+def test_a_merge_that_is_filled_up_is_timms() -> None:
+    """At 112 pixels a grid of 7x7 is merged, which becomes 4x4."""
+    torch.manual_seed(0)
+    theirs = timm.create_model("swin_tiny_patch4_window7_224", img_size=112, num_classes=7).double().eval()
+    spec = vitdsl.load("swin_tiny", {"classes": 7, "stages[3].tokenizer": {"type": "merge", "fit": "pad"}})
+    model = vitdsl.build(spec, size=112).double().eval()
+    vitdsl.load_weights(model, theirs.state_dict(), layout="timm")
+    images = torch.randn(1, 3, 112, 112, dtype=torch.float64)
+    with torch.no_grad():
+        assert (model(images) - theirs(images)).abs().max() <= LIMIT

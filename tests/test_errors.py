@@ -133,7 +133,7 @@ def test_near():
 def test_one_of_and_did_you_mean():
     assert one_of(["b", "a", "b"]) == "a, b"
     letters = string.ascii_lowercase[:14]
-    assert one_of(letters) == "a, b, c, d, e, f, g, h, i, j, k, l, … and 2 more"
+    assert did_you_mean("zzz", letters) == "", "a long list is no hint"
     assert did_you_mean("headz", ["heads"]) == "did you mean 'heads'?"
     assert did_you_mean("zzz", iter(["b", "a"])) == "known: a, b"
     assert did_you_mean("zzz", []) == ""

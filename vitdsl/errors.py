@@ -19,7 +19,7 @@ _BREAK = re.compile(r"\r\n|\r|\n")
 _EXCERPT_WIDTH = 100
 MAX_PROBLEMS = 100
 """How many problems an error holds."""
-_LISTED_NAMES = 12
+_FEW = 8
 _LONGEST_NAME = 80
 LISTED_PROBLEMS = 20
 """How many problems below one headline are shown."""
@@ -258,21 +258,17 @@ def near(name: str, known: Iterable[str]) -> str | None:
 
 
 def one_of(names: Iterable[str]) -> str:
-    """Return the names sorted and separated by commas; after twelve, "… and N more", where more than one is."""
-    ordered = sorted(set(names))
-    more = len(ordered) - _LISTED_NAMES
-    if more <= 1:
-        return ", ".join(ordered)
-    return f"{', '.join(ordered[:_LISTED_NAMES])}, … and {more} more"
+    """Return the names, sorted and separated by commas."""
+    return ", ".join(sorted(set(names)))
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return a hint: the near name as a question, or without one all that are known, or nothing if none is."""
-    names = list(known)
+    """Return a hint: the near name as a question, or without one all that are known, where they are few."""
+    names = set(known)
     candidate = near(name, names)
     if candidate is not None:
         return f"did you mean {candidate!r}?"
-    return f"known: {one_of(names)}" if names else ""
+    return f"known: {one_of(names)}" if 0 < len(names) <= _FEW else ""
 
 
 def render(problems: Iterable[Problem]) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from vitdsl.elaborate.rims import with_sizes
 from vitdsl.elaborate.stages import elaborate
 from vitdsl.errors import Problem, Refusal, RimError, ShapeError, SpecError
+from vitdsl.fields.messages import named
 from vitdsl.graph.costs import Analysis
 from vitdsl.graph.faults import problem_of
 from vitdsl.graph.graph import Graph
@@ -22,6 +23,7 @@ from vitdsl.syntax.printer import dump_tree, plain
 from vitdsl.syntax.tree import Map
 from vitdsl.validate import FILE, Model, SpecReader
 from vitdsl.validate.declarations import judge, unknown, unknown_names
+from vitdsl.validate.hints import other_file
 
 TOO_DEEP = "bodies and their arguments are nested too deep here, or made of one another"
 
@@ -146,6 +148,8 @@ def read_tree(tree: Map) -> Spec:
     reader = SpecReader(
         defaults if isinstance(defaults, dict) else Map(), defines if isinstance(defines, dict) else Map()
     )
+    if other := other_file(tree, tree.names[0] if tree.names else "FILE"):
+        raise SpecError(Problem(other[0], mark=tree.pos, hint=other[1]))
     try:
         faults = [*judge(reader, tree.variables), *unknown_names(tree)]
         if holes_in(tree):
@@ -171,7 +175,7 @@ def _problems(faults: list[Any], tree: Map, reader: SpecReader) -> list[Problem]
             Model.read(tree, rest)
         except Refusal as error:
             faults = [*faults, *error.items]
-    return [problem(tree, *fault) for fault in faults]
+    return [problem(tree, loc, named(message, loc), hint) for loc, message, hint in faults]
 
 
 @contextmanager

@@ -14,8 +14,8 @@ def test_axes_show_transformers_and_dynamic_convolutions_in_one_table() -> None:
             {"body": [
                 {"mixer": {"type": "windowed", "windows": 4, "heads": 2, "position": "relative_bias"}},
                 {"mixer": {"type": "lowrank", "rank": 6, "heads": 2, "share": True}},
-                {"mixer": {"type": "depthwise"}},
-                {"mixer": {"type": "global", "activation": "relu", "normalize": "tokens"}},
+                {"mixer": {"type": "depthwise", "heads": 1}},
+                {"mixer": {"type": "global", "heads": 1, "activation": "relu", "normalize": "tokens"}},
                 {"conv": {"kernel": 3, "kernels": {"count": 4, "temperature": 30.0}}},
                 {"conv": {"kernel": 7, "kernels": {"by": "position", "groups": 2}}},
             ]},

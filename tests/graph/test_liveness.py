@@ -27,7 +27,8 @@ CASES = {
         ("stages.0.tokens", "stages.0.body.0.linear", "stages.0.body.2.norm"),
     ),
     "everything, through attention": (
-        "stages: [{body: [{at: last, linear: {}}, {mixer: global}, {at: last, linear: {}}]}]\nhead: {pool: first}",
+        "stages: [{body: [{at: last, linear: {}}, {mixer: {type: global, heads: 1}}, {at: last, linear: {}}]}]\n"
+        "head: {pool: first}",
         ("stages.0.body.2.linear",),
     ),
 }  # fmt: skip

@@ -28,13 +28,13 @@ VALUES = (
     Map(bias=False), Map(before="norm"), Map(std=0.5, type="normal"), Map(q="norm"), Map(count=2),
 )  # fmt: skip
 """What is tried in each field."""
-LEAST = {"dim": 8, "kernel": 3, "size": 2, "stride": 2, "windows": 2, "rank": 2, "value": 0.5, "name": "p"}
+LEAST = {"dim": 8, "kernel": 3, "size": 2, "stride": 2, "windows": 2, "rank": 2, "heads": 2, "value": 0.5, "name": "p"}
 PARTS = {name: cls for name, cls in all_parts().items() if cls.family != "internal"}
 
 
 def least(cls: type[Part]) -> dict[str, Any]:
     """A mapping with what a part needs."""
-    needed = {key for key, field in cls.fields_by_key.items() if field.required} - {"type"}
+    needed = {key for key, field in cls.fields_by_key.items() if field.required or key == "heads"} - {"type"}
     return {key: Seq([8, 16]) if key == "channels" else "x" if key == "keys" else LEAST[key] for key in needed}
 
 

@@ -52,9 +52,19 @@ def test_what_is_not_residual_has_no_norm_of_the_defaults():
 @pytest.mark.parametrize("name", [name for name, cls in all_parts().items() if cls.expands])
 def test_a_form_keeps_the_wiring_that_its_item_does_not_say(name):
     """What a form wires, and what its item wires beside it, are both there."""
-    least = {"rank": 2, "stride": 2, "windows": 2, "keys": "x", "dim": 8, "size": 2, "kernel": 3, "channels": [8, 16]}
+    least = {
+        "heads": 2,
+        "rank": 2,
+        "stride": 2,
+        "windows": 2,
+        "keys": "x",
+        "dim": 8,
+        "size": 2,
+        "kernel": 3,
+        "channels": [8, 16],
+    }
     cls = all_parts()[name]
-    needed = {key for key, field in cls.fields_by_key.items() if field.required} & least.keys()
+    needed = {key for key, field in cls.fields_by_key.items() if field.required or key == "heads"} & least.keys()
     made = SpecReader({}, {}).part(cls.family, {"type": name, **{key: least[key] for key in needed}}).expand()
     wiring = {key: value for key, value in made.items() if key in VALUES}
     for key in VALUES.keys() - wiring.keys():

@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from vitdsl import __version__
+from vitdsl.errors import near
 
 COMMANDS = {
     **dict.fromkeys(("build", "check", "show", "list", "new", "schema", "convert", "predict"), "run"),
@@ -29,6 +30,13 @@ class Commands(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         """All names, in the order of the help."""
         return [*COMMANDS]
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that is called; one that there is not is answered with the nearest."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            nearest = near(args[0], COMMANDS)
+            ctx.fail(f"there is no command '{args[0]}'" + (f": did you mean '{nearest}'?" if nearest else ""))
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """One command, or None where there is none of that name."""

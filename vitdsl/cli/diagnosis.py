@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from vitdsl.cli.output import echo, macs, print_json
 from vitdsl.cli.specs import is_setting, load_spec, verified
 from vitdsl.errors import Problem, SpecError, render
+from vitdsl.graph.pixels import mixers_on_pixels
 
 if TYPE_CHECKING:
     from vitdsl.graph.graph import Graph
@@ -60,7 +61,7 @@ def _report(name: str, set_: list[str] | None, debug: bool) -> dict[str, Any]:
         spec = verified(load_spec(name, set_), debug)
         analysis = spec.analyze()
         warnings = [*_unreached(analysis.unreached), *_unread(spec), *_overwritten(spec), *_undropped(spec)]
-        warnings += _of_images(analysis.graph)
+        warnings += [*_of_images(analysis.graph), *_on_pixels(spec)]
     except SpecError as error:
         return {"spec": name, "ok": False, "problems": [_problem(each) for each in error.problems], "error": error}
     return {
@@ -91,6 +92,16 @@ def _unreached(paths: tuple[str, ...]) -> list[str]:
         return []
     more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
     return [f"no output reads {', '.join(paths[:SHOWN])}{more}: their weights load, and never train"]
+
+
+def _on_pixels(spec: Spec) -> list[str]:
+    """A warning where a mixer acts on pixels, as it does in a spec whose first stage lacks a tokenizer."""
+    found = mixers_on_pixels(spec.graph())
+    if not found:
+        return []
+    path, pixels = found[0]
+    words = f"this mixer acts on all {pixels:,} pixels of the image, as no tokenizer makes tokens of them"
+    return [render([Problem(words, path, hint="the stage lacks `tokenizer: {type: patch, size: 16, dim: …}`")])]
 
 
 def _unread(spec: Spec) -> list[str]:

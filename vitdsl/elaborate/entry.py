@@ -105,6 +105,10 @@ def _run_on(scope: Scope, body: Any, value: Value, key: str, home: str = "") -> 
 
 
 def _with_tokens(scope: Scope, tokens: Any, value: Value | None) -> Value:
+    for name in tokens if isinstance(tokens, tuple) else ():
+        if scope.builder.has(name):
+            hint = "a stream and a token of one name could not be told apart"
+            raise ShapeError(f"`{name}` is a stream here, and cannot be a token too", hint, ("tokens",))
     if isinstance(tokens, Tokens):
         dim = tokens.dim or (value.feature.dim if value is not None else 0)
         if not dim:

@@ -177,6 +177,9 @@ def guard(scope: Scope, stream: str, at: tuple[str, ...] = ("at",)) -> None:
 
 def write_stream(scope: Scope, name: str, value: Value) -> None:
     """Keeps a value as a stream, or appends it to one."""
+    if name.removesuffix("[]") in (*value.feature.tokens, *scope.flow.feature.tokens):
+        hint = "a stream and a token of one name could not be told apart"
+        raise ShapeError(f"`{name}` is a token here, and cannot be a stream too", hint, ("write",))
     if name.endswith("[]"):
         if value.feature.grid is not None:
             message, hint = (

@@ -137,9 +137,17 @@ def _words(annotation: Any) -> str:
 
 
 def named(message: str, loc: Location) -> str:
-    """A sentence that begins with `must`, with the name of what must, if it has one."""
+    """A sentence that begins with `must` or `cannot`, with the name of what must or cannot, if it has one."""
     name = name_of(loc)
-    return f"{name} {message}" if name and message.startswith("must ") else message
+    return f"{name} {message}" if name and message.startswith(("must ", "cannot ")) else message
+
+
+def of_short_form(error: Refusal, key: str) -> Refusal:
+    """What is wrong with a value that is written short for one key: the key, which is not written, is not named."""
+    return Refusal([
+        (loc[1:], message.removeprefix(f"`{key}` "), hint) if loc[:1] == (key,) else (loc, message, hint)
+        for loc, message, hint in error.items
+    ])  # fmt: skip
 
 
 def name_of(loc: Location) -> str:

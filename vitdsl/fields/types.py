@@ -169,8 +169,30 @@ class NameField(FieldType):
         return value
 
 
+PLACES = ("all", "grid", "tokens", "first", "last")
+"""Words that mean a part of a feature, at `at` and `from`."""
+MEANINGS = frozenset({*PLACES, "image", "none", "self"})
+"""Words that mean something where a stream or a token may be named."""
+
+
+def meaning_fault(name: str) -> str:
+    """Why a stream or a token cannot have a name, as the end of a sentence; empty where it can."""
+    where = "`at`" if name in PLACES else "`from` and `keys`"
+    return f"cannot be called `{name}`, which has a meaning in {where}" if name in MEANINGS else ""
+
+
+def token_fault(name: str) -> str:
+    """Why a token cannot have a name, as the end of a sentence; empty where it can."""
+    return meaning_fault(name) or ("cannot be called `x`, which is the stream that flows" if name == "x" else "")
+
+
 def _stream_fault(name: str) -> str:
-    return name_fault(name.removesuffix("[]"))
+    return name_fault(name) or meaning_fault(name)
+
+
+def _written_fault(name: str) -> str:
+    name = name.removesuffix("[]")
+    return _stream_fault(name) or ("cannot be `x`, which is what flows" if name == "x" else "")
 
 
 Name = Annotated[str, NameField()]
@@ -180,6 +202,8 @@ ItemName = Annotated[str, NameField(what="an item")]
 StageName = Annotated[str, NameField(what="a stage")]
 """Likewise, of a stage."""
 StreamName = Annotated[str, NameField(_stream_fault)]
-"""An identifier, perhaps with `[]`, which appends."""
+"""An identifier that means nothing else where streams are named."""
+WrittenName = Annotated[str, NameField(_written_fault)]
+"""Likewise, perhaps with `[]`, which appends."""
 Title = Annotated[str, NameField(title_fault)]
 """The name of a spec or a search, of which names of files are made."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Literal
 
-from vitdsl.errors import did_you_mean, refuse
-from vitdsl.fields.messages import describe
+from vitdsl.errors import Refusal, did_you_mean, refuse
+from vitdsl.fields.messages import describe, of_short_form
 from vitdsl.fields.types import FieldType, PositiveReal, Real
 from vitdsl.parts.base import Fields
 
@@ -62,5 +62,10 @@ InitField = Annotated[Any, InitialField()]
 
 
 def _read(value: object) -> Init:
-    value = _init(value)
-    return value if isinstance(value, Init) else Init.read(value, None)
+    made = _init(value)
+    if isinstance(made, Init):
+        return made
+    try:
+        return Init.read(made, None)
+    except Refusal as error:
+        raise (error if made is value else of_short_form(error, "value")) from None

@@ -10,7 +10,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args
 
-from vitdsl.errors import did_you_mean, refuse
 from vitdsl.parts.base import Part, Primitive
 
 ENTRY_POINTS = "vitdsl.parts"
@@ -132,12 +131,18 @@ def is_type(family_name: str, name: str) -> bool:
     return name != family_name and cls is not None and name in get_args(cls.fields["type"].annotation)
 
 
-def find(family_name: str, kind: str) -> type[Part]:
-    """As `class_of`, but refuses what is not installed, with the nearest name."""
-    cls = class_of(family_name, kind)
-    if cls is None:
-        refuse(f"unknown {family_name} `{kind}`", did_you_mean(kind, family(family_name)))
-    return cls
+def types_of(family_name: str) -> tuple[str, ...]:
+    """Every `type` that a part of this family may have."""
+    found = [get_args(cls.fields["type"].annotation) or (kind,) for kind, cls in family(family_name).items()]
+    return tuple(str(kind) for kinds in found for kind in kinds)
+
+
+def family_with(kind: str) -> str | None:
+    """The family that has parts of this type, and is not called so; None where a spec can name none."""
+    for cls in all_parts().values():
+        if cls.family not in ("internal", kind) and is_type(cls.family, kind):
+            return cls.family
+    return None
 
 
 ROLES = (

@@ -136,4 +136,6 @@ def _nowhere(node: Any, path: tuple[Any, ...], at: int, origin: Mark | None, lab
         there = f"{before} is a mapping with {', '.join(node)}"
     else:
         there = f"{before} is {node!r}" if node is not None else f"there is no {before}"
-    raise SpecError(Problem(f"the path {format_path(path)} leads nowhere: {there}", label, origin))
+    meant = format_path(tuple(int(each) if isinstance(each, str) and each.isdecimal() else each for each in path))
+    hint = f"did you mean `{meant}`? Numbers of list entries stand in brackets" if meant != format_path(path) else ""
+    raise SpecError(Problem(f"the path {format_path(path)} leads nowhere: {there}", label, origin, hint))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import uuid
 from collections.abc import Iterator, Mapping
@@ -28,10 +29,42 @@ def find(name: str, beside: Path | None = None) -> Path:
         if os.path.isfile(path):  # noqa: PTH113 - several times faster, and a search asks for every candidate
             return path
     given = Path(name)
-    if given.suffix or given.parent != Path() or (name and os.path.isdir(given)):  # noqa: PTH112
-        return given
     names = [path.stem for folder in ("", "spaces") for path in shipped(folder).glob("*.yaml")]
-    raise SpecError(Problem(f"there is no spec `{name}`", hint=did_you_mean(name, names)))
+    hint = "" if os.path.isdir(given) else _called_elsewhere(given.name, names)  # noqa: PTH112
+    if not hint and (given.suffix or given.parent != Path() or (name and os.path.isdir(given))):  # noqa: PTH112
+        return given
+    raise SpecError(Problem(f"there is no spec `{name}`", hint=hint or did_you_mean(name, names) or ALL))
+
+
+ALL = "`vitdsl list` prints the specs that are shipped"
+
+
+def _called_elsewhere(name: str, names: list[str]) -> str:
+    """A hint where another library has a name for a model that is shipped here, as `specs/checkpoints` says.
+
+    Else it is the model whose name this one begins with: patch and image size follow it elsewhere.
+    """
+    if Path(name).suffix in (".yaml", ".yml") or not name:
+        return ""
+    sources = read_file(shipped("checkpoints") / "sources.yaml").get("sources", ())
+    wanted = _plainly(name)
+    for source in sources:
+        library, _, model = source["stated"].partition(" ")
+        files = (source.get(key, "").rpartition("/")[2] for key in ("hub", "url"))
+        if wanted in map(_plainly, (model, *files)):
+            return f"`{source['spec']}` is what {library} calls `{name}`"
+    known = {found.replace("_", ""): found for found in names}
+    words = wanted.split("_")
+    heads = ("".join(words[:end]) for end in range(len(words), 0, -1))
+    found = next((known[head] for head in heads if head in known), None)
+    return f"did you mean '{found}'?" if found else ""
+
+
+def _plainly(name: str) -> str:
+    """The name of a model without case, signs, what it was trained on, and the check sum of its file."""
+    name = re.sub(r"\.(pth|pt|bin|safetensors|tar)$", "", name.casefold())
+    name = re.sub(r"(_weights)?(\..*)?$", "", name, count=1)
+    return re.sub(r"_[0-9a-f]{8}$", "", name.replace("-", "_"))
 
 
 @lru_cache(maxsize=512)

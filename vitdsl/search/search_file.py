@@ -222,6 +222,8 @@ def load_search(source: str | Path | Mapping[str, Any], set: Mapping[str, Any] |
     for written, value in (set or {}).items():
         origin = Mark(Source("--set", f"{written}={value}"), 1, 1)
         tree = put(tree, parse_path(written, "--set"), recognise(value, ()), origin, written)
+    if "stages" in tree or "extends" in tree:
+        raise SpecError(Problem("this is a spec, not a search", mark=tree.pos, hint="a search names it as its `space`"))
     try:
         file = SearchFile.read(_without_space(tree), None)  # type: ignore[arg-type]
         faults = [*_late(tree), *_unmeasured(file)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vitdsl.fields.types import PLACES
 from vitdsl.validate.file_place import FILE
 from vitdsl.validate.items import Body, Item
 from vitdsl.validate.model import (
@@ -19,7 +20,7 @@ from vitdsl.validate.model import (
     read_stage,
 )
 from vitdsl.validate.reader import SpecReader
-from vitdsl.validate.wiring import BODIES, DEFAULT_WIRING, PLACE, PLACES, WIRING, Drop, Place, Residual, Windows, Wiring
+from vitdsl.validate.wiring import BODIES, DEFAULT_WIRING, PLACE, WIRING, Drop, Place, Residual, Windows, Wiring
 
 __all__ = [
     "BODIES",

@@ -15,7 +15,7 @@ from vitdsl.parts.registry import (
     all_parts,
     class_of,
     family,
-    find,
+    foreign,
     is_role,
     part_class,
     roles,
@@ -27,6 +27,7 @@ from vitdsl.syntax.names import is_name, variable_fault
 from vitdsl.syntax.paths import Key
 from vitdsl.syntax.summary import facts
 from vitdsl.validate import DEFAULT_WIRING, WIRING, SpecReader, read_stage
+from vitdsl.validate.hints import find
 
 STATIC = frozenset({*ROLES, "tokenizer", "position", "bias"})
 """Families that are known without importing any part."""
@@ -149,7 +150,7 @@ def _type_of(cls: Any, kind: str | None) -> str:
 def _defines(reader: SpecReader) -> list[Fault]:
     faults = _circles(reader)
     for name, entry in reader.defines.items():
-        if is_role(name) or name in COMPOSITE or _is_form(name) or "." in name:
+        if name in COMPOSITE or "." in name or (name not in foreign() and (is_role(name) or _is_form(name))):
             message = f"a define cannot be called `{name}`, which has a meaning of its own"
             faults.append((("define", Key(name)), message, ""))
         elif not is_name(name):
@@ -232,7 +233,7 @@ def _argument(arg: Any, before: set[str]) -> list[str]:
         return [f"an argument {fault}"]
     if arg in before:
         return [f"the argument `{arg}` is named twice"]
-    if arg in RESERVED or arg in WIRING or arg in COMPOSITE or is_role(arg):
+    if arg in RESERVED or arg in WIRING or arg in COMPOSITE or (arg not in foreign() and is_role(arg)):
         kind = "a value that is always there" if arg in RESERVED else "a wiring key" if arg in WIRING else "a role"
         return [f"an argument cannot be called `{arg}`, which is {kind}"]
     return []

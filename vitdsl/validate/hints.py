@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, get_args
 
-from vitdsl.errors import Refusal, did_you_mean
-from vitdsl.parts.registry import class_of, family, is_type, part_class
+from vitdsl.errors import Refusal, did_you_mean, one_of, refuse
+from vitdsl.parts.base import Part
+from vitdsl.parts.registry import COMPOSITE, class_of, family_with, is_role, is_type, types_of
 from vitdsl.syntax.paths import Key
+from vitdsl.validate.other_words import ITEMS, KEYS, TYPES
 from vitdsl.validate.wiring import Place
-
-ELSEWHERE = {
-    "attention": "mixer: {type: global, heads: …}",
-    "attn": "mixer: {type: global, heads: …}",
-    "self_attention": "mixer: {type: global, heads: …}",
-    "feed_forward": "mlp: {ratio: …}",
-    "ffn": "mlp: {ratio: …}",
-}
-"""What other people call an operator, and how it is written here."""
 
 
 def collect(faults: list[Any], at: tuple[Place, ...], read: Callable[[], Any]) -> None:
@@ -30,10 +23,10 @@ def collect(faults: list[Any], at: tuple[Place, ...], read: Callable[[], Any]) -
 
 def unknown_operator(name: str, known: Sequence[str]) -> str:
     """The hint where an operator, or a key of an item, is not known."""
-    if name in ELSEWHERE:
-        return f"here that is `{ELSEWHERE[name]}`"
-    named = part_class(name)
-    return did_you_mean(name, known) if named is None else _as_type(name, named.family)
+    if name.casefold() in ITEMS:
+        return f"here that is `{ITEMS[name.casefold()]}`"
+    home = family_with(name)
+    return did_you_mean(name, known) if home is None else _as_type(name, home)
 
 
 def unknown_key(key: str, known: Sequence[str], field_of: str) -> str:
@@ -47,11 +40,11 @@ def unknown_key(key: str, known: Sequence[str], field_of: str) -> str:
 def missing_type(family_name: str, keys: Iterable[str]) -> str:
     """The hint where a mapping does not say which part it is."""
     named = (_as_type(key, family_name) for key in keys if is_type(family_name, key))
-    return next(named, "") or did_you_mean("", family(family_name))
+    return next(named, "") or f"known: {one_of(types_of(family_name))}"
 
 
 def with_types(faults: Iterable[Any], family_name: str) -> list[Any]:
-    """Faults of a part's mapping; where an unknown key is a type of its family, the hint says so."""
+    """Faults of a part's mapping without a `type`; where an unknown key is a type of its family, the hint says so."""
     made = []
     for at, message, hint in faults:
         key = at[0] if len(at) == 1 and isinstance(at[0], Key) else ""
@@ -59,5 +52,65 @@ def with_types(faults: Iterable[Any], family_name: str) -> list[Any]:
     return made
 
 
+def with_other_words(faults: Iterable[Any], known: Collection[str]) -> list[Any]:
+    """Faults of a mapping; where an unknown key is another word for a known one, the hint says so."""
+    made = []
+    for at, message, hint in faults:
+        word = KEYS.get(at[0].casefold()) if len(at) == 1 and isinstance(at[0], Key) else None
+        made.append((at, message, f"here that is `{word}`" if word in known else hint))
+    return made
+
+
+def find(family_name: str, kind: str, at: tuple[str, ...] = ()) -> type[Part]:
+    """The class that reads `{type: kind}`; refuses a type that no installed part of the family has."""
+    cls = class_of(family_name, kind)
+    if cls is None or kind not in (get_args(cls.fields["type"].annotation) or (kind,)):
+        refuse(f"unknown {family_name} `{kind}`", unknown_type(family_name, kind), at)
+    return cls
+
+
+def unknown_type(family_name: str, kind: str) -> str:
+    """The hint where there is no part of this type in a family."""
+    word = TYPES.get(family_name, {}).get(kind.casefold())
+    if word is not None:
+        return f"here that is `{word}`"
+    if is_role(kind) or kind in COMPOSITE:
+        item = f"{kind}: {{…}}" if kind not in COMPOSITE else f"{kind}: …"
+        if is_role(family_name):
+            return f"`{kind}` is a role, not a type: an item of its own is `{{{item}}}`"
+        return f"`{kind}` is a role, not a type: write `{family_name}: {{{item}}}`"
+    home = family_with(kind)
+    return did_you_mean(kind, types_of(family_name)) if home is None else _as_type(kind, home)
+
+
+def hole_as_type(family_name: str) -> str:
+    """The hint where a hole stands in the place of a type."""
+    return f"write the hole around the whole part: `{family_name}: {{choose: [{{type: …, …}}, {{type: …, …}}]}}`"
+
+
 def _as_type(name: str, family_name: str) -> str:
-    return f"`{name}` is a type of {family_name}: write `{family_name}: {{type: {name}, …}}`"
+    where = {"bias": "position of a mixer"}.get(family_name, family_name)
+    key = where.partition(" ")[0]
+    return f"`{name}` is a type of {where}: write `{key}: {{type: {name}, …}}`"
+
+
+OTHER_FILES = (
+    ({"objectives", "rungs", "budget"}, "a search", "`vitdsl search {name}` runs it"),
+    ({"rows"}, "a table of keys for weights", "`vitdsl build SPEC --weights FILE` reads weights by such tables"),
+    ({"sources"}, "a list of where weights are", "`vitdsl build SPEC --weights LAYOUT` fetches them"),
+)
+"""What files that are no specs are, by keys that only they have at their root, and what they are for."""
+DEFINE = {"args", "optional", "body", "stage"}
+"""The keys of a define, which is a file of its own in the library."""
+
+
+def other_file(tree: Mapping[str, Any], name: str) -> tuple[str, str] | None:
+    """What a file is that is no spec, as a message and a hint; None where it may be a spec."""
+    if "stages" in tree or "extends" in tree:
+        return None
+    if tree and tree.keys() <= DEFINE:
+        return "this is a define, not a spec", "a spec has it in its `define`, by a name"
+    for keys, what, use in OTHER_FILES:
+        if not keys.isdisjoint(tree):
+            return f"this is {what}, not a spec", use.format(name=name)
+    return None

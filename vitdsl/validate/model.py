@@ -10,7 +10,6 @@ from pydantic import Field
 from vitdsl.errors import Refusal, did_you_mean, refuse
 from vitdsl.fields.messages import describe
 from vitdsl.fields.types import (
-    Name,
     Natural,
     Positive,
     PositiveReal,
@@ -19,8 +18,10 @@ from vitdsl.fields.types import (
     Repeats,
     Size,
     StageName,
+    StreamName,
     Title,
     read_each,
+    token_fault,
 )
 from vitdsl.parts.base import NONE, BodyField, Fields, Items, LateList, NormBody, Reader, Reads
 from vitdsl.parts.initial import InitField
@@ -33,7 +34,7 @@ from vitdsl.validate.hints import collect
 from vitdsl.validate.items import Body, Item
 from vitdsl.validate.reader import SpecReader
 from vitdsl.validate.uses import check_use
-from vitdsl.validate.wiring import PLACES, WIRING, DropField, PlaceField, rate_alone
+from vitdsl.validate.wiring import WIRING, DropField, PlaceField, rate_alone, read_short
 
 
 class Input(Fields):
@@ -69,10 +70,8 @@ def _tokens(value: Any, reader: Reader) -> Any:
         at = (index,) if isinstance(value, list) else ()
         if not is_name(name):
             faults.append((at, f"a token must have a name of letters, digits and `_`, but it is {describe(name)}", ""))
-        elif fault := module_fault(name):
+        elif (fault := module_fault(name)) or (fault := token_fault(name)):
             faults.append((at, f"a token {fault}", ""))
-        elif name in PLACES:
-            faults.append((at, f"a token cannot be called `{name}`, which has a meaning in `at`", ""))
         elif name in before:
             faults.append((at, f"the token `{name}` is named twice", ""))
         else:
@@ -89,7 +88,7 @@ def _carry(value: Any, reader: Any) -> Any:
 class Stage(Fields):
     """A stage: tokenizer, tokens, position, body, norm; each optional."""
 
-    stream: Name | None = None
+    stream: StreamName | None = None
     from_: PlaceField = Field(None, alias="from")
     tokenizer: Annotated[Any, BodyField("tokenizer")] = None
     carry: Annotated[
@@ -240,7 +239,7 @@ class DropPath(Fields):
 def _model_drop(value: Any, reader: Reader) -> Any:
     if value is None or isinstance(value, DropPath) or value == NONE:
         return None if value == NONE else value
-    return DropPath.read(rate_alone(value), reader)
+    return read_short(DropPath, value, "rate", reader)
 
 
 def _stages(value: Any, reader: Any) -> Any:
@@ -319,7 +318,13 @@ class Model(Fields):
     merged: ClassVar[tuple[str, ...]] = ("extends", "set")
 
     def agree(self) -> None:
-        """There is one rate for each stage, where there are several."""
+        """There is one rate for each stage, where there are several, and a mean and a deviation for each channel."""
+        for name in ("mean", "std"):
+            value, channels = getattr(self.input, name), self.input.channels
+            count = 3 if value == "imagenet" else len(value) if isinstance(value, list) else channels
+            if name in self.input.fields_set and isinstance(channels, int) and count != channels:
+                words = f"`{name}` must have as many numbers as the image has channels ({channels}), but has {count}"
+                refuse(words, "`half` is for any number of channels", at=("input", name))
         rate = self.drop_path.rate if isinstance(self.drop_path, DropPath) else None
         if isinstance(rate, list) and isinstance(self.stages, tuple) and len(rate) != len(self.stages):
             message = f"`rate` must have as many entries as there are stages ({len(self.stages)}), but has {len(rate)}"

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from vitdsl.errors import Refusal, did_you_mean, refuse
-from vitdsl.fields.messages import describe
+from vitdsl.fields.messages import describe, of_short_form
 from vitdsl.fields.types import read_each
 from vitdsl.memo import Table
 from vitdsl.parts.base import NONE, Part
-from vitdsl.parts.registry import COMPOSITE, DEFAULT_TYPES, class_of, find, is_role, long_form, roles
+from vitdsl.parts.registry import COMPOSITE, DEFAULT_TYPES, class_of, is_role, long_form, roles
 from vitdsl.resolve.substitute import RESERVED
 from vitdsl.syntax.content import content
 from vitdsl.syntax.expressions import Late
@@ -19,7 +19,16 @@ from vitdsl.syntax.paths import Key
 from vitdsl.syntax.summary import facts
 from vitdsl.syntax.tree import Map
 from vitdsl.validate.defaults import part_over_defaults, wiring_over_defaults
-from vitdsl.validate.hints import collect, missing_type, unknown_key, unknown_operator, with_types
+from vitdsl.validate.hints import (
+    collect,
+    find,
+    hole_as_type,
+    missing_type,
+    unknown_key,
+    unknown_operator,
+    with_other_words,
+    with_types,
+)
 from vitdsl.validate.items import Body, Item
 from vitdsl.validate.places import is_part, roles_of
 from vitdsl.validate.uses import check_use
@@ -84,7 +93,10 @@ class SpecReader:
         try:
             return cls.read(part_over_defaults(family, given, cls, self.defaults.get(family)), self)
         except Refusal as error:
-            raise Refusal(with_types(error.items, family)) from None
+            if not isinstance(raw, dict):
+                raise of_short_form(error, cls.shorthand) from None
+            items = with_other_words(error.items, cls.fields_by_key.keys())
+            raise Refusal(items if "type" in raw else with_types(items, family)) from None
 
     def _typed(self, family: str, raw: Any) -> tuple[Any, type[Part]]:
         """The mapping with its type, and the class of that type."""
@@ -92,27 +104,22 @@ class SpecReader:
         if isinstance(raw, dict):
             kind = raw.get("type")
             kind = self.default_type(family) if kind is None else kind
-            if single is not None:
-                return raw, single
-            if isinstance(kind, (Late, Hole)):
+            if isinstance(kind, Hole):
+                refuse("`type` must be a name, but is a hole", hole_as_type(family), at=("type",))
+            if isinstance(kind, Late):
                 refuse("`type` must be a name, not a late value", "let the whole part be the argument", at=("type",))
+            if single is not None:
+                return raw, find(family, kind, ("type",)) if isinstance(raw.get("type"), str) else single
             if kind is None:
                 refuse(f"`type` is missing: which {family}?", missing_type(family, raw))
             if not isinstance(kind, str):
                 refuse(f"`type` must be a name, but is {describe(kind)}", at=("type",))
-            cls = self._find(family, kind, ("type",))
+            cls = find(family, kind, ("type",))
             return raw if raw.get("type") is kind else Map({**raw, "type": kind}), cls
         long = long_form(family, raw)
         if isinstance(long, dict):
-            return long, single or self._find(family, raw, ())
+            return long, find(family, raw) if "type" in long else class_of(family, family)
         refuse(f"a {family} is a name or a mapping, but this is {describe(raw)}")
-
-    @staticmethod
-    def _find(family: str, kind: str, at: tuple[str, ...]) -> type[Part]:
-        try:
-            return find(family, kind)
-        except Refusal as error:
-            raise Refusal([(at, message, hint) for _, message, hint in error.items]) from None
 
     # ------------------------------------------------------------ bodies
 

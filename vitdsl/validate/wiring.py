@@ -7,14 +7,13 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from vitdsl.errors import refuse
-from vitdsl.fields.messages import describe
-from vitdsl.fields.types import LARGEST_REAL, ItemName, Padding, Rate, Real, Repeats, Size, StreamName
+from vitdsl.errors import Refusal, refuse
+from vitdsl.fields.messages import describe, of_short_form
+from vitdsl.fields.types import LARGEST_REAL, ItemName, Padding, Rate, Real, Repeats, Size, WrittenName
 from vitdsl.parts.base import NONE, BodyField, Fields, LateList, NormBody, Reader, Reads, no_scalar
 from vitdsl.syntax.expressions import Late
 
 Place = str | int
-PLACES = ("all", "grid", "tokens", "first", "last")
 
 
 def read_place(value: Any, reader: Reader) -> Any:
@@ -62,6 +61,16 @@ class Drop(Fields):
     at: Rate | None = None
 
 
+def read_short(cls: type[Fields], value: Any, key: str, reader: Reader) -> Any:
+    """A mapping, or a value that is written short for one of its keys."""
+    if isinstance(value, dict):
+        return cls.read(value, reader)
+    try:
+        return cls.read({key: value}, reader)
+    except Refusal as error:
+        raise of_short_form(error, key) from None
+
+
 def size_alone(value: Any) -> Any:
     """The mapping that a bare size stands for."""
     return value if isinstance(value, dict) else {"size": value}
@@ -80,7 +89,7 @@ def _plainly_residual(value: Any) -> Any:
 def _windows(value: Any, reader: Reader) -> Any:
     if value is None or isinstance(value, Windows):
         return value
-    return Windows.read(size_alone(value), reader)
+    return read_short(Windows, value, "size", reader)
 
 
 def _residual(value: Any, reader: Reader) -> Any:
@@ -98,7 +107,7 @@ def _drop(value: Any, reader: Reader) -> Any:
         return value
     if value == NONE:
         return Drop(off=True)
-    return Drop.read(rate_alone(value), reader)
+    return read_short(Drop, value, "rate", reader)
 
 
 def _layer_scale(value: Any, reader: Reader) -> Any:
@@ -134,7 +143,7 @@ class Wiring(Fields):
 
     at: PlaceField = None
     from_: PlaceField = Field(None, alias="from")
-    write: StreamName | None = None
+    write: WrittenName | None = None
     windows: WindowsField = None
     pre: NormBody = None
     post: NormBody = None

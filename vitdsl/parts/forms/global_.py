@@ -7,7 +7,7 @@ from typing import Any, Literal
 from vitdsl.errors import ShapeError, refuse
 from vitdsl.parts.base import Scope, Value
 from vitdsl.parts.forms.attention import finish, project
-from vitdsl.parts.forms.mixer import Maps, MixerFields
+from vitdsl.parts.forms.mixer import Maps, MixerFields, needs_heads
 from vitdsl.parts.primitives.attend import Attend
 from vitdsl.parts.primitives.gather import Gather
 from vitdsl.parts.primitives.modulate import Modulate
@@ -28,6 +28,7 @@ class Global(MixerFields):
 
     def agree(self) -> None:
         """Refuses what works on maps, or makes them, where there are none to be made."""
+        needs_heads(self)
         maps = self.maps
         if not isinstance(maps, Maps):
             return  # late: judged when it is bound

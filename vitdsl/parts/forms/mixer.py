@@ -28,6 +28,12 @@ class Keys(Fields):
     pre: NormBody = None
 
 
+def needs_heads(mixer: Any) -> None:
+    """Refuses a mixer that does not say into how many heads it cuts its width: nobody would know of the one head."""
+    if mixer.heads is None and mixer.head_dim is None:
+        refuse("a mixer must say `heads` or `head_dim`, but this has neither", "`heads: 1` is a single head")
+
+
 class MixerFields(Part):
     """What can be said of every mixer that goes by queries and keys."""
 
@@ -56,6 +62,10 @@ class MixerFields(Part):
     position: Annotated[Any, PartField("bias")] = None
     maps: Annotated[Maps, Nested(Maps)] = Maps.read({}, None)
     init: InitField = None
+
+    def agree(self) -> None:
+        """It says its heads."""
+        needs_heads(self)
 
 
 class MixerForm(MixerFields, Form):

@@ -9,7 +9,7 @@ from vitdsl.fields.types import Positive, Rate
 from vitdsl.parts.base import FieldsOr, Items, Nested, Part, Reads, Scope, Value
 from vitdsl.parts.forms.attention import Out, Projection, Query, finish, project, read_query
 from vitdsl.parts.forms.global_ import head_sizes
-from vitdsl.parts.forms.mixer import Keys
+from vitdsl.parts.forms.mixer import Keys, needs_heads
 from vitdsl.parts.initial import InitField
 from vitdsl.parts.primitives.performer_attend import PerformerAttend
 
@@ -41,6 +41,10 @@ class Performer(Part):
     out: Annotated[Any, FieldsOr(Out, home="item")] = Out()
     dropout: Rate = 0.0
     init: InitField = None
+
+    def agree(self) -> None:
+        """It says its heads."""
+        needs_heads(self)
 
     def emit(self, scope: Scope, x: Value, path: str, bank: Value | None = None) -> Value:
         """Projections, the mixing, what follows, and dropout at the end."""

@@ -319,7 +319,7 @@ class Model(Fields):
 
     def agree(self) -> None:
         """There is one rate for each stage, where there are several, and a mean and a deviation for each channel."""
-        for name in ("mean", "std"):
+        for name in ("mean", "std") if isinstance(self.input, Input) else ():
             value, channels = getattr(self.input, name), self.input.channels
             count = 3 if value == "imagenet" else len(value) if isinstance(value, list) else channels
             if name in self.input.fields_set and isinstance(channels, int) and count != channels:

@@ -186,7 +186,6 @@ def test_numbers_with_bounds(annotation, value):
         (tuple[int, int], [(1, 2)], [(1,), (1, 2, 3), (1, True), [1, 2], 1]),
         (types.Size | Literal["image"] | None, ["image", None, (1, 2)], ["imag", 0, 1.5, (1,), {}, True]),
     ],
-    ids=str,
 )  # fmt: skip
 def test_types_of_several_kinds(annotation, right, wrong):
     field = Declaration("value", annotation, ...)

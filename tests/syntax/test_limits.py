@@ -6,7 +6,6 @@ import time
 import pytest
 
 import vitdsl
-from vitdsl.graph.costs import modules_of
 from vitdsl.syntax.limits import size_of
 
 FILE = """name: v
@@ -84,7 +83,7 @@ def test_a_bound_can_be_raised(monkeypatch):
         vitdsl.load(text).graph()
     assert "VITDSL_MAX_MODULES" in str(caught.value)
     monkeypatch.setenv("VITDSL_MAX_MODULES", "1000000")
-    assert modules_of(vitdsl.load(text).graph().frame) > 90_000
+    assert vitdsl.load(text).graph().frame.modules > 90_000
 
 
 def test_modules_are_counted_before_they_are_built():
@@ -92,7 +91,7 @@ def test_modules_are_counted_before_they_are_built():
     with pytest.raises(vitdsl.SpecError, match="modules, but at most 50 are allowed"):
         vitdsl.build(vitdsl.load(text), max_modules=50)
     model = vitdsl.build(vitdsl.load(text))
-    assert modules_of(vitdsl.load(text).graph().frame) == len(list(model.modules()))
+    assert vitdsl.load(text).graph().frame.modules == len(list(model.modules()))
 
 
 def test_a_hundred_problems_are_said_and_the_others_counted():

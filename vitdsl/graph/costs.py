@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from vitdsl.features import Cost, Feature
 from vitdsl.graph.graph import Graph
-from vitdsl.graph.ir import Call, Frame
+from vitdsl.graph.ir import Call
 
 
 class NodeCost(NamedTuple):
@@ -81,33 +81,12 @@ class Analysis:
             yield NodeCost(path, node.op.type, frame.features[node.output], node.cost)
 
 
-def modules_of(frame: Frame) -> int:
-    """How many modules a frame's becomes, itself one of them; repetitions count each, and are looked at once."""
-    return _modules(frame, {})
-
-
 def too_many_modules(graph: Graph, most: int) -> tuple[str, tuple[str | int, ...]] | None:
     """What to say of a model of more modules, and the location of the stage that has most of them; else None."""
-    counts = [modules_of(step.frames[0]) for step in graph.frame.steps if isinstance(step, Call)]
+    counts = [step.frames[0].modules for step in graph.frame.steps if isinstance(step, Call)]
     found = sum(counts)
     if found <= most:
         return None
     index = counts.index(max(counts))
     where = ("head",) if index + 1 == len(counts) else ("stages", index)
     return f"this model has {found:,} modules, but at most {most:,} are allowed; most of them are here", where
-
-
-def _modules(frame: Frame, known: dict[int, int]) -> int:
-    found = known.get(id(frame))
-    if found is None:
-        paths: set[str] = set()
-        found = 1
-        for step in frame.steps:
-            path = step.path
-            if isinstance(step, Call):
-                found += sum(_modules(inner, known) - (not step.numbered) for inner in step.frames)
-            while path and path not in paths:
-                paths.add(path)
-                path = path.rpartition(".")[0]
-        found = known[id(frame)] = found + len(paths)
-    return found

@@ -107,7 +107,8 @@ class Frame:
     """
 
     __slots__ = (
-        "appends", "blocks", "cost", "drops", "ends", "features", "idle", "inputs", "marks", "outputs", "start", "steps"
+        "_modules", "appends", "blocks", "cost", "drops", "ends", "features", "idle", "inputs", "marks", "outputs",
+        "start", "steps",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -122,6 +123,23 @@ class Frame:
         self.ends: list[int] = []
         self.cost = Cost()
         self.marks: dict[str, int] = {}
+        self._modules = 0
+
+    @property
+    def modules(self) -> int:
+        """How many modules the frame becomes, itself one of them, each repetition apart; counted once, when done."""
+        if not self._modules:
+            paths: set[str] = set()
+            below = 0
+            for step in self.steps:
+                path = step.path
+                if isinstance(step, Call):
+                    below += sum(inner.modules - (not step.numbered) for inner in step.frames)
+                while path and path not in paths:
+                    paths.add(path)
+                    path = path.rpartition(".")[0]
+            self._modules = 1 + below + len(paths)
+        return self._modules
 
     def counted(self) -> tuple[Cost, int]:
         """What its steps cost, and how many of their operators drop."""

@@ -121,7 +121,7 @@ def _put(node: Any, path: tuple[Any, ...], at: int, value: Any, origin: Mark | N
     if value is None and at + 1 == len(path):
         made.pop(segment, None)
         return made
-    below = place.below(segment, made, made)
+    below = place.below(segment, made, made) if at + 1 < len(path) else ANYTHING  # what replaces asks for no place
     made[segment] = _put(made.get(segment), path, at + 1, value, origin, label, below)
     if origin and (at + 1 == len(path) or segment not in made.marks):
         made.marks[segment] = (origin, origin)

@@ -28,10 +28,11 @@ class FilePlace(Place):
 
     def below(self, key: str, base: Mapping[str, Any], over: Mapping[str, Any]) -> Place:
         """What a file's own keys hold."""
-        defines = {**as_map(base.get("define")), **as_map(over.get("define"))}
         if key == "vars":
-            trees = ({k: v for k, v in tree.items() if k != key} for tree in (over, base))
-            return NamedPlace([(tree, self) for tree in trees])
+            return NamedPlace([(over, self), (base, self)], beside=key)
+        defines = as_map(base.get("define"))
+        if base is not over:
+            defines = {**defines, **as_map(over.get("define"))}
         make = OWN.get(key)
         return field_place(Model, key, defines) if make is None else make(defines)
 

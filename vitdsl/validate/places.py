@@ -181,14 +181,18 @@ class NamedPlace(Place):
 
     Args:
         trees: where the names may be read, each with its place.
+        beside: the key of the trees under which the names are given; what stands there is no place of theirs.
     """
 
-    def __init__(self, trees: Iterable[tuple[Any, Place]]) -> None:
-        self.trees = tuple(trees)
+    def __init__(self, trees: Iterable[tuple[Any, Place]], beside: str | None = None) -> None:
+        self.trees, self.beside = tuple(trees), beside
 
     def below(self, key: str, base: Mapping[str, Any], over: Mapping[str, Any]) -> Place:
         """The place where the name is read first."""
-        found = (_read_at(key, tree, place) for tree, place in self.trees)
+        trees = self.trees
+        if self.beside is not None:
+            trees = [({k: v for k, v in tree.items() if k != self.beside}, place) for tree, place in trees]
+        found = (_read_at(key, tree, place) for tree, place in trees)
         return next((place for place in found if place is not None), ANYTHING)
 
 

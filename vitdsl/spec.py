@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from vitdsl.elaborate.builder import Observed
 from vitdsl.elaborate.rims import with_sizes
 from vitdsl.elaborate.stages import elaborate
 from vitdsl.errors import Problem, Refusal, RimError, ShapeError, SpecError
@@ -16,6 +17,7 @@ from vitdsl.fields.messages import named
 from vitdsl.graph.costs import Analysis
 from vitdsl.graph.faults import problem_of
 from vitdsl.graph.graph import Graph
+from vitdsl.memo import forget
 from vitdsl.resolve.extends import resolve
 from vitdsl.syntax.holes import malformed_below
 from vitdsl.syntax.locate import holes_in, open_holes, problem
@@ -80,6 +82,13 @@ class Spec:
 
     def _elaborated(self, size: tuple[int, int]) -> Graph:
         return elaborate(self.model, self.reader, size)
+
+    def observed(self) -> Observed:
+        """What late arguments and forms became in the graph, by identity; elaborated anew, as memos do not say it."""
+        found: Observed = {}
+        forget()
+        elaborate(self.model, self.reader, None, found)
+        return found
 
     def analyze(self, size: int | tuple[int, int] | None = None) -> Analysis:
         """Exact costs from the graph: params, trainable_params, macs, activation_bytes, unreached; by stage and node.

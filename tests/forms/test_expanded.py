@@ -5,6 +5,7 @@ import torch
 
 import vitdsl
 from tests.hybrids.checks import close, filled, paths, shape_of
+from vitdsl.cli.show import written_out
 from vitdsl.elaborate.expand import expanded
 from vitdsl.parts.registry import all_parts
 from vitdsl.spec import Spec
@@ -171,3 +172,27 @@ def test_a_late_value_that_would_read_another_feature_is_refused(tokenizer):
     assert spec.analyze().params > 0
     with pytest.raises(vitdsl.SpecError, match="reads the feature that enters it, and would read another one inside"):
         expanded(spec)
+
+
+LATER = """
+name: later
+input: {size: 16}
+classes: 5
+stages:
+  - tokenizer: {type: patch, size: 4, dim: 16}
+    depth: 2
+    block: [BLOCK]
+head: {pool: mean}
+define:
+  halved: {args: [half], body: [{linear: {dim: $half}}, {linear: {dim: $(half * 2)}}]}
+"""
+
+
+@pytest.mark.parametrize("block", [
+    "{use: halved, half: $(dim // 2)}",
+    "{use: halved, half: $(height * 4)}, {use: halved, half: $(dim // 4)}, {linear: 16}",
+    "{mlp: {hidden: $(dim * 3), between: [{linear: 8}, {linear: $(dim * 2)}]}}",
+])  # fmt: skip
+def test_numbers_that_are_read_where_a_define_is_used_are_written_where_they_are_needed(block: str) -> None:
+    spec = vitdsl.load(LATER.replace("BLOCK", block))
+    assert vitdsl.load(written_out(spec)).analyze().cost == spec.analyze().cost

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -84,21 +85,35 @@ def _text(spec: Spec, step: Step, size: int | tuple[int, int] | None) -> str:
 
 
 def written_out(spec: Spec) -> str:
-    """The spec without defaults, defines and forms, if it can be said so."""
+    """The spec without defaults, defines and forms; what its graph fixes is written as a number where it must be.
+
+    Raises:
+        SpecError: it cannot be said so.
+    """
     from vitdsl.elaborate.expand import expanded
     from vitdsl.errors import Problem, SpecError
-    from vitdsl.spec import load
     from vitdsl.syntax.locate import holes_in
     from vitdsl.syntax.printer import dump_tree
 
-    text = dump_tree(expanded(spec))
-    if not holes_in(spec.tree) and load(text).analyze().cost != spec.analyze().cost:
-        message = (
-            "this spec cannot be written without forms and defines: a late value in it reads the feature that enters"
-            " one, and would read another feature inside of it"
-        )
-        raise SpecError(Problem(message, hint="a number in its place can be written there"))
-    return text
+    if holes_in(spec.tree):
+        return dump_tree(expanded(spec))
+    for observed in (None, spec.observed()):
+        with suppress(SpecError):
+            text = dump_tree(expanded(spec, observed))
+            if _costs_the_same(text, spec):
+                return text
+    expanded(spec)  # says why it cannot be written, where it knows
+    message = (
+        "this spec cannot be written without forms and defines: a late value in it reads the feature that enters one,"
+        " and would read another feature inside of it"
+    )
+    raise SpecError(Problem(message, hint="a number in its place can be written there"))
+
+
+def _costs_the_same(text: str, spec: Spec) -> bool:
+    from vitdsl.spec import load
+
+    return load(text).analyze().cost == spec.analyze().cost
 
 
 def _values(spec: str, given: dict[str, Any], origins: bool, as_json: bool) -> None:

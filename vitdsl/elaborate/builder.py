@@ -12,6 +12,8 @@ from vitdsl.parts.base import Part
 from vitdsl.syntax.limits import ITEMS
 from vitdsl.validate import SpecReader
 
+Observed = dict[int, tuple[object, Any]]
+
 
 class Surroundings:
     """What is the same all over one elaboration.
@@ -25,9 +27,10 @@ class Surroundings:
         key: of all memos of what is elaborated here, but for what its traces hold.
         run_body: runs a body in a scope; parts call it, through their scope.
         run_part: lets a bound part write its nodes in a scope.
+        observed: where it is watched, what each `use` and each form with late values became, by identity.
     """
 
-    __slots__ = ("allowed", "classes", "drops", "image", "key", "reader", "run_body", "run_part", "work")
+    __slots__ = ("allowed", "classes", "drops", "image", "key", "observed", "reader", "run_body", "run_part", "work")
 
     def __init__(
         self,
@@ -42,6 +45,14 @@ class Surroundings:
         self.run_body, self.run_part = run_body, run_part
         self.work, self.allowed = 0, ITEMS.allowed
         self.key = (reader.key, classes, image, drops)
+        self.observed: Observed | None = None
+
+    def observe(self, of: object, became: Any) -> None:
+        """Notes what became of something late; None where it became several things."""
+        if self.observed is not None:
+            _, before = self.observed.setdefault(id(of), (of, became))
+            if before != became:
+                self.observed[id(of)] = (of, None)
 
     def count(self, times: int = 1) -> None:
         """Counts an item that is about to be run, or its repetitions.

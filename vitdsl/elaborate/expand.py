@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from typing import Any
 
+from vitdsl.elaborate.builder import Observed
 from vitdsl.errors import ExpressionError, Problem, SpecError
 from vitdsl.parts.base import NONE, Fields, LateList, Part
 from vitdsl.resolve.substitute import FEATURES, spelled, substituted
@@ -19,16 +20,18 @@ from vitdsl.validate.defaults import wiring_over_expansion
 KEPT = ("name", "paper", "input", "classes", "vars", "drop_path", "init")
 
 
-def expanded(spec: Any) -> Map:
+def expanded(spec: Any, observed: Observed | None = None) -> Map:
     """The tree of a spec that says the same without defaults, defines and forms.
 
     Args:
         spec: a `vitdsl.spec.Spec`.
+        observed: what late arguments and forms became in its graph. Those that became one thing are written as that,
+            so that inside of a define or a form they need not be read from the feature that enters it.
 
     Raises:
         SpecError: an argument cannot be written where it is used.
     """
-    expander = Expander(spec.reader, spec.tree.get("vars") or {})
+    expander = Expander(spec.reader, spec.tree.get("vars") or {}, observed or {})
     tree = Map({key: spec.tree[key] for key in KEPT if key in spec.tree})
     try:
         tree["stages"] = [expander.stage(stage) for stage in spec.model.stages]
@@ -47,10 +50,11 @@ class Expander:
     Args:
         reader: of the spec.
         variables: of the file.
+        observed: what late arguments and forms became.
     """
 
-    def __init__(self, reader: SpecReader, variables: Mapping[str, Any]) -> None:
-        self.reader = reader
+    def __init__(self, reader: SpecReader, variables: Mapping[str, Any], observed: Observed) -> None:
+        self.reader, self._observed = reader, observed
         self._late = {name: value for name, value in variables.items() if isinstance(value, Late)}
 
     # ------------------------------------------------------------ stages and head
@@ -137,7 +141,9 @@ class Expander:
 
     def _used(self, item: Item) -> list[Any]:
         define = self.reader.define(item.use)
-        raw = substituted(define["body"], self._arguments(item.args, define))
+        _, became = self._observed.get(id(item), (item, None))
+        numbers = {name: value for name, value in (became or {}).items() if isinstance(value, (int, float))}
+        raw = substituted(define["body"], self._arguments({**item.args, **numbers}, define))
         body = self.reader.body(raw, "item")
         made = [] if body is None else self.body(body)
         return made if isinstance(made, list) else [made]
@@ -161,8 +167,9 @@ class Expander:
 
     def _expansion(self, form: Any) -> dict[str, Any]:
         """What a form stands for, unless a late value would read another feature there than the one that enters it."""
-        raw = form.expand()
-        behind = raw["body"][1:] if form.open and isinstance(raw.get("body"), list) else []
+        _, became = self._observed.get(id(form), (form, None))
+        raw = (became or form).expand()
+        behind = raw["body"][1:] if (became or form).open and isinstance(raw.get("body"), list) else []
         if FEATURES.isdisjoint(named_by(facts(behind).names, self._late)):
             return raw
         message = f"a late value in `{form.type}` reads the feature that enters it, and would read another one inside"

@@ -171,6 +171,8 @@ class Scope:
     def emit(self, part: Part, x: Value, path: str) -> Value:
         """Binds a part to what enters it, and lets it write its nodes."""
         bound = self.bound(part, x.feature) if part.open else part
+        if bound is not part and bound.expands:
+            self.around.observe(part, bound)
         return self.around.run_part(self, bound, x, path) if bound.expands else bound.emit(self, x, path)
 
     def emit_dropout(self, rate: float, x: Value, path: str) -> Value:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from vitdsl.elaborate.binding import arguments, bind, drop_of, note_idle
-from vitdsl.elaborate.builder import Builder, Surroundings
+from vitdsl.elaborate.builder import Builder, Observed, Surroundings
 from vitdsl.elaborate.entry import IMAGE, enter
 from vitdsl.elaborate.head import run_head
 from vitdsl.elaborate.items import perform, run_body, run_part
@@ -30,19 +30,23 @@ _stages = TraceTable()
 FIRST = "x"
 
 
-def elaborate(model: Model, reader: SpecReader, size: tuple[int, int] | None = None) -> Graph:
+def elaborate(
+    model: Model, reader: SpecReader, size: tuple[int, int] | None = None, observed: Observed | None = None
+) -> Graph:
     """The graph of a model.
 
     Args:
         model: the validated file.
         reader: what validated it.
         size: the image's (height, width) in place of the file's.
+        observed: gets what late arguments and forms became, of all that is not found in a memo.
 
     Raises:
         ShapeError: with the written path in its trail.
     """
     image, drops = size or model.input.size, model.drop_path is not None
     around = Surroundings(reader, model.classes, image, drops, run_body, run_part)
+    around.observed = observed
     builder = Builder(lambda name: None)
     variables = dict(model.vars or {})
     scope = Scope(around, builder, IMAGE, NameScope(variables, variables))

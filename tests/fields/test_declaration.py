@@ -227,7 +227,7 @@ def test_sizes(least, value):
     ("annotation", "right"),
     [
         (types.Name, {"none", "layer", "gelu", "same", "tokens", "mean", "q", "cls", "type", "normal", "linear"}),
-        (types.StreamName, {"none", "layer", "gelu", "same", "tokens", "mean", "q", "cls", "type", "normal", "linear"}),
+        (types.StreamName, {"layer", "gelu", "same", "mean", "q", "cls", "type", "normal", "linear"}),
         (types.ItemName, {"none", "layer", "gelu", "same", "tokens", "mean", "q", "cls", "normal", "linear"}),
     ],
     ids=["Name", "StreamName", "ItemName"],

@@ -165,10 +165,10 @@ def test_parallel_coordinates_are_the_decisions_that_differ():
 
 
 def test_texts_of_files_become_no_tags():
-    search = search_of(name=EVIL)
+    search = search_of()
     spec = search.space.sample(0)
     study = optuna.create_study(direction="maximize")
-    named = f"name: {json.dumps(EVIL)}\n{spec.dump()}"
+    named = f"paper: {json.dumps({'title': EVIL})}\n{spec.dump()}"
     for number in range(3):
         study.add_trial(create_trial(value=0.5 + number, user_attrs={
             "decisions": {EVIL: f"{EVIL}{number}"}, "spec": named, "hash": f"{EVIL}{number}", "rung": 0,

@@ -241,8 +241,8 @@ def test_a_folder_of_classes_is_a_data_set(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [({"classes": 1000}, "has 10 classes, but the spec has 1000"),
-     ({"input.mean": "imagenet"}, "`input.mean` has 3 numbers, but images have 1 channels"),
-     ({"input.channels": 2, "input.mean": "half"}, "a photo has 1, 3 or 4 channels")],
+     ({"input.mean": "imagenet"}, "`mean` must have as many numbers as the image has channels .1., but has 3"),
+     ({"input.channels": 2, "input.mean": "half", "input.std": "half"}, "a photo has 1, 3 or 4 channels")],
 )  # fmt: skip
 def test_what_cannot_be_trained_is_refused(changes, said):
     with pytest.raises(SpecError, match=said):

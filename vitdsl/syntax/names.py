@@ -12,7 +12,8 @@ LONGEST_TITLE = 100
 _TITLE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _OF_MODULES = frozenset({
     "T_destination", "add_module", "apply", "bfloat16", "buffers", "call_super_init", "children", "code", "compile",
-    "cpu", "cuda", "double", "dump_patches", "eval", "extra_repr", "float", "forward", "get_buffer", "get_extra_state",
+    "cpu", "cuda", "double", "dump_patches", "entered", "eval", "extra_repr", "float", "forward", "get_buffer",
+    "get_extra_state",
     "get_parameter", "get_submodule", "graph", "half", "ipu", "load_state_dict", "modules", "mtia", "named_buffers",
     "named_children", "named_modules", "named_parameters", "parameters", "register_backward_hook",
     "register_buffer", "register_forward_hook", "register_forward_pre_hook", "register_full_backward_hook",

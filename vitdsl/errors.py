@@ -154,7 +154,7 @@ class CheckpointError(InputError):
         """The headline, and below it the first problems."""
         if not self.headline:
             return render(self.problems)
-        lines = [*map(_printable, _BREAK.split(self.headline))]
+        lines = [*map(printable, _BREAK.split(self.headline))]
         lines += [f"  - {_indented(problem)}" for problem in self.problems[:LISTED_PROBLEMS]]
         more = len(self.problems) - LISTED_PROBLEMS
         return "\n".join([*lines, f"  - ... and {more} more."] if more > 0 else lines)
@@ -292,7 +292,7 @@ def _order(problem: Problem) -> tuple[bool, str, int, int]:
 
 def _problem_lines(problem: Problem) -> list[str]:
     """Header, message, excerpt, hint and notes; without a path the message is the header."""
-    message = [_printable(line) for line in _BREAK.split(problem.message)]
+    message = [printable(line) for line in _BREAK.split(problem.message)]
     place = [] if problem.mark is None else [str(problem.mark)]
     if problem.path:
         lines = [": ".join([*place, _one_line(problem.path)]), *(f"  {line}" for line in message)]
@@ -300,7 +300,7 @@ def _problem_lines(problem: Problem) -> list[str]:
         lines = [": ".join([*place, message[0]]), *(f"  {line}" for line in message[1:])]
     lines += _excerpt(problem.mark)
     if problem.hint:
-        first, *rest = (_printable(line) for line in _BREAK.split(problem.hint))
+        first, *rest = (printable(line) for line in _BREAK.split(problem.hint))
         lines += [f"  hint: {first}", *(f"        {line}" for line in rest)]
     for text, mark in problem.notes:
         where = "" if mark is None else f": {mark}"
@@ -320,7 +320,7 @@ def _excerpt(mark: Mark | None) -> list[str]:
     if len(line) > _EXCERPT_WIDTH:
         start = min(max(column - _EXCERPT_WIDTH // 2, 0), len(line) - _EXCERPT_WIDTH)
         stop = start + _EXCERPT_WIDTH
-    before, after = _printable(line[start:column]), _printable(line[column:stop])
+    before, after = printable(line[start:column]), printable(line[column:stop])
     before = f"…{before}" if start else before
     after = f"{after}…" if stop < len(line) else after
     number = str(mark.line)
@@ -335,8 +335,8 @@ def _columns(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
-def _printable(text: str) -> str:
-    """Tabs become single spaces, so that columns hold; whatever does not print, or hides, is escaped."""
+def printable(text: str) -> str:
+    """Foreign text as a terminal may have it: tabs become spaces, and whatever does not print, or hides, is escaped."""
     if text.isprintable():
         return text
     return "".join(
@@ -346,4 +346,4 @@ def _printable(text: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    return _printable(text.replace("\n", "\\n"))
+    return printable(text.replace("\n", "\\n"))

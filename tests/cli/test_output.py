@@ -1,10 +1,14 @@
 """Numbers and tables."""
 
 import io
+import json
+import re
+from pathlib import Path
 
 import pytest
 
-from vitdsl.cli.output import macs, number, print_table, short
+from vitdsl.cli import output
+from vitdsl.cli.output import echo, macs, number, print_json, print_table, short
 
 
 @pytest.mark.parametrize(("value", "text"), [
@@ -54,3 +58,29 @@ def test_drawn_table_on_a_terminal(monkeypatch):
     text = sys.stdout.getvalue()
     assert "long [b]name[/b]" in text
     assert "─" in text
+
+
+HOSTILE = "x\x1b]0;title\x07\x1b[31mred\u202e\x9b2J\u200b\r"
+
+
+def test_nothing_that_a_terminal_obeys_is_printed(capsys):
+    echo(HOSTILE)
+    echo(HOSTILE, err=True)
+    print_table(("name", HOSTILE), [(HOSTILE, "1")])
+    print_json({HOSTILE: [HOSTILE, "ok\nline"]})
+    said = capsys.readouterr()
+    assert (said.out + said.err).replace("\n", "").isprintable()
+
+
+def test_what_is_escaped_in_json_comes_back(capsys):
+    print_json({HOSTILE: [HOSTILE, "ok\nline", "é"]})
+    assert json.loads(capsys.readouterr().out) == {HOSTILE: [HOSTILE, "ok\nline", "é"]}
+
+
+def test_commands_print_by_one_function():
+    folder = Path(output.__file__).parent
+    found = {
+        path.name: len(re.findall(r"(?:typer|click)\.echo\(|(?<![\w.])print\(", path.read_text(encoding="utf-8")))
+        for path in folder.glob("*.py")
+    }
+    assert {name for name, count in found.items() if count} == {"output.py"}

@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from vitdsl import __version__
+from vitdsl.cli.output import echo
 from vitdsl.errors import near
 
 COMMANDS = {
@@ -57,7 +58,7 @@ def runner(name: str) -> Any:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"vitdsl {__version__}")
+        echo(f"vitdsl {__version__}")
         raise typer.Exit
 
 

@@ -10,7 +10,7 @@ import typer
 
 from vitdsl.cli import weights as given_weights
 from vitdsl.cli.options import AsJson, Debug, ImageSize, Settings, SpecName, image_size, load_spec, to_write
-from vitdsl.cli.output import macs, number, print_json, print_table, short
+from vitdsl.cli.output import echo, macs, number, print_json, print_table, short
 from vitdsl.cli.specs import verified
 from vitdsl.cli.weights import Container, LayoutName, WeightsOptions, check_weights
 from vitdsl.resolve.files import write_text
@@ -150,15 +150,15 @@ def _build(
 def _print_costs(report: dict[str, Any]) -> None:
     title = f"  {report['title']}" if report["title"] else ""
     arxiv = f" (arXiv {report['arxiv']})" if report["arxiv"] else ""
-    typer.echo(f"{report['name']}{title}{arxiv}\n")
+    echo(f"{report['name']}{title}{arxiv}\n")
     print_table(COLUMNS, [_row(stage) for stage in report["stages"]], right=COLUMNS[2:])
-    typer.echo(f"\nhere:  {report['params']:,} parameters, {macs(report['macs'])}")
+    echo(f"\nhere:  {report['params']:,} parameters, {macs(report['macs'])}")
     if report["paper"]:
         printed = {"params": "parameters", "macs": "MACs"}
         words = [f"{report['paper'][key]} {word}" for key, word in printed.items() if key in report["paper"]]
-        typer.echo(f"paper: {', '.join(words)}")
+        echo(f"paper: {', '.join(words)}")
     if report["trainable_params"] != report["params"]:
-        typer.echo(f"{report['params'] - report['trainable_params']:,} of the parameters are fixed tables")
+        echo(f"{report['params'] - report['trainable_params']:,} of the parameters are fixed tables")
 
 
 def _row(stage: dict[str, Any]) -> tuple[str, ...]:
@@ -187,12 +187,12 @@ def _grid(feature: dict[str, Any]) -> str:
 def _print_module(report: dict[str, Any]) -> None:
     for key in ("fetched", "weights"):
         if key in report:
-            typer.echo(f"\n{report[key]}")
+            echo(f"\n{report[key]}")
     found = report["verified"]
     image, output = ("×".join(map(str, found[key])) for key in ("image", "output"))
-    typer.echo(
+    echo(
         f"\nbuilt, and run on one random image ({image}): output {output}, {found['params']:,} parameters, as inferred"
     )
     for key, what in (("saved", "weights"), ("code", "code")):
         if key in report:
-            typer.echo(f"{what} written to {report[key]}")
+            echo(f"{what} written to {report[key]}")

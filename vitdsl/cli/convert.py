@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from vitdsl.cli.options import AsJson, Settings, load_spec, to_write
-from vitdsl.cli.output import print_json
+from vitdsl.cli.output import echo, print_json
 from vitdsl.cli.weights import Container
 
 OURS = "ours"
@@ -39,4 +39,4 @@ def run(
     if as_json:
         print_json({"written": str(output), "tensors": len(state), "from": source, "to": target})
     else:
-        typer.echo(f"{len(state)} tensors written to {output}")
+        echo(f"{len(state)} tensors written to {output}")

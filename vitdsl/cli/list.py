@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from vitdsl.cli.options import AsJson, Settings, load_spec
-from vitdsl.cli.output import as_yaml, print_json, print_table, short, type_words
+from vitdsl.cli.output import as_yaml, echo, print_json, print_table, short, type_words
 from vitdsl.errors import SpecError
 from vitdsl.fields.declaration import Declaration
 from vitdsl.parts.base import Form, Part, Primitive
@@ -49,7 +49,7 @@ def run(
         columns = ("name", "parameters", "MACs", "paper: parameters", "MACs ", "title")
         print_table(columns, [_row(row) for row in rows], right=columns[1:5])
     for error in faults:
-        typer.echo(str(error), err=True)
+        echo(str(error), err=True)
     if faults:
         raise typer.Exit(1)
 
@@ -129,14 +129,14 @@ def _field(field: Declaration) -> dict[str, Any]:
 def _print_parts(found: list[dict[str, Any]]) -> None:
     """Prints families, their parts, and a line for each field."""
     for group in found:
-        typer.echo(f"{group['family']}{'  (a role)' if group['role'] else ''}")
+        echo(f"{group['family']}{'  (a role)' if group['role'] else ''}")
         for part in group["parts"]:
-            typer.echo(f"  {part['type']}: {part['summary']}")
+            echo(f"  {part['type']}: {part['summary']}")
             if part["types"] != [part["type"]]:
-                typer.echo(f"    type: {' | '.join(part['types'])}")
+                echo(f"    type: {' | '.join(part['types'])}")
             for name, field in part["fields"].items():
-                typer.echo(f"    {name}: {field['type']}{_default(field)}")
-        typer.echo("")
+                echo(f"    {name}: {field['type']}{_default(field)}")
+        echo("")
 
 
 def _default(field: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from vitdsl.cli.options import AsJson, to_write
+from vitdsl.cli.output import echo
 from vitdsl.syntax.names import title_fault
 
 SCHEMA = "vitdsl.schema.json"
@@ -60,7 +61,7 @@ def run(
         raise typer.BadParameter(f"a spec {fault}", param_hint="NAME")
     text = START.format(name=name, schema=SCHEMA)
     if output == Path("-"):
-        typer.echo(json.dumps({"text": text}) if as_json else text, nl=as_json)
+        echo(json.dumps({"text": text}) if as_json else text, nl=as_json)
         return
     path = Path(f"{name}.yaml") if output is None else output
     to_write(path, "--output", ".yaml")
@@ -69,4 +70,4 @@ def run(
             file.write(text)
     except FileExistsError:
         raise typer.BadParameter(f"'{path}' is there already: `-o FILE` writes another", param_hint="NAME") from None
-    typer.echo(json.dumps({"written": str(path)}) if as_json else f"{path} written; next: vitdsl check {path}")
+    echo(json.dumps({"written": str(path)}) if as_json else f"{path} written; next: vitdsl check {path}")

@@ -7,17 +7,34 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vitdsl.errors import printable
+
 UNITS = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 
 
-def echo(text: str = "", err: bool = False) -> None:
-    """Prints a line, to stdout or to stderr, at once."""
-    print(text, file=sys.stderr if err else sys.stdout, flush=True)
+def echo(text: object = "", err: bool = False, nl: bool = True) -> None:
+    """Prints lines, to stdout or to stderr, at once: all that commands print, so that no text of a file is obeyed.
+
+    Args:
+        text: what is printed; but for its line breaks, what a terminal would obey or hide is escaped.
+        err: to stderr.
+        nl: ends the last line.
+    """
+    said = "\n".join(map(printable, str(text).split("\n")))
+    print(said, file=sys.stderr if err else sys.stdout, end="\n" if nl else "", flush=True)
 
 
 def print_json(value: Any) -> None:
     """Prints a value as JSON, keys in the order in which they were put in."""
-    echo(json.dumps(value, indent=2, ensure_ascii=False))
+    echo(as_json(value, indent=2))
+
+
+def as_json(value: Any, indent: int | None = None) -> str:
+    """A value as JSON; characters that do not print are escaped as JSON escapes them."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(sign if sign.isprintable() or sign == "\n" else json.dumps(sign)[1:-1] for sign in text)
 
 
 def short(number: float) -> str:
@@ -57,6 +74,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Se
     if sys.stdout.isatty():
         _draw(columns, rows, right)
         return
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(cell) for cell in column) for column in zip(columns, *rows, strict=True)]
     for row in (columns, *rows):
         cells = [
@@ -78,7 +96,7 @@ def _draw(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence
         # numbers are never cut; what is too long for the terminal ends in an ellipsis
         table.add_column(name, justify="right" if number else "left", no_wrap=True, overflow="ellipsis", min_width=8)
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     Console().print(table)
 
 

@@ -12,7 +12,8 @@ from vitdsl.cli import weights as given_weights
 from vitdsl.cli.options import AsJson, Settings, SpecName, load_spec
 from vitdsl.cli.output import print_json, print_table
 from vitdsl.cli.weights import Container, LayoutName, WeightsOptions, check_weights
-from vitdsl.errors import CheckpointError
+from vitdsl.errors import CheckpointError, InputError, Problem
+from vitdsl.syntax.limits import PIXELS
 
 if TYPE_CHECKING:
     from vitdsl.compiler.model import VisionModel
@@ -95,9 +96,14 @@ def _preparing(model: VisionModel) -> Callable[[Path], Any]:
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="SPEC") from None
 
+    Image.MAX_IMAGE_PIXELS = None  # the bound below is ours, which says how to raise it
+
     def prepare(path: Path) -> Any:
         try:
             with Image.open(path) as photo:
+                if (found := photo.width * photo.height) > PIXELS.allowed:
+                    message, hint = PIXELS.fault(found)
+                    raise InputError(Problem(f"{path}: {message}", hint=hint))
                 return apply(photo)
         except UnidentifiedImageError:
             raise OSError(None, "not a photo that Pillow can read", str(path)) from None

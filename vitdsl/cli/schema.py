@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from vitdsl.cli.options import AsJson, to_write
+from vitdsl.cli.output import echo
 from vitdsl.resolve.files import write_text
 
 
@@ -26,7 +27,7 @@ def run(
     to_write(output, "--output", ".json")
     text = json.dumps(schema(), indent=None if output else 2, ensure_ascii=False)
     if output is None:
-        typer.echo(text)
+        echo(text)
         return
     write_text(output, f"{text}\n")
-    typer.echo(json.dumps({"written": str(output)}) if as_json else f"schema written to {output}")
+    echo(json.dumps({"written": str(output)}) if as_json else f"schema written to {output}")

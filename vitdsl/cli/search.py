@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from vitdsl.cli.options import AsJson, Settings, settings, to_write
-from vitdsl.cli.output import print_json
+from vitdsl.cli.output import echo, print_json
 
 if TYPE_CHECKING:
     from vitdsl.search.run import Outcome
@@ -113,7 +113,7 @@ def report(
     if as_json:
         print_json({"written": str(output)})
     else:
-        typer.echo(written)
+        echo(written)
 
 
 @app.command(name="best")
@@ -137,7 +137,7 @@ def best(
         print_json({"written": written})
     else:
         for path in written:
-            typer.echo(path)
+            echo(path)
 
 
 def _kept(study: Path | None, storage: str | None) -> str | Path:
@@ -164,16 +164,16 @@ def where(search: Search, file: str, study: Path | None, storage: str | None) ->
 def _print(search: Search, outcome: Outcome) -> None:
     from vitdsl.search.units import shown
 
-    typer.echo(
+    echo(
         f"{outcome.study}: {outcome.complete} complete, {outcome.pruned} pruned, {outcome.failed} failed, "
         f"{outcome.retried} retries; {outcome.ended}"
     )
     if outcome.refused:
         said = ", ".join(f"{reason}: {count:,}" for reason, count in outcome.refused.items())
-        typer.echo(f"refused before they were built: {said}")
+        echo(f"refused before they were built: {said}")
     for entry in outcome.best:
         measures = entry["measures"]
         names = dict.fromkeys([*search.file.objectives, "params", "macs"])
         said = ", ".join(f"{name} {shown(measures[name], name)}" for name in names if name in measures)
-        typer.echo(f"best: trial {entry['trial']}  {said}")
-    typer.echo(f"the study is in {outcome.storage}")
+        echo(f"best: trial {entry['trial']}  {said}")
+    echo(f"the study is in {outcome.storage}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vitdsl.cli.options import AsJson, Debug, ImageSize, Settings, SpecName, image_size, load_spec, settings
-from vitdsl.cli.output import print_json, print_table
+from vitdsl.cli.output import echo, print_json, print_table
 from vitdsl.cli.specs import verified
 from vitdsl.syntax.locate import lookup
 from vitdsl.syntax.paths import format_path
@@ -67,7 +67,7 @@ def run(
         if as_json:
             print_json({"name": known.name, "stage": (stage or Step.graph).value, "text": text})
         else:
-            typer.echo(text)
+            echo(text)
 
 
 def _text(spec: Spec, step: Step, size: int | tuple[int, int] | None) -> str:
@@ -132,7 +132,7 @@ def _values(spec: str, given: dict[str, Any], origins: bool, as_json: bool) -> N
     width = max((len(_pair(entry)) for entry in found), default=0)
     for entry in found:
         where = f"{entry['file']}:{entry['line']}" if entry.get("file") else ""
-        typer.echo(f"{_pair(entry):<{width}}  {where}".rstrip() if origins else _pair(entry))
+        echo(f"{_pair(entry):<{width}}  {where}".rstrip() if origins else _pair(entry))
 
 
 def _pair(entry: Mapping[str, Any]) -> str:
@@ -169,7 +169,7 @@ def _axes(spec: Spec, size: int | tuple[int, int] | None, as_json: bool) -> None
         print_json(found)
         return
     if not found:
-        typer.echo("there is no mixer and no dynamic convolution in this spec")
+        echo("there is no mixer and no dynamic convolution in this spec")
         return
     columns = list(dict.fromkeys(key for row in found for key in row))
     print_table(columns, [[str(row.get(key, "")) for key in columns] for row in found])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vitdsl.cli.options import AsJson, Settings, SpaceName, load_space, to_write
-from vitdsl.cli.output import as_yaml, macs, print_json, print_table
+from vitdsl.cli.output import as_yaml, echo, macs, print_json, print_table
 from vitdsl.errors import Problem, SpecError
 from vitdsl.resolve.files import shipped, write_text
 from vitdsl.space.counting import LONG, count_text
@@ -52,7 +52,7 @@ def show_space(
     if found.size is not None:
         size = f"{count_text(found.size)} architectures"
         size += f" ({found.size:.2e})" if 10**6 <= found.size < LONG else ""
-    typer.echo(f"\n{found.name}: {len(rows)} decisions, {size}")
+    echo(f"\n{found.name}: {len(rows)} decisions, {size}")
 
 
 def _list(as_json: bool) -> None:
@@ -124,11 +124,11 @@ def sample(
             output.mkdir(parents=True, exist_ok=True)
             write_text(output / f"{name}.yaml", text_of(spec, name))
         elif not as_json:
-            typer.echo(f"{'---' if rows else ''}\n{text_of(spec, name)}".lstrip("\n"), nl=False)
+            echo(f"{'---' if rows else ''}\n{text_of(spec, name)}".lstrip("\n"), nl=False)
         costs = spec.analyze()
         rows.append({"name": name, "decisions": spec.decisions, "params": costs.params, "macs": costs.macs})
         if output is not None and not as_json:
-            typer.echo(f"{output / name}.yaml  {costs.params:,} parameters  {macs(costs.macs)}")
+            echo(f"{output / name}.yaml  {costs.params:,} parameters  {macs(costs.macs)}")
     if as_json:
         print_json(rows)
 
@@ -186,7 +186,7 @@ def replay(
     if as_json:
         print_json({"hash": spec.hash, "decisions": spec.decisions})
     elif output is None:
-        typer.echo(text, nl=False)
+        echo(text, nl=False)
 
 
 def _decisions_in(path: Path) -> dict[str, Any]:

@@ -184,6 +184,15 @@ def test_a_short_form_is_merged_as_what_it_stands_for(path, short, long, more):
         assert at(put(nested(path, short), (*path, key), value, None, "", FILE), path) == {**long, key: value}
 
 
+def test_a_path_leads_into_the_items_of_a_head():
+    head = nested(("head",), [{"pool": "mean"}, "norm", "classifier"])
+    made = put(head, ("head", 2, "classifier", "bias"), False, None, "", FILE)
+    assert made["head"] == [{"pool": "mean"}, "norm", {"classifier": {"bias": False}}]
+    assert put(head, ("head", 0, "pool", "over"), "all", None, "", FILE)["head"][0] == {
+        "pool": {"type": "mean", "over": "all"}
+    }
+
+
 @pytest.mark.parametrize("nothing", ["none", False, parse("$late"), Seq(["norm"])])
 def test_what_is_no_mapping_replaces(nothing):
     path = ("define", "d", "body", "residual", "after")

@@ -6,7 +6,7 @@ import time
 import pytest
 
 import vitdsl
-from vitdsl.syntax.limits import size_of
+from vitdsl.syntax.limits import MODULES, size_of
 
 FILE = """name: v
 input: {size: 16}
@@ -78,7 +78,7 @@ def test_what_grows_without_end_is_refused_at_a_place(text):
 
 def test_a_bound_can_be_raised(monkeypatch):
     text = FILE.replace("ITEM", "{repeat: 300, body: [{repeat: 300, body: [{activation: relu}]}]}")
-    monkeypatch.setenv("VITDSL_MAX_MODULES", "90000")
+    monkeypatch.setattr("vitdsl.elaborate.stages.MODULES", MODULES._replace(most=90_000))
     with pytest.raises(vitdsl.SpecError, match="at most 90,000 are allowed") as caught:
         vitdsl.load(text).graph()
     assert "VITDSL_MAX_MODULES" in str(caught.value)

@@ -209,6 +209,6 @@ def arguments(scope: Scope, args: Mapping[str, Any], define: Mapping[str, Any]) 
 def _argument(names: NameScope, x: Feature, name: str, raw: Any) -> Any:
     """The value of an argument: what it reads but features it reads where it is written."""
     value = value_of(raw, names.at(x), (name,)) if isinstance(raw, Late) else names.argument(raw)
-    if isinstance(value, (dict, list)) and (found := size_of(value)) > VALUES.allowed:
+    if isinstance(value, (dict, list)) and VALUES.exceeds(found := size_of(value)):
         raise ShapeError(*VALUES.fault(found), (name,))
     return value

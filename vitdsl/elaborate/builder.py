@@ -30,7 +30,7 @@ class Surroundings:
         observed: where it is watched, what each `use` and each form with late values became, by identity.
     """
 
-    __slots__ = ("allowed", "classes", "drops", "image", "key", "observed", "reader", "run_body", "run_part", "work")
+    __slots__ = ("classes", "drops", "image", "key", "observed", "reader", "run_body", "run_part", "work")
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Surroundings:
     ) -> None:
         self.reader, self.classes, self.image, self.drops = reader, classes, image, drops
         self.run_body, self.run_part = run_body, run_part
-        self.work, self.allowed = 0, ITEMS.allowed
+        self.work = 0
         self.key = (reader.key, classes, image, drops)
         self.observed: Observed | None = None
 
@@ -61,7 +61,7 @@ class Surroundings:
             ShapeError: there are too many.
         """
         self.work += times
-        if self.work > self.allowed:
+        if ITEMS.exceeds(self.work):
             raise ShapeError(*ITEMS.fault("more"))
 
 

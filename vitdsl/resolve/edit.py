@@ -96,14 +96,27 @@ def put(tree: Any, path: tuple[Any, ...], value: Any, origin: Mark | None, label
 
     Only what lies on the path is copied. A short form on it is written out, so that a key can stand below it.
     """
-    return _put(tree, path, 0, value, origin, label, place)
+    return _put(tree, path, 0, value, origin, label, ANYTHING if _leads(tree, path) else place)
+
+
+def _leads(tree: Any, path: tuple[Any, ...]) -> bool:
+    """Whether all of a path is there as it is written: then nothing has to be asked of what stands on it."""
+    node = tree
+    for segment in path:
+        if isinstance(segment, str):
+            if not isinstance(node, dict) or segment not in node:
+                return False
+        elif not isinstance(segment, int) or not isinstance(node, list) or not segment < len(node):
+            return False
+        node = node[segment]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    return True
 
 
 def _put(node: Any, path: tuple[Any, ...], at: int, value: Any, origin: Mark | None, label: str, place: Place) -> Any:
     if at == len(path):
         return value
-    found, node = node, place.long(node)
     segment = path[at]
+    found, node = node, node if isinstance(node, list) and isinstance(segment, int) else place.long(node)
     if isinstance(segment, int) and isinstance(node, dict) and segment == 0:
         return _put(node, path, at + 1, value, origin, label, place)  # a mapping is a list of one
     if isinstance(segment, int):

@@ -85,7 +85,7 @@ def _own_settings(merged: Map, tree: Map, place: Place) -> Map:
         return merged
     if not isinstance(settings, Map):
         raise SpecError(Problem("`set` must be a mapping of written paths to values", "set", tree.marks["set"][1]))
-    if len(settings) > SETTINGS.allowed:
+    if SETTINGS.exceeds(len(settings)):
         message, hint = SETTINGS.fault(len(settings))
         raise SpecError(Problem(message, "set", tree.marks["set"][1], hint))
     for path, value in settings.items():

@@ -90,7 +90,7 @@ def _variables(tree: Map) -> dict[str, Any]:
         if _is_settled(value):
             settled[name] = value
         readings[name] = _readings(value, readings) if facts(value).late else 0
-        if readings[name] > READINGS.allowed:
+        if READINGS.exceeds(readings[name]):
             raise SpecError(problem(tree, ("vars", name), *READINGS.fault(readings[name])))
     if len(done) < len(raw):
         circle = one_of(f"`{name}`" for name in raw.keys() - done.keys())
@@ -135,7 +135,7 @@ def _readings(value: Any, known: Mapping[str, int]) -> int:
 
 def _bound(tree: Map, made: Map, env: Mapping[str, Any]) -> None:
     """Refuses a file that is too large with its variables put in: what holds another twice doubles each time."""
-    if any(isinstance(value, (dict, list)) for value in env.values()) and (found := size_of(made)) > VALUES.allowed:
+    if any(isinstance(value, (dict, list)) for value in env.values()) and VALUES.exceeds(found := size_of(made)):
         largest = max(env, key=lambda name: size_of(env[name]))
         message, hint = VALUES.fault(found)
         raise SpecError(problem(tree, ("vars", largest), message, hint))

@@ -15,7 +15,7 @@ class Limit(NamedTuple):
     Attributes:
         most: how much is allowed.
         what: of what.
-        variable: of the environment; it allows another number.
+        variable: of the environment; it allows more.
     """
 
     most: int
@@ -29,6 +29,10 @@ class Limit(NamedTuple):
         if text and not (text.isascii() and text.isdigit()):
             raise SpecError(f"the environment variable {self.variable} must be a number, but is {text!r}")
         return int(text) if text else self.most
+
+    def exceeds(self, found: int) -> bool:
+        """Whether this is more than is allowed; the environment is read for what is more than usual alone."""
+        return found > self.most and found > self.allowed
 
     def fault(self, found: int | str) -> tuple[str, str]:
         """The message and the hint where there is more."""

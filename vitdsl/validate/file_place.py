@@ -129,6 +129,10 @@ class HeadPlace(Place):
         place = field_place(Head, key, self.defines)
         return ByName(place) if key == "outputs" else place
 
+    def entry(self) -> Place:
+        """A list is a body."""
+        return BodyPlace("item", self.defines).entry()
+
 
 HEAD_KINDS = {"body": "body", "outputs": "outputs", **dict.fromkeys(("norm", "pool", "bias", "init"), "short")}
 """What each key makes of a head; the others stand in every one."""

@@ -2,8 +2,6 @@
 
 import keyword
 
-from torch import nn
-
 WORDS = (
     *keyword.kwlist, *keyword.softkwlist, "self", "torch", "operator", "getattr", "print",
     "int", "slice", "list",
@@ -12,7 +10,8 @@ WORDS = (
     "x_1", "batch", "head", "stages", "body", "block", "norm", "mixer", "mlp", "weight", "bias", "pre", "post",
     "drop_path", "layer_scale", "shortcut", "after", "code", "graph", "written", "spec", "lowered", "forwards",
     "vitdsl_layers_windows_to_windows", "torch_cat", "__class__", "_modules", "_x", "constructor", "CON", "a" * 64,
-    *(name for name in dir(nn.Module()) if not name.startswith("_")),
+    "to", "half", "float", "train", "training", "eval", "modules", "parameters", "state_dict", "add_module", "type",
+    "buffers", "apply", "requires_grad_", "T_destination",
 )  # fmt: skip
 """Identifiers."""
 TEXTS = (

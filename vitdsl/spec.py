@@ -167,7 +167,7 @@ def read_tree(tree: Map) -> Spec:
             raise SpecError(_problems(faults, tree, reader))
         model = Model.read(tree, reader)
     except Refusal as error:
-        raise SpecError([problem(tree, *fault) for fault in error.items]) from None
+        raise SpecError(_placed(error.items, tree)) from None
     except RecursionError:
         raise SpecError(Problem(TOO_DEEP, mark=tree.pos)) from None
     if model.open and not holes_in(tree):
@@ -176,7 +176,7 @@ def read_tree(tree: Map) -> Spec:
 
 
 def _problems(faults: list[Any], tree: Map, reader: SpecReader) -> list[Problem]:
-    """Refusals at their places in the file; those of what is declared, and those of all the rest."""
+    """Those of what is declared, and those of all the rest."""
     bad = {location[1] for location, _, _ in faults if location[0] == "defaults" and len(location) > 1}
     if any(location[0] not in ("defaults", "define") or len(location) > 1 for location, _, _ in faults):
         try:
@@ -184,6 +184,11 @@ def _problems(faults: list[Any], tree: Map, reader: SpecReader) -> list[Problem]
             Model.read(tree, rest)
         except Refusal as error:
             faults = [*faults, *error.items]
+    return _placed(faults, tree)
+
+
+def _placed(faults: list[Any], tree: Map) -> list[Problem]:
+    """Refusals at their places in the file."""
     return [problem(tree, loc, named(message, loc), hint) for loc, message, hint in faults]
 
 

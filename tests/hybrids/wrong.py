@@ -15,8 +15,8 @@ WRONG: tuple[Any, ...] = (
 
 def spoil(pen: Pen, tree: dict[str, Any]) -> None:
     """Changes one place of a tree into something that is most often wrong."""
-    places = list(_places(tree))
-    holder, key = places[pen.number(0, len(places) - 1)]
+    found = list(places(tree))
+    holder, key = found[pen.number(0, len(found) - 1)]
     how = pen.pick("replace", "replace", "delete", "rename", "move", "twice")
     if how == "replace":
         holder[key] = copy.deepcopy(pen.pick(*WRONG))
@@ -27,13 +27,13 @@ def spoil(pen: Pen, tree: dict[str, Any]) -> None:
     elif how == "rename":
         holder[f"{key}s"] = holder.pop(key)
     else:
-        other, place = places[pen.number(0, len(places) - 1)]
+        other, place = found[pen.number(0, len(found) - 1)]
         other[place] = copy.deepcopy(holder[key])
 
 
-def _places(node: Any) -> Any:
+def places(node: Any) -> Any:
     """Every place of a tree: what holds it, and its key."""
     pairs = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
     for key, value in pairs:
         yield node, key
-        yield from _places(value)
+        yield from places(value)

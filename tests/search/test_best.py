@@ -9,7 +9,7 @@ from optuna.trial import create_trial
 from tests.search.test_report import EVIL, MANY, search_of, study_of
 from vitdsl.compiler.build import build
 from vitdsl.errors import SpecError
-from vitdsl.search.best import safe, write_best
+from vitdsl.search.best import write_best
 from vitdsl.search.results import rows_of, winners
 from vitdsl.spec import load
 
@@ -71,14 +71,6 @@ def test_without_a_candidate_there_is_no_winner(tmp_path):
     with pytest.raises(SpecError, match="no candidate of digits has gone through all rungs"):
         write_best(study_of(search, [("PRUNED", {"accuracy": 0.9})]), search, tmp_path / "best")
     assert not (tmp_path / "best").exists()
-
-
-@pytest.mark.parametrize(
-    ("name", "file"),
-    [("../../etc/x", "etc_x"), ("a/b\\c:d", "a_b_c_d"), ("...", "search"), ("né 1", "n_1"), ("x" * 99, "x" * 60)],
-)
-def test_names_of_files_are_safe(name, file):
-    assert safe(name) == file
 
 
 def test_no_text_ends_a_comment(tmp_path):

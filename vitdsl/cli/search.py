@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from vitdsl.cli.options import AsJson, Settings, settings, to_write
 from vitdsl.cli.output import echo, print_json
+from vitdsl.syntax.names import file_name
 
 if TYPE_CHECKING:
     from vitdsl.search.run import Outcome
@@ -158,7 +159,7 @@ def where(search: Search, file: str, study: Path | None, storage: str | None) ->
     given = Path(file)
     # what is shipped stands where nothing is to be written
     own = given.is_file() and shipped("searches").resolve() not in given.resolve().parents
-    return (given.parent if own else Path()) / f"{search.name}.db"
+    return (given.parent if own else Path()) / file_name(search.name, ".db")
 
 
 def _print(search: Search, outcome: Outcome) -> None:

@@ -16,6 +16,7 @@ from vitdsl.errors import Problem, SpecError
 from vitdsl.resolve.files import shipped, write_text
 from vitdsl.space.counting import LONG, count_text
 from vitdsl.syntax.holes import Numbers
+from vitdsl.syntax.names import file_name
 from vitdsl.syntax.printer import dump_tree
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def sample(
         raise typer.BadParameter(f"{found.name} has {found.size:,} architectures", param_hint="--count")
     rows: list[dict[str, Any]] = []
     for spec in _drawn(found, count, random.Random(seed)):
-        name = f"{found.name}_{spec.hash[:8]}"
+        name = file_name(found.name, f"_{spec.hash[:8]}")
         if output is not None:
             output.mkdir(parents=True, exist_ok=True)
             write_text(output / f"{name}.yaml", text_of(spec, name))
@@ -180,7 +181,7 @@ def replay(
     to_write(output, "--output", ".yaml")
     found = load_space(space, set_)
     spec = found.replay(_decisions_in(decisions))
-    text = text_of(spec, f"{found.name}_{spec.hash[:8]}")
+    text = text_of(spec, file_name(found.name, f"_{spec.hash[:8]}"))
     if output is not None:
         write_text(output, text)
     if as_json:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from vitdsl.errors import Problem, SpecError
 from vitdsl.resolve.files import write_text
 from vitdsl.search.results import Row, rows_of, winners
 from vitdsl.search.units import shown
+from vitdsl.syntax.names import file_name
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -44,15 +44,10 @@ def write_best(study: Study, search: Search, folder: str | Path, count: int | No
     digits = len(str(len(found)))
     written = []
     for place, row in enumerate(found, 1):
-        path = folder / f"{safe(search.name)}_{place:0{digits}}_{row.hash}.yaml"
+        path = folder / file_name(search.name, f"_{place:0{digits}}_{row.hash}.yaml")
         write_text(path, header(row, search, place) + row.spec)
         written.append(path)
     return written
-
-
-def safe(name: str) -> str:
-    """A name that is a file's on every system: letters, digits, `_` and `-`, none of them a path."""
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_")[:60] or "search"
 
 
 def header(row: Row, search: Search, place: int) -> str:

@@ -15,6 +15,7 @@ from vitdsl.search.ray_engine import RayEngine
 from vitdsl.search.storage import failures, file_of, shown, url_of
 from vitdsl.search.study import ledger_of, portable, study_of
 from vitdsl.search.worker import EXHAUSTED, SPENT, TIME, Job
+from vitdsl.syntax.names import file_name
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -141,7 +142,7 @@ def _seconds(search: Search) -> float | None:
 def _folder(search: Search, storage: str | Path) -> Path:
     """Beside the file of the study; where that is on a server, in the current folder, which all should share."""
     file = file_of(url_of(storage))
-    return Path(f"{search.name}.candidates").absolute() if file is None else file.with_suffix(".candidates")
+    return Path(file_name(search.name, ".candidates")).absolute() if file is None else file.with_suffix(".candidates")
 
 
 def _outcome(search: Search, ledger: Ledger, url: str, reasons: list[str], replaced: int) -> Outcome:

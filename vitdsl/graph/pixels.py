@@ -22,7 +22,7 @@ def mixers_on_pixels(graph: Graph) -> list[tuple[str, int]]:
     return [found for call in calls for path, each in call.paths() for found in _mixing(each, path, sizes)]
 
 
-def _mixing(frame: Frame, prefix: str, sizes: set[object]) -> Iterator[tuple[str, int]]:
+def _mixing(frame: Frame, prefix: str, sizes: set[tuple[int, int] | None]) -> Iterator[tuple[str, int]]:
     for step in frame.steps:
         if isinstance(step, Call):
             path, inner = next(iter(step.paths()), ("", None))  # repetitions are alike in what enters them

@@ -109,7 +109,7 @@ class SpecReader:
             if isinstance(kind, Late):
                 refuse("`type` must be a name, not a late value", "let the whole part be the argument", at=("type",))
             if single is not None:
-                return raw, find(family, kind, ("type",)) if isinstance(raw.get("type"), str) else single
+                return raw, find(family, raw["type"], ("type",)) if isinstance(raw.get("type"), str) else single
             if kind is None:
                 refuse(f"`type` is missing: which {family}?", missing_type(family, raw))
             if not isinstance(kind, str):
@@ -118,7 +118,9 @@ class SpecReader:
             return raw if raw.get("type") is kind else Map({**raw, "type": kind}), cls
         long = long_form(family, raw)
         if isinstance(long, dict):
-            return long, find(family, raw) if "type" in long else class_of(family, family)
+            cls = find(family, raw) if "type" in long else class_of(family, family)
+            assert cls is not None, "a value is short for fields only where there is one type"
+            return long, cls
         refuse(f"a {family} is a name or a mapping, but this is {describe(raw)}")
 
     # ------------------------------------------------------------ bodies

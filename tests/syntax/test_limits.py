@@ -6,7 +6,9 @@ import time
 import pytest
 
 import vitdsl
-from vitdsl.syntax.limits import MODULES, size_of
+from vitdsl.elaborate.builder import Surroundings
+from vitdsl.memo import forget
+from vitdsl.syntax.limits import ITEMS, MODULES, size_of
 
 FILE = """name: v
 input: {size: 16}
@@ -111,3 +113,35 @@ def test_the_size_of_what_stands_in_several_places_is_counted_at_each():
     for _ in range(3):
         inner = [inner, inner]
     assert size_of(inner) == 1 + 2 + 4 + 8 * 2
+
+
+def test_what_is_found_in_a_memo_counts_as_when_it_was_made(monkeypatch):
+    text = FILE.replace("ITEM", "{repeat: 3, body: [{repeat: 9, body: [{activation: relu}, {mlp: {}}]}]}")
+    monkeypatch.setattr("vitdsl.elaborate.builder.ITEMS", ITEMS._replace(most=10))
+    said = []
+    for _ in range(3):
+        with pytest.raises(vitdsl.SpecError) as caught:
+            vitdsl.load(text).graph()
+        said.append(str(caught.value))
+    assert said == said[:1] * 3
+
+
+def test_memos_change_no_count(monkeypatch):
+    text = FILE.replace("ITEM", "{repeat: 3, body: [{repeat: 9, body: [{activation: relu}, {mlp: {}}]}]}")
+    counts = []
+    monkeypatch.setattr(Surroundings, "count", counted(counts))
+    for _ in range(2):
+        counts.append(0)
+        vitdsl.load(text).graph()
+    forget()
+    counts.append(0)
+    vitdsl.load(text).graph()
+    assert counts[0] == counts[1] == counts[2] > 10
+
+
+def counted(counts):
+    def count(self, times=1):
+        self.work += times
+        counts[-1] = self.work
+
+    return count

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
+from vitdsl.elaborate.memo import Trace, TraceTable
 from vitdsl.errors import ShapeError, did_you_mean
 from vitdsl.features import Cost, Feature
 from vitdsl.graph.ir import Frame, Value
@@ -13,6 +14,7 @@ from vitdsl.syntax.limits import ITEMS
 from vitdsl.validate import SpecReader
 
 Observed = dict[int, tuple[object, Any]]
+Made = TypeVar("Made")
 
 
 class Surroundings:
@@ -53,6 +55,18 @@ class Surroundings:
             _, before = self.observed.setdefault(id(of), (of, became))
             if before != became:
                 self.observed[id(of)] = (of, None)
+
+    def remember(self, table: TraceTable, key: Any, trace: Trace, make: Callable[[], Made]) -> Made:
+        """What a table kept for a key and a trace, or else what is made now; its work counts each time."""
+        found = table.find(key, trace)
+        if found is not None:
+            made, work = found
+            self.count(work)
+            return made
+        before = self.work
+        made = make()
+        table.keep_trace(key, trace, (made, self.work - before))
+        return made
 
     def count(self, times: int = 1) -> None:
         """Counts an item that is about to be run, or its repetitions.

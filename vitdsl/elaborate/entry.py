@@ -30,14 +30,14 @@ def enter(scope: Scope, stage: Stage, stream: str, current: str) -> None:
     key = (parts, scope.around.key, stream, current, scope.drop)
     outer, names = builder.outer, scope.names
     trace = Trace(names, outer)
-    kept: Builder | None = _entries.find(key, trace)
-    if kept is not None:
-        builder.resume(kept)
-        return
-    builder.outer, scope.names = trace.stream, NameScope.inside(trace)
-    _enter(scope, stage, stream, current)
-    builder.outer, scope.names = outer, names
-    _entries.keep_trace(key, trace, builder.copy())
+
+    def begun() -> Builder:
+        builder.outer, scope.names = trace.stream, NameScope.inside(trace)
+        _enter(scope, stage, stream, current)
+        builder.outer, scope.names = outer, names
+        return builder.copy()
+
+    builder.resume(scope.around.remember(_entries, key, trace, begun))
 
 
 def _enter(scope: Scope, stage: Stage, stream: str, current: str) -> None:

@@ -34,10 +34,7 @@ def run_head(root: Scope, model: Model) -> Graph:
     head: Head = model.head or NO_HEAD
     builder = root.builder
     key, trace = (Identity(head), root.around.key, root.current), Trace(root.names, builder.feature)
-    frame: Frame | None = _heads.find(key, trace)
-    if frame is None:
-        frame = _head_frame(root, head, trace)
-        _heads.keep_trace(key, trace, frame)
+    frame = root.around.remember(_heads, key, trace, lambda: _head_frame(root, head, trace))
     outputs = [name.removeprefix(OUTPUT) for name in frame.outputs if name.startswith(OUTPUT)]
     evaluation = {CONCATENATED: 1.0} if CONCATENATED in outputs else _weights(head, outputs)
     _alike(head, {name: frame.features[frame.outputs[OUTPUT + name]] for name in evaluation})

@@ -123,10 +123,7 @@ def repetition(scope: Scope, item: Item, trace: Trace, current: str, perform: Pe
     key = (
         item.number, scope.around.key, current, scope.drop, scope.times, scope.opened, scope.forbidden, scope.role,
     )  # fmt: skip
-    frame: Frame | None = _frames.find(key, trace)
-    if frame is None:
-        frame = _elaborated(scope, item, trace, current, perform)
-        _frames.keep_trace(key, trace, frame)
+    frame = scope.around.remember(_frames, key, trace, lambda: _elaborated(scope, item, trace, current, perform))
     return frame, trace.varies
 
 

@@ -110,9 +110,8 @@ def _settle(scope: Scope) -> None:
 def _stage_frame(scope: Scope, stage: Stage, trace: Trace, current: str) -> tuple[Stage, str, Frame]:
     """A stage with its late values put in, the stream that it makes, and its frame."""
     around = scope.around
-    key = (Identity(stage), around.key, current)
-    kept: tuple[Stage, str, Frame] | None = _stages.find(key, trace)
-    if kept is None:
+
+    def elaborated() -> tuple[Stage, str, Frame]:
         names, inner = NameScope.inside(trace), Builder(trace.stream)
         bound: Stage = bind(stage, names, around.reader) if stage.open else stage
         stream = bound.stream or current or FIRST
@@ -120,9 +119,9 @@ def _stage_frame(scope: Scope, stage: Stage, trace: Trace, current: str) -> tupl
         inside.drop = drop_of(inside, bound.drop_path)
         _fill_stage(inside, bound, stream, current)
         note_idle(inside, bound.drop_path, 0, "")
-        kept = (bound, stream, inner.done())
-        _stages.keep_trace(key, trace, kept)
-    return kept
+        return bound, stream, inner.done()
+
+    return around.remember(_stages, (Identity(stage), around.key, current), trace, elaborated)
 
 
 def _fill_stage(scope: Scope, stage: Stage, stream: str, current: str) -> None:

@@ -20,7 +20,7 @@ from vitdsl.validate.json_schema_fields import field_schema, summary
 
 def run(
     words: Annotated[
-        list[str] | None, typer.Argument(metavar="[WORD]...", help="Only what has all these words in it.")
+        list[str] | None, typer.Argument(metavar="WORD", help="Only what has all these words in it.")
     ] = None,
     parts: Annotated[bool, typer.Option("--parts", help="Parts and forms, with their fields.")] = False,
     set_: Settings = None,

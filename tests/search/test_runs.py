@@ -34,8 +34,18 @@ def test_two_workers_meet_the_budget(tmp_path):
 
 @pytest.mark.usefixtures("plugin")
 def test_a_candidate_that_kills_its_worker_is_given_up(tmp_path):
+    from vitdsl.search.search_file import load_search
+    from vitdsl.search.study import portable
+
     rungs = f"[{{type: function, function: deadly, gives: [score], options: {{log: '{tmp_path / 'log'}'}}}}]"
-    outcome = run_search(toy(6, rungs=rungs, seed="1"), tmp_path / "toy.db", heartbeat=1, grace=1, retries=2)
+    # of seven architectures one always dies and one dies once: which workers draw them when changes nothing
+    seven = {
+        "space.vars.dim": {"choose": [8]}, "space.stages[0].depth": {"range": [1, 7]},
+        "space.stages[0].tokenizer.size": {"choose": [2]}, "space.stages[0].block[0].mixer.heads": {"choose": [1]},
+        "space.stages[0].block[1].mlp.ratio": {"choose": [2]},
+    }  # fmt: skip
+    search = load_search(portable(toy(6, rungs=rungs)), seven)
+    outcome = run_search(search, tmp_path / "toy.db", heartbeat=1, grace=1, retries=2)
     trials = trials_of(tmp_path / "toy.db")
     assert outcome.complete == 6
     assert outcome.replaced == outcome.failed == states(trials)["FAIL"] > 0

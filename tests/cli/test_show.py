@@ -96,3 +96,9 @@ def test_paths(run, more):
     assert ("head.norm", "head.norm") in pairs
     assert ("stages[2].tokens", "stages.2.tokens") in pairs
     assert run("show", "cvt13", "--paths", *more).out.startswith("written")
+
+
+def test_an_expanded_spec_that_does_not_fit_is_refused(run):
+    found = run("show", "deit_tiny", "--stage", "expanded", "--set", "stages[0].block[0].mixer.heads=7")
+    assert found.code == 1
+    assert "must divide" in found.err

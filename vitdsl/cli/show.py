@@ -97,9 +97,10 @@ def written_out(spec: Spec) -> str:
 
     if holes_in(spec.tree):
         return dump_tree(expanded(spec))
-    for observed in (None, spec.observed()):
+    spec.analyze()  # a spec whose shapes do not fit says so first
+    for observe in (dict, spec.observed):
         with suppress(SpecError):
-            text = dump_tree(expanded(spec, observed))
+            text = dump_tree(expanded(spec, observe()))
             if _costs_the_same(text, spec):
                 return text
     expanded(spec)  # says why it cannot be written, where it knows

@@ -189,7 +189,7 @@ def test_a_small_model_of_another_size(name: str, built: tuple[int, int], fed: t
 FAMILIES = {
     **{name: edits for name, edits in SMALL.items() if name != "swin_tiny"},
     "pit_ti": {"input.size": 64}, "cpvt_tiny": {"input.size": 64},
-    "resnet18": {"input.size": 64}, "botnet50": {"input.size": 64}, "twins_svt_small": {"stages[2].depth": 1},
+    "resnet18": {"input.size": 64}, "botnet50": {"input.size": 64}, "twins_svt_small": {"stages[2].pairs": 2},
     "pvt_tiny": {"input.size": 64}, "convnext_tiny": {"input.size": 64, "stages[2].depth": 1},
     "simple_vit_small16": {"input.size": 64, "stages[0].depth": 1}, "dwnet_tiny": {"stages[2].depth": 1},
     "swin_tiny": {"stages[2].depth": 2},

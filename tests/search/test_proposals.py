@@ -12,10 +12,10 @@ from vitdsl import SpecError
 from vitdsl.search.ledger import Ledger
 from vitdsl.search.proposals import KNOWN, Proposer, distribution_of, recorded
 from vitdsl.search.search_file import load_search
-from vitdsl.search.units import shown
 from vitdsl.space import Choice
 from vitdsl.space.space import Space
 from vitdsl.syntax.holes import Numbers
+from vitdsl.units import format_measure
 
 SAMPLERS = {
     "random": "random",
@@ -174,5 +174,5 @@ def test_refused_candidates_are_counted_by_reason():
     search = tiny(constraints=f"{{macs: {{max: {macs[0]}}}}}", seed="3")
     trial = run(search, 1, lambda spec: [spec.analyze().macs]).get_trials()[0]
     ((reason, count),) = trial.user_attrs["refused"].items()
-    assert reason == f"macs > {shown(macs[0])}"
+    assert reason == f"macs > {format_measure(macs[0])}"
     assert count > 0

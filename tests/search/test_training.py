@@ -14,7 +14,6 @@ from vitdsl.search.candidate import Candidate
 from vitdsl.search.data import prepared
 from vitdsl.search.evaluation import read_evaluation, settled
 from vitdsl.search.short_training import Run, per_token
-from vitdsl.search.units import quantity
 from vitdsl.space.space import Space
 from vitdsl.spec import load
 
@@ -281,7 +280,7 @@ def test_fields_that_do_not_fit(fields, at, said):
 
 
 def test_the_identity_names_all_that_a_training_hangs_on():
-    run = Run(Candidate(load(SPEC), seed=4), read_evaluation({**RULE, "epochs": 2, "schedule": quantity("9")}))
+    run = Run(Candidate(load(SPEC), seed=4), read_evaluation({**RULE, "epochs": 2, "schedule": 9}))
     said = json.loads(run.identity)
     assert said["schedule"] == 9
     assert said["seed"] == 4

@@ -10,10 +10,11 @@ import typer
 
 from vitdsl.cli import weights as given_weights
 from vitdsl.cli.options import AsJson, Debug, ImageSize, Settings, SpecName, image_size, load_spec, to_write
-from vitdsl.cli.output import echo, macs, number, print_json, print_table, short
+from vitdsl.cli.output import echo, macs, print_json, print_table
 from vitdsl.cli.specs import verified
 from vitdsl.cli.weights import Container, LayoutName, WeightsOptions, check_weights
 from vitdsl.resolve.files import write_text
+from vitdsl.units import format_count, parse_count
 
 if TYPE_CHECKING:
     from vitdsl.compiler.model import VisionModel
@@ -76,7 +77,7 @@ def run(
 
 def _at_most(text: str, option: str) -> int:
     """The number that an option says."""
-    found = number(text)
+    found = parse_count(text)
     if found is None:
         raise typer.BadParameter(f"'{text}' is not a number, such as 500M or 2G", param_hint=option)
     return found
@@ -170,7 +171,7 @@ def _row(stage: dict[str, Any]) -> tuple[str, ...]:
         ", ".join(str(feature["dim"]) for feature in stage["outputs"].values()),
         str(stage["blocks"] or ""),
         f"{stage['params']:,}",
-        short(stage["macs"]) if stage["macs"] else "0",
+        format_count(stage["macs"]) if stage["macs"] else "0",
     )
 
 

@@ -8,12 +8,13 @@ from typing import Annotated, Any
 import typer
 
 from vitdsl.cli.options import AsJson, Settings, load_spec
-from vitdsl.cli.output import as_yaml, echo, print_json, print_table, short, type_words
+from vitdsl.cli.output import as_yaml, echo, print_json, print_table, type_words
 from vitdsl.errors import SpecError
 from vitdsl.fields.declaration import Declaration
 from vitdsl.parts.base import Form, Part, Primitive
 from vitdsl.parts.registry import family, is_role
 from vitdsl.resolve.files import shipped
+from vitdsl.units import format_count
 from vitdsl.validate.json_schema import families
 from vitdsl.validate.json_schema_fields import field_schema, summary
 
@@ -84,7 +85,7 @@ def _spec(name: str, set_: list[str] | None, words: Sequence[str]) -> dict[str, 
 def _row(row: dict[str, Any]) -> tuple[str, ...]:
     paper = row["paper"]
     printed = [str(paper.get(key, "-")) for key in ("params", "macs", "title")]
-    return (row["name"], f"{row['params']:,}", short(row["macs"]), *printed)
+    return (row["name"], f"{row['params']:,}", format_count(row["macs"]), *printed)
 
 
 # ---------------------------------------------------------------- parts

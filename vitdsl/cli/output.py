@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vitdsl.errors import printable
-
-UNITS = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
+from vitdsl.units import format_count
 
 
 def echo(text: object = "", err: bool = False, nl: bool = True) -> None:
@@ -37,30 +36,10 @@ def as_json(value: Any, indent: int | None = None) -> str:
     return "".join(sign if sign.isprintable() or sign == "\n" else json.dumps(sign)[1:-1] for sign in text)
 
 
-def short(number: float) -> str:
-    """A number with three digits and a unit: 4.57G, 382M, 96.0k."""
-    for size, unit in UNITS:
-        if number >= 0.9995 * size:
-            value = number / size
-            return f"{value:.{2 if value < 9.995 else 1 if value < 99.95 else 0}f}{unit}"
-    return f"{number:g}"
-
-
 def macs(count: int) -> str:
     """Multiply-adds with their unit: 4.57 GMACs."""
-    text = short(count)
+    text = format_count(count)
     return f"{text[:-1]} {text[-1]}MACs" if text[-1].isalpha() else f"{text} MACs"
-
-
-def number(text: str) -> int | None:
-    """The number that a text such as 1G, 20M or 5_000 says, or None."""
-    digits, unit = (text[:-1], text[-1]) if text[-1:].isalpha() else (text, "")
-    sizes = {"": 1, **{name.upper(): size for size, name in UNITS}}
-    try:
-        value = float(digits) * sizes[unit.upper()]
-    except (ValueError, KeyError):
-        return None
-    return int(value) if 0 < value < float("inf") else None
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> None:

@@ -163,7 +163,7 @@ def where(search: Search, file: str, study: Path | None, storage: str | None) ->
 
 
 def _print(search: Search, outcome: Outcome) -> None:
-    from vitdsl.search.units import shown
+    from vitdsl.units import format_measure
 
     echo(
         f"{outcome.study}: {outcome.complete} complete, {outcome.pruned} pruned, {outcome.failed} failed, "
@@ -175,6 +175,6 @@ def _print(search: Search, outcome: Outcome) -> None:
     for entry in outcome.best:
         measures = entry["measures"]
         names = dict.fromkeys([*search.file.objectives, "params", "macs"])
-        said = ", ".join(f"{name} {shown(measures[name], name)}" for name in names if name in measures)
+        said = ", ".join(f"{name} {format_measure(measures[name], name)}" for name in names if name in measures)
         echo(f"best: trial {entry['trial']}  {said}")
     echo(f"the study is in {outcome.storage}")

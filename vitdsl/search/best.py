@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from vitdsl.errors import Problem, SpecError
 from vitdsl.resolve.files import write_text
 from vitdsl.search.results import Row, rows_of, winners
-from vitdsl.search.units import shown
 from vitdsl.syntax.names import file_name
+from vitdsl.units import format_measure
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -58,7 +58,7 @@ def header(row: Row, search: Search, place: int) -> str:
         "decisions:",
         *(f"  {_line(path)}: {_line(value)}" for path, value in row.decisions.items()),
         "measures:",
-        *(f"  {_line(name)}: {value!r} ({shown(value, name)})" for name, value in row.measures.items()),
+        *(f"  {_line(name)}: {value!r} ({format_measure(value, name)})" for name, value in row.measures.items()),
     ]
     return "".join(f"# {line}\n" for line in lines)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from vitdsl.search.ledger import COUNTED, Ledger, history, refusals
 from vitdsl.search.results import dominates
-from vitdsl.search.units import shown
+from vitdsl.units import format_measure
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -37,7 +37,7 @@ def line_of(search: Search, trial: FrozenTrial) -> str:
     measures = attributes.get("measures", {})
     wanted = dict.fromkeys([*search.file.objectives, "params", "macs"])
     parts = [f"trial {trial.number}", trial.state.name.lower()]
-    parts += [f"{name} {shown(measures[name], name)}" for name in wanted if name in measures]
+    parts += [f"{name} {format_measure(measures[name], name)}" for name in wanted if name in measures]
     if "pruned" in attributes:
         parts.append(f"({attributes['pruned']})")
     if "error" in attributes:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from vitdsl.errors import SpecError
 from vitdsl.graph.costs import Analysis
 from vitdsl.search.search_file import COSTS, Bound
-from vitdsl.search.units import shown
 from vitdsl.spec import Spec
+from vitdsl.units import format_measure
 
 SHAPE = "shapes that do not fit"
 """The reason for a candidate whose spec is refused."""
@@ -28,9 +28,9 @@ def violated(bounds: Mapping[str, Bound], measures: Mapping[str, float]) -> str 
         if value is None:
             continue
         if bound.max is not None and not value <= bound.max:
-            return f"{name} > {shown(bound.max, name)}"
+            return f"{name} > {format_measure(bound.max, name)}"
         if bound.min is not None and not value >= bound.min:
-            return f"{name} < {shown(bound.min, name)}"
+            return f"{name} < {format_measure(bound.min, name)}"
     return None
 
 

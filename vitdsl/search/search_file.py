@@ -15,7 +15,6 @@ from vitdsl.parts.base import Fields, Reads
 from vitdsl.resolve.edit import put
 from vitdsl.resolve.files import find, load_tree, shipped
 from vitdsl.search.evaluation import Evaluation, read_evaluation, settled
-from vitdsl.search.units import Quantity
 from vitdsl.space.space import Space
 from vitdsl.syntax.locate import problem
 from vitdsl.syntax.paths import Key, parse_path
@@ -23,10 +22,31 @@ from vitdsl.syntax.printer import dump_tree, plain
 from vitdsl.syntax.recognise import recognise
 from vitdsl.syntax.summary import facts
 from vitdsl.syntax.tree import Map
+from vitdsl.units import UNITS, parse_quantity
 
 COSTS = ("params", "trainable_params", "macs", "activation_bytes")
 """Measures that the graph gives, before anything is built."""
 DIRECTIONS = ("maximize", "minimize")
+
+
+def read_quantity(value: Any) -> float:
+    """A number, or a text of a number and a unit, as a number of ones, seconds or bytes.
+
+    Raises:
+        Refusal: it is neither.
+    """
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return value
+    found = parse_quantity(value) if isinstance(value, str) else None
+    if found is None:
+        hint = f"units: {', '.join(unit for unit in UNITS if unit)}"
+        refuse(f"must be a number, or one with a unit such as 6M, 20ms or 64MB, but is {describe(value)}", hint)
+    return found
+
+
+Quantity = Annotated[
+    Any, Reads(lambda value, reader: None if value is None else read_quantity(value), {"type": ["number", "string"]})
+]
 
 
 class Bound(Fields):

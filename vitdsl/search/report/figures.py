@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from vitdsl.search.results import DONE, Row, complete, front
-from vitdsl.search.units import shown
+from vitdsl.units import format_measure
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -177,7 +177,7 @@ def _figure(x: str, y: str) -> Figure:
 
 def _hover(row: Row, names: Sequence[str]) -> str:
     """What stands beside a point: its trial, measures and decisions."""
-    measures = [f"{_escaped(n)} {shown(row.measures[n], n)}" for n in names if n in row.measures]
+    measures = [f"{_escaped(n)} {format_measure(row.measures[n], n)}" for n in names if n in row.measures]
     decisions = [f"{_escaped(path)}: {_escaped(_word(value))}" for path, value in list(row.decisions.items())[:HOVERED]]
     more = len(row.decisions) - len(decisions)
     return "<br>".join(

@@ -14,9 +14,9 @@ from vitdsl.search.ledger import refusals
 from vitdsl.search.report.correlations import table
 from vitdsl.search.report.figures import fronts, parallel, progress
 from vitdsl.search.results import Row, rows_of, winners
-from vitdsl.search.units import shown
 from vitdsl.spec import load
 from vitdsl.syntax.printer import dump_tree
+from vitdsl.units import format_measure
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -90,13 +90,13 @@ def _details(row: Row) -> dict[str, Any]:
         "title": f"trial {row.number}", "state": state, "hash": row.hash, "spec": row.spec,
         "decisions": [[path, str(value)] for path, value in row.decisions.items()],
         "measures": [[name, _shown(value, name)] for name, value in row.measures.items()],
-        "stages": [[s.path, shown(s.cost.params), shown(s.cost.macs)] for s in analysis.stages],
+        "stages": [[s.path, format_measure(s.cost.params), format_measure(s.cost.macs)] for s in analysis.stages],
     }  # fmt: skip
 
 
 def _shown(value: float | None, measure: str = "") -> str:
     """A measure in the table; what is not there is a dash."""
-    return "–" if value is None else shown(value, measure)
+    return "–" if value is None else format_measure(value, measure)
 
 
 def _finite(value: Any) -> Any:

@@ -30,13 +30,11 @@ def test_spec_loads_again(run):
 
 
 def test_what_cannot_be_expanded_is_refused(run, tmp_path):
-    """The width is the height of the image, not of the grid that the soft split leaves."""
+    """The width is the height of what is split, not of the grid that the split leaves; the two stages have others."""
     file = tmp_path / "split.yaml"
-    file.write_text(
-        "input: {size: 16}\nclasses: 0\nhead: []\n"
-        "stages: [{tokenizer: {type: soft_split, kernel: [1, 2], stride: 2, dim: $(height)}}]\n"
-    )
-    assert vitdsl.load(file).graph().frame.features[-1].dim == 16
+    stage = "{tokenizer: {type: soft_split, kernel: [1, 2], stride: 2, dim: $(height)}}"
+    file.write_text(f"input: {{size: 16}}\nclasses: 0\nhead: []\nstages: [{stage}, {stage}]\n")
+    assert vitdsl.load(file).graph().frame.features[-1].dim == 8
     shown = run("show", file, "--stage", "expanded")
     assert shown.code == 1
     assert "a late value in `soft_split` reads the feature that enters it" in " ".join(shown.err.split())

@@ -92,16 +92,17 @@ def written_out(spec: Spec) -> str:
     """
     from vitdsl.elaborate.expand import expanded
     from vitdsl.errors import Problem, SpecError
+    from vitdsl.spec import load
     from vitdsl.syntax.locate import holes_in
     from vitdsl.syntax.printer import dump_tree
 
     if holes_in(spec.tree):
         return dump_tree(expanded(spec))
-    spec.analyze()  # a spec whose shapes do not fit says so first
-    for observe in (dict, spec.observed):
+    graph = str(spec.graph())  # a spec whose shapes do not fit says so first
+    for prepare in (lambda spec: spec, _with_numbers):
         with suppress(SpecError):
-            text = dump_tree(expanded(spec, observe()))
-            if _costs_the_same(text, spec):
+            text = dump_tree(expanded(prepare(spec)))
+            if str(load(text).graph()) == graph:
                 return text
     expanded(spec)  # says why it cannot be written, where it knows
     message = (
@@ -111,10 +112,21 @@ def written_out(spec: Spec) -> str:
     raise SpecError(Problem(message, hint="a number in its place can be written there"))
 
 
-def _costs_the_same(text: str, spec: Spec) -> bool:
-    from vitdsl.spec import load
+def _with_numbers(spec: Spec) -> Spec:
+    """The spec without uses and forms, with numbers for what their arguments read from the features around them.
 
-    return load(text).analyze().cost == spec.analyze().cost
+    The outermost ones are written out first; then the graph is asked again, for what stands in them.
+    """
+    from vitdsl.elaborate.expand import expanded
+    from vitdsl.spec import load
+    from vitdsl.syntax.printer import dump_tree
+
+    before, text = "", spec.dump()
+    while text != before:
+        spec = load(text)
+        spec.graph()  # refuses at its place what does not fit; `observed` does not
+        before, text = text, dump_tree(expanded(spec, spec.observed()))
+    return spec
 
 
 def _values(spec: str, given: dict[str, Any], origins: bool, as_json: bool) -> None:

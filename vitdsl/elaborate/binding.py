@@ -14,7 +14,7 @@ from vitdsl.parts.registry import COMPOSITE, is_role
 from vitdsl.syntax.expressions import Late, Names
 from vitdsl.syntax.limits import VALUES, size_of
 from vitdsl.syntax.tree import kept
-from vitdsl.validate import BODIES, Body, Drop, Item, SpecReader, Wiring
+from vitdsl.validate import BODIES, Body, Drop, Item, SpecReader, UsedStage, Wiring
 from vitdsl.validate.defaults import wiring_over_expansion
 
 if TYPE_CHECKING:
@@ -195,14 +195,16 @@ def at_field(found: list[tuple[tuple[str | int, ...], str, str]]) -> ShapeError:
     return ShapeError(message, hint, location)
 
 
-def arguments(scope: Scope, args: Mapping[str, Any], define: Mapping[str, Any]) -> NameScope:
-    """What late values see in the body of a define, where it is used with these arguments."""
+def arguments(scope: Scope, user: Item | UsedStage, define: Mapping[str, Any]) -> NameScope:
+    """What late values see in the body of a define, where an item or a stage uses it."""
     here, x = scope.names, scope.flow.feature
-    given = {name: _argument(here, x, name, raw) for name, raw in args.items()}
+    given = {name: _argument(here, x, name, raw) for name, raw in user.args.items()}
     names = here.used(given)
     for name, raw in (define.get("optional") or {}).items():
         if name not in given:
             names.add(name, _argument(names, x, name, raw))
+    for name in (*given, *define.get("optional", ())) if scope.around.observed is not None else ():
+        scope.around.observe(user, name, names.local.get(name))
     return names
 
 

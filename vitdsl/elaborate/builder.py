@@ -13,7 +13,8 @@ from vitdsl.parts.base import Part
 from vitdsl.syntax.limits import ITEMS
 from vitdsl.validate import SpecReader
 
-Observed = dict[int, tuple[object, Any]]
+Observed = dict[tuple[int, str], tuple[object, Any]]
+"""What became of late arguments (the `use` by identity, the argument) and of forms (by identity, "")."""
 Made = TypeVar("Made")
 
 
@@ -29,7 +30,7 @@ class Surroundings:
         key: of all memos of what is elaborated here, but for what its traces hold.
         run_body: runs a body in a scope; parts call it, through their scope.
         run_part: lets a bound part write its nodes in a scope.
-        observed: where it is watched, what each `use` and each form with late values became, by identity.
+        observed: filled where it is given: what late arguments and forms with late values became.
     """
 
     __slots__ = ("classes", "drops", "image", "key", "observed", "reader", "run_body", "run_part", "work")
@@ -49,12 +50,12 @@ class Surroundings:
         self.key = (reader.key, classes, image, drops)
         self.observed: Observed | None = None
 
-    def observe(self, of: object, became: Any) -> None:
-        """Notes what became of something late; None where it became several things."""
+    def observe(self, of: object, argument: str, became: Any) -> None:
+        """Notes what became of a late argument of a `use`, or of a form; None where it became several things."""
         if self.observed is not None:
-            _, before = self.observed.setdefault(id(of), (of, became))
+            _, before = self.observed.setdefault((id(of), argument), (of, became))
             if before != became:
-                self.observed[id(of)] = (of, None)
+                self.observed[id(of), argument] = (of, None)
 
     def remember(self, table: TraceTable, key: Any, trace: Trace, make: Callable[[], Made]) -> Made:
         """What a table kept for a key and a trace, or else what is made now; its work counts each time."""

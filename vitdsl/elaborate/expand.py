@@ -25,14 +25,16 @@ def expanded(spec: Any, observed: Observed | None = None) -> Map:
 
     Args:
         spec: a `vitdsl.spec.Spec`.
-        observed: what late arguments and forms became in its graph. Those that became one thing are written as that,
-            so that inside of a define or a form they need not be read from the feature that enters it.
+        observed: what late arguments and forms became in its graph. Those that became one number are written as that,
+            so that inside of a define or a form they need not be read from the feature that enters it. With it, only
+            the outermost uses and forms are written out: what stands in them was not observed yet.
 
     Raises:
         SpecError: an argument cannot be written where it is used.
     """
-    expander = Expander(spec.reader, spec.tree.get("vars") or {}, observed or {})
-    tree = Map({key: spec.tree[key] for key in KEPT if key in spec.tree})
+    expander = Expander(spec.reader, spec.tree.get("vars") or {}, observed)
+    kept = KEPT if observed is None else (*KEPT, "defaults", "define")
+    tree = Map({key: spec.tree[key] for key in kept if key in spec.tree})
     try:
         tree["stages"] = [expander.stage(stage) for stage in spec.model.stages]
         if spec.model.head is not None:
@@ -50,11 +52,11 @@ class Expander:
     Args:
         reader: of the spec.
         variables: of the file.
-        observed: what late arguments and forms became.
+        observed: what late arguments and forms became; without it, uses and forms are written out at every depth.
     """
 
-    def __init__(self, reader: SpecReader, variables: Mapping[str, Any], observed: Observed) -> None:
-        self.reader, self._observed = reader, observed
+    def __init__(self, reader: SpecReader, variables: Mapping[str, Any], observed: Observed | None) -> None:
+        self.reader, self._observed, self._deep = reader, observed or {}, observed is None
         self._late = {name: value for name, value in variables.items() if isinstance(value, Late)}
 
     # ------------------------------------------------------------ stages and head
@@ -63,8 +65,8 @@ class Expander:
         """A stage; one that a define gives is written out, a block that never runs is left out."""
         if isinstance(stage, UsedStage):
             define = self.reader.define(stage.use)
-            raw = substituted(define["stage"], self._arguments(stage.args, define))
-            return self.stage(read_stage(self.reader, raw))
+            raw = substituted(define["stage"], self._arguments(stage, define))
+            return self.stage(read_stage(self.reader, raw)) if self._deep else raw
         if stage.depth == 0:
             return {**self.fields(stage, without=("block",)), "block": []}
         return self.fields(stage)
@@ -73,12 +75,17 @@ class Expander:
         """The head: its own body stands for it."""
         return self.fields(head)["body"] if head.fields_set == {"body"} else self.fields(head)
 
-    def _arguments(self, args: Mapping[str, Any], define: Mapping[str, Any]) -> dict[str, Any]:
-        made = {name: spelled(value, self._late) for name, value in args.items()}
+    def _arguments(self, user: Item | UsedStage, define: Mapping[str, Any]) -> dict[str, Any]:
+        made = {name: spelled(value, self._late) for name, value in user.args.items()}
         for name, raw in (define.get("optional") or {}).items():
             if name not in made:
                 made[name] = substituted(spelled(raw, self._late), made)
-        return made
+        numbers = {name: self._became(user, name) for name in made}
+        return made | {name: value for name, value in numbers.items() if isinstance(value, (int, float))}
+
+    def _became(self, of: object, argument: str = "") -> Any:
+        """What a late argument or a form became; None where it became several things, or was not observed."""
+        return self._observed.get((id(of), argument), (of, None))[1]
 
     # ------------------------------------------------------------ values
 
@@ -129,7 +136,8 @@ class Expander:
         if not part.expands:
             return self.part(part)
         raw = self._expansion(part)
-        return self.body(self.reader.body(raw["body"] if raw.keys() == {"body"} else [raw], "item"))
+        raw = raw["body"] if raw.keys() == {"body"} else [raw]
+        return self.body(self.reader.body(raw, "item")) if self._deep else raw
 
     def items(self, item: Any, alone: bool) -> list[Any]:
         """What one item becomes: a `use` that is all of its body is spliced into it."""
@@ -141,11 +149,9 @@ class Expander:
 
     def _used(self, item: Item) -> list[Any]:
         define = self.reader.define(item.use)
-        _, became = self._observed.get(id(item), (item, None))
-        numbers = {name: value for name, value in (became or {}).items() if isinstance(value, (int, float))}
-        raw = substituted(define["body"], self._arguments({**item.args, **numbers}, define))
+        raw = substituted(define["body"], self._arguments(item, define))
         body = self.reader.body(raw, "item")
-        made = [] if body is None else self.body(body)
+        made = [] if body is None else self.body(body) if self._deep else raw
         return made if isinstance(made, list) else [made]
 
     def item(self, item: Item) -> Any:
@@ -153,7 +159,8 @@ class Expander:
         if item.wiring.repeat == 0:
             return {"repeat": 0, "body": []}
         if item.part is not None and not isinstance(item.part, (Late, Hole)) and item.part.expands:
-            return self.item(self.reader.item(wiring_over_expansion(self._expansion(item.part), item.given)))
+            raw = wiring_over_expansion(self._expansion(item.part), item.given)
+            return self.item(self.reader.item(raw)) if self._deep else raw
         wiring = self._wiring(item)
         if item.role == "use":
             return {**wiring, "body": self._used(item)}
@@ -167,9 +174,9 @@ class Expander:
 
     def _expansion(self, form: Any) -> dict[str, Any]:
         """What a form stands for, unless a late value would read another feature there than the one that enters it."""
-        _, became = self._observed.get(id(form), (form, None))
-        raw = (became or form).expand()
-        behind = raw["body"][1:] if (became or form).open and isinstance(raw.get("body"), list) else []
+        known = self._became(form) or form
+        raw = known.expand()
+        behind = raw["body"][1:] if known.open and isinstance(raw.get("body"), list) else []
         if FEATURES.isdisjoint(named_by(facts(behind).names, self._late)):
             return raw
         message = f"a late value in `{form.type}` reads the feature that enters it, and would read another one inside"

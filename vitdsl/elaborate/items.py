@@ -223,8 +223,7 @@ def run_use(scope: Scope, item: Item) -> None:
     define = reader.define(item.use)
     body = reader.defined_body(item.use)
     inside = scope
-    inside.names = arguments(scope, item.args, define)
-    scope.around.observe(item, {name: inside.names.local.get(name) for name in item.args})
+    inside.names = arguments(scope, item, define)
     try:
         run_body(inside, body)
     except ShapeError as fault:

@@ -166,13 +166,16 @@ class Scope:
 
     def bound(self, part: Part, x: Feature) -> Part:
         """The part with its late values put in, which see the feature that enters it."""
-        return bind(part, self.names.at(x), self.around.reader) if part.open else part
+        if not part.open:
+            return part
+        bound = bind(part, self.names.at(x), self.around.reader)
+        if bound.expands:
+            self.around.observe(part, "", bound)
+        return bound
 
     def emit(self, part: Part, x: Value, path: str) -> Value:
         """Binds a part to what enters it, and lets it write its nodes."""
-        bound = self.bound(part, x.feature) if part.open else part
-        if bound is not part and bound.expands:
-            self.around.observe(part, bound)
+        bound = self.bound(part, x.feature)
         return self.around.run_part(self, bound, x, path) if bound.expands else bound.emit(self, x, path)
 
     def emit_dropout(self, rate: float, x: Value, path: str) -> Value:

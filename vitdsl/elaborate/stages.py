@@ -81,7 +81,7 @@ def _run_stage(scope: Scope, stage: Any, index: int, current: str) -> str:
         use = stage.use
         scope.current = current or IMAGE
         define = scope.around.reader.define(stage.use)
-        names = arguments(scope, stage.args, define)
+        names = arguments(scope, stage, define)
         stage = read_stage(scope.around.reader, define["stage"])
     try:
         bound, stream, frame = _stage_frame(scope, stage, Trace(names, scope.builder.feature), current)

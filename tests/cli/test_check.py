@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.packages import installed
 from vitdsl.resolve.extends import resolve
 from vitdsl.resolve.files import shipped
 from vitdsl.validate import FILE
@@ -100,3 +101,59 @@ def test_a_stream_that_a_define_writes_over_its_users(run, tmp_path):
         f"{path}:1:43: define.d.body[1].write\n  the define 'd' writes the stream 'a', and so does its user"
         in found.err
     )
+
+
+PLAIN = "stages:\n  - {tokenizer: {type: patch, size: 16, dim: 32}, body: [mlp]}\n"
+MAPS = "the head has no `pool`: it classifies each token, and gives 14x14·1000\n"
+
+
+@pytest.mark.parametrize(
+    ("rest", "place"),
+    [
+        ("", "1:1: head"),
+        ("head: {norm: layer}", "3:7: head"),
+        ("head: {norm: layer, pool: mean}", None),
+        ("head: {norm: layer, layout: map}", None),
+        ("head: [{norm: layer}, classifier]", None),
+        ("head: {norm: layer}\nclasses: 0", None),
+    ],
+)
+def test_a_head_that_pools_nothing(run, tmp_path, rest, place):
+    path = tmp_path / "spec.yaml"
+    path.write_text(PLAIN.replace("[mlp]", "[mlp], norm: layer") + rest + "\n")
+    found = run("check", path)
+    assert found.code == 0
+    assert MAPS in found.err if place else not found.err
+    assert place is None or found.err.startswith(f"warning: model: {path}:{place}\n  {MAPS}")
+
+
+def test_warnings_of_every_kind_are_printed(run, tmp_path):
+    path = tmp_path / "spec.yaml"
+    path.write_text(PLAIN.replace("[mlp]", "[{mixer: {type: global, heads: 2}, post: rms}]") + "head: {pool: mean}\n")
+    found = run("check", path)
+    assert found.code == 0
+    assert [line for line in found.err.splitlines() if line.startswith("warning")] == [
+        f"warning: model: {path}:2:58: stages[0].body[0]",
+        "warning: model: stages.0.body.0.mixer",
+        "warning: model: stages.0.body.0",
+    ]
+    assert json.loads(run("check", path, "--json").out)[0]["warnings"] == [
+        text.removesuffix("\n") for text in found.err.split("warning: model: ")[1:]
+    ]
+
+
+def test_a_part_of_another_package_that_has_a_name_of_ours(run, tmp_path):
+    path = tmp_path / "spec.yaml"
+    path.write_text(PLAIN + "head: {norm: layer, pool: mean}\n")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    with installed(tmp_path / "a", "one", patch="tokenizer", squeeze="squeeze", mine="mine"):
+        text = "`patch` is the part of vitdsl here: that of one, which has the same name, is hidden"
+        assert run("check", path).err.startswith(f"warning: model: {text}\n  hint: ")
+        assert run("check", path).err.count("warning") == 1
+        with installed(tmp_path / "b", "two", mine="mine"):
+            path.write_text(PLAIN.replace("[mlp]", "[{mine: {dim: 32}}, mlp]") + "head: {norm: layer, pool: mean}\n")
+            assert (
+                "`mine` is the part of one here: that of two, which has the same name, is hidden"
+                in run("check", path).err
+            )

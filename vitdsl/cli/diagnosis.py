@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from vitdsl.cli.output import echo, macs, print_json
 from vitdsl.cli.specs import is_setting, load_spec, verified
-from vitdsl.errors import Problem, SpecError, render
+from vitdsl.errors import Problem, SpecError
 from vitdsl.graph.pixels import mixers_on_pixels
+from vitdsl.graph.unexpected import unexpected
+from vitdsl.parts.registry import hidden
+from vitdsl.syntax.locate import lookup
+from vitdsl.validate.streams import overwritten, unread
+from vitdsl.validate.written import two_norms, words
 
 if TYPE_CHECKING:
     from vitdsl.graph.graph import Graph
@@ -60,8 +66,7 @@ def _report(name: str, set_: list[str] | None, debug: bool) -> dict[str, Any]:
     try:
         spec = verified(load_spec(name, set_), debug)
         analysis = spec.analyze()
-        warnings = [*_unreached(analysis.unreached), *_unread(spec), *_overwritten(spec), *_undropped(spec)]
-        warnings += [*_of_images(analysis.graph), *_on_pixels(spec)]
+        warnings = _warnings(spec, analysis.graph, analysis.unreached)
     except SpecError as error:
         return {"spec": name, "ok": False, "problems": [_problem(each) for each in error.problems], "error": error}
     return {
@@ -86,6 +91,23 @@ def _print(reports: list[dict[str, Any]]) -> None:
             echo(f"warning: {report['name']}: {warning}", err=True)
 
 
+def _warnings(spec: Spec, graph: Graph, unreached: tuple[str, ...]) -> list[Any]:
+    """What is allowed, and is probably not meant."""
+    written = words(spec.tree)
+    return [
+        *_unreached(unreached),
+        *_unread(spec),
+        *_overwritten(spec),
+        *_undropped(spec),
+        *_of_images(graph),
+        *_on_pixels(graph),
+        *(two_norms(spec.tree) if ("post", None) in written else ()),
+        *unexpected(graph, written),
+        *_unpooled(spec, graph),
+        *_hidden(written),
+    ]
+
+
 def _unreached(paths: tuple[str, ...]) -> list[str]:
     """A warning of operators that no returned output reads."""
     if not paths:
@@ -94,34 +116,44 @@ def _unreached(paths: tuple[str, ...]) -> list[str]:
     return [f"no output reads {', '.join(paths[:SHOWN])}{more}: their weights load, and never train"]
 
 
-def _on_pixels(spec: Spec) -> list[str]:
+def _on_pixels(graph: Graph) -> Iterator[Problem]:
     """A warning where a mixer acts on pixels, as it does in a spec whose first stage lacks a tokenizer."""
-    found = mixers_on_pixels(spec.graph())
-    if not found:
-        return []
-    path, pixels = found[0]
-    words = f"this mixer acts on all {pixels:,} pixels of the image, as no tokenizer makes tokens of them"
-    return [render([Problem(words, path, hint="the stage lacks `tokenizer: {type: patch, size: 16, dim: …}`")])]
+    for path, pixels in mixers_on_pixels(graph)[:1]:
+        words = f"this mixer acts on all {pixels:,} pixels of the image, as no tokenizer makes tokens of them"
+        yield Problem(words, path, hint="the stage lacks `tokenizer: {type: patch, size: 16, dim: …}`")
 
 
-def _unread(spec: Spec) -> list[str]:
+def _unread(spec: Spec) -> Iterator[Problem]:
     """A warning for each stream that is written and read nowhere."""
-    from vitdsl.validate.streams import unread
-
-    found = [Problem(f"nothing reads the stream '{name}'", path, mark) for name, path, mark in unread(spec.tree)]
-    return [render([problem]) for problem in found]
+    for name, path, mark in unread(spec.tree):
+        yield Problem(f"nothing reads the stream '{name}'", path, mark)
 
 
-def _overwritten(spec: Spec) -> list[str]:
+def _overwritten(spec: Spec) -> Iterator[Problem]:
     """A warning for each stream that a define writes, and its user as well."""
-    from vitdsl.validate.streams import overwritten
-
     hint = "another name keeps both; an argument lets the user name it"
-    made = []
     for name, define, path, mark in overwritten(spec.tree):
         message = f"the define '{define}' writes the stream '{name}', and so does its user: one overwrites the other"
-        made.append(render([Problem(message, path, mark, hint)]))
-    return made
+        yield Problem(message, path, mark, hint)
+
+
+def _unpooled(spec: Spec, graph: Graph) -> Iterator[Problem]:
+    """A warning where a head without `pool`, which says nothing of maps, classifies several tokens."""
+    head = spec.model.head
+    written = head is not None and (head.body or head.outputs or head.pool or head.layout)
+    features = [graph.frame.features[graph.outputs[name]] for name in graph.evaluation]
+    if spec.model.classes and not written and features[0].num_tokens > 1:
+        message = f"the head has no `pool`: it classifies each token, and gives {features[0]}"
+        hint = "`pool: mean` or `pool: cls`; `layout: map` says that a map is meant"
+        yield Problem(message, "head", lookup(spec.tree, ("head",)) if head else spec.tree.pos, hint)
+
+
+def _hidden(known: set[tuple[str, str | None]]) -> Iterator[Problem]:
+    """A warning for each word of a spec by which another package calls a part, too, which is not what is meant."""
+    for name, package, other in hidden():
+        if any(name in pair for pair in known):
+            words = f"`{name}` is the part of {other} here: that of {package}, which has the same name, is hidden"
+            yield Problem(words, hint=f"only another name in the entry points of {package} makes it known")
 
 
 def _undropped(spec: Spec) -> list[str]:

@@ -87,6 +87,14 @@ class Call(NamedTuple):
         for number, frame in enumerate(self.frames):
             yield (f"{self.path}.{self.first + number}" if self.numbered else self.path), frame
 
+    def below(self, prefix: str = "") -> Iterator[tuple[str, Frame]]:
+        """The module path of each frame that is run, at any depth, and the frame; of equal repetitions the first."""
+        done: set[int] = set()
+        for path, frame in self.paths():
+            if id(frame) not in done:
+                done.add(id(frame))
+                yield from frame.below(joined(prefix, path))
+
 
 class Frame:
     """One analysed body.
@@ -155,6 +163,13 @@ class Frame:
     def recount(self) -> None:
         """Sums up what a pass has changed."""
         self.cost, self.drops = self.counted()
+
+    def below(self, prefix: str = "") -> Iterator[tuple[str, Frame]]:
+        """This frame and those that it calls, at any depth, with their module paths; of equal repetitions the first."""
+        yield prefix, self
+        for step in self.steps:
+            if isinstance(step, Call):
+                yield from step.below(prefix)
 
     def nodes(self, prefix: str = "") -> Iterator[tuple[str, Node, Frame]]:
         """Every node below this frame, each repetition apart: its full module path, itself, the frame it is in."""

@@ -116,16 +116,10 @@ def block_rates(frame: Frame, setting: Any) -> list[BlockRate]:
     return found
 
 
-def idle(frame: Frame, prefix: str = "") -> Iterator[str]:
+def idle(frame: Frame) -> Iterator[str]:
     """Module paths of what was given a rate, and holds nothing that drops; of equal repetitions the first."""
-    yield from (joined(prefix, path) for path in frame.idle)
-    for step in frame.steps:
-        if isinstance(step, Call):
-            seen: set[int] = set()
-            for path, inner in step.paths():
-                if id(inner) not in seen:
-                    seen.add(id(inner))
-                    yield from idle(inner, joined(prefix, path))
+    for prefix, inner in frame.below():
+        yield from (joined(prefix, path) for path in inner.idle)
 
 
 def unused(frame: Frame, setting: Any) -> Iterator[str]:

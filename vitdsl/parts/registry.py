@@ -35,13 +35,29 @@ def files() -> dict[str, str]:
 
 
 @cache
-def foreign() -> dict[str, Any]:
-    """Entry points of parts of other installed packages, by type."""
+def _entries() -> tuple[Any, ...]:
+    """Entry points of parts of other installed packages."""
     if not any(map(_names_parts, _installed())):
-        return {}
+        return ()
     from importlib import metadata
 
-    return {entry.name: entry for entry in metadata.entry_points(group=ENTRY_POINTS)}
+    return tuple(metadata.entry_points(group=ENTRY_POINTS))
+
+
+@cache
+def foreign() -> dict[str, Any]:
+    """Entry points of parts of other installed packages, by type."""
+    return {entry.name: entry for entry in _entries()}
+
+
+def hidden() -> list[tuple[str, str, str]]:
+    """Installed parts that no spec can name, since another has their name: the name, their package, and whose it is."""
+    found = []
+    for entry in _entries():
+        package, other = (each.dist.name if each.dist else each.module for each in (entry, foreign()[entry.name]))
+        if entry.name in files() or entry is not foreign()[entry.name]:
+            found.append((entry.name, package, "vitdsl" if entry.name in files() else other))
+    return found
 
 
 def _installed() -> Iterator[Path]:

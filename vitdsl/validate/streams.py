@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
 from vitdsl.errors import Mark
-from vitdsl.syntax.holes import Hole
 from vitdsl.syntax.locate import lookup
 from vitdsl.syntax.paths import format_path
+from vitdsl.syntax.recognise import PROSE
+from vitdsl.validate.written import Path, strings
 
-Path = tuple[str | int, ...]
 NAMING = ("write", "stream", "name", "type", "use")
 """Keys whose value makes a stream, or names something else, rather than reads one."""
-PROSE = ("name", "paper")
 
 
 def unread(tree: Mapping[str, Any]) -> list[tuple[str, str, Mark | None]]:
@@ -25,7 +24,7 @@ def unread(tree: Mapping[str, Any]) -> list[tuple[str, str, Mark | None]]:
     Returns:
         Name, written path and position of each writer.
     """
-    values = [(path, value) for path, value in _strings(tree, ()) if path[0] not in PROSE]
+    values = [(path, value) for path, value in strings(tree) if path[0] not in PROSE]
     read = {value.partition(".")[0] for path, value in values if path[-1] not in NAMING}
     written = [(path, value.removesuffix("[]")) for path, value in values if path[-1] == "write"]
     written += _left_behind(tree.get("stages"))
@@ -45,7 +44,7 @@ def overwritten(tree: Mapping[str, Any]) -> list[tuple[str, str, str, Mark | Non
     defines = tree.get("define")
     bodies = {name: ("define", name) for name in defines} if isinstance(defines, Mapping) else {}
     places: list[Path] = [*bodies.values(), ("stages",), ("head",)]
-    texts = {place: list(_strings(_at(tree, place), place)) for place in places}
+    texts = {place: list(strings(_at(tree, place), place)) for place in places}
     uses = {
         place: {text for path, text in found if path[-1] == "use"} & bodies.keys() for place, found in texts.items()
     }
@@ -97,16 +96,3 @@ def _flows_on(stages: Any, name: str) -> bool:
     named = [stage for stage in stages if isinstance(stage, Mapping)] if isinstance(stages, list) else []
     makers = [index for index, stage in enumerate(named) if stage.get("stream") == name]
     return bool(makers) and (makers[-1] == len(named) - 1 or "stream" not in named[makers[-1] + 1])
-
-
-def _strings(node: Any, path: Path) -> Iterator[tuple[Path, str]]:
-    if isinstance(node, str):
-        yield path, node
-    elif isinstance(node, Hole):
-        yield from _strings(node.raw, path)
-    elif isinstance(node, Mapping):
-        for key, value in node.items():
-            yield from _strings(value, (*path, key))
-    elif isinstance(node, (list, tuple)):
-        for index, value in enumerate(node):
-            yield from _strings(value, (*path, index))

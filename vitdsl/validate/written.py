@@ -1,0 +1,68 @@
+"""What stands in a file, whatever it means there: words, and norms that stand beside a default one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from vitdsl.errors import Problem
+from vitdsl.fields.record import NONE
+from vitdsl.parts.registry import class_of
+from vitdsl.syntax.holes import Hole
+from vitdsl.syntax.locate import lookup
+from vitdsl.syntax.paths import format_path
+
+Path = tuple[str | int, ...]
+
+
+def strings(node: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Every text in a tree, with its path; alternatives of holes, too."""
+    if isinstance(node, str):
+        yield path, node
+    for key, value in entries(node):
+        yield from strings(value, (*path, key))
+
+
+def entries(node: Any) -> Iterator[tuple[str | int, Any]]:
+    """The entries of a mapping or a list, or of what a hole holds."""
+    node = node.raw if isinstance(node, Hole) else node
+    if isinstance(node, Mapping):
+        yield from node.items()
+    elif isinstance(node, (list, tuple)):
+        yield from enumerate(node)
+
+
+def words(node: Any) -> set[tuple[str, str | None]]:
+    """Every key in a tree, with None, and with its value where that is a text."""
+    found: set[tuple[str, str | None]] = set()
+    for key, value in entries(node):
+        if isinstance(key, str):
+            found |= {(key, None), (key, value)} if isinstance(value, str) else {(key, None)}
+        found |= words(value)
+    return found
+
+
+def two_norms(tree: Mapping[str, Any]) -> Iterator[Problem]:
+    """Mixers and mlps with a `post` that is written and a `pre` that is not, but is there by default."""
+    usual = tree.get("defaults")
+    usual = usual if isinstance(usual, Mapping) else {}
+    if "pre" not in usual:
+        yield from _two_norms(tree, {key: value for key, value in tree.items() if key != "defaults"}, (), usual)
+
+
+def _two_norms(tree: Mapping[str, Any], node: Any, path: Path, usual: Mapping[str, Any]) -> Iterator[Problem]:
+    if isinstance(node, Mapping) and ("mixer" in node or "mlp" in node) and "pre" not in node:
+        post, residual = ({**usual, **node}.get(key) for key in ("post", "residual"))
+        if _is_norm(post) and residual not in (False, NONE):
+            message = "this branch has two norms: `post`, and before the operator `pre`, which is there by default"
+            hint = "`pre: none` leaves `post` alone, `pre: layer` says that both are meant"
+            yield Problem(message, format_path(path), lookup(tree, path), hint)
+    for key, value in entries(node):
+        yield from _two_norms(tree, value, (*path, key), usual)
+
+
+def _is_norm(post: Any) -> bool:
+    """Whether what stands at `post` norms: it may be any body."""
+    if isinstance(post, str):
+        return class_of("norm", post) is not None
+    return ("norm", None) in words(post) or (isinstance(post, Mapping) and "type" in post)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,13 +48,12 @@ def convert(
         CheckpointError: with every key that is missing, unexpected, or of another shape.
         SpecError: the spec is wrong.
     """
-    from vitdsl.checkpoints.loading import convert_state, tensors_of
+    from vitdsl.checkpoints.loading import Base, convert_state, tensors_of
 
     known = spec if isinstance(spec, Spec) else load(spec)
-    folded = FOLDED in (layout, to)
-    shapes, grids = _keys(known, folded)
+    shapes, grids = _keys(known, FOLDED in (layout, to))
     tables, (layout, to) = _tables(known, layout, to)
-    return convert_state(tensors_of(state), shapes, tables, layout, to, grids)
+    return convert_state(tensors_of(state), Base("", shapes, tables, grids), layout, to)
 
 
 def load_weights(
@@ -64,11 +64,15 @@ def load_weights(
     channels: str | None = None,
     base: str | None = None,
     container: str | None = None,
+    size: int | tuple[int, int] | None = None,
 ) -> Report:
     """Fills a built model with weights: all of them, each of its own shape.
 
-    Tables of positions whose grid alone differs are resized to the model's. What the model has on the meta device
-    comes to the CPU. Where the weights are refused, the model is as it was.
+    Tables of positions whose grid alone differs are resized to the model's. For which grid a table is, the metadata of
+    a state dict and of a file that `vitdsl` wrote say, or `size`. Else it is taken to be the model's where the count is
+    the same, or to be square, or to have the model's aspect; a warning says so where it is no square.
+
+    What the model has on the meta device comes to the CPU. Where the weights are refused, the model is as it was.
 
     They may be those of a shipped spec that the model's was edited from: renamed as that spec's, and taken by path. A
     spec knows what it extends; one that was dumped under a name of its own does not, and `base` says it.
@@ -82,15 +86,16 @@ def load_weights(
         base: the shipped spec that the weights are for; None: found by what the model's spec extends.
         container: which state dict of the source, where it holds several: a key such as `model_ema`, or keys joined
             by dots.
+        size: of the images that the weights are for, where these do not say it: a side, or (height, width) in pixels.
 
     Returns:
         What was copied, resized, adapted, left as it was initialized, and not used.
 
     Raises:
         CheckpointError: with all that does not fit.
-        SpecError: there is no spec called `base`.
+        SpecError: there is no spec called `base`, or its images cannot have this `size`.
     """
-    from vitdsl.checkpoints.loading import load_into
+    from vitdsl.checkpoints.loading import Base, load_into
 
     spec = model.spec
 
@@ -98,24 +103,31 @@ def load_weights(
         return built_as(spec, model.options, model.folded, "cpu").state_dict()
 
     tables, (name,) = _tables(spec, layout)
+    shapes = {key: tuple(tensor.shape) for key, tensor in model.state_dict().items()}
+    own = Base("", shapes, tables, _keys(spec, model.folded, size)[1] if size else {})
     return load_into(
-        model, source, tables, name, container=container, partial=partial, channels=channels,
-        bases=_bases(spec, base, layout), initial_state=initial_state,
+        model, source, chain((own,), _bases(spec, base, layout, size)), name, container=container, partial=partial,
+        channels=channels, initial_state=initial_state,
     )  # fmt: skip
 
 
-def _bases(spec: Spec, named: str | None, layout: Layout | None) -> Iterator[Base]:
+def _bases(spec: Spec, named: str | None, layout: Layout | None, size: int | tuple[int, int] | None) -> Iterator[Base]:
     """The spec that was named, or the shipped ones among those that a spec is called after, but for itself."""
-    from vitdsl.checkpoints.loading import Base
-
     if named is not None:
-        base = load(named)
-        yield Base(named, _keys(base)[0], _tables(base, layout)[0])
+        yield _base(named, load(named), layout, size)
         return
     for name in spec.names:
         path = shipped() / f"{name}.yaml"
         if path.is_file() and (base := load(path)) != spec:
-            yield Base(name, _keys(base)[0], _tables(base, layout)[0])
+            yield _base(name, base, layout, size)
+
+
+def _base(name: str, spec: Spec, layout: Layout | None, size: int | tuple[int, int] | None) -> Base:
+    """What weights of a spec are, for images of a size in place of its own."""
+    from vitdsl.checkpoints.loading import Base
+
+    shapes, grids = _keys(spec, False, size)
+    return Base(name, shapes, _tables(spec, layout)[0], grids if size else {})
 
 
 def _tables(spec: Spec, *layouts: Layout | None) -> tuple[dict[str, Table], list[str | None]]:
@@ -134,9 +146,17 @@ def _tables(spec: Spec, *layouts: Layout | None) -> tuple[dict[str, Table], list
 
 
 @lru_cache(maxsize=64)
-def _keys(spec: Spec, folded: bool = False) -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, int]]]:
-    """The shape of each of our keys, and the grids of tables of positions; `folded`: of what `fold` gives."""
-    from vitdsl.checkpoints.transfer import grids
+def _keys(
+    spec: Spec, folded: bool = False, size: int | tuple[int, int] | None = None
+) -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, ...]]]:
+    """The shape of each of our keys, and the grids of tables of positions, by key.
 
-    model = built_as(spec, {}, folded)
+    Args:
+        spec: what the keys are of.
+        folded: whether they are those of what `fold` gives.
+        size: of the images, in place of the spec's.
+    """
+    from vitdsl.checkpoints.fitting import grids
+
+    model = built_as(spec, {"size": size}, folded)
     return {key: tuple(tensor.shape) for key, tensor in model.state_dict().items()}, grids(model)

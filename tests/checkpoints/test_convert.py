@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.checkpoints.messages import messages
-from vitdsl.checkpoints.convert import to_ours, to_theirs
+from vitdsl.checkpoints.convert import take_any, to_ours, to_theirs
 from vitdsl.checkpoints.tables import parse_table
 from vitdsl.errors import CheckpointError
 
@@ -228,7 +228,7 @@ def test_shapes_that_differ():
         "Our `x` has shape [3, 3], found `a` of shape [2, 3] (row `a -> x`).",
         "Our `y` has shape [9], found `b` of shape [4] and `c` of shape [2], which gives [6] (row `[b, c] -> y`).",
     )
-    made = to_ours(theirs, table, {"x": (3, 3), "y": (9,)}, accept=lambda key, tensor: True)
+    made = to_ours(theirs, table, {"x": (3, 3), "y": (9,)}, misfit=take_any)
     assert shapes(made) == {"x": (2, 3), "y": (6,)}
 
 

@@ -12,7 +12,8 @@ import pytest
 import safetensors.torch
 import torch
 
-from vitdsl.checkpoints.files import read_weights, state_in, without_prefixes, write_weights
+from vitdsl.checkpoints.files import read_weights, write_weights
+from vitdsl.checkpoints.state import state_in, without_prefixes
 from vitdsl.errors import CheckpointError
 
 

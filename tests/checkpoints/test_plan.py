@@ -3,7 +3,7 @@
 import pytest
 
 from tests.checkpoints.messages import messages
-from vitdsl.checkpoints.plan import identify
+from vitdsl.checkpoints.plan import identify_layout
 from vitdsl.checkpoints.tables import tables_for
 from vitdsl.errors import CheckpointError
 
@@ -45,27 +45,27 @@ def test_two_tables_of_one_layout(folder):
 
 def test_layouts_are_told_apart_by_their_keys(folder):
     tables, ours = tables_for("tiny", folder), ["x.weight", "x.num_batches_tracked"]
-    assert identify(["a.weight"], tables, ours) == "official"
-    assert identify(["b.weight", "b.num_batches_tracked"], tables, ours) == "torchvision"
+    assert identify_layout(["a.weight"], tables, ours) == "official"
+    assert identify_layout(["b.weight", "b.num_batches_tracked"], tables, ours) == "torchvision"
 
 
 def test_no_layout_fits(folder):
     with pytest.raises(CheckpointError) as caught:
-        identify(["a.weight", "extra"], tables_for("tiny", folder), ["x.weight"])
+        identify_layout(["a.weight", "extra"], tables_for("tiny", folder), ["x.weight"])
     assert str(caught.value) == (
         "The keys fit none of the layouts known for this spec. `layout=`, or `--layout`, takes a table of your own.\n"
         "  - `official`: 0 missing, 1 unexpected (`extra`).\n"
         "  - `torchvision`: 1 missing (`b.weight`), 2 unexpected (`a.weight`)."
     )
     with pytest.raises(CheckpointError) as caught:
-        identify(["a"], {}, ["x"])
+        identify_layout(["a"], {}, ["x"])
     assert messages(caught.value) == ("There are none.",)
 
 
 def test_several_layouts_fit(folder):
     (folder / "fam.huggingface.yaml").write_text(TABLE.format(layout="huggingface", row="a.{q} -> x.{q}"))
     with pytest.raises(CheckpointError) as caught:
-        identify(["a.weight"], tables_for("tiny", folder), ["x.weight"])
+        identify_layout(["a.weight"], tables_for("tiny", folder), ["x.weight"])
     assert str(caught.value) == (
         "The keys fit several layouts; name the one that is meant.\n  - Candidates: `huggingface`, `official`."
     )

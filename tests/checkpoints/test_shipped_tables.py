@@ -4,15 +4,15 @@ import pytest
 import torch
 from torch.nn.functional import unfold
 
-from vitdsl.checkpoints import steps
-from vitdsl.checkpoints.computed import offset_bias_index, relative_position_index, shifted_window_mask
+from vitdsl.checkpoints import operations
+from vitdsl.checkpoints.operations import offset_bias_index, relative_position_index, shifted_window_mask
 from vitdsl.checkpoints.tables import read_table, shipped_folder, tables_for
 
 
 def converted(spec, layout, key, tensor):
     """One tensor of theirs, as the row that makes our `key` gives it."""
     (row,) = [row for row in tables_for(spec)[layout].moves if row.match(key) is not None]
-    return steps.forward(row, [tensor])[0]
+    return operations.forward(row, [tensor])[0]
 
 
 PATHS = sorted(shipped_folder().glob("*.*.yaml"))

@@ -208,8 +208,9 @@ def test_the_grid_of_a_table_of_positions_need_not_be_written():
     theirs = torch.randn(1, 3, 2, 8)
     made = to_ours({"p": theirs}, table, {"q": (1, 16, 3)})
     assert torch.equal(to_theirs(made, table, {"q": (1, 16, 3)}, {"q": (2, 8)})["p"], theirs)
+    assert torch.equal(to_theirs(made, table)["p"], theirs)
     with pytest.raises(CheckpointError, match="Row `p -> q` does not fit our `q`"):
-        to_theirs(made, table, {"q": (1, 16, 3)})
+        to_theirs(dict(made), table, {"q": (1, 16, 3)})
 
 
 # ---------------------------------------------------------------- where tables are

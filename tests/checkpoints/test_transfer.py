@@ -9,8 +9,8 @@ from torch import Tensor
 import vitdsl
 from tests.checkpoints.messages import messages
 from tests.parity import fingerprint
+from vitdsl.checkpoints.fitting import CHANNELS, first_convolutions, fit_channels
 from vitdsl.checkpoints.loading import Report
-from vitdsl.checkpoints.transfer import CHANNELS, first_convolutions, fit_channels
 from vitdsl.compiler.model import VisionModel
 from vitdsl.layers.positions import LearnedPosition
 from vitdsl.spec import Spec

@@ -13,9 +13,9 @@ from torch import Tensor
 import vitdsl
 from tests.parity import fingerprint, zoo_hierarchical, zoo_isotropic
 from vitdsl.checkpoints import steps
+from vitdsl.checkpoints.fitting import grids
 from vitdsl.checkpoints.plan import Step, make_plan
 from vitdsl.checkpoints.tables import tables_for
-from vitdsl.checkpoints.transfer import grids
 from vitdsl.compiler.building import Generated
 
 DEIT = {"input.size": 48, "stages[0].depth": 2, "stages[0].tokenizer.dim": 24}

@@ -2,48 +2,44 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import re
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
+from vitdsl.checkpoints.state import grids_of, state_in, with_grids
 from vitdsl.errors import CheckpointError
 from vitdsl.resolve.files import write_whole
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-PREFIXES = ("_orig_mod.", "module.", "model.")
-"""What torch.compile, DataParallel (and averaged models) and Lightning put before every key."""
-COUNTER = "n_averaged"
-"""What `torch.optim.swa_utils.AveragedModel` writes beside the weights."""
-MOST_LEVELS = 4
+GRIDS_TEXT = "vitdsl.grids"
+"""The text in the header of a safetensors file that holds the grid of each table, as JSON."""
 
 
-@dataclass(frozen=True)
-class Weights:
-    """What a file held.
+class Weights(NamedTuple):
+    """What a file holds.
 
     Attributes:
-        tensors: the state dict, on the CPU.
-        path: the file.
-        container: where in the file the state dict was, keys joined by dots; None: it is the file.
+        tensors: the state dict, on the CPU, with the grids of its tables (`grids_of`) as far as the file says them.
+        container: where in the file the state dict is, keys joined by dots; None: it is the file.
     """
 
-    tensors: dict[str, Tensor]
-    path: Path
+    tensors: Mapping[str, Tensor]
     container: str | None = None
 
 
 def read_weights(path: str | Path, *, container: str | None = None) -> Weights:
     """The state dict in a file.
 
-    What kind of file it is, is told by its first bytes: safetensors, or what `torch.save` writes. The latter is read
-    with `weights_only=True`, and never otherwise.
+    What kind of file it is, its first bytes say: safetensors, or what `torch.save` writes. The latter is read with
+    `weights_only=True`, and never otherwise.
 
     Args:
         path: the file.
@@ -63,59 +59,14 @@ def read_weights(path: str | Path, *, container: str | None = None) -> Weights:
     else:
         found = f"it begins with {start!r}" if start else "it is empty"
         raise CheckpointError(f"{path}: this is neither a safetensors file nor one of `torch.save`: {found}.")
-    tensors, where = state_in(values, container, str(path))
-    return Weights({key: value.detach() for key, value in tensors.items()}, path, where)
-
-
-def state_in(values: Any, container: str | None, name: str) -> tuple[dict[str, Tensor], str | None]:
-    """The one state dict in what a file holds, and where it was.
-
-    Args:
-        values: a state dict, or mappings that hold one beside other things.
-        container: where it is, if there are several.
-        name: what messages call the whole.
-
-    Raises:
-        CheckpointError: there is none, or several; or it is none.
-    """
-    where = container
-    if container is not None:
-        values = _at(values, container, name)
-    elif isinstance(values, Mapping) and not all(map(_is_tensor, values.values())):
-        found = dict(_state_dicts(values, (), set()))
-        if len(found) > 1:
-            names = " and ".join(f"`{key}` ({len(state)} tensors)" for key, state in found.items())
-            raise CheckpointError(
-                f"{name}: it holds {names}, which may differ; say which with `container`, or `--container`."
-            )
-        if found:
-            [(where, values)] = found.items()
-        elif not any(map(_is_tensor, values.values())):
-            raise CheckpointError(f"{name}: there is no state dict in it; found {_some(values)}.")
-    if not isinstance(values, Mapping):
-        raise CheckpointError(f"{name}: expected a state dict, found {type(values).__name__}.")
-    others = {key: value for key, value in values.items() if not _is_tensor(value)}
-    if others or not values:
-        held = f"found {_some(others)}, which hold none" if others else "found none"
-        raise CheckpointError(f"{name}: a state dict holds tensors alone; {held}.")
-    strange = [str(key) for key, value in values.items() if value.is_meta or value.is_sparse or value.is_quantized]
-    if strange:
-        raise CheckpointError(f"{name}: `{strange[0]}` is a meta, sparse or quantized tensor: it has no plain numbers.")
-    return {str(key): value for key, value in values.items()}, where
-
-
-def without_prefixes(keys: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
-    """A state dict as it is, then without each prefix that wrappers of models put before all of its keys."""
-    state = dict(keys)
-    while state:
-        yield state
-        rest = [key for key in state if key != COUNTER]
-        prefix = next((each for each in PREFIXES if rest and all(key.startswith(each) for key in rest)), None)
-        state = {key.removeprefix(prefix): state[key] for key in rest} if prefix else {}
+    state, where = state_in(values, container, str(path))
+    return Weights(with_grids({key: value.detach() for key, value in state.items()}, grids_of(state)), where)
 
 
 def write_weights(path: str | Path, state: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
     """Write a state dict as safetensors; the file appears whole or not at all.
+
+    The grids of its tables are written as well, as far as the state dict says them; that of a model says them all.
 
     Args:
         path: the file, which is replaced if it is there.
@@ -133,10 +84,12 @@ def write_weights(path: str | Path, state: Mapping[str, Tensor], metadata: Mappi
     if path.suffix != ".safetensors":
         found = path.suffix or "no ending"
         raise CheckpointError(f"{path.name}: weights are written as `.safetensors`; found `{found}`.")
+    grids = grids_of(state)
+    texts = {"format": "pt", **({GRIDS_TEXT: json.dumps(grids)} if grids else {}), **(metadata or {})}
     with write_whole(path) as draft:
         mode = draft.stat().st_mode  # safetensors lets nobody else read what it writes
         try:
-            safetensors.torch.save_file(_owned(state), draft, metadata={"format": "pt", **(metadata or {})})
+            safetensors.torch.save_file(_separate(state), draft, metadata=texts)
         except safetensors.SafetensorError as error:  # also where the disk is full
             raise OSError(None, str(error), str(path)) from None
         draft.chmod(mode)
@@ -157,11 +110,14 @@ def read_metadata(path: str | Path) -> dict[str, str]:
         raise _damaged(Path(path), "safetensors", error) from error
 
 
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
+def _read_safetensors(path: Path) -> OrderedDict[str, Tensor]:
     import safetensors.torch
 
     try:
-        return safetensors.torch.load_file(path)
+        tensors = safetensors.torch.load_file(path)
+        return with_grids(tensors, json.loads(read_metadata(path).get(GRIDS_TEXT, "{}")))
+    except CheckpointError:
+        raise
     except Exception as error:  # the bytes may be anything, and what is raised then is stated nowhere
         raise _damaged(path, "safetensors", error) from error
 
@@ -198,54 +154,12 @@ def _check_sums(file: BinaryIO) -> None:
 
 
 def _damaged(path: Path, kind: str, error: Exception) -> CheckpointError:
-    said = str(error).strip() or type(error).__name__
-    return CheckpointError(f"{path}: this {kind} file is damaged, or not whole: {said.splitlines()[0].rstrip('.')}.")
+    reason = str(error).strip() or type(error).__name__
+    return CheckpointError(f"{path}: this {kind} file is damaged, or not whole: {reason.splitlines()[0].rstrip('.')}.")
 
 
-def _at(values: Any, container: str, name: str) -> Any:
-    """What a file holds under a key that a caller named: keys joined by dots, or one key that has dots in it."""
-    if not isinstance(values, Mapping):
-        raise CheckpointError(f"{name}: there is no `{container}` in it; found {type(values).__name__}.")
-    if container in values:
-        return values[container]
-    first, dot, rest = container.partition(".")
-    if dot and isinstance(values.get(first), Mapping):
-        return _at(values[first], rest, name)
-    below = {key.removeprefix(f"{container}."): value for key, value in values.items() if _is_below(key, container)}
-    if not below:
-        raise CheckpointError(f"{name}: there is no `{container}` in it; found {_some(values)}.")
-    return below
-
-
-def _is_below(key: Any, container: str) -> bool:
-    return isinstance(key, str) and key.startswith(f"{container}.")
-
-
-def _state_dicts(values: Mapping[Any, Any], path: tuple[str, ...], seen: set[int]) -> Iterator[tuple[str, Any]]:
-    """Every state dict in nested mappings, by its keys joined by dots; each mapping is looked at once.
-
-    A state dict has texts as keys and tensors as values. Optimizers have numbers as keys.
-    """
-    if len(path) == MOST_LEVELS or id(values) in seen:
-        return
-    seen.add(id(values))
-    for key, value in values.items():
-        if not isinstance(key, str) or not isinstance(value, Mapping) or not value:
-            continue
-        if all(map(_is_tensor, value.values())) and all(isinstance(each, str) for each in value):
-            yield ".".join((*path, key)), value
-        else:
-            yield from _state_dicts(value, (*path, key), seen)
-
-
-def _is_tensor(value: Any) -> bool:
-    import torch
-
-    return isinstance(value, torch.Tensor)
-
-
-def _owned(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors that own all of their memory: sections and views share theirs, which safetensors refuses."""
+def _separate(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors, each with memory of its own: sections and views share theirs, which safetensors refuses."""
     owners: set[int] = set()
     result = {}
     for key, value in state.items():
@@ -256,8 +170,3 @@ def _owned(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         owners.add(tensor.untyped_storage().data_ptr())
         result[key] = tensor
     return result
-
-
-def _some(values: Mapping[Any, Any]) -> str:
-    names = [f"`{key}`" for key in list(values)[:5]]
-    return ", ".join([*names, f"and {len(values) - 5} more"] if len(values) > 5 else names) or "nothing"

@@ -1,23 +1,25 @@
-"""Weights into a model: told apart, renamed, resized where only a grid differs, and else refused."""
+"""Weights into a model: identified, renamed, resized where only a grid differs, and else refused."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vitdsl.checkpoints.convert import Grids, Shapes, anything, to_ours, to_theirs
-from vitdsl.checkpoints.files import read_weights, state_in, without_prefixes
-from vitdsl.checkpoints.plan import OWN, distance, identify, is_counter, make_plan
-from vitdsl.checkpoints.resizing import grids_of
+from vitdsl.checkpoints.convert import Shapes, take_any, to_ours, to_theirs
+from vitdsl.checkpoints.files import read_weights
+from vitdsl.checkpoints.fitting import SIZE, Fitting, grid_text
+from vitdsl.checkpoints.plan import OWN, distance, identify_layout, is_counter, make_plan
+from vitdsl.checkpoints.state import grids_of, state_in, without_prefixes
 from vitdsl.checkpoints.tables import OURS, Table, own_table
-from vitdsl.checkpoints.transfer import Fitted, Fitting
 from vitdsl.errors import CheckpointError, near
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from vitdsl.checkpoints.state import Grids
 
 PARTIAL = "`partial=True`, or `--partial`, takes what fits."
 NAMELESS = "No shipped spec has its name; `base`, or `--base`, names the one that the weights are for."
@@ -55,57 +57,54 @@ class Report:
 
 
 class Base(NamedTuple):
-    """A spec that weights may be for: its name, the shape of each of its keys, and its tables by layout."""
+    """A spec that weights may be for.
+
+    Attributes:
+        name: of the spec; empty: the model's own.
+        shapes: the shape of each of its keys.
+        tables: its tables of keys by layout.
+        grids: those of its tables of positions, by key, for weights that do not say them.
+    """
 
     name: str
     shapes: Shapes
     tables: Mapping[str, Table]
+    grids: Grids
 
 
-def convert_state(
-    state: Mapping[str, Tensor],
-    ours: Shapes,
-    tables: Mapping[str, Table],
-    layout: str | None,
-    to: str | None,
-    grids: Grids,
-) -> dict[str, Tensor]:
+def convert_state(state: Mapping[str, Tensor], base: Base, layout: str | None, to: str | None) -> dict[str, Tensor]:
     """A state dict in one layout, in another.
 
     Args:
         state: the weights.
-        ours: the shape of each of our keys.
-        tables: by layout.
+        base: what they are for.
         layout: of `state`; None: identified by the exact set of keys.
         to: the layout that is wanted; None: ours.
-        grids: those of our tables of positions, by key.
 
     Raises:
         CheckpointError: with all that does not fit.
     """
-    state, table = find_table(state, ours, tables, layout)
-    wanted = table_of(tables, to or OURS)
-    made = to_ours(state, table, ours)
-    return made if wanted.layout == (OURS,) else to_theirs(made, wanted, ours, grids)
+    state, table = identify_table(state, base, layout)
+    wanted = table_named(base.tables, to or OURS)
+    ours = to_ours(state, table, base.shapes)
+    return ours if wanted.layout == (OURS,) else to_theirs(ours, wanted, base.shapes, base.grids)
 
 
-def find_table(
-    given: Mapping[str, Tensor], ours: Shapes, tables: Mapping[str, Table], layout: str | None
-) -> tuple[Mapping[str, Tensor], Table]:
+def identify_table(weights: Mapping[str, Tensor], base: Base, layout: str | None) -> tuple[Mapping[str, Tensor], Table]:
     """The table that weights are in, and the weights without what wrappers of models put before all of their keys.
 
     Args:
-        given: the weights.
-        ours: the shape of each of our keys.
-        tables: by layout.
+        weights: a state dict.
+        base: what they may be for.
         layout: that a caller named; None: the one that has exactly these keys.
 
     Raises:
         CheckpointError: there is no such layout, or none has exactly these keys, or several have.
     """
-    states = [*without_prefixes(given)] or [given]
+    ours, tables = base.shapes, base.tables
+    states = [*without_prefixes(weights)] or [weights]
     if layout is not None:
-        table = table_of(tables, layout)
+        table = table_named(tables, layout)
         return min(states, key=lambda state: distance(state, table, ours) if len(states) > 1 else 0), table
     for state in states:
         if _without_counters(state) == _without_counters(ours):
@@ -113,10 +112,10 @@ def find_table(
     known = {OURS: own_table(), **tables}
     alike = (state for state in states[:-1] if any(distance(state, table, ours) == 0 for table in known.values()))
     state = next(alike, states[-1])
-    return state, table_of(tables, identify(state, known, ours))
+    return state, table_named(tables, identify_layout(state, known, ours))
 
 
-def table_of(tables: Mapping[str, Table], layout: str) -> Table:
+def table_named(tables: Mapping[str, Table], layout: str) -> Table:
     """The table of a layout that a caller named."""
     if layout == OURS:
         return own_table()
@@ -131,64 +130,72 @@ def table_of(tables: Mapping[str, Table], layout: str) -> Table:
 def load_into(
     model: nn.Module,
     source: str | Path | Mapping[str, Tensor],
-    tables: Mapping[str, Table],
+    bases: Iterable[Base],
     layout: str | None = None,
     *,
     container: str | None = None,
     partial: bool = False,
     channels: str | None = None,
-    bases: Iterable[Base] = (),
     initial_state: Callable[[], Mapping[str, Tensor]] = dict,
 ) -> Report:
     """Fill a model with weights, its own or those of a spec that it was edited from.
 
-    Everything must fit by name and shape; tables of positions whose grid alone differs are resized. A model on the
-    meta device is moved to the CPU. Nothing of the model changes where the weights are refused.
+    Everything must fit by name and shape; tables of positions whose grid alone differs are resized, and a warning says
+    what grid was taken for granted. A model on the meta device is moved to the CPU. Nothing of the model changes where
+    the weights are refused.
 
     Args:
         model: what is filled; its types and devices stay.
         source: a file, or a state dict.
-        tables: by layout.
-        layout: of the weights; None: told apart by the exact set of keys.
+        bases: what the weights may be for: the model's own spec, then those that it was edited from, nearest first;
+            the latter are read only where the weights are not its own.
+        layout: of the weights; None: identified by the exact set of keys.
         container: where in the source the state dict is, if it holds several.
         partial: takes what fits by path, and leaves the rest of both sides as it is.
-        channels: how the first convolution is fitted to other channels: one of `transfer.CHANNELS`.
-        bases: specs that the model's was edited from, nearest first; read only where the weights are not its own.
+        channels: how the first convolution is fitted to other channels: one of `fitting.CHANNELS`.
         initial_state: the initial values of a model on the meta device, for what the weights do not hold.
 
     Raises:
         CheckpointError: with all that does not fit.
     """
-    given = tensors_of(source, container)
-    fitting = Fitting(model, channels, grids_of(source))
-    own = Base("", fitting.shapes, tables)
-    state, base, table = _base_of(given, chain((own,), bases), layout)
-    made = _renamed(state, base, table, fitting, partial)
-    fitted = fitting.fit(made)
-    taken = fitted.tensors
-    new = tuple(key for key in fitting.shapes if key not in taken)
+    state, base, table = _base_of(tensors_of(source, container), bases, layout)
+    fitting = Fitting(model, channels, base.grids)
+    weights = _renamed(state, base, table, fitting, partial)
+    _check_grids(base, weights)
+    ways = fitting.fit(weights)
+    tensors = {key: tensor for taken in ways.values() for key, tensor in taken.items()}
+    new = tuple(key for key in fitting.shapes if key not in tensors)
     if not partial:
-        _check_whole(base, made, fitted, new, fitting)
-    _check_values(taken, model.state_dict())
-    used = _used(table, base.shapes, taken)
-    _put(model, taken, new, initial_state)
-    unused = tuple(key for key in state if key not in used)
-    return Report(tuple(fitted.copied), tuple(fitted.resized), tuple(fitted.adapted), new, unused)
+        _check_whole(base, weights, tensors, new, fitting)
+    _check_values(tensors, model.state_dict())
+    used = _used(table, base.shapes, tensors)
+    _fill(model, tensors, new, initial_state)
+    if assumed := fitting.assumed(weights):
+        warnings.warn(_assumption(assumed), stacklevel=3)
+    names = {way: tuple(taken) for way, taken in ways.items()}
+    return Report(**names, new=new, unused=tuple(key for key in state if key not in used))
+
+
+def _assumption(grids: Grids) -> str:
+    """What to say of tables whose grids are taken for granted."""
+    key, grid = next(iter(grids.items()))
+    more = f" and {len(grids) - 1} more" if len(grids) > 1 else ""
+    return f"The weights do not say for which grid `{key}`{more} is made; {grid_text(grid)} is assumed. {SIZE}"
 
 
 def _base_of(
-    given: Mapping[str, Tensor], bases: Iterable[Base], layout: str | None
+    weights: Mapping[str, Tensor], bases: Iterable[Base], layout: str | None
 ) -> tuple[Mapping[str, Tensor], Base, Table]:
     """The spec that has exactly these keys, or else that of the named layout which is nearest; weights and table."""
     nearest: tuple[int, Mapping[str, Tensor], Base, Table] | None = None
-    refused: CheckpointError | None = None
+    refusal: CheckpointError | None = None
     served = False
     for base in bases:
         served = served or bool(base.tables)
         try:
-            state, table = find_table(given, base.shapes, base.tables, layout)
+            state, table = identify_table(weights, base, layout)
         except CheckpointError as error:
-            refused = refused or error
+            refusal = refusal or error
             continue
         away = distance(state, table, base.shapes) if layout else 0
         if not away:
@@ -196,53 +203,62 @@ def _base_of(
         if nearest is None or away < nearest[0]:
             nearest = away, state, base, table
     if nearest is None:
-        assert refused is not None
-        raise refused if served else CheckpointError(refused.headline, (*refused.problems, NAMELESS))
+        assert refusal is not None
+        raise refusal if served else CheckpointError(refusal.headline, (*refusal.problems, NAMELESS))
     return nearest[1:]
 
 
 def _renamed(
     state: Mapping[str, Tensor], base: Base, table: Table, fitting: Fitting, partial: bool
-) -> dict[str, Tensor]:
+) -> Mapping[str, Tensor]:
     """The weights with our names, and the shapes that they came with."""
     if partial:
-        return to_ours(state, table, base.shapes, accept=anything, whole=False)
+        return to_ours(state, table, base.shapes, misfit=take_any, whole=False)
     try:
-        accept = anything if base.name else fitting.accepts
-        return to_ours(state, table, base.shapes, accept=accept, remedy=fitting.remedy)
+        return to_ours(state, table, base.shapes, misfit=take_any if base.name else fitting.misfit)
     except CheckpointError as error:
         raise CheckpointError(f"{error.headline} {PARTIAL}", error.problems) from None
 
 
+def _check_grids(base: Base, weights: Mapping[str, Tensor]) -> None:
+    """Complains of tables that say another grid than the caller's size of image gives."""
+    problems = [
+        f"`{key}` is made for {grid_text(grid)}, and this size would make it {grid_text(base.grids[key])}."
+        for key, grid in grids_of(weights).items()
+        if base.grids.get(key, grid) != grid
+    ]
+    if problems:
+        raise CheckpointError("The weights say themselves for which grids they are, and it is not this size.", problems)
+
+
 def _check_whole(
-    base: Base, made: Mapping[str, Tensor], fitted: Fitted, new: tuple[str, ...], fitting: Fitting
+    base: Base, weights: Mapping[str, Tensor], tensors: Mapping[str, Tensor], new: tuple[str, ...], fitting: Fitting
 ) -> None:
     """Complains of all that the weights of another spec leave over on either side."""
-    problems = []
-    for key in sorted(fitted.left, key=lambda key: key not in fitting.shapes):
-        shape = list(made[key].shape)
+    grids, problems = grids_of(weights), []
+    left = [key for key in weights if key not in tensors]
+    for key in sorted(left, key=lambda key: key not in fitting.shapes):
+        shape = list(weights[key].shape)
         if key not in fitting.shapes:
             problems.append(f"`{key}` of shape {shape} has no place in the model.")
             continue
-        message = f"Our `{key}` has shape {list(fitting.shapes[key])}, found {shape}."
-        problems.append(message + fitting.remedy(key, made[key]))
-    for key in new:
-        if key not in made and not is_counter(key):
-            problems.append(f"Our `{key}` is not among the weights.")
+        remedy = fitting.misfit(key, weights[key], grids.get(key))
+        problems.append(f"Our `{key}` has shape {list(fitting.shapes[key])}, found {shape}.{remedy}")
+    problems += [f"Our `{key}` is not among the weights." for key in new if key not in weights and not is_counter(key)]
     if problems:
         raise CheckpointError(f"The weights are those of `{base.name}`, and the model is another. {PARTIAL}", problems)
 
 
-def _used(table: Table, ours: Shapes, taken: Mapping[str, Tensor]) -> set[str]:
-    """Keys of theirs of which the model took something."""
+def _used(table: Table, ours: Shapes, tensors: Mapping[str, Tensor]) -> set[str]:
+    """Keys of theirs of which the model takes something."""
     plan = make_plan(table, ours)
-    steps = {key for step in plan.steps if any(mine in taken for mine in step.ours) for key in step.theirs}
-    return steps | {theirs for theirs, mine in plan.counters if mine in taken}
+    steps = {key for step in plan.steps if any(mine in tensors for mine in step.ours) for key in step.theirs}
+    return steps | {theirs for theirs, mine in plan.counters if mine in tensors}
 
 
-def _check_values(taken: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
+def _check_values(tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
     problems = []
-    for key, tensor in taken.items():
+    for key, tensor in tensors.items():
         kind = own[key].dtype
         if tensor.is_floating_point() != kind.is_floating_point:
             problems.append(f"Our `{key}` holds {kind}, found {tensor.dtype}.")
@@ -264,9 +280,9 @@ def tensors_of(source: str | Path | Mapping[str, Any], container: str | None = N
     return read_weights(source, container=container).tensors
 
 
-def _put(
+def _fill(
     model: nn.Module,
-    made: Mapping[str, Tensor],
+    tensors: Mapping[str, Tensor],
     new: tuple[str, ...],
     initial_state: Callable[[], Mapping[str, Tensor]],
 ) -> None:
@@ -277,7 +293,7 @@ def _put(
         model.to_empty(device="cpu")
         own = {**model.state_dict(), **values}
     missing = {key: own[key].new_zeros(own[key].shape) if is_counter(key) else own[key] for key in new}
-    model.load_state_dict({**made, **missing}, strict=True)
+    model.load_state_dict({**tensors, **missing}, strict=True)
 
 
 def _without_counters(keys: Iterable[str]) -> set[str]:

@@ -25,10 +25,15 @@ class Step:
     theirs: tuple[str, ...]
     ours: tuple[str, ...]
 
+    @property
+    def renames(self) -> bool:
+        """Whether one tensor becomes one."""
+        return len(self.theirs) == len(self.ours) == 1
+
 
 @dataclass(frozen=True)
-class Written:
-    """A key of theirs that is dropped, and written back beside the key of ours that tells its sizes."""
+class Restored:
+    """A key of theirs that is dropped, and written back beside the key of ours that gives its sizes."""
 
     row: Drop
     theirs: str
@@ -43,21 +48,16 @@ class Plan:
     Attributes:
         steps: tensors that become others.
         counters: their counters and ours, as far as both may exist.
-        written: dropped keys that stand beside one of ours.
+        restored: dropped keys that stand beside one of ours.
         users: the row that uses each of their keys.
         problems: what is wrong with the table for these keys.
     """
 
     steps: list[Step] = field(default_factory=list)
     counters: list[tuple[str, str]] = field(default_factory=list)
-    written: list[Written] = field(default_factory=list)
+    restored: list[Restored] = field(default_factory=list)
     users: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
-
-    @property
-    def needed(self) -> list[str]:
-        """Keys that must be there."""
-        return [key for step in self.steps for key in step.theirs]
 
     def use(self, row: Move | Drop, keys: Iterable[str]) -> None:
         """Note that `row` uses these keys of theirs, and complain of those that are used already."""
@@ -70,7 +70,7 @@ class Plan:
 def make_plan(table: Table, ours: Iterable[str]) -> Plan:
     """The plan of `table` for a model whose keys are `ours`."""
     plan, keys = Plan(), dict.fromkeys(ours)
-    made: dict[str, Move] = {}
+    makers: dict[str, Move] = {}
     groups: set[tuple[int, tuple[str, ...]]] = set()
     idle = {id(row) for row in table.moves}
     for key in keys:
@@ -79,17 +79,17 @@ def make_plan(table: Table, ours: Iterable[str]) -> Plan:
             if bound is None:
                 continue
             idle.discard(id(row))
-            if key in made:
-                plan.problems.append(f"Our key `{key}` is made twice: by row `{made[key]}` and by row `{row}`.")
-            made.setdefault(key, row)
+            if key in makers:
+                plan.problems.append(f"Our key `{key}` is made twice: by row `{makers[key]}` and by row `{row}`.")
+            makers.setdefault(key, row)
             group = (id(row), row.ours(bound))
             if group not in groups:
                 groups.add(group)
                 _add_step(plan, row, bound, keys)
-        if key not in made and not is_counter(key):
+        if key not in makers and not is_counter(key):
             plan.problems.append(f"Our key `{key}` is made by no row.")
     for drop in table.drops:
-        _add_written(plan, drop, keys)
+        _add_restored(plan, drop, keys)
     unused = [row for row in table.moves if id(row) in idle]
     plan.problems += [f"Row `{row}` is of no use: it matches none of our keys." for row in unused]
     return plan
@@ -115,7 +115,7 @@ def _add_step(plan: Plan, row: Move, bound: Mapping[str, str], keys: Mapping[str
     plan.use(row, theirs)
 
 
-def _add_written(plan: Plan, row: Drop, keys: Mapping[str, None]) -> None:
+def _add_restored(plan: Plan, row: Drop, keys: Mapping[str, None]) -> None:
     if row.each is None:
         return
     found = [(key, bound) for key in keys if (bound := row.match(key)) is not None]
@@ -128,7 +128,7 @@ def _add_written(plan: Plan, row: Drop, keys: Mapping[str, None]) -> None:
             plan.problems.append(f"Row `{row}` has no key of theirs beside our `{key}`: {error}.")
             continue
         plan.use(row, theirs)
-        plan.written += [Written(row, each, key, bound) for each in theirs]
+        plan.restored += [Restored(row, each, key, bound) for each in theirs]
 
 
 def dropped_by(table: Table, key: str) -> Drop | None:
@@ -136,7 +136,7 @@ def dropped_by(table: Table, key: str) -> Drop | None:
     return next((row for row in table.drops if row.each is None and row.match(key) is not None), None)
 
 
-def identify(keys: Collection[str], tables: Mapping[str, Table], ours: Iterable[str]) -> str:
+def identify_layout(keys: Collection[str], tables: Mapping[str, Table], ours: Iterable[str]) -> str:
     """The layout whose table expects exactly these keys; batch counters and dropped keys may lack.
 
     Args:
@@ -148,20 +148,19 @@ def identify(keys: Collection[str], tables: Mapping[str, Table], ours: Iterable[
         CheckpointError: where no table fits, or several do; lists the candidates.
     """
     ours, keys = list(ours), dict.fromkeys(keys)
-    names: dict[int, str] = {}
+    layouts: dict[int, str] = {}
     for layout, table in tables.items():
-        names.setdefault(id(table), layout)
-    found = {layout: _differences(keys, tables[layout], ours) for layout in names.values()}
-    fitting = [layout for layout, (missing, unexpected) in found.items() if not missing and not unexpected]
+        layouts.setdefault(id(table), layout)
+    differences = {layout: _differences(keys, tables[layout], ours) for layout in layouts.values()}
+    fitting = [layout for layout, (missing, unexpected) in differences.items() if not missing and not unexpected]
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
         candidates = "Candidates: " + ", ".join(f"`{name}`" for name in fitting) + "."
         raise CheckpointError("The keys fit several layouts; name the one that is meant.", [candidates])
-    nearest = sorted(found.items(), key=lambda entry: sum(map(len, entry[1])))
     lines = [
         f"`{layout}`: {_counted(missing, 'missing')}, {_counted(unexpected, 'unexpected')}."
-        for layout, (missing, unexpected) in nearest
+        for layout, (missing, unexpected) in sorted(differences.items(), key=lambda item: sum(map(len, item[1])))
     ]
     raise CheckpointError(f"The keys fit none of the layouts known for this spec. {OWN}", lines or ["There are none."])
 
@@ -175,7 +174,7 @@ def distance(keys: Collection[str], table: Table, ours: Iterable[str]) -> int:
 
 def _differences(keys: Mapping[str, None], table: Table, ours: list[str]) -> tuple[list[str], list[str]]:
     plan = make_plan(table, ours)
-    missing = [key for key in plan.needed if key not in keys]
+    missing = [key for step in plan.steps for key in step.theirs if key not in keys]
     unexpected = [
         key for key in keys if key not in plan.users and not is_counter(key) and dropped_by(table, key) is None
     ]

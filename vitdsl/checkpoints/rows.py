@@ -2,7 +2,7 @@
 
 Rows are driven from our side: `to` is matched on our keys, which the spec gives, and `from` is formatted with what was
 matched. So `{i}` may be shifted (`blocks.{2*i+1}...`), and every key that a row speaks of is known before any is read.
-What a row does to tensors is in `steps`.
+What a row does to tensors is in `operations`.
 """
 
 from __future__ import annotations
@@ -26,13 +26,11 @@ from pydantic import (
     model_validator,
 )
 
-from vitdsl.checkpoints.computed import FUNCTIONS
 from vitdsl.checkpoints.keys import Template, as_numbers, expression
+from vitdsl.checkpoints.operations import FUNCTIONS
 
 Positive = Annotated[int, Field(gt=0)]
 Integer = int | str
-GRID = ("height", "width")
-"""Axes of a pattern that are the grid of our tensor, where `sizes` does not give them."""
 
 
 def _one_or_many(value: object) -> object:
@@ -100,7 +98,7 @@ class _Row(Closed):
 
     @property
     def known(self) -> Mapping[str, Any]:
-        """What the table's `let` names."""
+        """What the table's `let` names, with its values."""
         return self._known
 
     @cached_property
@@ -213,7 +211,7 @@ class Drop(_Row):
         drop: why.
         write: `omit`, `zeros` of `shape`, or `computed` by `function` with `args`.
         shape: integers, or expressions in the holes and in d0, d1, ...: the sizes of the key that `each` matched.
-        function: one of `vitdsl.checkpoints.computed`.
+        function: one of `operations.FUNCTIONS`.
     """
 
     drop: str = Field(min_length=1)

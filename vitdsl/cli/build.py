@@ -12,7 +12,7 @@ from vitdsl.cli import weights as given_weights
 from vitdsl.cli.options import AsJson, Debug, ImageSize, Settings, SpecName, image_size, load_spec, to_write
 from vitdsl.cli.output import echo, macs, print_json, print_table
 from vitdsl.cli.specs import verified
-from vitdsl.cli.weights import Container, LayoutName, WeightsOptions, check_weights
+from vitdsl.cli.weights import Container, LayoutName, WeightsOptions, WeightsSize, check_weights
 from vitdsl.resolve.files import write_text
 from vitdsl.units import format_count, parse_count
 
@@ -46,6 +46,7 @@ def run(
         typer.Option(metavar="SPEC", help="The shipped spec that the weights are for, where SPEC does not say it."),
     ] = None,
     container: Container = None,
+    weights_size: WeightsSize = None,
     save: Annotated[Path | None, typer.Option(help="Write the module's weights to this .safetensors file.")] = None,
     code: Annotated[Path | None, typer.Option(help="Write the generated code to this .py file.")] = None,
     max_params: Annotated[
@@ -60,7 +61,7 @@ def run(
     """Build the torch module, print what each stage costs, and run it once on a random image."""
     given = image_size(size)
     most = {"max_params": _at_most(max_params, "--max-params"), "max_modules": _at_most(max_modules, "--max-modules")}
-    options = WeightsOptions(weights, layout, partial, channels, base, container)
+    options = WeightsOptions(weights, layout, partial, channels, base, container, weights_size)
     check_weights(options)
     to_write(save, "--save", ".safetensors")
     to_write(code, "--code", ".py")

@@ -52,13 +52,13 @@ def load_space(name: str, given: list[str] | None = None) -> Space:
     return Space(Path(name), settings(given))
 
 
-def image_size(text: str | None) -> int | tuple[int, int] | None:
+def image_size(text: str | None, option: str = "--size") -> int | tuple[int, int] | None:
     """A side, or height and width, as `--size` gives them."""
     if text is None:
         return None
     sides = text.lower().replace("×", "x").split("x")
     if len(sides) > 2 or not all(side.isdecimal() and 0 < int(side) < 10**6 for side in sides):
-        raise typer.BadParameter(f"'{text}' is not a size, such as 256 or 256x192", param_hint="--size")
+        raise typer.BadParameter(f"'{text}' is not a size, such as 256 or 256x192", param_hint=option)
     height, *width = (int(side) for side in sides)
     return (height, width[0]) if width else height
 

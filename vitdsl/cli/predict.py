@@ -11,7 +11,7 @@ import typer
 from vitdsl.cli import weights as given_weights
 from vitdsl.cli.options import AsJson, Settings, SpecName, load_spec
 from vitdsl.cli.output import print_json, print_table
-from vitdsl.cli.weights import Container, LayoutName, WeightsOptions, check_weights
+from vitdsl.cli.weights import Container, LayoutName, WeightsOptions, WeightsSize, check_weights
 from vitdsl.errors import CheckpointError, InputError, Problem
 from vitdsl.syntax.limits import PIXELS
 
@@ -30,6 +30,7 @@ def run(
     ],
     layout: LayoutName = None,
     container: Container = None,
+    weights_size: WeightsSize = None,
     top: Annotated[int, typer.Option(min=1, help="How many classes to name.")] = 5,
     set_: Settings = None,
     as_json: AsJson = False,
@@ -37,7 +38,7 @@ def run(
     """Name the most probable classes of photos, prepared as the spec's `input` says."""
     from vitdsl.compiler.build import build
 
-    options = WeightsOptions(weights, layout, container=container)
+    options = WeightsOptions(weights, layout, container=container, weights_size=weights_size)
     check_weights(options)
     known = load_spec(spec, set_)
     if not known.model.classes:

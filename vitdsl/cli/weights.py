@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from vitdsl.cli.options import image_size
+from vitdsl.cli.output import echo
 from vitdsl.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -26,6 +29,10 @@ LayoutName = Annotated[
 Container = Annotated[
     str | None, typer.Option(metavar="KEY", help="Which state dict of the file: model_ema, …, where it holds several.")
 ]
+WeightsSize = Annotated[
+    str | None,
+    typer.Option("--weights-size", metavar="H[xW]", help="Image size that the weights are for, if they do not say it."),
+]
 
 
 class WeightsOptions(NamedTuple):
@@ -38,6 +45,7 @@ class WeightsOptions(NamedTuple):
         channels: how the first convolution is fitted.
         base: the shipped spec that the weights are for, where the spec does not say it.
         container: which state dict of the file.
+        weights_size: of the images that the weights are for, as text.
     """
 
     weights: Path | None
@@ -46,6 +54,7 @@ class WeightsOptions(NamedTuple):
     channels: str | None = None
     base: str | None = None
     container: str | None = None
+    weights_size: str | None = None
 
 
 class Weights(NamedTuple):
@@ -58,9 +67,10 @@ class Weights(NamedTuple):
 
 def check_weights(options: WeightsOptions) -> None:
     """Refuses what says something of weights where there are none, or contradicts itself."""
-    from vitdsl.checkpoints.transfer import CHANNELS
+    from vitdsl.checkpoints.fitting import CHANNELS
 
-    beside = {f"--{name}": value for name, value in options._asdict().items() if name != "weights"}
+    image_size(options.weights_size, "--weights-size")
+    beside = {f"--{name.replace('_', '-')}": value for name, value in options._asdict().items() if name != "weights"}
     for option, value in beside.items():
         if options.weights is None and value not in (None, False):
             raise typer.BadParameter("it says how --weights are read, but there is no --weights", param_hint=option)
@@ -111,5 +121,12 @@ def load(model: VisionModel, weights: Weights | None, options: WeightsOptions) -
 
     if weights is None:
         return {}
-    report = load_weights(model, weights.tensors, weights.layout, options.partial, options.channels, options.base)
+    size = image_size(options.weights_size, "--weights-size")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        report = load_weights(
+            model, weights.tensors, weights.layout, options.partial, options.channels, options.base, size=size
+        )
+    for warning in caught:
+        echo(f"warning: {warning.message}", err=True)
     return {**weights.done, "weights": str(report)}

@@ -1,16 +1,21 @@
-"""What a row does to tensors, one way and back: join, order, per_head, pattern, split."""
+"""What rows do to tensors: join, order, per_head, pattern and split, there and back; and buffers that they compute."""
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from vitdsl.checkpoints.keys import number
-from vitdsl.checkpoints.rows import GRID, Move
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from vitdsl.checkpoints.rows import Move
+
+GRID = ("height", "width")
+"""Axes of a pattern that are the grid of our tensor, where `sizes` does not give them."""
 
 
 def forward(row: Move, tensors: Sequence[Tensor]) -> list[Tensor]:
@@ -22,7 +27,7 @@ def forward(row: Move, tensors: Sequence[Tensor]) -> list[Tensor]:
     return _split(x, row.sections) if len(row.to) > 1 else [x]
 
 
-def backward(row: Move, tensors: Sequence[Tensor], grid: tuple[int, int] | None = None) -> list[Tensor]:
+def backward(row: Move, tensors: Sequence[Tensor], grid: tuple[int, ...] | None = None) -> list[Tensor]:
     """Ours to theirs; raises ValueError where the sizes do not allow it.
 
     Args:
@@ -40,6 +45,15 @@ def backward(row: Move, tensors: Sequence[Tensor], grid: tuple[int, int] | None 
     if row.order:
         x = _reorder(x, sorted(range(len(row.order)), key=row.order.__getitem__))
     return _split(x, row.sections) if len(row.from_) > 1 else [x]
+
+
+def grid_in(row: Move, theirs: Tensor) -> tuple[int, int] | None:
+    """The grid of our table, where their tensor has its height and width as axes of their own."""
+    axes = row.pattern.split("->")[0].split() if row.pattern else []
+    if len(axes) != theirs.ndim or not set(GRID).issubset(axes):
+        return None
+    height, width = (theirs.shape[axes.index(axis)] for axis in GRID)
+    return height, width
 
 
 def _sizes(row: Move) -> dict[str, int]:
@@ -72,7 +86,7 @@ def _split(x: Tensor, parts: Sequence[int]) -> list[Tensor]:
 def _reorder(x: Tensor, order: Sequence[int]) -> Tensor:
     import torch
 
-    sections = x.split(_lengths(_rows(x), (1,) * len(order)))
+    sections = _split(x, (1,) * len(order))
     return torch.cat([sections[index] for index in order])
 
 
@@ -95,8 +109,8 @@ def _parts_first(x: Tensor, row: Move) -> Tensor:
     import torch
 
     heads, widths = _head_widths(_rows(x), row)
-    parts = x.reshape(heads, sum(widths), *x.shape[1:]).split(widths, dim=1)
-    return torch.cat([part.reshape(-1, *x.shape[1:]) for part in parts])
+    parts = x.unflatten(0, (heads, sum(widths))).split(widths, dim=1)
+    return torch.cat([part.flatten(0, 1) for part in parts])
 
 
 def _heads_first(x: Tensor, row: Move) -> Tensor:
@@ -104,8 +118,7 @@ def _heads_first(x: Tensor, row: Move) -> Tensor:
 
     heads, widths = _head_widths(_rows(x), row)
     parts = x.split([heads * width for width in widths])
-    shaped = [part.reshape(heads, width, *x.shape[1:]) for part, width in zip(parts, widths, strict=True)]
-    return torch.cat(shaped, dim=1).reshape(x.shape)
+    return torch.cat([part.unflatten(0, (heads, -1)) for part in parts], dim=1).flatten(0, 1)
 
 
 def _rearrange(x: Tensor, pattern: str, sizes: Mapping[str, int]) -> Tensor:
@@ -126,3 +139,56 @@ def _rows(x: Tensor) -> int:
 
 def _and(values: Sequence[object]) -> str:
     return " and ".join(map(str, values))
+
+
+# ---------------------------------------------------------------- buffers of theirs that follow from shapes
+# Each takes one of our tensors (for its dtype, device and sizes) and the `args` of the row.
+
+
+def relative_position_index(table: Tensor, flat: int = 0) -> Tensor:
+    """Rows of a ((2w - 1)², heads) table for all pairs of a w by w window, (w², w²) or, `flat`, (w⁴): Swin's index."""
+    import torch
+
+    side = math.isqrt(len(table))
+    window = (side + 1) // 2
+    rows, columns = torch.meshgrid(torch.arange(window), torch.arange(window), indexing="ij")
+    down = rows.reshape(-1, 1) - rows.reshape(1, -1) + window - 1
+    right = columns.reshape(-1, 1) - columns.reshape(1, -1) + window - 1
+    index = down * side + right
+    return index.flatten() if flat else index
+
+
+def shifted_window_mask(table: Tensor, grid: int, shift: int) -> Tensor:
+    """0 or -100 for all pairs of each window of a rolled grid, (windows, w², w²): Swin's mask.
+
+    Pixels see each other when they came from the same side of the border that the roll moved inwards.
+    """
+    import torch
+
+    window = (math.isqrt(len(table)) + 1) // 2
+    place = torch.arange(grid)
+    strip = (place >= grid - window).long() + (place >= grid - shift).long()
+    region = 3 * strip[:, None] + strip[None, :]
+    across = grid // window
+    region = region.reshape(across, window, across, window).transpose(1, 2).reshape(across**2, window**2)
+    differ = region[:, None, :] != region[:, :, None]
+    return torch.where(differ, -100.0, 0.0).to(table.dtype)
+
+
+def offset_bias_index(biases: Tensor, stride: int = 1) -> Tensor:
+    """Columns of a (heads, side²) table for the offsets (|dy|, |dx|) of queries and keys: LeViT's index.
+
+    Queries stand at every `stride`-th place of the keys' grid.
+    """
+    import torch
+
+    side = math.isqrt(biases.shape[1])
+    keys = torch.arange(side)
+    away = (keys[::stride, None] - keys[None, :]).abs()
+    index = away[:, None, :, None] * side + away[None, :, None, :]
+    return index.reshape(len(away) ** 2, side**2)
+
+
+FUNCTIONS: dict[str, Callable[..., Tensor]] = {
+    function.__name__: function for function in (relative_position_index, shifted_window_mask, offset_bias_index)
+}

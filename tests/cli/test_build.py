@@ -7,7 +7,7 @@ import pytest
 from safetensors.torch import load_file
 
 import vitdsl
-from vitdsl.cli.verify import run_once
+from vitdsl.cli.build import run_once
 
 TINY = """\
 name: tiny

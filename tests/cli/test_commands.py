@@ -3,7 +3,7 @@
 import pytest
 
 from vitdsl.cli import main
-from vitdsl.cli.app import COMMANDS
+from vitdsl.cli.commands import COMMANDS
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from vitdsl import __version__
-from vitdsl.cli.app import COMMANDS, runner
+from vitdsl.cli.commands import COMMANDS, runner
 
 SPEC = """\
 stages:
@@ -76,7 +76,7 @@ def test_our_fault_is_3(run, monkeypatch):
     def fails(*_):
         raise ZeroDivisionError("of a kind that no file causes")
 
-    monkeypatch.setattr("vitdsl.cli.diagnosis.load_spec", fails)
+    monkeypatch.setattr("vitdsl.cli.check.load_spec", fails)
     monkeypatch.delenv("VITDSL_TRACEBACK", raising=False)
     found = run("check", "cvt13")
     assert found.code == 3
@@ -117,7 +117,7 @@ def test_a_command_loads_no_other():
     )
     found = python(code)
     assert found.stdout.splitlines()[-1].split() == [
-        "vitdsl.cli.diagnosis", "vitdsl.cli.entry", "vitdsl.cli.output", "vitdsl.cli.specs",
+        "vitdsl.cli.check", "vitdsl.cli.main", "vitdsl.cli.output", "vitdsl.cli.specs",
     ]  # fmt: skip
 
 
@@ -129,7 +129,7 @@ def test_a_command_loads_no_other():
 ])  # fmt: skip
 def test_a_plain_check_is_as_typer_has_it(run, call, monkeypatch):
     found = run("check", *call)
-    monkeypatch.setattr("vitdsl.cli.diagnosis.plain_call", lambda _: None)
+    monkeypatch.setattr("vitdsl.cli.check.plain_call", lambda _: None)
     assert run("check", *call) == found
 
 

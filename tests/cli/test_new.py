@@ -1,4 +1,4 @@
-"""`vitdsl new`."""
+"""`vitdsl new` and `vitdsl schema`."""
 
 import json
 
@@ -50,3 +50,11 @@ def test_files_are_not_written_over(run, tmp_path):
     for name in ("no name", "../mine", "", "a" * 200, "x\x1b[31m"):
         assert run("new", name).code == 2
     assert run("new", "mine", "--set", "classes=7").code == 2
+
+
+def test_the_schema_is_printed_and_written_alike(run, tmp_path):
+    path = tmp_path / "vitdsl.json"
+    printed, written = run("schema"), run("schema", "-o", path)
+    assert printed.code == written.code == 0
+    assert json.loads(printed.out) == json.loads(path.read_text())
+    assert str(path) in written.out

@@ -1,10 +1,12 @@
 """Weights on the command line: what is wrong with them is the user's fault, said in a word, with no table before it."""
 
 import argparse
+import json
 
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 import vitdsl
 from vitdsl.checkpoints.files import read_weights, write_weights
@@ -164,3 +166,59 @@ def test_links_are_followed_and_files_stay_where_they_cannot_be_written(run, tin
     assert f"{link}: No space left on device" in found.err
     assert target.read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["tiny.yaml", target.name, link.name])
+
+
+# ---------------------------------------------------------------- convert
+
+
+def test_there_and_back(run, tmp_path):
+    torch.manual_seed(0)
+    ours = {key: value.contiguous() for key, value in vitdsl.build("deit_tiny").state_dict().items()}
+    first, second, third = (tmp_path / f"{name}.safetensors" for name in ("ours", "theirs", "again"))
+    save_file(ours, first)
+    found = run("convert", first, "-o", second, "--spec", "deit_tiny", "--from", "ours", "--to", "official", "--json")
+    assert found.code == 0, found.err
+    assert json.loads(found.out)["tensors"] == len(load_file(second))
+    assert "blocks.0.attn.qkv.weight" in load_file(second)
+    assert run("convert", second, "-o", third, "--spec", "deit_tiny", "--from", "official").code == 0
+    again = load_file(third)
+    assert again.keys() == ours.keys()
+    assert all(torch.equal(again[key], ours[key]) for key in ours)
+
+
+def test_wrong_weights_are_wrong_input(run, tmp_path):
+    path = tmp_path / "w.safetensors"
+    save_file({"a": torch.zeros(1)}, path)
+    found = run("convert", path, "-o", tmp_path / "o.safetensors", "--spec", "deit_tiny", "--from", "official")
+    assert found.code == 1
+    assert "do not fit the table deit.official" in found.err
+
+
+def test_unknown_layout_is_wrong_input(run, tmp_path):
+    path = tmp_path / "w.safetensors"
+    save_file({"a": torch.zeros(1)}, path)
+    call = ["convert", path, "-o", tmp_path / "o.safetensors", "--spec", "deit_tiny", "--from", "nobody"]
+    assert run(*call).code == 1
+
+
+def test_the_size_that_weights_are_for(run, tmp_path):
+    """A table of 4x2 in a model of 2x4: the same count, another grid."""
+    spec, turned = tmp_path / "positions.yaml", ["--set", "input.size=[16, 8]"]
+    spec.write_text(SPEC.replace("    block", "    position: learned\n    block"))
+    assert run("build", spec, *turned, "--save", tmp_path / "w.safetensors").code == 0
+    call = ["build", spec, "--set", "input.size=[8, 16]", "--weights"]
+    found = run(*call, tmp_path / "w.safetensors")
+    assert (found.code, found.err) == (0, "")
+    assert "resized: 1 (stages.0.position.weight)" in found.out
+    save_file(load_file(tmp_path / "w.safetensors"), tmp_path / "plain.safetensors")
+    found = run(*call, tmp_path / "plain.safetensors")
+    assert (found.code, "resized" in found.out) == (0, False)
+    assert found.err == (
+        "warning: The weights do not say for which grid `stages.0.position.weight` is made; 2x4 is assumed. "
+        "`size=(h, w)`, or `--weights-size HxW`, says for which size of image the weights are.\n"
+    )
+    found = run(*call, tmp_path / "plain.safetensors", "--weights-size", "16x8")
+    assert (found.code, found.err) == (0, "")
+    assert "resized: 1 (stages.0.position.weight)" in found.out
+    assert run("build", spec, "--weights-size", "16x8").code == 2
+    assert run(*call, tmp_path / "plain.safetensors", "--weights-size", "16by8").code == 2

@@ -9,7 +9,7 @@ from torch import nn
 
 import vitdsl
 from tests.hostile import FEW, TEXTS, WORDS
-from vitdsl.cli.verify import generated_code, run_once
+from vitdsl.cli.build import generated_code, run_once
 from vitdsl.compiler.building import Generated
 from vitdsl.graph.graph import Graph
 from vitdsl.graph.paths import paths

@@ -25,7 +25,7 @@ from typing import Any
 
 import vitdsl
 from tests.hybrids.hostile import text
-from vitdsl.cli.diagnosis import diagnose
+from vitdsl.cli.check import diagnose
 from vitdsl.errors import InputError
 from vitdsl.memo import forget
 from vitdsl.spec import Spec

@@ -1,5 +1,5 @@
-"""The command line: one file a command, imported when the command is run."""
+"""The command line: `commands` names the commands; the file of each is imported when it is run."""
 
-from vitdsl.cli.entry import main
+from vitdsl.cli.main import main
 
 __all__ = ["main"]

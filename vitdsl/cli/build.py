@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vitdsl.cli import weights as given_weights
-from vitdsl.cli.options import AsJson, Debug, ImageSize, Settings, SpecName, image_size, load_spec, to_write
+from vitdsl.cli.options import AsJson, Debug, ImageSize, Settings, SpecName, image_size, to_write
 from vitdsl.cli.output import echo, macs, print_json, print_table
-from vitdsl.cli.specs import verified
+from vitdsl.cli.specs import load_spec, verified
 from vitdsl.cli.weights import Container, LayoutName, WeightsOptions, WeightsSize, check_weights
+from vitdsl.errors import InputError
 from vitdsl.resolve.files import write_text
 from vitdsl.units import format_count, parse_count
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from vitdsl.compiler.model import VisionModel
     from vitdsl.features import Feature
     from vitdsl.graph.costs import Analysis, StageCost
+    from vitdsl.graph.graph import Graph
     from vitdsl.spec import Spec
 
 COLUMNS = ("stage", "grid", "dim", "blocks", "parameters", "MACs")
@@ -127,7 +130,6 @@ def _build(
     load: Callable[[VisionModel], dict[str, str]],
 ) -> dict[str, Any]:
     """Builds, loads, verifies and writes; says what was done."""
-    from vitdsl.cli.verify import run_once
     from vitdsl.compiler.build import build
 
     model = build(spec, size=size, **most)
@@ -139,11 +141,63 @@ def _build(
         write_weights(save, model.state_dict())
         done["saved"] = str(save)
     if code is not None:
-        from vitdsl.cli.verify import generated_code
-
         write_text(code, generated_code(model))
         done["code"] = str(code)
     return done
+
+
+def run_once(model: VisionModel, graph: Graph) -> dict[str, Any]:
+    """Runs a module on a random image, in evaluation, and compares with its graph.
+
+    Returns:
+        Shapes of `image` and `output`, and the number of `params`.
+
+    Raises:
+        RuntimeError: module and graph differ, which is a fault of the compiler.
+        InputError: the output is not finite.
+    """
+    import torch
+
+    image = graph.frame.features[0]
+    assert image.grid is not None
+    params = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    if params != graph.frame.cost.trainable_params:
+        raise RuntimeError(f"the module has {params:,} parameters, the graph {graph.frame.cost.trainable_params:,}")
+    shape = (1, image.dim, *image.grid)
+    training = model.training
+    with torch.inference_mode():
+        output = model.eval()(torch.randn(shape, generator=torch.Generator().manual_seed(0)))
+    model.train(training)
+    expected = returned_shape(graph)
+    if tuple(output.shape) != expected:
+        raise RuntimeError(f"the module gives {tuple(output.shape)}, the graph {expected}")
+    if not torch.isfinite(output).all():
+        raise InputError("the output for a random image is not finite: weights, or the spec's `init`, are too large")
+    return {"image": list(shape), "output": list(output.shape), "params": params}
+
+
+def returned_shape(graph: Graph) -> tuple[int, ...]:
+    """The shape that evaluation returns for one image."""
+    name = next(iter(graph.evaluation))
+    feature: Feature = graph.frame.features[graph.outputs[name]]
+    if feature.grid is None and feature.num_tokens == 1:
+        return (1, feature.dim)
+    if feature.grid is not None and not feature.tokens and graph.layout != "tokens":
+        return (1, feature.dim, *feature.grid)
+    return (1, feature.num_tokens, feature.dim)
+
+
+def generated_code(model: VisionModel) -> str:
+    """The generated forwards as one text: the model's, then one for each class of repeated bodies."""
+    from vitdsl.compiler.building import Generated
+
+    classes: dict[str, str] = {}
+    for path, module in model.named_modules():
+        if isinstance(module, Generated):
+            where = f"first at {path}" if path else "the model"
+            body = textwrap.indent(module.code.strip(), "    ")
+            classes.setdefault(type(module).__name__, f"class {type(module).__name__}(nn.Module):  # {where}\n{body}\n")
+    return "\n\n".join(["import torch\nfrom torch import nn\n", *classes.values()])
 
 
 # ---------------------------------------------------------------- text

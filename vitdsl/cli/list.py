@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from vitdsl.cli.options import AsJson, Settings, load_spec
+from vitdsl.cli.options import AsJson, Settings
 from vitdsl.cli.output import as_yaml, echo, print_json, print_table, type_words
+from vitdsl.cli.specs import load_spec
 from vitdsl.errors import SpecError
 from vitdsl.fields.declaration import Declaration
 from vitdsl.parts.base import Form, Part, Primitive

@@ -1,4 +1,4 @@
-"""`vitdsl new`: a spec to start from."""
+"""`vitdsl new` and `vitdsl schema`: a spec to start from, and what editors complete and check specs with."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 
 from vitdsl.cli.options import AsJson, to_write
 from vitdsl.cli.output import echo
+from vitdsl.resolve.files import write_text
 from vitdsl.syntax.names import title_fault
 
 SCHEMA = "vitdsl.schema.json"
@@ -71,3 +72,23 @@ def run(
     except FileExistsError:
         raise typer.BadParameter(f"'{path}' is there already: `-o FILE` writes another", param_hint="NAME") from None
     echo(json.dumps({"written": str(path)}) if as_json else f"{path} written; next: vitdsl check {path}")
+
+
+def schema(
+    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it to a file.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the JSON schema of spec files, with the installed parts.
+
+    In an editor with yaml-language-server: write it to a file, and begin a spec with the line
+    `# yaml-language-server: $schema=FILE`.
+    """
+    from vitdsl.validate import json_schema
+
+    to_write(output, "--output", ".json")
+    text = json.dumps(json_schema.schema(), indent=None if output else 2, ensure_ascii=False)
+    if output is None:
+        echo(text)
+        return
+    write_text(output, f"{text}\n")
+    echo(json.dumps({"written": str(output)}) if as_json else f"schema written to {output}")

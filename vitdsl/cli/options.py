@@ -3,30 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from vitdsl.cli.specs import load_spec, settings
-
-if TYPE_CHECKING:
-    from vitdsl.space.space import Space
-
-__all__ = [
-    "AsJson",
-    "Debug",
-    "ImageSize",
-    "Settings",
-    "SpaceName",
-    "SpecName",
-    "image_size",
-    "load_space",
-    "load_spec",
-    "settings",
-    "to_write",
-]
-
-SpaceName = Annotated[str, typer.Argument(metavar="SPACE", help="A spec with holes: a file, or a shipped space.")]
 SpecName = Annotated[str, typer.Argument(metavar="SPEC", help="A spec: a file, or the name of a shipped one.")]
 Settings = Annotated[
     list[str] | None,
@@ -39,17 +19,6 @@ Debug = Annotated[
 ImageSize = Annotated[
     str | None, typer.Option("--size", metavar="H[xW]", help="Size of the image, in place of the spec's.")
 ]
-
-
-def load_space(name: str, given: list[str] | None = None) -> Space:
-    """The space of a command's argument, with what `--set` says.
-
-    Raises:
-        SpecError: with everything that is wrong.
-    """
-    from vitdsl.space.space import Space
-
-    return Space(Path(name), settings(given))
 
 
 def image_size(text: str | None, option: str = "--size") -> int | tuple[int, int] | None:

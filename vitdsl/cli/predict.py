@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vitdsl.cli import weights as given_weights
-from vitdsl.cli.options import AsJson, Settings, SpecName, load_spec
+from vitdsl.cli.options import AsJson, Settings, SpecName
 from vitdsl.cli.output import print_json, print_table
+from vitdsl.cli.specs import load_spec
 from vitdsl.cli.weights import Container, LayoutName, WeightsOptions, WeightsSize, check_weights
 from vitdsl.errors import CheckpointError, InputError, Problem
 from vitdsl.syntax.limits import PIXELS

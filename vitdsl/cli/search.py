@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from vitdsl.cli.options import AsJson, Settings, settings, to_write
+from vitdsl.cli.options import AsJson, Settings, to_write
 from vitdsl.cli.output import echo, print_json
+from vitdsl.cli.specs import settings
 from vitdsl.syntax.names import file_name
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vitdsl.cli.options import AsJson, Debug, ImageSize, Settings, SpecName, image_size, load_spec, settings
+from vitdsl.cli.options import AsJson, Debug, ImageSize, Settings, SpecName, image_size
 from vitdsl.cli.output import echo, print_json, print_table
-from vitdsl.cli.specs import verified
+from vitdsl.cli.specs import load_spec, settings, verified
 from vitdsl.syntax.locate import lookup
 from vitdsl.syntax.paths import format_path
 from vitdsl.syntax.printer import plain
@@ -78,7 +78,7 @@ def _text(spec: Spec, step: Step, size: int | tuple[int, int] | None) -> str:
         return written_out(spec)
     if step is Step.graph:
         return str(spec.graph(size))
-    from vitdsl.cli.verify import generated_code
+    from vitdsl.cli.build import generated_code
     from vitdsl.compiler.build import build
 
     return generated_code(build(spec, device="meta", size=size))

@@ -10,19 +10,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vitdsl.cli.options import AsJson, Settings, SpaceName, load_space, to_write
+from vitdsl.cli.options import AsJson, Settings, to_write
 from vitdsl.cli.output import as_yaml, echo, macs, print_json, print_table
+from vitdsl.cli.specs import settings
 from vitdsl.errors import Problem, SpecError
 from vitdsl.resolve.files import shipped, write_text
 from vitdsl.space.counting import LONG, count_text
+from vitdsl.space.space import Space
 from vitdsl.syntax.holes import Numbers
 from vitdsl.syntax.names import file_name
 from vitdsl.syntax.printer import dump_tree
 
 if TYPE_CHECKING:
-    from vitdsl.space.space import Space
     from vitdsl.spec import Spec
 
+SpaceName = Annotated[str, typer.Argument(metavar="SPACE", help="A spec with holes: a file, or a shipped space.")]
 MARK = "# decisions: "
 """Begins the line of a drawn spec that holds its decisions, as JSON."""
 TRIES = 1_000
@@ -40,7 +42,7 @@ def show_space(
     if space is None:
         _list(as_json)
         return
-    found = load_space(space, set_)
+    found = Space(Path(space), settings(set_))
     rows = [_decision(site) for site in found.sites.all]
     if as_json:
         print_json({"name": found.name, "hash": found.spec.hash, "size": _number(found.size), "decisions": rows})
@@ -57,7 +59,7 @@ def show_space(
 
 
 def _list(as_json: bool) -> None:
-    spaces = [load_space(path.stem) for path in sorted(shipped("spaces").glob("*.yaml"))]
+    spaces = [Space(path.stem) for path in sorted(shipped("spaces").glob("*.yaml"))]
     rows = [{"name": space.name, "decisions": len(space.sites.all), "size": space.size} for space in spaces]
     if as_json:
         print_json(rows)
@@ -115,7 +117,7 @@ def sample(
     as_json: AsJson = False,
 ) -> None:
     """Draw specs from a space: each decision by lot; what does not fit together is drawn again."""
-    found = load_space(space, set_)
+    found = Space(Path(space), settings(set_))
     if found.size is not None and count > found.size:
         raise typer.BadParameter(f"{found.name} has {found.size:,} architectures", param_hint="--count")
     rows: list[dict[str, Any]] = []
@@ -179,7 +181,7 @@ def replay(
 ) -> None:
     """Build the spec of a log of decisions anew from its space."""
     to_write(output, "--output", ".yaml")
-    found = load_space(space, set_)
+    found = Space(Path(space), settings(set_))
     spec = found.replay(_decisions_in(decisions))
     text = text_of(spec, file_name(found.name, f"_{spec.hash[:8]}"))
     if output is not None:

@@ -50,16 +50,16 @@ def _run(arguments: list[str]) -> int:
     if arguments[:1] == ["check"]:
         before = gc.get_threshold()
         os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for them takes longer than a spec
-        gc.set_threshold(100_000)  # nearly all that is made stays: looking for garbage would take a tenth of the time
+        gc.set_threshold(100_000)  # nearly all objects stay: looking for garbage would take a tenth of the time
         try:
-            from vitdsl.cli.diagnosis import diagnose, plain_call
+            from vitdsl.cli.check import diagnose, plain_call
 
             call = plain_call(arguments[1:])
             if call is not None:
                 return 0 if diagnose(*call) else WRONG_INPUT
         finally:
             gc.set_threshold(*before)
-    from vitdsl.cli.app import run
+    from vitdsl.cli.commands import run
 
     run(arguments)
     return 0

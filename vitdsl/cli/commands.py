@@ -1,4 +1,4 @@
-"""What typer makes of the commands: their help, and the errors of wrong calls."""
+"""The commands as typer runs them: their help, and the errors of wrong calls."""
 
 from __future__ import annotations
 
@@ -9,19 +9,25 @@ import typer
 from typer.core import TyperGroup
 
 from vitdsl import __version__
+from vitdsl.cli.options import AsJson, Debug, Settings
 from vitdsl.cli.output import echo
 from vitdsl.errors import near
 
 COMMANDS = {
-    **dict.fromkeys(("build", "check", "show", "list", "new", "schema", "convert", "predict"), "run"),
-    "space": "show_space",
-    "sample": "sample",
-    "replay": "replay",
-    "search": "app",
+    "build": "build.run",
+    "check": "commands.check",
+    "show": "show.run",
+    "list": "list.run",
+    "new": "new.run",
+    "schema": "new.schema",
+    "convert": "weights.convert",
+    "predict": "predict.run",
+    "space": "space.show_space",
+    "sample": "space.sample",
+    "replay": "space.replay",
+    "search": "search.app",
 }
-"""Each command, in the order of the help, and what runs it in its module: a function, or an app of several."""
-MODULES = {"sample": "space", "replay": "space"}
-"""The modules of commands that stand together; others are called as their command."""
+"""Each command, in the order of the help, and what runs it: a function of a file, or an app of several."""
 PLAIN: dict[str, Any] = {"add_completion": False, "rich_markup_mode": None, "pretty_exceptions_enable": False}
 
 
@@ -53,7 +59,21 @@ class Commands(TyperGroup):
 
 def runner(name: str) -> Any:
     """What runs a command."""
-    return getattr(importlib.import_module(f"vitdsl.cli.{MODULES.get(name, name)}"), COMMANDS[name])
+    file, _, function = COMMANDS[name].partition(".")
+    return getattr(importlib.import_module(f"vitdsl.cli.{file}"), function)
+
+
+def check(
+    specs: Annotated[list[str], typer.Argument(metavar="SPEC...", help="Files, or names of shipped specs.")],
+    set_: Settings = None,
+    debug: Debug = False,
+    as_json: AsJson = False,
+) -> None:
+    """Validate specs and infer every shape, without torch."""
+    from vitdsl.cli.check import diagnose
+
+    if not diagnose(specs, set_, as_json, debug):
+        raise typer.Exit(1)
 
 
 def _show_version(wanted: bool) -> None:

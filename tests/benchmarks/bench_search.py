@@ -20,9 +20,9 @@ import time
 from pathlib import Path
 
 from tests.search.studies import PLUGIN, toy, trials_of
+from vitdsl.search.file import Bound
 from vitdsl.search.run import run_search
 from vitdsl.search.screening import Screen
-from vitdsl.search.search_file import Bound
 from vitdsl.space.space import Space
 
 SPACES = {

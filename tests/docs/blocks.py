@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import vitdsl
 from vitdsl.features import Cost, Feature
-from vitdsl.search.search_file import load_search
+from vitdsl.search.file import load_search
 
 FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 SAYS = "# ->"

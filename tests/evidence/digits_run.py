@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 
 from tests.evidence import table
+from vitdsl.search.file import load_search
 from vitdsl.search.results import rows_of
 from vitdsl.search.run import run_search
-from vitdsl.search.search_file import load_search
 from vitdsl.search.study import existing_study
 
 

@@ -15,9 +15,9 @@ import optuna
 
 from tests.evidence import table
 from tests.evidence.digits_table import SEEDS
+from vitdsl.search.file import load_search
 from vitdsl.search.ledger import Ledger
 from vitdsl.search.proposals import Proposer
-from vitdsl.search.search_file import load_search
 
 RUNS = range(200)
 TRIALS = 48

@@ -15,8 +15,8 @@ import vitdsl
 from tests.evidence import table
 from vitdsl.search.candidate import Candidate
 from vitdsl.search.evaluation import read_evaluation
+from vitdsl.search.file import load_search
 from vitdsl.search.proxies import PROXIES
-from vitdsl.search.search_file import load_search
 
 SEEDS = (0, 1)
 

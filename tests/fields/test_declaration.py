@@ -16,7 +16,7 @@ from vitdsl.fields.record import Fields
 from vitdsl.memo import forget
 from vitdsl.parts.initial import InitialField
 from vitdsl.parts.registry import all_parts
-from vitdsl.search import search_file  # noqa: F401  its classes are tried, too
+from vitdsl.search import file  # noqa: F401  its classes are tried, too
 from vitdsl.search.evaluation import function, latency, memory, proxies, train  # noqa: F401
 from vitdsl.syntax.expressions import Late, LateList, parse
 from vitdsl.syntax.holes import Hole

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from vitdsl.search.evaluation import registry
-from vitdsl.search.search_file import Search, load_search
+from vitdsl.search.file import Search, load_search
 from vitdsl.search.study import existing_study, portable
 from vitdsl.search.worker import Job
 

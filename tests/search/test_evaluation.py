@@ -12,9 +12,9 @@ from torch import nn
 from vitdsl.errors import Refusal, SpecError
 from vitdsl.search.candidate import Candidate
 from vitdsl.search.evaluation import Evaluation, evaluation_class, read_evaluation, registry
-from vitdsl.search.evaluation.latency import timed
-from vitdsl.search.measuring import LiveBytes, peak_bytes
-from vitdsl.search.proxies import measure as proxy
+from vitdsl.search.evaluation.latency import time_runs
+from vitdsl.search.evaluation.measuring import LiveBytes, peak_bytes
+from vitdsl.search.proxies import score
 from vitdsl.spec import load
 
 SPEC = """
@@ -162,7 +162,7 @@ def test_functions_that_give_something_else(fields, said):
 def test_every_timed_run_is_timed_and_no_other():
     calls = []
     lengths = iter([0.05, 0.05, 0.002, 0.02, 0.002])
-    times = timed(lambda: (calls.append(1), time.sleep(next(lengths))), 2, 3, "cpu")
+    times = time_runs(lambda: (calls.append(1), time.sleep(next(lengths))), 2, 3, "cpu")
     assert len(calls) == 5
     assert [0.002 <= times[0] < 0.02, 0.02 <= times[1] < 0.05, 0.002 <= times[2] < 0.02] == [True] * 3
 
@@ -248,7 +248,7 @@ def test_proxies_are_the_mean_over_seeds():
     parts = ("az_nas.expressivity", "az_nas.trainability", "az_nas.complexity")
     assert tuple(found) == made.names() == ("synflow", *parts)
     images = torch.zeros(4, 1, 8, 8)
-    values = [proxy("synflow", candidate.build(seed), images, seed=seed) for seed in (4, 5)]
+    values = [score("synflow", candidate.build(seed), images, seed=seed) for seed in (4, 5)]
     assert values[0] != values[1]
     assert found["synflow"] == pytest.approx(sum(values) / 2, rel=1e-12)
     assert found["az_nas.complexity"] == candidate.costs.macs

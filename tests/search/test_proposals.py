@@ -9,9 +9,9 @@ from optuna.trial import TrialState, create_trial
 
 from tests.search.studies import BEST, SPACE, toy
 from vitdsl import SpecError
+from vitdsl.search.file import load_search
 from vitdsl.search.ledger import Ledger
 from vitdsl.search.proposals import KNOWN, Proposer, distribution_of, recorded
-from vitdsl.search.search_file import load_search
 from vitdsl.space import Choice
 from vitdsl.space.space import Space
 from vitdsl.syntax.holes import Numbers

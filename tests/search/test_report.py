@@ -9,12 +9,12 @@ import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
+from vitdsl.search.file import load_search
 from vitdsl.search.report import write_report
 from vitdsl.search.report.correlations import table
 from vitdsl.search.report.page import page
 from vitdsl.search.results import front, rows_of, winners
 from vitdsl.search.screening import costs_of
-from vitdsl.search.search_file import load_search
 
 SEARCH = """
 name: {name}

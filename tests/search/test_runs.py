@@ -34,7 +34,7 @@ def test_two_workers_meet_the_budget(tmp_path):
 
 @pytest.mark.usefixtures("plugin")
 def test_a_candidate_that_kills_its_worker_is_given_up(tmp_path):
-    from vitdsl.search.search_file import load_search
+    from vitdsl.search.file import load_search
     from vitdsl.search.study import portable
 
     rungs = f"[{{type: function, function: deadly, gives: [score], options: {{log: '{tmp_path / 'log'}'}}}}]"
@@ -58,7 +58,7 @@ def test_a_candidate_that_kills_its_worker_is_given_up(tmp_path):
 @pytest.mark.full
 @pytest.mark.usefixtures("plugin")
 def test_where_workers_only_die_the_search_ends(tmp_path):
-    from vitdsl.search.search_file import load_search
+    from vitdsl.search.file import load_search
     from vitdsl.search.study import portable
 
     rungs = f"[{{type: function, function: deadly, gives: [score], options: {{log: '{tmp_path / 'log'}'}}}}]"

@@ -2,18 +2,18 @@
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 
-from vitdsl.checkpoints.files import read_metadata, read_weights, write_weights
 from vitdsl.errors import Refusal, SpecError
-from vitdsl.search import short_training
+from vitdsl.search import training
 from vitdsl.search.candidate import Candidate
-from vitdsl.search.data import prepared
+from vitdsl.search.data import load_data
 from vitdsl.search.evaluation import read_evaluation, settled
-from vitdsl.search.short_training import Run, per_token
+from vitdsl.search.training import Run, identity, per_token
 from vitdsl.space.space import Space
 from vitdsl.spec import load
 
@@ -78,8 +78,13 @@ def test_two_then_four_epochs_are_four_epochs(tmp_path):
     assert {**found, "seconds": 0} == {**wanted, "seconds": 0}
     assert equal(later.model.state_dict(), whole.model.state_dict())
     (last,) = (tmp_path / "whole").iterdir()
-    assert equal(read_weights(tmp_path / "parts" / last.name).tensors, read_weights(last).tensors)
-    assert float(read_metadata(tmp_path / "parts" / last.name)["seconds"]) == found["seconds"]
+    one, other = (torch.load(tmp_path / folder / last.name, weights_only=True) for folder in ("whole", "parts"))
+    assert equal(one["model"], other["model"])
+    assert one["optimizer"]["param_groups"] == other["optimizer"]["param_groups"]
+    states = one["optimizer"]["state"], other["optimizer"]["state"]
+    assert states[0].keys() == states[1].keys()
+    assert all(equal(states[0][index], states[1][index]) for index in states[0])
+    assert other["seconds"] == found["seconds"]
 
 
 @pytest.mark.full
@@ -129,7 +134,7 @@ def test_another_seed_begins_anew(tmp_path):
 
 
 def test_long_rungs_are_saved_on_the_way(tmp_path, monkeypatch):
-    monkeypatch.setattr(short_training, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(training, "SAVE_EVERY", 0.0)
     one_epoch = Run.epoch
 
     def killed(run, data):
@@ -175,12 +180,12 @@ def test_every_output_is_trained():
         "head: {outputs: {one: [{pool: mean}, classifier], two: [{pool: max}, classifier]}, merge: mean}",
     )
     run = Run(Candidate(load(text)), read_evaluation({**RULE, "epochs": 1}))
-    data = prepared("digits", run.candidate.spec).train
+    data = load_data("digits", run.candidate.spec).train
     before = {name: p.detach().clone() for name, p in run.model.named_parameters()}
     run.epoch(data)
     moved = [name for name, p in run.model.named_parameters() if not torch.equal(p, before[name])]
     assert set(moved) == set(before)
-    assert set(run.judge(data)) == {"accuracy", "loss"}
+    assert set(run.evaluate(data)) == {"accuracy", "loss"}
 
 
 def test_tokens_and_maps_train_on_the_label_of_their_image():
@@ -201,7 +206,7 @@ def test_training_that_diverges_is_wrong_about_everything(tmp_path):
 
 
 def test_the_digits_are_split_by_class_and_shaped_as_the_spec_says():
-    data = prepared("digits", load(SPEC))
+    data = load_data("digits", load(SPEC))
     assert data.train.images.shape == (1347, 1, 8, 8)
     assert data.validation.images.shape == (450, 1, 8, 8)
     counts = torch.bincount(torch.cat([data.train.labels, data.validation.labels]))
@@ -211,7 +216,7 @@ def test_the_digits_are_split_by_class_and_shaped_as_the_spec_says():
     assert data.train.images.min() == -1
     assert data.train.images.max() == 1
     colour = load(SPEC, set={"input.size": 12, "input.channels": 3, "input.mean": "half", "input.std": "half"})
-    images = prepared("digits", colour).train.images
+    images = load_data("digits", colour).train.images
     assert images.shape == (1347, 3, 12, 12)
     assert torch.equal(images[:, 0], images[:, 2])
 
@@ -223,7 +228,7 @@ def test_a_folder_of_classes_is_a_data_set(tmp_path):
             Image.new("RGB", (10, 9), (grey + index, grey, grey)).save(tmp_path / name / f"{index}.png")
     spec = load(SPEC, set={"classes": 2})
     assert trained(Candidate(spec), data=str(tmp_path), epochs=12, batch=6)["accuracy"] == 1.0
-    assert prepared(str(tmp_path), spec).validation.labels.bincount().tolist() == [4, 4]
+    assert load_data(str(tmp_path), spec).validation.labels.bincount().tolist() == [4, 4]
     with pytest.raises(SpecError, match="has 2 classes, but the spec has 10"):
         trained(Candidate(load(SPEC)), data=str(tmp_path), epochs=1)
     for part in ("train", "val"):
@@ -233,7 +238,7 @@ def test_a_folder_of_classes_is_a_data_set(tmp_path):
     for name in ("dark", "light"):
         (tmp_path / "parted" / "val" / name).mkdir()
         (tmp_path / "parted" / "train" / name / "0.png").rename(tmp_path / "parted" / "val" / name / "0.png")
-    given = prepared(str(tmp_path / "parted"), spec)
+    given = load_data(str(tmp_path / "parted"), spec)
     assert (len(given.train.labels), given.validation.labels.tolist()) == (30, [0, 1])
 
 
@@ -256,7 +261,7 @@ def test_a_head_that_gives_a_map_is_refused():
 
 def test_a_data_set_too_large_for_memory_is_refused():
     with pytest.raises(SpecError, match=r"takes 6\.7 GiB at 1000x1000"):
-        prepared("digits", load(SPEC, set={"input.size": 1000}))
+        load_data("digits", load(SPEC, set={"input.size": 1000}))
 
 
 def test_rungs_alike_share_a_schedule():
@@ -280,8 +285,8 @@ def test_fields_that_do_not_fit(fields, at, said):
 
 
 def test_the_identity_names_all_that_a_training_hangs_on():
-    run = Run(Candidate(load(SPEC), seed=4), read_evaluation({**RULE, "epochs": 2, "schedule": 9}))
-    said = json.loads(run.identity)
+    rule = read_evaluation({**RULE, "epochs": 2, "schedule": 9})
+    said = json.loads(identity(Candidate(load(SPEC), seed=4), rule))
     assert said["schedule"] == 9
     assert said["seed"] == 4
     assert said["spec"] == load(SPEC).hash
@@ -296,38 +301,51 @@ def of_text(path):
     path.write_text("no weights")
 
 
+def edit(path, change):
+    state = torch.load(path, weights_only=True)
+    change(state)
+    torch.save(state, path)
+
+
 def with_nan(path):
-    tensors = read_weights(path).tensors
-    tensors["model.head.classifier.bias"][0] = math.nan
-    write_weights(path, tensors, read_metadata(path))
+    edit(path, lambda state: state["model"]["head.classifier.bias"].fill_(math.nan))
+
+
+def with_nan_in_the_optimizer(path):
+    edit(path, lambda state: state["optimizer"]["state"][0]["exp_avg"].fill_(math.nan))
 
 
 def without_a_tensor(path):
-    tensors = read_weights(path).tensors
-    del tensors["model.head.classifier.bias"]
-    write_weights(path, tensors, read_metadata(path))
+    edit(path, lambda state: state["model"].pop("head.classifier.bias"))
 
 
 def of_another_shape(path):
-    tensors = read_weights(path).tensors
-    key = next(key for key in tensors if key.startswith("optimizer.exp_avg."))
-    write_weights(path, {**tensors, key: tensors[key][:-1]}, read_metadata(path))
+    def change(state):
+        moments = state["optimizer"]["state"][0]
+        moments["exp_avg"] = moments["exp_avg"][:-1]
+
+    edit(path, change)
 
 
-def without_metadata(path):
-    write_weights(path, read_weights(path).tensors)
+def of_weights_alone(path):
+    torch.save(torch.load(path, weights_only=True)["model"], path)
+
+
+def with_an_object(path):
+    edit(path, lambda state: state.update(seconds=Path("1")))
 
 
 def of_another_training(path):
-    write_weights(path, read_weights(path).tensors, {**read_metadata(path), "identity": "another"})
+    edit(path, lambda state: state.update(identity="another"))
 
 
 def of_no_time(path):
-    write_weights(path, read_weights(path).tensors, {**read_metadata(path), "seconds": "nan"})
+    edit(path, lambda state: state.update(seconds=math.nan))
 
 
 SPOILED = [
-    cut_off, of_text, with_nan, without_a_tensor, of_another_shape, without_metadata, of_another_training, of_no_time,
+    cut_off, of_text, with_nan, with_nan_in_the_optimizer, without_a_tensor, of_another_shape, of_weights_alone,
+    with_an_object, of_another_training, of_no_time,
 ]  # fmt: skip
 
 

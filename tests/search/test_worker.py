@@ -10,12 +10,12 @@ from optuna.trial import TrialState
 
 from tests.search.studies import job, logging, states, toy, trials_of
 from vitdsl import SpecError
-from vitdsl.search.judging import Judge
+from vitdsl.search.file import load_search
 from vitdsl.search.ledger import Ledger
 from vitdsl.search.proposals import Proposer
-from vitdsl.search.search_file import load_search
 from vitdsl.search.storage import opened
 from vitdsl.search.study import ledger_of, portable, pruner_of, step_of, study_in, study_of, sweep
+from vitdsl.search.trial import Judge
 from vitdsl.search.worker import EXHAUSTED, SPENT, TIME, work
 
 pytestmark = pytest.mark.usefixtures("plugin")

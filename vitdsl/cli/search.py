@@ -15,8 +15,8 @@ from vitdsl.cli.specs import settings
 from vitdsl.syntax.names import file_name
 
 if TYPE_CHECKING:
+    from vitdsl.search.file import Search
     from vitdsl.search.run import Outcome
-    from vitdsl.search.search_file import Search
 
 RUN = "run"
 SearchName = Annotated[str, typer.Argument(metavar="FILE", help="A search: a file, or the name of a shipped one.")]
@@ -78,8 +78,8 @@ def run(
     """
     from rich.console import Console
 
+    from vitdsl.search.file import load_search
     from vitdsl.search.run import ENGINES, run_search
-    from vitdsl.search.search_file import load_search
 
     if engine not in ENGINES:
         raise typer.BadParameter(f"'{engine}' is no engine: {', '.join(ENGINES)}", param_hint="--engine")

@@ -15,7 +15,7 @@ from vitdsl.units import format_measure
 if TYPE_CHECKING:
     from optuna.study import Study
 
-    from vitdsl.search.search_file import Search
+    from vitdsl.search.file import Search
 
 
 def write_best(study: Study, search: Search, folder: str | Path, count: int | None = None) -> list[Path]:

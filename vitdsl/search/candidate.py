@@ -1,4 +1,4 @@
-"""One architecture under judgement."""
+"""One architecture that is judged."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 
 class Candidate:
-    """A spec, and what is known of it so far.
+    """A spec, its model, and its measures so far.
 
     Args:
         spec: an ordinary spec, without holes.
-        seed: of its weights and of all that is drawn while it is judged.
-        folder: where its checkpoints are; None: there are none, and every training begins anew.
+        seed: of its weights and of all random draws while it is judged.
+        folder: of its checkpoints; None: there are none, and every training begins anew.
         device: where it is judged.
-        measures: what earlier rungs measured.
+        measures: those of earlier rungs.
 
     Attributes:
         measures: every measure so far, by name.
-        trained: what gives the trained model, where an earlier rung trained it elsewhere, before this one was retried.
+        restore_model: gives the trained model, where an earlier rung trained it before this candidate was retried.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Candidate:
     ) -> None:
         self.spec, self.seed, self.folder, self.device = spec, seed, folder, device
         self.measures: dict[str, float] = dict(measures or {})
-        self.trained: Callable[[], VisionModel] | None = None
+        self.restore_model: Callable[[], VisionModel] | None = None
 
     @cached_property
     def costs(self) -> Analysis:
@@ -49,11 +49,11 @@ class Candidate:
 
     @cached_property
     def model(self) -> VisionModel:
-        """The module, built when it is first asked for; what was trained is trained here."""
-        return self.build() if self.trained is None else self.trained()
+        """The module, built or restored at first use."""
+        return self.build() if self.restore_model is None else self.restore_model()
 
     def build(self, seed: int | None = None) -> VisionModel:
-        """A module of its own, its weights drawn on the CPU, so that they are the same for every device.
+        """A new module. Its weights are drawn on the CPU, so that they are the same for every device.
 
         Args:
             seed: of the weights; None: the candidate's.
@@ -69,11 +69,11 @@ class Candidate:
 
 @contextmanager
 def seeded(seed: int, device: str = "cpu") -> Iterator[None]:
-    """Draws of torch begin at a seed within, and go on as if nothing had been drawn after it.
+    """Seeds torch's generators within, and restores them after it.
 
     Args:
         seed: of the draws.
-        device: whose draws these are, beside the CPU's.
+        device: whose generator is seeded, beside the CPU's.
     """
     import torch
 

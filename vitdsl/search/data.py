@@ -1,4 +1,4 @@
-"""Images with classes for short trainings, kept in memory as a spec's `input` wants them."""
+"""Images with classes for short trainings, kept in memory in the format of a spec's `input`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vitdsl.errors import Problem, SpecError
+from vitdsl.memo import Table
 from vitdsl.preprocess import transform
 
 if TYPE_CHECKING:
@@ -18,63 +19,58 @@ DIGITS = "digits"
 SEARCH = "pip install 'vitdsl[search]'"
 TRAIN = "pip install 'vitdsl[train]'"
 SPLIT_SEED = 0
-"""Every candidate is judged by the same images, whatever its own seed."""
+"""Every candidate is evaluated on the same images, whatever its own seed."""
 VALIDATION = 0.25
 MAX_BYTES = 4 << 30
-"""A data set that would take more memory is refused."""
-MAX_KEPT = 4
-"""How many prepared data sets are remembered."""
+"""A data set that needs more memory is refused."""
+MAX_CACHED = 4
 
 
-class Part(NamedTuple):
+class Examples(NamedTuple):
     """Images (B, C, H, W), float32 and normalised, and their classes (B,)."""
 
     images: Tensor
     labels: Tensor
 
-    def to(self, device: str) -> Part:
+    def to(self, device: str) -> Examples:
         """The same on another device."""
-        return Part(self.images.to(device), self.labels.to(device))
+        return Examples(self.images.to(device), self.labels.to(device))
 
 
 class Data(NamedTuple):
-    """What is trained on, and what is judged by."""
+    """The two splits of a data set."""
 
-    train: Part
-    validation: Part
-
-
-_kept: dict[Any, Data] = {}
+    train: Examples
+    validation: Examples
 
 
-def prepared(name: str, spec: Spec, validation: float = VALIDATION) -> Data:
-    """A data set as a spec's `input` wants it: channels, size, crop, interpolation, mean and std.
+_cache = Table(MAX_CACHED)
+
+
+def load_data(name: str, spec: Spec, validation: float = VALIDATION) -> Data:
+    """A data set, transformed as a spec's `input` says: channels, size, crop, interpolation, mean and std.
 
     Args:
-        name: `digits`, or a folder: one folder of images a class in it, or the same below `train` and `val`.
+        name: `digits`, or a folder with a folder of images for each class, or with two such folders, `train` and `val`.
         spec: whose `input` is read.
-        validation: the share of each class that is judged by, drawn by a fixed seed; unused where there is `val`.
+        validation: the share of each class that is used for validation, drawn by a fixed seed; unused where there is
+            `val`.
 
     Raises:
-        SpecError: there is no such data set, or it takes too much memory.
+        SpecError: there is no such data set, or it needs too much memory.
     """
     key = (name, repr(spec.model.input), validation)
-    if key not in _kept:
-        size, channels = spec.model.input.size, spec.model.input.channels
-        train, held = _digits(validation) if name == DIGITS else _folder(Path(name), validation)
-        needed = 4 * channels * size[0] * size[1] * (len(train) + len(held))
-        if needed > MAX_BYTES:
-            message = (
-                f"`{name}` takes {needed / 2**30:.1f} GiB at {size[0]}x{size[1]}; short trainings keep it in memory"
-            )
-            raise SpecError(
-                Problem(message, hint=f"at most {MAX_BYTES >> 30} GiB: a smaller `input.size`, fewer images")
-            )
-        if len(_kept) >= MAX_KEPT:
-            _kept.pop(next(iter(_kept)))
-        prepare = transform(spec)
-        _kept[key] = Data(_tensors(train, prepare), _tensors(held, prepare))
-    return _kept[key]
+    if key in _cache:
+        return _cache[key]
+    splits = _digits(validation) if name == DIGITS else _folder(Path(name), validation)
+    height, width = spec.model.input.size
+    needed = 4 * spec.model.input.channels * height * width * sum(map(len, splits))
+    if needed > MAX_BYTES:
+        message = f"`{name}` takes {needed / 2**30:.1f} GiB at {height}x{width}; short trainings keep it in memory"
+        hint = f"at most {MAX_BYTES >> 30} GiB: a smaller `input.size`, fewer images"
+        raise SpecError(Problem(message, hint=hint))
+    to_tensor = transform(spec)
+    return _cache.keep(key, Data(*(_stack(images, to_tensor) for images in splits)))
 
 
 def classes_in(name: str) -> int:
@@ -90,9 +86,9 @@ def classes_in(name: str) -> int:
 
 
 def unsuited(name: str, spec: Spec) -> str | None:
-    """Why a spec, or a space with its holes, cannot be trained on a data set, or None; holes are not looked at."""
+    """Why a spec, or a space without regard to its holes, cannot be trained on a data set, or None."""
     if name != DIGITS and not Path(name).is_dir():
-        return _no_such(name)
+        return _not_found(name)
     if not spec.model.input.open:
         try:
             transform(spec)
@@ -105,17 +101,18 @@ def unsuited(name: str, spec: Spec) -> str | None:
 
 
 Labelled = Sequence[tuple[Callable[[], Any], int]]
-"""What gives a PIL image when it is called, with its class."""
+"""Functions that open a PIL image, each with the class."""
 
 
-def _tensors(images: Labelled, prepare: Callable[[Any], Tensor]) -> Part:
+def _stack(images: Labelled, to_tensor: Callable[[Any], Tensor]) -> Examples:
     import torch
 
-    return Part(torch.stack([prepare(image()) for image, _ in images]), torch.tensor([label for _, label in images]))
+    labels = torch.tensor([label for _, label in images])
+    return Examples(torch.stack([to_tensor(open_image()) for open_image, _ in images]), labels)
 
 
 def _split(images: Labelled, validation: float) -> tuple[Labelled, Labelled]:
-    """Both parts; each has every class in its share."""
+    """Training and validation images, each with the same share of every class."""
     try:
         from sklearn.model_selection import train_test_split
     except ImportError:
@@ -129,7 +126,7 @@ def _split(images: Labelled, validation: float) -> tuple[Labelled, Labelled]:
 
 
 def _digits(validation: float) -> tuple[Labelled, Labelled]:
-    """1,797 handwritten digits of 8x8 grey values 0..16 (Alpaydin and Kaynak, 1998), which scikit-learn brings."""
+    """1,797 handwritten digits of 8x8 grey values 0..16 (Alpaydin and Kaynak, 1998), of scikit-learn."""
     try:
         from sklearn.datasets import load_digits
     except ImportError:
@@ -145,26 +142,26 @@ def _digits(validation: float) -> tuple[Labelled, Labelled]:
     )
 
 
-def _no_such(name: str | Path) -> str:
+def _not_found(name: str | Path) -> str:
     return f"there is no data set `{name}`: it is neither `{DIGITS}` nor a folder, seen from here"
 
 
 def _root(folder: Path) -> Path:
-    """The folder whose folders are classes."""
+    """The folder that has a folder for each class."""
     if not folder.is_dir():
-        raise SpecError(Problem(_no_such(folder)))
+        raise SpecError(Problem(_not_found(folder)))
     return folder / "train" if (folder / "train").is_dir() and (folder / "val").is_dir() else folder
 
 
 def _folder(folder: Path, validation: float) -> tuple[Labelled, Labelled]:
     root = _root(folder)
     if root == folder:
-        return _split(_listed(root), validation)
-    return _listed(root), _listed(folder / "val")
+        return _split(_images_in(root), validation)
+    return _images_in(root), _images_in(folder / "val")
 
 
-def _listed(folder: Path) -> Labelled:
-    """The images of a folder of classes, in the order of their names."""
+def _images_in(folder: Path) -> Labelled:
+    """The images of a folder of classes, sorted by name."""
     try:
         from torchvision.datasets import ImageFolder
         from torchvision.datasets.folder import default_loader

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
     from rich.console import Console
 
-    from vitdsl.search.search_file import Search
+    from vitdsl.search.file import Search
 
 NEWEST = 6
 """So many trials are shown one by one."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
-    from vitdsl.search.search_file import Search, SearchFile
+    from vitdsl.search.file import Search, SearchFile
     from vitdsl.space.space import Space
     from vitdsl.spec import Spec
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
-    from vitdsl.search.search_file import Search
+    from vitdsl.search.file import Search
 
 DONE = "COMPLETE"
 

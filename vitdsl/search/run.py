@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from rich.console import Console
 
-    from vitdsl.search.search_file import Search
+    from vitdsl.search.file import Search
 
 ENGINES = ("local", "ray")
 

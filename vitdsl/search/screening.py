@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from vitdsl.errors import SpecError
 from vitdsl.graph.costs import Analysis
-from vitdsl.search.search_file import COSTS, Bound
+from vitdsl.search.file import COSTS, Bound
 from vitdsl.spec import Spec
 from vitdsl.units import format_measure
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
-    from vitdsl.search.search_file import Search, SearchFile
+    from vitdsl.search.file import Search, SearchFile
 
 SETTLE = timedelta(seconds=2)
 """How old a failure must be before another worker than the one that noted it sees to its retry."""
@@ -108,7 +108,7 @@ def search_of(study: Study) -> Search:
     Raises:
         SpecError: it names a function that is not installed here, or what this version does not know.
     """
-    from vitdsl.search.search_file import load_search
+    from vitdsl.search.file import load_search
 
     return load_search(study.user_attrs["portable"])
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vitdsl.errors import Problem, SpecError
-from vitdsl.search.judging import Judge
+from vitdsl.search.file import Search, load_search
 from vitdsl.search.ledger import RETRIES, Ledger
 from vitdsl.search.proposals import Proposer
-from vitdsl.search.search_file import Search, load_search
 from vitdsl.search.storage import failures, file_of, opened, url_of
 from vitdsl.search.study import Retry, ledger_of, study_in, sweep
+from vitdsl.search.trial import Judge
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -45,3 +46,32 @@ def pixels(rows: Sequence[Sequence[float]]) -> Tensor:
 def near(value: Any) -> Any:
     """Equal but for the rounding of float64."""
     return pytest.approx(value, rel=1e-9, abs=1e-12)
+
+
+X = np.array([[1.0, -2.0, 0.5], [0.0, 1.0, 3.0], [-1.0, 0.5, 2.0], [2.0, 2.0, -1.0]])
+Y = [0, 1, 1, 0]
+FIRST = np.array([[0.5, -1.0, 0.25], [1.0, 0.5, -0.5], [-0.25, 0.75, 1.0], [0.1, 0.2, -0.3]])
+LAST = np.array([[1.0, -0.5, 0.25, 2.0], [-1.0, 0.5, 0.75, -0.5]])
+
+
+def linear():
+    """y = LAST · FIRST · x."""
+    return fill(net(), stem=FIRST, head=LAST)
+
+
+def by_hand(x, y):
+    """∂L/∂FIRST and ∂L/∂LAST of the mean cross entropy: softmax less one-hot, handed back through two matrices."""
+    hidden = x @ FIRST.T
+    logits = hidden @ LAST.T
+    shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    delta = (shares - np.eye(2)[y]) / len(x)
+    return (delta @ LAST).T @ x, delta.T @ hidden
+
+
+SIGNS = [[1, 1, -1, -1], [1, -1, 1, -1], [-1, -1, -1, 1]]
+"""Codes 1100, 1010 and 0001, two, three and three apart."""
+
+
+def coded(activation="relu", **more):
+    """A model whose codes are the signs of its four channels."""
+    return fill(net([{"activation": activation}], channels=4, **more), stem=torch.eye(4))

@@ -7,7 +7,7 @@ import torch
 
 from tests.search.proxies.nets import fill, near, net
 from vitdsl.features import Feature
-from vitdsl.search.proxies import measure
+from vitdsl.search.proxies import score
 from vitdsl.search.proxies.az_nas import entropy, passing, side_by_side, spectral
 
 LINEAR = [{"conv": {"kernel": 1, "bias": False}}]
@@ -51,7 +51,7 @@ def test_trainability_of_blocks_with_one_channel():
         net(LINEAR, depth=2, dim=1, channels=1, size=4), stem=[1], stages__0__block__0__0__conv=[2],
         stages__0__block__1__0__conv=[-0.25],
     )  # fmt: skip
-    found = measure("az_nas", model, IMAGES)
+    found = score("az_nas", model, IMAGES)
     assert found["trainability"] == near((passing(2) + passing(0.25)) / 2)
     assert found["expressivity"] == 0  # one channel has one eigenvalue
     assert found["complexity"] == model.spec.analyze().macs == 16 * (1 + 1 + 1) + 2
@@ -60,14 +60,14 @@ def test_trainability_of_blocks_with_one_channel():
 def test_trainability_of_a_residual_block():
     body = [{"residual": True, "body": LINEAR}]
     model = fill(net(body, dim=1, channels=1, size=4), stages__0__body__0__0__conv=[0.5])
-    assert measure("az_nas", model, IMAGES)["trainability"] == near(passing(1.5))
+    assert score("az_nas", model, IMAGES)["trainability"] == near(passing(1.5))
 
 
 def test_trainability_of_a_block_that_shrinks_the_grid():
     # a sum over 2×2 pixels hands its gradient back to each of the four: g_in has four equal channels, σ = √4
     shrink = [{"residual": False, "body": [{"conv": {"kernel": 2, "stride": 2, "padding": 0, "bias": False}}]}]
     model = fill(net(shrink, dim=1, channels=1, size=4), stages__0__body__0__0__conv=[1, 1, 1, 1])
-    assert measure("az_nas", model, IMAGES)["trainability"] == near(passing(2))
+    assert score("az_nas", model, IMAGES)["trainability"] == near(passing(2))
 
 
 def test_expressivity_is_the_sum_over_blocks():
@@ -84,7 +84,7 @@ def test_expressivity_is_the_sum_over_blocks():
         values = np.linalg.eigvalsh(np.cov(x.numpy().T, bias=True)).clip(min=1e-300)
         shares = values / values.sum()
         wanted -= (shares * np.log(shares)).sum()
-    assert measure("az_nas", model, IMAGES.repeat(1, 2, 1, 1), seed=7)["expressivity"] == near(wanted)
+    assert score("az_nas", model, IMAGES.repeat(1, 2, 1, 1), seed=7)["expressivity"] == near(wanted)
 
 
 def test_positions_of_the_coarser_grid_are_the_rows():
@@ -106,7 +106,7 @@ def test_what_is_missing_at_the_edge_is_zero_and_extra_tokens_stand_apart():
 
 def test_another_seed_draws_other_noise():
     model = net(LINEAR, depth=2, dim=3, channels=1, size=4)
-    first, again, other = (measure("az_nas", model, IMAGES, seed=seed) for seed in (0, 0, 1))
+    first, again, other = (score("az_nas", model, IMAGES, seed=seed) for seed in (0, 0, 1))
     assert first == again
     assert first["expressivity"] != other["expressivity"]
     assert first["trainability"] != other["trainability"]
@@ -114,4 +114,4 @@ def test_another_seed_draws_other_noise():
 
 def test_the_images_are_only_counted():
     model = net(LINEAR, depth=2, dim=3, channels=1, size=4)
-    assert measure("az_nas", model, IMAGES) == measure("az_nas", model, IMAGES + 3)
+    assert score("az_nas", model, IMAGES) == score("az_nas", model, IMAGES + 3)

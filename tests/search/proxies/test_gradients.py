@@ -1,44 +1,13 @@
-"""snip, grad_norm, zico, synflow and dss against gradients computed by hand."""
+"""zico and jacob_cov against gradients, correlations and Jacobians computed by hand."""
 
 import math
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
-from tests.search.proxies.nets import fill, near, net, pixels
-from vitdsl.search.proxies import measure
-from vitdsl.search.proxies.zico import steadiness
-
-X = np.array([[1.0, -2.0, 0.5], [0.0, 1.0, 3.0], [-1.0, 0.5, 2.0], [2.0, 2.0, -1.0]])
-Y = [0, 1, 1, 0]
-FIRST = np.array([[0.5, -1.0, 0.25], [1.0, 0.5, -0.5], [-0.25, 0.75, 1.0], [0.1, 0.2, -0.3]])
-LAST = np.array([[1.0, -0.5, 0.25, 2.0], [-1.0, 0.5, 0.75, -0.5]])
-
-
-def linear():
-    """y = LAST · FIRST · x."""
-    return fill(net(), stem=FIRST, head=LAST)
-
-
-def by_hand(x, y):
-    """∂L/∂FIRST and ∂L/∂LAST of the mean cross entropy: softmax less one-hot, handed back through two matrices."""
-    hidden = x @ FIRST.T
-    logits = hidden @ LAST.T
-    shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    delta = (shares - np.eye(2)[y]) / len(x)
-    return (delta @ LAST).T @ x, delta.T @ hidden
-
-
-def test_snip():
-    first, last = by_hand(X, Y)
-    wanted = np.abs(first * FIRST).sum() + np.abs(last * LAST).sum()
-    assert measure("snip", linear(), pixels(X), torch.tensor(Y)) == near(wanted)
-
-
-def test_grad_norm():
-    wanted = sum(np.linalg.norm(gradient) for gradient in by_hand(X, Y))
-    assert measure("grad_norm", linear(), pixels(X), torch.tensor(Y)) == near(wanted)
+from tests.search.proxies.nets import SIGNS, X, Y, by_hand, coded, fill, linear, near, net, pixels
+from vitdsl.search.proxies import score
+from vitdsl.search.proxies.gradients import K, spread, steadiness
 
 
 def test_zico():
@@ -47,7 +16,7 @@ def test_zico():
     for layer in zip(*halves, strict=True):
         sizes = np.abs(np.stack(layer))
         wanted += math.log((sizes.mean(0) / sizes.std(0)).sum())
-    assert measure("zico", linear(), pixels(X), torch.tensor(Y)) == near(wanted)
+    assert score("zico", linear(), pixels(X), torch.tensor(Y)) == near(wanted)
 
 
 def test_zico_leaves_out_what_does_not_vary():
@@ -57,99 +26,25 @@ def test_zico_leaves_out_what_does_not_vary():
     assert steadiness([torch.ones(3), torch.ones(3)]) is None
 
 
-def test_synflow_of_linear_layers_is_their_number_times_the_flow():
-    flow = (np.abs(LAST) @ np.abs(FIRST) @ np.ones(3)).sum()
-    assert measure("synflow", linear(), pixels(X)) == near(2 * flow)
+def test_jacob_cov_of_a_linear_model():
+    # every image has the same Jacobian: one eigenvalue is B, the others are 0
+    wanted = -(math.log(3 + K) + 1 / (3 + K) + 2 * (math.log(K) + 1 / K))
+    model = fill(net(channels=4), stem=torch.eye(4), head=torch.arange(8.0))
+    assert score("jacob_cov", model, pixels(SIGNS)) == near(wanted)
 
 
-def test_synflow_bypasses_no_norm():
-    # what stands before a layer norm is invariant to its scale but for `eps`: its terms cancel, their sizes do not
-    model = fill(net([{"norm": "layer"}]), stem=FIRST, head=LAST)
-    first = torch.tensor(np.abs(FIRST), requires_grad=True)
-    last = torch.tensor(np.abs(LAST), requires_grad=True)
-    out = F.linear(F.layer_norm(first.sum(1), (4,), eps=model.get_submodule("stages.0.body.0.norm").eps), last).sum()
-    found = torch.autograd.grad(out, (first, last))
-    terms = [gradient * weight.detach() for gradient, weight in zip(found, (first, last), strict=True)]
-    assert abs(float(terms[0].sum())) < 1e-4
-    wanted = sum(float(term.abs().sum()) for term in terms)
-    assert measure("synflow", model, pixels(X)) == near(wanted)
+def test_jacob_cov_of_known_jacobians():
+    # relu lets through the first two, or the first and the third, of the channels' gradients 1, 2, 3, 4
+    model = fill(coded(), head=[[1, 2, 3, 4], [0, 0, 0, 0]])
+    jacobians = torch.tensor([[1.0, 2, 0, 0], [1, 0, 3, 0]], dtype=torch.float64)
+    correlation = float(torch.corrcoef(jacobians)[0, 1])
+    wanted = -sum(math.log(value + K) + 1 / (value + K) for value in (1 - correlation, 1 + correlation))
+    assert score("jacob_cov", model, pixels(SIGNS[:2])) == near(wanted)
+    assert spread(jacobians) == near(wanted)
 
 
-def test_dss_of_linear_layers_that_mix_channels_is_their_saliency():
-    assert measure("dss", linear(), pixels(X)) == near(measure("synflow", linear(), pixels(X)))
-
-
-def test_dss_of_a_depthwise_kernel_is_a_product_of_nuclear_norms():
-    # the kernels of one pixel are a column, so its nuclear norm is its length
-    kernel = np.array([1.0, -2.0, 0.5, 3.0])
-    body = [{"conv": {"kernel": 1, "groups": "$dim", "bias": False}}]
-    model = fill(net(body), stem=FIRST, head=LAST, stages__0__body__0__conv=kernel)
-    entering, leaving = np.abs(FIRST).sum(1), np.abs(LAST).sum(0)
-    flow = (entering * np.abs(kernel) * leaving).sum()
-    diversity = np.linalg.norm(entering * leaving) * np.linalg.norm(kernel)
-    assert measure("dss", model, pixels(X)) == near(2 * flow + diversity)
-
-
-def test_dss_of_attention():
-    """One token attends to itself: softmax is 1, values and output are linear, queries and keys have no gradient."""
-    mixer = {"type": "global", "heads": 1, "qkv_bias": False, "out": {"bias": False}}
-    model = net([{"mixer": mixer, "residual": False, "pre": "none"}], dim=2, channels=2)
-    stem, head = np.array([[1.0, 2.0], [0.5, 1.0]]), np.array([[1.0, 0.0], [0.5, 2.0]])
-    qkv = np.array([[1.0, 2.0], [3.0, 1.0], [2.0, 0.5], [1.0, 1.0], [1.0, 0.5], [0.25, 2.0]])
-    out = np.array([[2.0, 1.0], [0.5, 1.5]])
-    fill(model, stem=stem, head=head, stages__0__body__0__mixer__qkv=qkv, stages__0__body__0__mixer__out=out)
-    x = stem.sum(1)
-    value, back = qkv[4:] @ x, head.sum(0)
-    flow = (head @ out @ value).sum()
-    out_gradient = np.outer(back, value)
-    qkv_gradient = np.concatenate([np.zeros((4, 2)), np.outer(out.T @ back, x)])
-    wanted = 2 * flow + nuclear(out) * nuclear(out_gradient) + nuclear(qkv) * nuclear(qkv_gradient)
-    assert measure("dss", model, pixels(X[:, :2])) == near(wanted)
-
-
-def nuclear(matrix):
-    return np.linalg.svd(matrix, compute_uv=False).sum()
-
-
-def test_nuclear_norms_of_known_matrices():
-    from vitdsl.search.proxies.dss import nuclear as ours
-
-    assert ours(torch.diag(torch.tensor([3.0, -4.0]))) == near(7)
-    assert ours(torch.ones(2, 2, 2, 2, dtype=torch.float64)) == near(4)  # a kernel is its (2, 8) matrix of ones
-    assert math.isnan(ours(torch.tensor([[math.inf, 1.0]])))
-
-
-def test_norms_and_biases_have_no_term():
-    plain = measure("grad_norm", linear(), pixels(X), torch.tensor(Y))
-    head = {"pool": "mean", "bias": True}
-    biased = fill(net(head=head), stem=FIRST, head=LAST)
-    torch.nn.init.zeros_(biased.get_submodule("head.classifier").bias)
-    assert measure("grad_norm", biased, pixels(X), torch.tensor(Y)) == near(plain)
-
-
-def test_batch_norms_take_the_statistics_of_the_batch():
-    model = fill(net([{"norm": "batch"}]), stem=FIRST, head=LAST)
-    norm = model.get_submodule("stages.0.body.0.norm")
-    torch.nn.init.constant_(norm.running_mean, 5)
-    first, last = torch.tensor(FIRST, requires_grad=True), torch.tensor(LAST, requires_grad=True)
-    hidden = F.batch_norm(F.linear(torch.tensor(X), first), None, None, training=True, eps=norm.eps)
-    loss = F.cross_entropy(F.linear(hidden, last), torch.tensor(Y))
-    wanted = sum(float(gradient.norm()) for gradient in torch.autograd.grad(loss, (first, last)))
-    assert measure("grad_norm", model.eval(), pixels(X), torch.tensor(Y)) == near(wanted)
-    assert float(norm.running_mean[0]) == 5
-
-
-def test_outputs_are_merged_as_evaluation_merges_them():
-    """Two heads of weight 1/2 are one head of their mean; what only training returns has no gradient."""
-    outputs = {name: [{"pool": "mean"}, {"classifier": {"bias": False}}] for name in ("cls", "dist")}
-    model = net(head={"outputs": outputs, "merge": "mean"})
-    paths = ("head.outputs.cls.1.classifier", "head.outputs.dist.1.classifier")
-    fill(model, stem=FIRST, **{path.replace(".", "__"): LAST + sign for path, sign in zip(paths, (1, -1), strict=True)})
-    first, last = by_hand(X, Y)
-    wanted = np.linalg.norm(first) + 2 * np.linalg.norm(last / 2)
-    assert measure("grad_norm", model.train(), pixels(X), torch.tensor(Y)) == near(wanted)
-    fill(
-        only := net(head={"outputs": outputs, "merge": {"cls": 1}}), stem=FIRST, head__outputs__cls__1__classifier=LAST
-    )
-    wanted = np.linalg.norm(first) + np.linalg.norm(last)
-    assert measure("grad_norm", only, pixels(X), torch.tensor(Y)) == near(wanted)
+def test_jacob_cov_of_uncorrelated_rows_is_best():
+    rows = torch.tensor([[1.0, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]])
+    assert spread(rows) == near(-3 * (math.log(1 + K) + 1 / (1 + K)))
+    assert spread(rows) > spread(rows + torch.tensor([1.0, 0, 0, 0]))
+    assert math.isnan(spread(torch.ones(2, 4)))

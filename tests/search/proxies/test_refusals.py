@@ -9,7 +9,7 @@ import torch
 import vitdsl
 from tests.search.proxies.nets import fill, net, pixels
 from vitdsl.errors import SpecError
-from vitdsl.search.proxies import PROXIES, ProxyError, measure, measures_of
+from vitdsl.search.proxies import PROXIES, ProxyError, measures_of, score
 
 X = pixels([[1, -2, 0.5], [0, 1, 3], [-1, 0.5, 2], [2, 2, -1]])
 Y = torch.tensor([0, 1, 1, 0])
@@ -21,7 +21,7 @@ def relu(**weights):
 
 def refused(text, name, model, *batch):
     with pytest.raises(ProxyError, match=re.escape(text)) as caught:
-        measure(name, model, *batch)
+        score(name, model, *batch)
     assert isinstance(caught.value, SpecError)
 
 
@@ -30,7 +30,7 @@ def test_a_weight_that_is_no_number(name):
     model = net([{"conv": {"kernel": 1}}, {"activation": "relu"}])
     torch.nn.init.constant_(model.get_submodule("stages.0.tokenizer.0.conv").weight, math.nan)
     with pytest.raises(ProxyError, match=rf"the proxy `{name}.*` of `model` is nan"):
-        measure(name, model, X, Y)
+        score(name, model, X, Y)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
@@ -100,7 +100,7 @@ def test_a_model_without_weights():
 def test_an_unknown_proxy():
     refused("there is no proxy `synflo`", "synflo", net(), X)
     with pytest.raises(ProxyError, match="did you mean 'synflow'"):
-        measure("synflo", net(), X)
+        score("synflo", net(), X)
 
 
 def test_measures_have_names():

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import vitdsl
-from vitdsl.search.proxies import LABELLED, PROXIES, measure, measures_of
+from vitdsl.search.proxies import LABELLED, PROXIES, measures_of, score
 
 SMALL = {
     "vit_tiny16": {"vars.patch": 8, "vars.channels": 24, "vars.layers": 2, "vars.heads": 2},
@@ -61,7 +61,7 @@ def test_every_proxy_gives_a_number_and_leaves_the_model_as_it_was(name):
     flags = [parameter.requires_grad for parameter in model.parameters()]
     drawn = torch.random.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()
     for proxy in PROXIES:
-        found = measure(proxy, model, images, labels, seed=3)
+        found = score(proxy, model, images, labels, seed=3)
         assert all(math.isfinite(value) for value in numbers(found)), (proxy, found)
         assert len(numbers(found)) == len(measures_of(proxy))
     after = model.state_dict()
@@ -78,14 +78,14 @@ def test_every_proxy_gives_a_number_and_leaves_the_model_as_it_was(name):
 def test_only_model_batch_and_seed_matter(proxy):
     model = small("levit_128s")
     images, labels = batch(model)
-    wanted = measure(proxy, model, images, labels, seed=3)
+    wanted = score(proxy, model, images, labels, seed=3)
     torch.manual_seed(11)
     with torch.no_grad():
-        assert measure(proxy, model.train(), images, labels, seed=3) == wanted
+        assert score(proxy, model.train(), images, labels, seed=3) == wanted
     if proxy != "az_nas":
-        assert measure(proxy, model.eval(), images, labels, seed=4) == wanted
+        assert score(proxy, model.eval(), images, labels, seed=4) == wanted
     if proxy not in LABELLED:
-        assert measure(proxy, model, images, seed=3) == wanted
+        assert score(proxy, model, images, seed=3) == wanted
 
 
 @pytest.mark.parametrize("name", ["vit_tiny16", "levit_128s"])
@@ -106,24 +106,24 @@ def test_dss_is_diversity_of_mixers_and_saliency_of_the_rest(name):
             wanted += float(torch.linalg.matrix_norm(matrix, "nuc") * torch.linalg.matrix_norm(gradient, "nuc"))
         else:
             wanted += float((matrix * gradient).abs().sum())
-    assert measure("dss", model, *batch(model)) == pytest.approx(wanted, rel=1e-9)
+    assert score("dss", model, *batch(model)) == pytest.approx(wanted, rel=1e-9)
 
 
 def test_a_model_without_a_mixer_has_no_diversity():
     model = small("resnet18")
-    assert measure("dss", model, *batch(model)) == measure("synflow", model, *batch(model))
+    assert score("dss", model, *batch(model)) == score("synflow", model, *batch(model))
 
 
 def test_a_folded_model():
     model = small("levit_128s")
     for proxy in PROXIES:
-        found = measure(proxy, vitdsl.fold(model), *batch(model))
+        found = score(proxy, vitdsl.fold(model), *batch(model))
         assert all(math.isfinite(value) for value in numbers(found))
-    assert measure("synflow", vitdsl.fold(model), *batch(model)) > 0
+    assert score("synflow", vitdsl.fold(model), *batch(model)) > 0
 
 
 def test_half_types_are_judged_in_float32():
     model = small("vit_tiny16")
     images, labels = batch(model)
-    wanted = measure("snip", model.bfloat16().float(), images, labels)
-    assert measure("snip", model.bfloat16(), images, labels) == wanted
+    wanted = score("snip", model.bfloat16().float(), images, labels)
+    assert score("snip", model.bfloat16(), images, labels) == wanted

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from vitdsl.errors import Problem, SpecError
 from vitdsl.parts.base import Fields
 
 if TYPE_CHECKING:
@@ -43,6 +44,12 @@ class Evaluation(Fields):
             spec: a candidate, or the space with its holes, of which only what is written out is looked at.
         """
         return None
+
+    def refuse_unsuited(self, candidate: Candidate) -> None:
+        """Raises a SpecError where a candidate cannot be judged so."""
+        reason = self.unsuited(candidate.spec)
+        if reason is not None:
+            raise SpecError(Problem(reason, mark=candidate.spec.tree.pos))
 
     def among(self, rungs: Sequence[Evaluation]) -> Evaluation:
         """The same, with what follows from the rungs beside it put in where nothing was said.

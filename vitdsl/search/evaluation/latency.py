@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import timeit
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Latency(Evaluation):
-    """Times forwards in evaluation mode, without gradients; what else runs on the machine shows in them.
+    """Times forwards in evaluation mode, without gradients; other programs on the machine disturb the times.
 
     Attributes:
         name: of the measure, where a search has several.
@@ -41,50 +40,28 @@ class Latency(Evaluation):
         return (self.name, f"{self.name}_q1", f"{self.name}_q3")
 
     def measure(self, candidate: Candidate) -> dict[str, float]:
-        """Times a model of the candidate's own; the candidate's is left as it is."""
+        """Times a new model; the candidate's own is left as it is."""
         import torch
+        from torch.utils.benchmark.utils.common import set_torch_threads
 
-        from vitdsl.search.measuring import images_for, on_device
+        from vitdsl.search.evaluation.measuring import images_for, on_device
 
         device = on_device(self.device or candidate.device)
         model = candidate.build().to(device).eval()
         images = images_for(candidate, self.batch, device)
-        with torch.inference_mode(), _threads(self.threads):
-            times = timed(lambda: model(images), self.warmup, self.repeats, device)
-        quartiles = torch.tensor(times, dtype=torch.float64).quantile(
-            torch.tensor([0.5, 0.25, 0.75], dtype=torch.float64)
-        )
-        return dict(zip(self.names(), quartiles.tolist(), strict=True))
+        with torch.inference_mode(), set_torch_threads(self.threads or torch.get_num_threads()):
+            times = time_runs(lambda: model(images), self.warmup, self.repeats, device)
+        shares = torch.tensor([0.5, 0.25, 0.75], dtype=torch.float64)
+        return dict(zip(self.names(), torch.tensor(times, dtype=torch.float64).quantile(shares).tolist(), strict=True))
 
 
-def timed(run: Callable[[], object], warmup: int, repeats: int, device: str) -> list[float]:
-    """Seconds of each of `repeats` runs, after `warmup` others; a GPU is waited for before and after each."""
+def time_runs(run: Callable[[], object], warmup: int, repeats: int, device: str) -> list[float]:
+    """Seconds of each of `repeats` runs, after `warmup` others; the clock waits for a GPU."""
     import torch
+    from torch.utils.benchmark.utils.timer import timer as clock_of_gpu
 
-    def wait() -> None:
-        if device.startswith("cuda"):
-            torch.cuda.synchronize(device)
-
-    for _ in range(warmup):
-        run()
-    times = []
-    for _ in range(repeats):
-        wait()
-        began = time.perf_counter()
-        run()
-        wait()
-        times.append(time.perf_counter() - began)
-    return times
-
-
-@contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    """Runs torch with so many threads on the CPU, and with as many as before after that."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    # `torch.utils.benchmark.Timer` would run two more forwards before each single one, to time it alone
+    timer = timeit.Timer(run, timer=clock_of_gpu if device.startswith("cuda") else timeit.default_timer)
+    with torch.accelerator.device_index(torch.device(device).index):
+        timer.timeit(warmup)
+        return timer.repeat(repeats, 1)

@@ -14,17 +14,18 @@ if TYPE_CHECKING:
 
 
 class Memory(Evaluation):
-    """Runs once and gives the most bytes of weights, buffers, images and computed tensors that lived at once.
+    """The peak memory of one run: weights, buffers, images and computed tensors.
 
-    On CUDA torch's allocator counts (`max_memory_allocated`), on the CPU the storages that torch's dispatcher shows:
-    what a kernel takes and gives back within one operator is counted on CUDA alone. Neither counts torch itself.
+    On CUDA this is the peak of torch's allocator (`max_memory_allocated`), on the CPU that of the storages that torch's
+    dispatcher shows: memory that a kernel allocates and frees within one operator is counted on CUDA alone. Neither
+    counts torch itself.
 
     Attributes:
         name: of the measure, where a search has several.
         device: `cpu`, `cuda`, `cuda:1`; by default where the candidate is.
         batch: images a run.
-        training: a forward and a backward in training mode, with gradients but without an optimizer's tensors; else a
-            forward in evaluation mode.
+        training: a forward and a backward in training mode, with gradients but without the tensors of an optimizer;
+            else a forward in evaluation mode.
     """
 
     type: Literal["memory"] = "memory"
@@ -38,9 +39,9 @@ class Memory(Evaluation):
         return (self.name,)
 
     def measure(self, candidate: Candidate) -> dict[str, float]:
-        """Runs a model of the candidate's own; the candidate's is left as it is."""
+        """Runs a new model; the candidate's own is left as it is."""
         from vitdsl.search.candidate import seeded
-        from vitdsl.search.measuring import images_for, on_device, peak_bytes
+        from vitdsl.search.evaluation.measuring import images_for, on_device, peak_bytes
 
         device = on_device(self.device or candidate.device)
         model = candidate.build().to(device)

@@ -1,4 +1,4 @@
-"""Which evaluations there are: found by file name, imported when first named; others come through entry points."""
+"""The evaluations: found by file name or entry point, and imported when they are first named."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vitdsl.search.evaluation.base import Evaluation
 
 ENTRY_POINTS = "vitdsl.evaluations"
 HERE = Path(__file__).parent
-SHARED_FILES = {"__init__", "base", "registry"}
+SHARED_FILES = {"__init__", "base", "measuring", "registry"}
 
 
 @cache
@@ -27,7 +27,7 @@ def files() -> dict[str, str]:
 
 @cache
 def foreign() -> dict[str, metadata.EntryPoint]:
-    """What other installed packages offer: evaluations by type, and functions for `{type: function}` by name."""
+    """Entry points of other packages: evaluations by type, and functions for `{type: function}` by name."""
     return {entry.name: entry for entry in metadata.entry_points(group=ENTRY_POINTS)}
 
 
@@ -45,7 +45,7 @@ def evaluation_class(name: str) -> type[Evaluation] | None:
 
 
 def read_evaluation(raw: Any) -> Evaluation:
-    """The evaluation that a mapping with `type`, or a bare type, says.
+    """The evaluation of a mapping with `type`, or of a bare type.
 
     Raises:
         Refusal: there is none of that type, or a field does not fit.

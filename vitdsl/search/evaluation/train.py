@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from vitdsl.errors import Problem, SpecError, refuse
+from vitdsl.errors import refuse
 from vitdsl.fields.types import Positive, Rate
 from vitdsl.search.data import VALIDATION
 from vitdsl.search.evaluation.base import Evaluation
@@ -20,18 +20,18 @@ Above = Annotated[float, Field(gt=0)]
 
 
 class Train(Evaluation):
-    """Trains a candidate from its own seed by AdamW (Loshchilov and Hutter, 2019), and judges it by held images.
+    """Trains a candidate by AdamW (Loshchilov and Hutter, 2019) from its own seed, and evaluates it.
 
-    A later rung that differs in `epochs` alone goes on from the checkpoint of an earlier one, and so does a retry.
+    A later rung that differs in `epochs` alone resumes the checkpoint of an earlier one, and so does a retry.
 
     Attributes:
         data: `digits`, scikit-learn's 1,797 digits, or a folder of images by class.
-        validation: the share of images that the candidate is judged by.
+        validation: the share of images that is used for validation.
         epochs: passes over the training images, those of earlier rungs included.
-        schedule: passes that the cosine is stretched over; by default the most `epochs` of the rungs alike.
+        schedule: passes of the whole cosine; by default the most `epochs` of rungs that differ in `epochs` alone.
         batch: images a step.
         learning_rate: its highest value.
-        weight_decay: of weights; vectors (biases, norms, scales) do not decay.
+        weight_decay: of matrices; vectors (biases, norms, scales) do not decay.
         warmup: the share of the schedule in which the learning rate rises from 0.
         label_smoothing: the share of a label that is spread over all classes.
         clip: the largest norm of all gradients together.
@@ -50,7 +50,7 @@ class Train(Evaluation):
     clip: Above = 5.0
 
     def agree(self) -> None:
-        """The schedule holds all epochs."""
+        """The schedule is at least as long as the training."""
         if self.schedule is not None and self.schedule < self.epochs:
             message = f"`schedule` must be at least `epochs` ({self.epochs}), but is {self.schedule}"
             refuse(message, "the cosine has reached 0 there", at=("schedule",))
@@ -61,7 +61,7 @@ class Train(Evaluation):
         return self.schedule or self.epochs
 
     def names(self) -> tuple[str, ...]:
-        """Accuracy (0..1) and cross-entropy of the held images, and seconds of all training so far."""
+        """Accuracy (0..1) and cross-entropy on the validation images, and seconds of all training so far."""
         return ("accuracy", "loss", "seconds")
 
     def among(self, rungs: Sequence[Evaluation]) -> Train:
@@ -76,25 +76,23 @@ class Train(Evaluation):
         return {name: value for name, value in vars(self).items() if name not in ("epochs", "schedule")}
 
     def unsuited(self, spec: Spec) -> str | None:
-        """Other classes than the data's, or images that the data cannot be made into."""
+        """Where the data has other classes, or cannot be converted to the images of the spec."""
         from vitdsl.search.data import unsuited
 
         return unsuited(self.data, spec)
 
     def restore(self, candidate: Candidate) -> None:
-        """The trained model comes from the checkpoint, when somebody asks for it."""
-        from vitdsl.search.short_training import trained
+        """The model is loaded from the checkpoint when it is first used."""
+        from vitdsl.search.training import train
 
-        candidate.trained = lambda: trained(candidate, self).model
+        candidate.restore_model = lambda: train(candidate, self).model
 
     def measure(self, candidate: Candidate) -> dict[str, float]:
-        """Trains as far as `epochs` and judges; the trained weights are left in `candidate.model`.
+        """Trains for `epochs`, evaluates, and leaves the trained model in `candidate.model`.
 
-        Training that comes to no finite loss ends at once; what is not finite counts as wrong, the loss as infinite.
+        Training stops at the first loss that is not finite; the loss is infinite then, and such logits are wrong.
         """
-        from vitdsl.search.short_training import fit
+        from vitdsl.search.training import train_and_evaluate
 
-        reason = self.unsuited(candidate.spec)
-        if reason is not None:
-            raise SpecError(Problem(reason, mark=candidate.spec.tree.pos))
-        return fit(candidate, self)
+        self.refuse_unsuited(candidate)
+        return train_and_evaluate(candidate, self)

@@ -13,8 +13,8 @@ from torch import Tensor
 from vitdsl.compiler.model import VisionModel
 from vitdsl.compiler.taps import Seen, with_taps
 from vitdsl.features import Feature
-from vitdsl.search.proxies.base import Batch, float_type, ready, refusal
-from vitdsl.search.proxies.macs import macs
+from vitdsl.search.proxies.base import Batch, float_type, refusal, set_up
+from vitdsl.search.proxies.sums import macs
 
 Hook = Callable[[torch.nn.Module, tuple[Tensor, ...], Tensor], None]
 COMPONENTS = ("expressivity", "trainability", "complexity")
@@ -39,7 +39,7 @@ def az_nas(model: VisionModel, batch: Batch) -> dict[str, float]:
         ProxyError: the model has no block, or none whose gradient can be compared.
     """
     made, chains = with_taps(model)
-    made = ready(made, float_type(model))
+    made = set_up(made, float_type(model))
     if not chains:
         raise refusal(f"`az_nas` looks at blocks, but `{model.spec.name}` has none")
     images = torch.randn(batch.images.shape, generator=torch.Generator().manual_seed(batch.seed)).to(batch.images)

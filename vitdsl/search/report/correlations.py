@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from vitdsl.search.results import Row, comparable
 
 if TYPE_CHECKING:
-    from vitdsl.search.search_file import Search
+    from vitdsl.search.file import Search
 
 SIZES = ("params", "macs")
 LEAST = 3

@@ -13,7 +13,7 @@ from vitdsl.units import format_measure
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-    from vitdsl.search.search_file import Search
+    from vitdsl.search.file import Search
 
 INK, FAINT, MARK, PAPER = "#1f2933", "#9aa5b1", "#d1495b", "#ffffff"
 SCALE = "Viridis"

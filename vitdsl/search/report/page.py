@@ -21,7 +21,7 @@ from vitdsl.units import format_measure
 if TYPE_CHECKING:
     from optuna.study import Study
 
-    from vitdsl.search.search_file import Search
+    from vitdsl.search.file import Search
 
 SEARCH = "pip install 'vitdsl[search]'"
 HERE = Path(__file__).parent

@@ -4,8 +4,8 @@ import pytest
 
 import vitdsl
 from vitdsl.errors import Refusal, SpecError
+from vitdsl.search.file import Bound, load_search, read_quantity
 from vitdsl.search.screening import SHAPE, Screen, violated
-from vitdsl.search.search_file import Bound, load_search, read_quantity
 from vitdsl.units import format_measure
 
 SPACE = """

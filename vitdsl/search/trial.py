@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
     from vitdsl.search.evaluation import Evaluation
-    from vitdsl.search.search_file import Search
+    from vitdsl.search.file import Search
 
 FAULTS = (SpecError, ArithmeticError, RuntimeError, ValueError, MemoryError)
 """What makes one candidate fail, as too little memory does; other exceptions are faults of the evaluation."""

@@ -1,4 +1,4 @@
-"""What is measured on a device: images to run on, and how much memory lives at once."""
+"""Devices, images for measurements, and the peak memory of a model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def on_device(name: str) -> str:
-    """The name of a device that is there.
+    """The name of a device, if this machine has it.
 
     Raises:
         SpecError: torch knows no such device, or this machine has none.
@@ -33,58 +33,61 @@ def on_device(name: str) -> str:
 
 
 def images_for(candidate: Candidate, batch: int, device: str) -> Tensor:
-    """Normal noise (batch, C, H, W) of the size that a candidate is made for, the same for the same seed."""
+    """Normal noise (batch, C, H, W) of a candidate's input size, the same for the same seed."""
     given = candidate.spec.model.input
     generator = torch.Generator().manual_seed(candidate.seed)
     return torch.randn(batch, given.channels, *given.size, generator=generator).to(device)
 
 
 class LiveBytes(TorchDispatchMode):
-    """Counts the bytes of tensors that live at once: those that it was told of, and all that operators make within.
+    """Counts the bytes of storages that live at the same time.
 
-    It sees storages as torch's dispatcher hands them out. What a kernel takes and gives back within one operator (the
-    unfolded image of a convolution, say) it does not see.
+    It counts those of given tensors, and those that torch's dispatcher shows. It does not see memory that a kernel
+    allocates and frees within one operator, such as the unfolded image of a convolution.
+
+    Args:
+        tensors: that exist already.
 
     Attributes:
-        now: bytes that live.
-        peak: the most that did.
+        now: bytes that live now.
+        peak: the largest value of `now`.
     """
 
-    def __init__(self, known: list[Tensor]) -> None:
+    def __init__(self, tensors: list[Tensor]) -> None:
         super().__init__()
         self.now, self.peak = 0, 0
-        self._seen: dict[int, Any] = {}
-        for tensor in known:
+        self._finalizers: dict[int, Any] = {}
+        for tensor in tensors:
             self._count(tensor)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Runs the operator, and counts what it gives."""
-        made = func(*args, **(kwargs or {}))
-        for leaf in tree_leaves(made):
+        """Runs the operator, and counts its outputs."""
+        outputs = func(*args, **(kwargs or {}))
+        for leaf in tree_leaves(outputs):
             if isinstance(leaf, Tensor):
                 self._count(leaf)
-        return made
+        return outputs
 
     def _count(self, tensor: Tensor) -> None:
         storage = tensor.untyped_storage()
         key = storage._cdata
-        if key in self._seen:
+        if key in self._finalizers:
             return
         size = storage.nbytes()
         self.now += size
         self.peak = max(self.peak, self.now)
-        self._seen[key] = weakref.finalize(storage, self._forget, key, size)
+        self._finalizers[key] = weakref.finalize(storage, self._forget, key, size)
 
     def _forget(self, key: int, size: int) -> None:
-        del self._seen[key]
+        del self._finalizers[key]
         self.now -= size
 
 
 def peak_bytes(model: torch.nn.Module, images: Tensor, training: bool) -> int:
-    """The most bytes at once of weights, buffers, gradients, images and what is computed from them.
+    """The peak bytes of weights, buffers, gradients, images and computed tensors.
 
-    On CUDA it is the most that torch's allocator had given out on that device, less what other tensors hold; on the CPU
-    see `LiveBytes`.
+    On CUDA it is the peak of torch's allocator on that device, without the memory of other tensors; on the CPU see
+    `LiveBytes`.
 
     Args:
         model: on the device of the images.

@@ -160,6 +160,7 @@ def test_other_words_for_keys_lead_to_a_key_that_is_there(word):
     ("layout: timm\nspecs: [a]\nrows: [a -> b]", "a table of keys", "--weights"),
     ("sources: []\nname: s", "a list of where weights are", "--weights"),
     ("args: [a]\nbody: []", "a define", "define"),
+    ('"stages[0].depth": 3\n"vars.wide": 96', "a list of decisions", "vitdsl replay"),
 ])  # fmt: skip
 def test_a_file_that_is_no_spec_is_recognised(text, what, use):
     with pytest.raises(SpecError) as caught:

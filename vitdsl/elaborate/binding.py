@@ -152,12 +152,12 @@ def bound_wiring(scope: Scope, item: Item, env: Names) -> Wiring:
         raise at_field(error.items) from None
 
 
-def drop_of(scope: Scope, drop: Drop | None) -> str | Place:
+def drop_of(scope: Scope, drop: Drop | str | None) -> str | Place:
     """What stochastic depth does below an item."""
     if drop is None:
         return scope.drop
-    if drop.off:
-        return "none"
+    if isinstance(drop, str):
+        return drop
     if drop.rates is not None:
         index = scope.names.name("index", 0)
         if not isinstance(index, int) or index >= len(drop.rates):
@@ -167,7 +167,7 @@ def drop_of(scope: Scope, drop: Drop | None) -> str | Place:
     return Place(rate=drop.rate, at=drop.at)
 
 
-def note_idle(scope: Scope, drop: Drop | None, before: int, path: str) -> None:
+def note_idle(scope: Scope, drop: Drop | str | None, before: int, path: str) -> None:
     """Notes where a rate was given, and nothing was written since that drops.
 
     Args:
@@ -177,7 +177,7 @@ def note_idle(scope: Scope, drop: Drop | None, before: int, path: str) -> None:
         path: segment of module paths of what it was given for.
     """
     frame = scope.builder.frame
-    if drop is not None and (drop.rate or drop.rates or drop.at) and frame.drops == before:
+    if isinstance(drop, Drop) and (drop.rate or drop.rates or drop.at) and frame.drops == before:
         frame.idle.append(joined(scope.path, path))
 
 

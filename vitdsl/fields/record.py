@@ -16,6 +16,8 @@ from vitdsl.syntax.paths import Key
 
 NONE = "none"
 """The word that means nothing: `pre: none`."""
+WORDS_FOR_NONE = frozenset({"off", "no", "false", "nothing", "null", "identity", "disabled", "without"})
+"""What others write where nothing is meant."""
 _new, _set = object.__new__, object.__setattr__
 _NOT_WRITTEN: frozenset[str] = frozenset()
 _AS_IF_NOT_WRITTEN: Any = object()
@@ -227,7 +229,7 @@ def _validated(
         try:
             made = values[field.name] = field.read(value, reader)
         except Refusal as error:
-            faults += _below(field, error, value)
+            faults += _below(field, error, value, key in cls.absent, reader)
             continue
         if made.__class__ not in _PLAIN and _is_open(made):
             still_open.append(field.name)
@@ -250,18 +252,34 @@ def _bound(field: Declaration, value: Any, env: Mapping[str, object], reader: An
     except ExpressionError as error:
         raise Refusal([((field.key,), error.message, error.hint)]) from None
     except Refusal as error:
-        raise Refusal(_below(field, error, made)) from None
+        raise Refusal(_below(field, error, made, absent, reader)) from None
 
 
 def _says_none(value: Any) -> bool:
     return value.__class__ is str and value == NONE
 
 
-def _below(field: Declaration, error: Refusal, value: Any) -> list[Any]:
+def _below(field: Declaration, error: Refusal, value: Any, absent: bool, reader: Any) -> list[Any]:
     """What is wrong in a field, with locations below the mapping that holds it."""
-    usual = f"leave `{field.key}` out for what is usual" if _says_none(value) and not field.required else ""
-    found = [((field.key, *loc), message, hint or usual) for loc, message, hint in error.items]
+    nothing = _instead_of_nothing(field, value, absent, reader)
+    found = [((field.key, *loc), message, nothing or hint) for loc, message, hint in error.items]
     return [(loc, named(message, loc), hint) for loc, message, hint in found]
+
+
+def _instead_of_nothing(field: Declaration, value: Any, absent: bool, reader: Any) -> str:
+    """The hint where a value seems to mean nothing, in a word that the field does not take."""
+    if _says_none(value) and not field.required:
+        usual = field.default[0] if isinstance(field.default, tuple) and field.default else field.default
+        then = f": it is {usual:g} then" if usual.__class__ in (int, float) else " for what is usual"
+        return f"leave `{field.key}` out{then}"
+    if value is not False and not (isinstance(value, str) and value.casefold() in WORDS_FOR_NONE):
+        return ""
+    try:
+        if not absent:
+            field.read(NONE, reader)
+    except Refusal:
+        return ""
+    return f"write `{field.key}: none`"
 
 
 def _missing(field: Declaration) -> Any:

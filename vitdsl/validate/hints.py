@@ -110,6 +110,8 @@ def other_file(tree: Mapping[str, Any], name: str) -> tuple[str, str] | None:
         return None
     if tree and tree.keys() <= DEFINE:
         return "this is a define, not a spec", "a spec has it in its `define`, by a name"
+    if tree and all("[" in key or "." in key for key in tree):
+        return "this is a list of decisions, not a spec", "`vitdsl replay SPACE FILE` makes a spec of it"
     for keys, what, use in OTHER_FILES:
         if not keys.isdisjoint(tree):
             return f"this is {what}, not a spec", use.format(name=name)

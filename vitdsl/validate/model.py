@@ -129,7 +129,7 @@ class UsedStage:
 def _pools(value: Any, reader: Any) -> Any:
     if not isinstance(value, (list, tuple)):
         return value if value is None else _pool(value, reader)
-    if not value or None in value:
+    if not value or None in value or NONE in value:
         refuse(f"must be a pool or a list of pools, but is {describe(value)}")
     return tuple(read_each(enumerate(value), lambda _, entry: _pool(entry, reader)))
 

@@ -69,7 +69,7 @@ class SpecReader:
         """A part of a family: a mapping, a bare type, or a bare value; nothing for `none`."""
         if raw is None or (not isinstance(raw, (dict, str)) and isinstance(raw, (Part, Late))):
             return self._part(family, raw) if isinstance(raw, Late) and self._is_field(family, raw) else raw
-        if raw == NONE and family != "pool":
+        if raw == NONE:
             return None
         if isinstance(raw, Hole):
             return raw.checked(lambda value: self.part(family, value))
@@ -208,7 +208,7 @@ class SpecReader:
         elif item.role != "use":
             item.part = self.part(item.role, raw)
             if item.part is None and item.role not in ("norm", "activation"):
-                refuse(f"`{item.role}` cannot be none")
+                refuse(f"`{item.role}` cannot be none", "leave the item out; `body: []` in its place keeps what flows")
             item.natural = (isinstance(item.part, Part) and item.part.residual) or item.role in ("mixer", "mlp")
 
     def _wire(self, item: Item) -> None:

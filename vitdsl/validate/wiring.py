@@ -53,12 +53,18 @@ class Residual(Fields):
 
 
 class Drop(Fields):
-    """Stochastic depth of an item: off, a fixed rate, a rate for each index, or a place on the schedule."""
+    """Stochastic depth of an item: a fixed rate, a rate for each index, or a place on the schedule."""
 
-    off: bool = False
     rate: Rate | None = None
     rates: list[Rate] | None = None
     at: Rate | None = None
+
+    def agree(self) -> None:
+        """Refuses none of them, and two."""
+        if len(self.fields_set) != 1:
+            found = " and ".join(f"`{name}`" for name in self.fields if name in self.fields_set) or "none of them"
+            hint = "`rate: null` takes a rate away that is inherited" if self.fields_set else ""
+            refuse(f"`drop_path` has one of `rate`, `rates` and `at`, but this has {found}", hint)
 
 
 def read_short(cls: type[Fields], value: Any, key: str, reader: Reader) -> Any:
@@ -103,10 +109,8 @@ def _residual(value: Any, reader: Reader) -> Any:
 
 
 def _drop(value: Any, reader: Reader) -> Any:
-    if value is None or isinstance(value, Drop):
+    if value is None or isinstance(value, Drop) or value == NONE:
         return value
-    if value == NONE:
-        return Drop(off=True)
     return read_short(Drop, value, "rate", reader)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import vitdsl
 from vitdsl import memo
 from vitdsl.memo import Identity, Table, forget
+from vitdsl.spec import GRAPHS
 from vitdsl.syntax.content import content
 
 PACKAGE = Path(vitdsl.__file__).parent
@@ -53,3 +54,16 @@ def test_reading_and_elaborating_keep_results_in_tables_only():
                 if not ast.unparse(target).isupper():  # a constant
                     found.append(f"{path.relative_to(PACKAGE)}: {ast.unparse(target)}")
     assert found == []
+
+
+def test_a_spec_keeps_the_graphs_that_were_asked_for_last():
+    spec = vitdsl.load({"input": {"size": 8}, "classes": 0, "head": [], "stages": [{"body": ["linear"]}]})
+    own, kept = spec.graph(), []
+    for side in range(1, 3 * GRAPHS):
+        kept.append(spec.graph(side))
+        assert spec.graph() is own
+    assert len(spec._graphs) == GRAPHS
+    last = list(enumerate(kept, 1))[1 - GRAPHS :]
+    assert [spec.graph((side, side)) is graph for side, graph in last] == [True] * (GRAPHS - 1)
+    assert spec.graph(1) is not kept[0]
+    assert str(spec.graph(1)) == str(kept[0])

@@ -27,6 +27,8 @@ from vitdsl.validate import FILE, Model, SpecReader
 from vitdsl.validate.declarations import judge, unknown, unknown_names
 from vitdsl.validate.hints import other_file
 
+GRAPHS = 8
+"""Graphs that a spec keeps, each for another size of images: those that were asked for last."""
 TOO_DEEP = "bodies and their arguments are nested too deep here, or made of one another"
 
 
@@ -64,24 +66,27 @@ class Spec:
             SpecError: features do not fit, or the spec has holes.
         """
         given = (size, size) if isinstance(size, int) else size
-        if given not in self._graphs:
-            if holes_in(self.tree):
-                raise SpecError(open_holes(self.tree))
-            try:
-                with paused():
-                    self._graphs[given] = elaborate(self.model, self.reader, given)
-            except RimError as fault:
-                with paused():
-                    near = with_sizes(fault, given or self.model.input.size, self._elaborated)
-                raise SpecError(problem_of(near, self.tree)) from None
-            except ShapeError as fault:
-                raise SpecError(problem_of(fault, self.tree)) from None
-            except RecursionError:
-                raise SpecError(Problem(TOO_DEEP, mark=self.tree.pos)) from None
-        return self._graphs[given]
+        graph = self._graphs.pop(given, None) or self._elaborated(given)
+        self._graphs[given] = graph  # last, as what was asked for last
+        if len(self._graphs) > GRAPHS:
+            del self._graphs[next(iter(self._graphs))]
+        return graph
 
-    def _elaborated(self, size: tuple[int, int]) -> Graph:
-        return elaborate(self.model, self.reader, size)
+    def _elaborated(self, size: tuple[int, int] | None) -> Graph:
+        if holes_in(self.tree):
+            raise SpecError(open_holes(self.tree))
+        try:
+            with paused():
+                return elaborate(self.model, self.reader, size)
+        except RimError as fault:
+            with paused():
+                image = size or self.model.input.size
+                near = with_sizes(fault, image, lambda other: elaborate(self.model, self.reader, other))
+            raise SpecError(problem_of(near, self.tree)) from None
+        except ShapeError as fault:
+            raise SpecError(problem_of(fault, self.tree)) from None
+        except RecursionError:
+            raise SpecError(Problem(TOO_DEEP, mark=self.tree.pos)) from None
 
     def observed(self) -> Observed:
         """What late arguments and forms became in the graph, by identity; elaborated anew, as memos do not say it."""

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from vitdsl.errors import Mark, SpecError
 from vitdsl.syntax import yaml_parser
-from vitdsl.syntax.locate import lookup
-from vitdsl.syntax.paths import Repetition, format_path, parse_path
+from vitdsl.syntax.locate import mark_of
+from vitdsl.syntax.paths import Key, Repetition, format_path, parse_path
 from vitdsl.syntax.source import read, read_file
 from vitdsl.syntax.tree import Map, Seq
 
@@ -365,24 +365,24 @@ def test_any_text_is_a_path_or_a_spec_error(text):
     assert parse_path(format_path(segments)) == segments
 
 
-def test_lookup():
+def test_a_location_has_a_mark():
     tree = read("a:\n  - {b: 1}\n  - c\nd: x\n", "f")
 
     def place(path, key=False):
-        mark = lookup(tree, parse_path(path), key=key)
+        *above, last = parse_path(path)
+        mark = mark_of(tree, (*above, Key(last) if key else last))
         assert isinstance(mark, Mark)
         return mark.line, mark.column
 
     assert place("a[0].b") == (2, 9)
     assert place("a[0].b", key=True) == (2, 6)
     assert place("a@7[0].b") == (2, 9)
-    assert place("a[1]") == place("a[1]", key=True) == (3, 5)
+    assert place("a[1]") == (3, 5)
     assert place("a[0].missing") == (2, 5)
     assert place("d.missing") == (4, 4)
-    assert place("d.missing", key=True) == (4, 1)
     assert place("a[9]") == (2, 3)
     assert place("missing") == (1, 1)
-    assert lookup({"a": tree}, ("a", "d")) == tree.marks["d"][1]
-    assert lookup({"a": tree}, ("a",)) == tree.pos
-    assert lookup({"a": [1]}, ("a", 0)) is None
-    assert lookup(3, ("a",)) is None
+    assert mark_of({"a": tree}, ("a", "d")) == tree.marks["d"][1]
+    assert mark_of({"a": tree}, ("a",)) == tree.pos
+    assert mark_of({"a": [1]}, ("a", 0)) is None
+    assert mark_of(3, ("a",)) is None

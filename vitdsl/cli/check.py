@@ -11,7 +11,7 @@ from vitdsl.errors import Problem, SpecError
 from vitdsl.graph.pixels import mixers_on_pixels
 from vitdsl.graph.unexpected import unexpected
 from vitdsl.parts.registry import hidden
-from vitdsl.syntax.locate import lookup
+from vitdsl.syntax.locate import mark_of
 from vitdsl.validate.streams import overwritten, unread
 from vitdsl.validate.written import two_norms, words
 
@@ -145,7 +145,7 @@ def _unpooled(spec: Spec, graph: Graph) -> Iterator[Problem]:
     if spec.model.classes and not written and features[0].num_tokens > 1:
         message = f"the head has no `pool`: it classifies each token, and gives {features[0]}"
         hint = "`pool: mean` or `pool: cls`; `layout: map` says that a map is meant"
-        yield Problem(message, "head", lookup(spec.tree, ("head",)) if head else spec.tree.pos, hint)
+        yield Problem(message, "head", mark_of(spec.tree, ("head",)) if head else spec.tree.pos, hint)
 
 
 def _hidden(known: set[tuple[str, str | None]]) -> Iterator[Problem]:

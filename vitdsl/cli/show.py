@@ -13,7 +13,7 @@ import typer
 from vitdsl.cli.options import AsJson, Debug, ImageSize, Settings, SpecName, image_size
 from vitdsl.cli.output import echo, print_json, print_table
 from vitdsl.cli.specs import load_spec, settings, verified
-from vitdsl.syntax.locate import lookup
+from vitdsl.syntax.locate import mark_of
 from vitdsl.syntax.paths import format_path
 from vitdsl.syntax.printer import plain
 
@@ -155,7 +155,7 @@ def _pair(entry: Mapping[str, Any]) -> str:
 
 
 def _origin(tree: Map, path: tuple[Segment, ...]) -> dict[str, Any]:
-    mark = lookup(tree, path)
+    mark = mark_of(tree, path)
     if mark is None:
         return {"file": None, "line": None, "column": None}
     return {"file": mark.source.name, "line": mark.line, "column": mark.column}

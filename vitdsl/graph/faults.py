@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from vitdsl.errors import Problem, ShapeError
-from vitdsl.syntax.locate import problem, spelled
+from vitdsl.syntax.locate import locate, problem
 from vitdsl.syntax.paths import Segment, format_path
 from vitdsl.syntax.tree import Map
 
@@ -46,7 +46,7 @@ def problem_of(fault: ShapeError, tree: Map) -> Problem:
             form = (segment.name, [*paths[-1], *segment.place])
         else:
             paths[-1].append(segment)
-    used = [spelled(tree, path) for path in reversed(paths[:-1])]
+    used = [locate(tree, path) for path in reversed(paths[:-1])]
     notes = [(f"used here, at {format_path(path)}", mark) for path, mark in used]
     found = problem(tree, paths[-1], fault.message, fault.hint)
     inside = [] if form is None else [(f"inside `{form[0]}`, at {format_path(form[1])}", None)]

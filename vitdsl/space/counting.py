@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from itertools import islice
 from math import prod
 from typing import Any
 
@@ -16,7 +17,7 @@ from vitdsl.resolve.variables import named_by
 from vitdsl.space.drawing import Choice, Draw
 from vitdsl.space.sites import ELSE, Site, Sites
 from vitdsl.syntax.expressions import Late
-from vitdsl.syntax.holes import Hole
+from vitdsl.syntax.holes import Hole, entries
 
 LONG = 10**30
 """From here on a number is shown by its power of ten."""
@@ -140,15 +141,22 @@ def _ways(draw: Draw, site: Site, outer: tuple[int, ...]) -> int:
 
 def _tries(sites: Sites, roots: list[Site]) -> list[Draw] | None:
     """Every way to decide some roots; None where there are more than `LIMIT`."""
-    made: list[Draw] = []
+    made = list(islice(_draws(sites, roots), LIMIT + 1))
+    return made if len(made) <= LIMIT else None
+
+
+def logs(sites: Sites) -> Iterator[Draw]:
+    """Every draw there is, one after another."""
+    return _draws(sites, sites.roots)
+
+
+def _draws(sites: Sites, roots: list[Site]) -> Iterator[Draw]:
+    """Every way to decide some roots, one after another."""
     script: list[tuple[int, int]] | None = []
     while script is not None:
-        if len(made) >= LIMIT:
-            return None
         draw, taken = _follow(sites, roots, script)
-        made.append(draw)
+        yield draw
         script = _next(taken)
-    return made
 
 
 def _follow(sites: Sites, roots: list[Site], script: list[tuple[int, int]]) -> tuple[Draw, list[tuple[int, int]]]:
@@ -173,15 +181,6 @@ def _next(taken: list[tuple[int, int]]) -> list[tuple[int, int]] | None:
     return [*taken[:-1], (taken[-1][0] + 1, taken[-1][1])] if taken else None
 
 
-def logs(sites: Sites) -> Iterator[Draw]:
-    """Every draw there is, one after another."""
-    script: list[tuple[int, int]] | None = []
-    while script is not None:
-        draw, taken = _follow(sites, sites.roots, script)
-        yield draw
-        script = _next(taken)
-
-
 def repeating(sites: Sites) -> frozenset[str]:
     """The written paths of decisions that say how often something is repeated, themselves or through a variable."""
     found = {site.spelled() for site in sites.all if site.path[-1] in ("depth", "repeat")}
@@ -192,11 +191,7 @@ def repeating(sites: Sites) -> frozenset[str]:
 
 def _counts(node: Any) -> Iterator[Any]:
     """What stands at `depth` and `repeat` in a tree."""
-    node = node.raw if isinstance(node, Hole) else node
-    if isinstance(node, dict):
-        yield from (node[key] for key in ("depth", "repeat") if key in node)
-        for value in node.values():
-            yield from _counts(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from _counts(value)
+    for key, value in entries(node):
+        if key in ("depth", "repeat"):
+            yield value
+        yield from _counts(value)

@@ -163,14 +163,11 @@ class Draw:
 
     def tree(self) -> Map:
         """The file with every decision put in."""
-        lists: dict[str, Any] = {}
-        made = Map()
-        for key, value in self.sites.tree.items():
-            made[key] = self.filled(value, lists)
-        made.pos, made.marks = self.sites.tree.pos, self.sites.tree.marks
+        tree, lists = self.sites.tree, {}
+        made = Map({key: self.filled(value, lists) for key, value in tree.items()}).placed(tree)
         if lists:
             made["vars"] = Map({**made.get("vars", {}), **lists})
-        made.names, made.variables = self.sites.tree.names, self.sites.tree.variables
+        made.names, made.variables = tree.names, tree.variables
         return folded(made)
 
     def filled(self, node: Any, lists: dict[str, Any] | None = None, outer: tuple[int, ...] = ()) -> Any:
@@ -181,12 +178,8 @@ class Draw:
         if not isinstance(node, (Map, Seq)) or not facts(node).holes:
             return node
         if isinstance(node, Map):
-            mapping = Map({key: self.filled(value, lists, outer) for key, value in node.items()})
-            mapping.pos, mapping.marks = node.pos, node.marks
-            return mapping
-        made = Seq([self.filled(value, lists, outer) for value in node])
-        made.pos, made.marks = node.pos, node.marks
-        return made
+            return Map({key: self.filled(value, lists, outer) for key, value in node.items()}).placed(node)
+        return Seq([self.filled(value, lists, outer) for value in node]).placed(node)
 
     def _value(self, site: Site, numbers: tuple[int, ...], lists: dict[str, Any] | None = None) -> Any:
         return self.filled(site.alternative(self._made[site.number, numbers]), lists, numbers)

@@ -12,7 +12,7 @@ from typing import Any
 
 from vitdsl.errors import ExpressionError, Problem, SpecError, did_you_mean
 from vitdsl.syntax.expressions import Late, parse
-from vitdsl.syntax.holes import Hole, Numbers, scalars
+from vitdsl.syntax.holes import Hole, Numbers, entries, scalars
 from vitdsl.syntax.locate import problem
 from vitdsl.syntax.paths import Repetition, Segment, format_path, parse_path
 from vitdsl.syntax.tree import Map
@@ -40,8 +40,7 @@ class Site:
     Attributes:
         hole: as written.
         path: written path, with `LOOP` after every repeated body.
-        plain: its written path without the numbers of repetitions.
-        paths: those that were asked for with the numbers of repetitions, by these.
+        paths: its written paths so far, by the numbers of repetitions.
         location: where it stands in the file, by key.
         counts: how often each repetition around it runs, outermost first: a number, a late value or a hole.
         options: what may be decided: scalars, names or indexes; of a range its numbers, which are not kept.
@@ -56,7 +55,7 @@ class Site:
 
     __slots__ = (
         "asked", "below", "chain", "counts", "each", "hole", "location", "number", "options", "ordered", "parent",
-        "path", "paths", "plain", "settled", "when",
+        "path", "paths", "settled", "when",
     )  # fmt: skip
 
     def __init__(
@@ -65,7 +64,6 @@ class Site:
     ) -> None:  # fmt: skip
         self.hole, self.path, self.location, self.counts = hole, path, location, counts
         self.parent, self.number = parent, number
-        self.plain = format_path([segment for segment in path if segment is not LOOP])
         self.paths: dict[tuple[int, ...], str] = {}
         self.each = hole.raw.get("each") is True
         self.options, self.ordered = _options(hole)
@@ -82,22 +80,11 @@ class Site:
 
     def spelled(self, repetitions: tuple[int, ...] = ()) -> str:
         """The written path in these repetitions; those that are not given are left out."""
-        if not repetitions:
-            return self.plain
-        found = self.paths.get(repetitions)
-        if found is None:
-            found = self.paths[repetitions] = self._spelled(repetitions)
-        return found
-
-    def _spelled(self, repetitions: tuple[int, ...]) -> str:
-        made: list[Segment] = []
-        numbers = iter(repetitions)
-        for segment in self.path:
-            if segment is not LOOP:
-                made.append(segment)
-            elif (number := next(numbers, None)) is not None:
-                made.append(Repetition(number))
-        return format_path(made)
+        if repetitions not in self.paths:
+            numbers = map(Repetition, repetitions)
+            path = [next(numbers, LOOP) if segment is LOOP else segment for segment in self.path]
+            self.paths[repetitions] = format_path([segment for segment in path if segment is not LOOP])
+        return self.paths[repetitions]
 
     def alternative(self, option: Any) -> Any:
         """What is put in for an option."""
@@ -172,17 +159,17 @@ def _visit(
     if isinstance(node, Hole):
         _add(sites, Site(node, path, location, counts, parent, len(sites.all)))
     elif isinstance(node, dict):
-        for key, value, repeated in _entries(node):
+        for key, value, repeated in _repeated(node):
             before = (LOOP,) if repeated == "item" else ()
             after = (LOOP,) if repeated == "block" else ()
             inner = (*counts, node["repeat"]) if before else (*counts, node.get("depth")) if after else counts
             _visit(sites, value, (*path, *before, key, *after), (*location, key), inner, parent)
-    elif isinstance(node, list):
-        for index, value in enumerate(node):
+    else:
+        for index, value in entries(node):
             _visit(sites, value, (*path, index), (*location, index), counts, parent)
 
 
-def _entries(node: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:
+def _repeated(node: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:
     """The entries of a mapping, what counts repetitions first; each with what repeats it."""
     for key in ("depth", "repeat"):
         if key in node:
@@ -202,9 +189,7 @@ def _add(sites: Sites, site: Site) -> None:
     else:
         site.parent[0].below.setdefault(site.parent[1], []).append(site)
     raw = site.hole.raw
-    choices = raw.get("choose")
-    entries = choices.items() if isinstance(choices, dict) else enumerate(choices or ())
-    for option, value in entries:
+    for option, value in entries(raw.get("choose")):
         _visit(sites, value, site.path, (*site.location, "choose", option), site.counts, (site, option))
     if "else" in raw:
         _visit(sites, raw["else"], site.path, (*site.location, "else"), site.counts, (site, ELSE))

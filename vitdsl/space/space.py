@@ -164,10 +164,8 @@ def _option(choice: Choice, value: Any) -> int | None:
     options = choice.options
     if isinstance(options, Numbers):
         return options.index(value) if not isinstance(value, bool) and value in options else None
-    for index, option in enumerate(options):
-        if option == value and isinstance(option, bool) == isinstance(value, bool):
-            return index
-    return None
+    alike = (option == value and isinstance(option, bool) == isinstance(value, bool) for option in options)
+    return next((index for index, found in enumerate(alike) if found), None)
 
 
 def _undecided(choice: Choice, decisions: Decisions) -> Problem:

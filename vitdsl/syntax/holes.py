@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from vitdsl.errors import Refusal
@@ -43,11 +43,9 @@ class Numbers(Sequence[Any]):
         return self.steps + 1
 
     def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return [self[at] for at in range(*index.indices(len(self)))]
-        at = index + len(self) if index < 0 else index
-        if not 0 <= at < len(self):
-            raise IndexError(f"there is no number {index} in a range of {len(self)}")
+        at = range(len(self))[index]
+        if isinstance(at, range):
+            return [self[each] for each in at]
         if self.whole:
             return self.low + self.step * at
         return round(self.low + (self.high - self.low) * at / self.steps, 12) if self.steps else self.low
@@ -65,12 +63,8 @@ class Numbers(Sequence[Any]):
     def _find(self, value: Any) -> int | None:
         if not isinstance(value, (int, float)) or not self.low <= value <= self.high:
             return None
-        near = self.nearest(value)
+        near = min(max(round((value - self.low) / self.step), 0), self.steps)
         return near if self[near] == value else None
-
-    def nearest(self, value: float) -> int:
-        """Which number is next to a value."""
-        return min(max(round((value - self.low) / self.step), 0), self.steps)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Numbers) and self._key() == other._key()
@@ -108,12 +102,9 @@ class Hole:
 
     def alternatives(self) -> list[tuple[Place, Any]]:
         """What may be put in, each with its location; of a range its two ends and the first step."""
-        choices = self.raw.get("choose")
         other = [(("else",), self.raw["else"])] if "else" in self.raw else []
-        if isinstance(choices, Mapping):
-            return [*((("choose", name), value) for name, value in choices.items()), *other]
-        if isinstance(choices, list):
-            return [*((("choose", index), value) for index, value in enumerate(choices)), *other]
+        if "choose" in self.raw:
+            return [*((("choose", key), value) for key, value in entries(self.raw["choose"])), *other]
         low, high, *step = self.raw["range"]
         second = [(("range", 2), low + step[0])] if step and low + step[0] <= high else []
         return [(("range", 0), low), (("range", 1), high), *second, *other]
@@ -145,9 +136,8 @@ def scalars(choices: list[Any]) -> bool:
 def _choices_faults(choices: Any) -> list[Fault]:
     if not isinstance(choices, (Mapping, list)) or not choices:
         return [(("choose",), "a hole chooses among a list or a mapping of alternatives", "")]
-    entries = choices.items() if isinstance(choices, Mapping) else enumerate(choices)
     message = "a hole cannot itself be an alternative: list what it chooses among here"
-    faults: list[Fault] = [(("choose", at), message, "") for at, value in entries if isinstance(value, Hole)]
+    faults: list[Fault] = [(("choose", at), message, "") for at, value in entries(choices) if isinstance(value, Hole)]
     # 1 and 1.0 are one decision, but true is another
     if isinstance(choices, list) and scalars(choices) and len({(type(c) is bool, c) for c in choices}) < len(choices):
         faults.append((("choose",), "an alternative stands here twice", ""))
@@ -178,11 +168,22 @@ def _range_faults(ends: Any) -> list[Fault]:
     return []
 
 
-def malformed_below(node: Any, at: tuple[Any, ...] = ()) -> Iterator[Fault]:
-    """What is wrong with each hole of a tree, wherever it stands; as a value it is judged where it has a type."""
-    if isinstance(node, Hole):
-        yield from (((*at, *location), message, hint) for location, message, hint in node.malformed())
-        node = node.raw
-    entries = node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, list) else ()
-    for key, value in entries:
-        yield from malformed_below(value, (*at, key))
+def entries(node: Any) -> Iterable[tuple[Any, Any]]:
+    """The entries of a mapping or a list, or of what a hole holds: keys or indexes, with their values."""
+    node = node.raw if isinstance(node, Hole) else node
+    return node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, (list, tuple)) else ()
+
+
+def holes_below(node: Any, at: Place = (), nested: bool = True) -> Iterator[tuple[Place, Hole]]:
+    """The location of each hole of a tree, and the hole; `nested`: also of those in the alternatives of others."""
+    hole = isinstance(node, Hole)
+    if hole:
+        yield at, node
+    for key, value in entries(node) if nested or not hole else ():
+        yield from holes_below(value, (*at, key), nested)
+
+
+def malformed_below(tree: Any) -> Iterator[Fault]:
+    """What is wrong with each hole of a tree itself; its alternatives are judged where their type is known."""
+    for at, hole in holes_below(tree):
+        yield from (((*at, *location), message, hint) for location, message, hint in hole.malformed())

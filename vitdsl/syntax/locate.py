@@ -6,57 +6,52 @@ from collections.abc import Iterable
 from typing import Any
 
 from vitdsl.errors import Mark, Problem
-from vitdsl.syntax.holes import SHOWN, Hole
+from vitdsl.syntax.holes import SHOWN, Hole, holes_below
 from vitdsl.syntax.paths import Key, Repetition, Segment, format_path
 from vitdsl.syntax.summary import facts
-from vitdsl.syntax.tree import Map, Seq
+from vitdsl.syntax.tree import Map
 
 
-def spelled(tree: Any, location: Iterable[Segment]) -> tuple[tuple[Segment, ...], Mark | None]:
-    """The written path of a location, and where it stands.
+def locate(tree: Any, location: Iterable[Segment]) -> tuple[tuple[Segment, ...], Mark | None]:
+    """The written path of a location, and the position of its value, or of its key where the last segment is a `Key`.
 
     What lies below a value that is written short (`dropout: 0.1` for its rate) is at that value; a mapping in the place
-    of a list has no index; a key that is missing is at the mapping that misses it.
+    of a list has no index; a key that is missing is at the mapping that misses it. All repetitions are at one place.
     """
-    node, found = tree, getattr(tree, "pos", None)
-    made: list[Segment] = []
+    node: Any = tree
+    mark: Mark | None = getattr(tree, "pos", None)
+    path: list[Segment] = []
     for segment in location:
-        if isinstance(node, Hole):
-            node = node.raw
+        node = node.raw if isinstance(node, Hole) else node
+        mapping: bool = isinstance(node, dict)
         if isinstance(segment, Repetition):
-            made.append(segment)
-        elif isinstance(node, dict) and isinstance(segment, int):
+            path.append(segment)
             continue
-        elif isinstance(node, (dict, list)):
-            made.append(segment)
-            mark = _mark(node, segment)
-            if mark is _ABSENT:
-                break
-            node = node[segment]  # type: ignore[call-overload,index]
-            found = mark or getattr(node, "pos", None) or found
-        else:
+        if mapping and isinstance(segment, int):
+            continue
+        if not mapping and not isinstance(node, list):
             break
-    return tuple(made), found
+        path.append(segment)
+        keys = node if mapping else range(len(node))
+        if segment not in keys:
+            break
+        marks: Any = getattr(node, "marks", ())
+        own = marks[segment] if segment in (marks if mapping else range(len(marks))) else None
+        if mapping and own is not None:
+            own = own[0 if isinstance(segment, Key) else 1]
+        node = node[segment]  # pyright: ignore[reportCallIssue, reportArgumentType]
+        mark = own or getattr(node, "pos", None) or mark
+    return tuple(path), mark
 
 
-_ABSENT: Any = object()
-
-
-def _mark(node: Any, segment: Any) -> Mark | None:
-    """The mark of an entry: None where it has none, `_ABSENT` where there is no such entry."""
-    if isinstance(node, dict):
-        if segment not in node:
-            return _ABSENT
-        pair = node.marks.get(segment) if isinstance(node, Map) else None
-        return None if pair is None else pair[0 if isinstance(segment, Key) else 1]
-    if not isinstance(segment, int) or not 0 <= segment < len(node):
-        return _ABSENT
-    return node.marks[segment] if isinstance(node, Seq) and segment < len(node.marks) else None
+def mark_of(tree: Any, location: Iterable[Segment]) -> Mark | None:
+    """The position of a value, or of its nearest ancestor that is there; None where nothing has a position."""
+    return locate(tree, location)[1]
 
 
 def problem(tree: Any, location: Iterable[Segment], message: str, hint: str = "", notes: Any = ()) -> Problem:
     """A fault at its place in the file."""
-    path, mark = spelled(tree, location)
+    path, mark = locate(tree, location)
     return Problem(message, format_path(path), mark, hint, tuple(notes))
 
 
@@ -68,47 +63,12 @@ def holes_in(node: Any) -> bool:
     return facts(node).holes
 
 
-def _holes(node: Any, path: tuple[Segment, ...]) -> list[tuple[Segment, ...]]:
-    if isinstance(node, Hole):
-        return [path]
-    entries = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-    return [found for key, value in entries for found in _holes(value, (*path, key))]
-
-
 def open_holes(tree: Map) -> Problem:
     """What to say where a spec with holes is to become a model."""
-    paths = _holes(tree, ())
+    paths = [at for at, _ in holes_below(tree, nested=False)]
     names = [format_path(path) for path in paths]
     shown = ", ".join(names[:SHOWN]) + (f", … and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
     count = "one open hole" if len(names) == 1 else f"{len(names)} open holes"
     hint = f"fill them: `--set {names[0]}=…`, or `vitdsl sample` draws them"
-    notes = [(f"another, {format_path(path)}", spelled(tree, path)[1]) for path in paths[1:SHOWN]]
+    notes = [(f"another, {format_path(path)}", mark_of(tree, path)) for path in paths[1:SHOWN]]
     return problem(tree, paths[0], f"this spec has {count}: {shown}", hint, notes)
-
-
-def lookup(tree: Any, segments: Iterable[Segment], key: bool = False) -> Mark | None:
-    """Find where the value at a path stands.
-
-    Args:
-        tree: what `read` returned; plain dicts and lists in it are passed through.
-        segments: the path; repetitions are passed over, since all stand at one place.
-        key: return the position of the key instead.
-
-    Returns:
-        The position of the value, or of its nearest ancestor that is there; None if nothing has a position.
-    """
-    found: Mark | None = getattr(tree, "pos", None)
-    for segment in segments:
-        if isinstance(segment, Repetition):
-            continue
-        marks: Any = getattr(tree, "marks", None)
-        if isinstance(tree, dict) and segment in tree:
-            pair = marks.get(segment) if marks else None
-            own = None if pair is None else pair[0 if key else 1]
-        elif isinstance(tree, list) and isinstance(segment, int) and 0 <= segment < len(tree):
-            own = marks[segment] if marks and segment < len(marks) else None
-        else:
-            break
-        tree = tree[segment]  # pyright: ignore[reportCallIssue, reportArgumentType]
-        found = own or getattr(tree, "pos", None) or found
-    return found

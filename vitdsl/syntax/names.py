@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import keyword
 import re
-from functools import lru_cache
 
 LONGEST = 64
 """Characters of a name."""
@@ -43,14 +42,9 @@ def name_fault(name: str) -> str:
 
 def variable_fault(name: object) -> str:
     """What is wrong with the name of a variable or an argument, as the end of a sentence; empty where nothing is."""
-    if not isinstance(name, str) or not _is_variable(name):
+    if not is_name(name):
         return f"must have a name of letters, digits and `_`, but it is {name!r:.60}"
     return f"cannot be called `{name}`, which is a truth in expressions" if name in ("true", "false") else ""
-
-
-@lru_cache(maxsize=4096)
-def _is_variable(name: str) -> bool:
-    return is_name(name)
 
 
 def module_fault(name: str) -> str:

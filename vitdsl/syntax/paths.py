@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from vitdsl.errors import Mark, Problem, Source, SpecError
 
 MAX_SEGMENTS = 128
 """Of a written path; no file is nested as deep."""
 _NAME = re.compile(r"[^\s.\[\]@\"'\\]+")
-_INDEX = re.compile(r"\[([0-9]{1,9})\]")
-_QUOTED = re.compile(r"\[(\"(?:[^\"\\]|\\.)*\")\]")
-_REPETITION = re.compile(r"@([0-9]{1,9})(?![0-9])")
+_SEGMENT = re.compile(
+    rf"(?P<name>{_NAME.pattern})|\[(?P<index>[0-9]{{1,9}})\]"
+    r"|\[(?P<key>\"(?:[^\"\\]|\\.)*\")\]|@(?P<repetition>[0-9]{1,9})(?![0-9])"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,12 @@ class Key(str):
 
 
 Segment = str | int | Repetition
+_READ: dict[str, Callable[[str], Segment]] = {
+    "name": str,
+    "index": int,
+    "key": partial(json.loads, strict=False),
+    "repetition": lambda text: Repetition(int(text)),
+}
 
 
 @lru_cache(maxsize=4096)
@@ -57,14 +64,19 @@ def parse_path(text: str, name: str = "path") -> tuple[Segment, ...]:
     position = 0
     while position < len(text) or not segments:
         begin = position
-        if text.startswith(".", position) and segments:
-            position += 1
-        elif segments and text[position] not in "[@":
+        dotted = text.startswith(".", position) and bool(segments)
+        if segments and text[position] not in ".[@":
             raise _refused(text, position, name, "'.', '[' or '@' is expected here")
-        segment, position = _segment(text, position, position > begin or not segments, bool(segments))
-        if segment is None:
+        position += dotted
+        segment = _SEGMENT.match(text, position)
+        kind = segment.lastgroup or "" if segment else ""
+        if not segment or (kind != "name" if dotted else kind == "repetition" and not segments):
             raise _refused(text, position, name, _expected(text, position))
-        segments.append(segment)
+        try:
+            segments.append(_READ[kind](segment[kind]))
+        except ValueError:
+            raise _refused(text, position, name, _expected(text, position)) from None
+        position = segment.end()
         if len(segments) > MAX_SEGMENTS:
             raise _refused(text, begin, name, f"a path has at most {MAX_SEGMENTS} segments")
     return tuple(segments)
@@ -83,24 +95,6 @@ def format_path(segments: Iterable[Segment]) -> str:
         else:
             text += f"[{json.dumps(segment, ensure_ascii=not segment.isprintable())}]"
     return text
-
-
-def _segment(text: str, position: int, named: bool, repeatable: bool) -> tuple[Segment | None, int]:
-    """The segment that begins at a position, and where it ends; None where none does."""
-    if named and (match := _NAME.match(text, position)):
-        return match[0], match.end()
-    if named and position:  # only a name may follow a dot
-        return None, position
-    if match := _INDEX.match(text, position):
-        return int(match[1]), match.end()
-    if match := _QUOTED.match(text, position):
-        try:
-            return json.loads(match[1], strict=False), match.end()
-        except ValueError:
-            return None, position
-    if repeatable and (match := _REPETITION.match(text, position)):
-        return Repetition(int(match[1])), match.end()
-    return None, position
 
 
 def _expected(text: str, position: int) -> str:

@@ -13,12 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from vitdsl.errors import MAX_PROBLEMS, Mark, Problem, Source, SpecError, near
-from vitdsl.syntax.locate import lookup
-from vitdsl.syntax.paths import Repetition, Segment, format_path, parse_path
-from vitdsl.syntax.tree import Map, Seq
 from vitdsl.syntax.yaml_parser import EventReader
-
-__all__ = ["Map", "Repetition", "Segment", "Seq", "format_path", "lookup", "parse_path", "read", "read_file"]
 
 MAX_BYTES = 1 << 20
 # U+0085, U+2028 and U+2029 print, but YAML 1.1 breaks lines at them and no editor does: positions would be wrong

@@ -28,6 +28,11 @@ class Map(dict[str, Any]):
         made.pos, made.marks = self.pos, dict(self.marks)
         return made
 
+    def placed(self, node: Map) -> Map:
+        """Itself, with the positions of another mapping."""
+        self.pos, self.marks = node.pos, node.marks
+        return self
+
 
 class Seq(list[Any]):
     """A list with positions: `pos` of its beginning, `marks` of its elements. Never change one."""
@@ -40,6 +45,11 @@ class Seq(list[Any]):
         made = Seq(self)
         made.pos, made.marks = self.pos, list(self.marks)
         return made
+
+    def placed(self, node: Seq) -> Seq:
+        """Itself, with the positions of another list."""
+        self.pos, self.marks = node.pos, node.marks
+        return self
 
 
 def kept(node: Any) -> Any:

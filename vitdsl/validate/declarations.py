@@ -22,7 +22,7 @@ from vitdsl.parts.registry import (
 )
 from vitdsl.resolve.substitute import RESERVED, names_in
 from vitdsl.syntax.expressions import Late
-from vitdsl.syntax.holes import Hole
+from vitdsl.syntax.holes import Hole, entries
 from vitdsl.syntax.names import is_name, variable_fault
 from vitdsl.syntax.paths import Key
 from vitdsl.syntax.summary import facts
@@ -270,10 +270,7 @@ def _unknown_below(node: Any, known: frozenset[str], at: tuple[Any, ...]) -> lis
     if isinstance(node, Late):
         names = sorted(node.names - known)
         return [(at, f"{node.text}: there is no `{name}` here", did_you_mean(name, known)) for name in names[:1]]
-    if isinstance(node, Hole):
-        node = node.raw
-    entries = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-    return [fault for key, value in entries for fault in _unknown_below(value, known, (*at, key))]
+    return [fault for key, value in entries(node) for fault in _unknown_below(value, known, (*at, key))]
 
 
 # ---------------------------------------------------------------- what no feature makes known

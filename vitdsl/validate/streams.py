@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from vitdsl.errors import Mark
-from vitdsl.syntax.locate import lookup
+from vitdsl.syntax.locate import mark_of
 from vitdsl.syntax.paths import format_path
 from vitdsl.syntax.recognise import PROSE
 from vitdsl.validate.written import Path, strings
@@ -29,7 +29,7 @@ def unread(tree: Mapping[str, Any]) -> list[tuple[str, str, Mark | None]]:
     written = [(path, value.removesuffix("[]")) for path, value in values if path[-1] == "write"]
     written += _left_behind(tree.get("stages"))
     return [
-        (name, format_path(path), lookup(tree, path))
+        (name, format_path(path), mark_of(tree, path))
         for path, name in written
         if name not in read and not _flows_on(tree.get("stages"), name)
     ]
@@ -56,7 +56,7 @@ def overwritten(tree: Mapping[str, Any]) -> list[tuple[str, str, str, Mark | Non
         above = [place for place in places if place != body and name in _reached(uses[place], uses)]
         written = set().union(*[names[place] for place in above])
         found += [
-            (text, name, format_path(path), lookup(tree, path))
+            (text, name, format_path(path), mark_of(tree, path))
             for path, text in own[body] if text in written and not text.endswith("[]")
         ]  # fmt: skip
     return found

@@ -8,8 +8,8 @@ from typing import Any
 from vitdsl.errors import Problem
 from vitdsl.fields.record import NONE
 from vitdsl.parts.registry import class_of
-from vitdsl.syntax.holes import Hole
-from vitdsl.syntax.locate import lookup
+from vitdsl.syntax.holes import entries
+from vitdsl.syntax.locate import mark_of
 from vitdsl.syntax.paths import format_path
 
 Path = tuple[str | int, ...]
@@ -21,15 +21,6 @@ def strings(node: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
         yield path, node
     for key, value in entries(node):
         yield from strings(value, (*path, key))
-
-
-def entries(node: Any) -> Iterator[tuple[str | int, Any]]:
-    """The entries of a mapping or a list, or of what a hole holds."""
-    node = node.raw if isinstance(node, Hole) else node
-    if isinstance(node, Mapping):
-        yield from node.items()
-    elif isinstance(node, (list, tuple)):
-        yield from enumerate(node)
 
 
 def words(node: Any) -> set[tuple[str, str | None]]:
@@ -56,7 +47,7 @@ def _two_norms(tree: Mapping[str, Any], node: Any, path: Path, usual: Mapping[st
         if _is_norm(post) and residual not in (False, NONE):
             message = "this branch has two norms: `post`, and before the operator `pre`, which is there by default"
             hint = "`pre: none` leaves `post` alone, `pre: layer` says that both are meant"
-            yield Problem(message, format_path(path), lookup(tree, path), hint)
+            yield Problem(message, format_path(path), mark_of(tree, path), hint)
     for key, value in entries(node):
         yield from _two_norms(tree, value, (*path, key), usual)
 

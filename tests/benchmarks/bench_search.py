@@ -21,8 +21,8 @@ from pathlib import Path
 
 from tests.search.studies import PLUGIN, toy, trials_of
 from vitdsl.search.file import Bound
+from vitdsl.search.proposals import Screen
 from vitdsl.search.run import run_search
-from vitdsl.search.screening import Screen
 from vitdsl.space.space import Space
 
 SPACES = {
@@ -42,7 +42,7 @@ def screened(space: Space, limits: dict[str, Bound], seconds: float) -> tuple[fl
     start = time.perf_counter()
     while time.perf_counter() - start < seconds:
         screen.accept(lambda: space.sample(rng))
-    return screen.seen / (time.perf_counter() - start), screen
+    return screen.count / (time.perf_counter() - start), screen
 
 
 def rate(folder: Path, workers: int, trials: int, milliseconds: float) -> float:
@@ -72,8 +72,8 @@ def main() -> None:
     for name, limits in SPACES.items():
         found, screen = screened(Space(name), limits, given.seconds)
         said = [
-            f"{screen.seen:,}",
-            *(f"{why}: {count / screen.seen:.0%}" for why, count in screen.refused.most_common()),
+            f"{screen.count:,}",
+            *(f"{why}: {count / screen.count:.0%}" for why, count in screen.refused.most_common()),
         ]
         print(f"screened of the space {name}: {found:,.0f} candidates a second ({', '.join(said)})")
     rates: dict[int, list[float]] = {1: [], 2: []}

@@ -5,7 +5,7 @@ import pytest
 import vitdsl
 from vitdsl.errors import Refusal, SpecError
 from vitdsl.search.file import Bound, load_search, read_quantity
-from vitdsl.search.screening import SHAPE, Screen, violated
+from vitdsl.search.proposals import SHAPE, Screen, violation
 from vitdsl.units import format_measure
 
 SPACE = """
@@ -92,11 +92,11 @@ def test_no_units(text):
 
 def test_bounds_hold_at_their_ends():
     bounds = {"params": Bound(min=10, max=20), "latency": Bound(max=0.02)}
-    assert violated(bounds, {"params": 10}) is None
-    assert violated(bounds, {"params": 20, "latency": 0.02}) is None
-    assert violated(bounds, {"params": 21}) == "params > 20"
-    assert violated(bounds, {"params": 9}) == "params < 10"
-    assert violated(bounds, {"params": 15, "latency": float("nan")}) == "latency > 20ms"
+    assert violation(bounds, {"params": 10}) is None
+    assert violation(bounds, {"params": 20, "latency": 0.02}) is None
+    assert violation(bounds, {"params": 21}) == "params > 20"
+    assert violation(bounds, {"params": 9}) == "params < 10"
+    assert violation(bounds, {"params": 15, "latency": float("nan")}) == "latency > 20ms"
 
 
 def test_a_screen_counts_what_it_refuses():
@@ -105,7 +105,7 @@ def test_a_screen_counts_what_it_refuses():
     screen = Screen({"params": Bound(max=least)})
     accepted = [spec for spec in (screen.accept(lambda s=s: search.space.sample(s)) for s in range(300)) if spec]
     assert {spec.analyze().params for spec in accepted} == {least}
-    assert screen.seen == 300
+    assert screen.count == 300
     assert screen.refused.keys() == {SHAPE, f"params > {format_measure(least)}"}
     assert len(accepted) + screen.refused.total() == 300
     assert "heads" in screen.verdict()

@@ -11,7 +11,8 @@ from tests.search.studies import BEST, SPACE, toy
 from vitdsl import SpecError
 from vitdsl.search.file import load_search
 from vitdsl.search.ledger import Ledger
-from vitdsl.search.proposals import KNOWN, Proposer, distribution_of, recorded
+from vitdsl.search.proposals import KNOWN, Proposer
+from vitdsl.search.samplers import distribution_of, parameters_of
 from vitdsl.space import Choice
 from vitdsl.space.space import Space
 from vitdsl.syntax.holes import Numbers
@@ -82,7 +83,7 @@ def test_trials_hold_their_decisions_as_parameters():
         assert spec.hash == trial.user_attrs["hash"]
         assert spec.dump() == trial.user_attrs["spec"]
         assert trial.user_attrs["measures"]["macs"] == spec.analyze().macs
-        assert recorded(search.space, spec)[0] == trial.params
+        assert parameters_of(search.space, spec)[0] == trial.params
         assert set(trial.params.values()) == set(trial.user_attrs["decisions"].values())
     assert trial.distributions["stages[0].depth"] == optuna.distributions.IntDistribution(1, 6)
     ratio = next(

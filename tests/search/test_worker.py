@@ -15,7 +15,7 @@ from vitdsl.search.ledger import Ledger
 from vitdsl.search.proposals import Proposer
 from vitdsl.search.storage import opened
 from vitdsl.search.study import ledger_of, portable, pruner_of, step_of, study_in, study_of, sweep
-from vitdsl.search.trial import Judge
+from vitdsl.search.trial import TrialRunner
 from vitdsl.search.worker import EXHAUSTED, SPENT, TIME, work
 
 pytestmark = pytest.mark.usefixtures("plugin")
@@ -199,15 +199,15 @@ def test_surplus_candidates_are_not_judged(tmp_path):
     with study_of(search, tmp_path / "toy.db") as study:
         for _ in range(4):
             queued(search, study)
-        judge = Judge(study, search)
-        study.optimize(judge, n_trials=4)
+        run_trial = TrialRunner(study, search)
+        study.optimize(run_trial, n_trials=4)
         assert [trial.user_attrs.get("given_up") for trial in study.get_trials()] == [None, None, "surplus", "surplus"]
     assert worked(search, tmp_path / "toy.db")[0] == SPENT
 
 
 def test_a_trial_with_nothing_in_it_is_not_judged(tmp_path):
     with study_of(toy(2), tmp_path / "toy.db") as study:
-        study.optimize(Judge(study, toy(2)), n_trials=1)
+        study.optimize(TrialRunner(study, toy(2)), n_trials=1)
         assert study.get_trials()[0].user_attrs == {"given_up": "nothing was waiting"}
 
 

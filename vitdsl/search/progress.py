@@ -1,13 +1,14 @@
-"""What a running search shows: a live table on a terminal, a line for each finished trial elsewhere."""
+"""The progress of a running search: a live table on a terminal, else a line for each finished trial."""
 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vitdsl.search.ledger import COUNTED, Ledger, history, refusals
-from vitdsl.search.results import dominates
+from vitdsl.search.results import pareto
 from vitdsl.units import format_measure
 
 if TYPE_CHECKING:
@@ -17,18 +18,13 @@ if TYPE_CHECKING:
     from vitdsl.search.file import Search
 
 NEWEST = 6
-"""So many trials are shown one by one."""
+"""The number of trials with a line of their own in the table."""
 
 
 def leaders(search: Search, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """The complete trials that no other is better than: with one objective the best, with several the Pareto front."""
-    signs = [1 if direction == "maximize" else -1 for direction in search.file.objectives.values()]
-    scored = [
-        ([sign * value for sign, value in zip(signs, trial.values, strict=True)], trial)
-        for trial in trials if trial.state.name == "COMPLETE"
-    ]  # fmt: skip
-
-    return [trial for mine, trial in scored if not any(dominates(other, mine) for other, _ in scored)]
+    """The best complete trials, in their order: with one objective all of the best value, with several the front."""
+    points = ((trial, trial.values) for trial in trials if trial.state.name == "COMPLETE")
+    return sorted(pareto(points, search.file.objectives.values()), key=lambda trial: trial.number)
 
 
 def line_of(search: Search, trial: FrozenTrial) -> str:
@@ -56,14 +52,14 @@ class Progress:
 
     Args:
         search: which.
-        console: where.
-        workers: gives how many workers run, and how many were replaced.
+        console: where it is shown.
+        workers: gives the number of workers that run, and of those that were replaced.
     """
 
     def __init__(self, search: Search, console: Console, workers: Callable[[], tuple[int, int]]) -> None:
         self.search, self.console, self.workers = search, console, workers
         self.began = time.monotonic()
-        self._shown: set[int] | None = None
+        self._printed: set[int] | None = None
         self._live: Any = None
 
     def __enter__(self) -> Progress:
@@ -79,29 +75,27 @@ class Progress:
             self._live.stop()
 
     def show(self, ledger: Ledger) -> None:
-        """Shows what the trials say now."""
+        """Shows the present state of the trials."""
         if self._live is not None:
             self._live.update(self._table(ledger), refresh=True)
             return
         finished = [trial for trial in ledger.trials if trial.state.name in (*COUNTED, "FAIL")]
-        if self._shown is None:
-            # of a search that is gone on with, only what is new
-            self._shown = {trial.number for trial in finished}
+        if self._printed is None:
+            # when a search goes on, only new trials are printed
+            self._printed = {trial.number for trial in finished}
             if finished:
                 self.console.print(f"goes on with {self._counts(ledger)}", highlight=False, soft_wrap=True)
             return
         for trial in finished:
-            if trial.number not in self._shown:
-                self._shown.add(trial.number)
+            if trial.number not in self._printed:
+                self._printed.add(trial.number)
                 done = f"{ledger.finished}/{self.search.file.budget.trials}"
                 self.console.print(
                     f"{done}  {line_of(self.search, trial)}", highlight=False, markup=False, soft_wrap=True
                 )
 
     def _counts(self, ledger: Ledger) -> str:
-        counts: dict[str, int] = {}
-        for trial in ledger.trials:
-            counts[trial.state.name.lower()] = counts.get(trial.state.name.lower(), 0) + 1
+        counts = Counter(trial.state.name.lower() for trial in ledger.trials)
         return ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
 
     def _table(self, ledger: Ledger) -> Any:
@@ -122,8 +116,8 @@ class Progress:
             lines.append(Text(f"{replaced} workers died and were replaced", style="yellow"))
         refused = refusals(ledger.trials)
         if refused:
-            said = ", ".join(f"{reason}: {count:,}" for reason, count in [*refused.items()][:5])
-            lines.append(Text(f"refused before they were built: {said}", style="dim"))
+            reasons = ", ".join(f"{reason}: {count:,}" for reason, count in [*refused.items()][:5])
+            lines.append(Text(f"refused before they were built: {reasons}", style="dim"))
         best = leaders(self.search, ledger.trials)
         lines += [Text(f"best: {line_of(self.search, trial)}", style="green") for trial in best[-3:]]
         finished = [trial for trial in ledger.trials if trial.state.name in (*COUNTED, "FAIL")]

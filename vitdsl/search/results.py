@@ -1,10 +1,10 @@
-"""What a study found: its candidates as plain values, which of them are best, and the front of several measures."""
+"""The results of a study: its candidates as plain values, and the best of them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from vitdsl.search.ledger import COUNTED, DUPLICATE, NOTHING, SURPLUS
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from vitdsl.search.file import Search
 
 DONE = "COMPLETE"
+Item = TypeVar("Item")
 
 
 class Row(NamedTuple):
@@ -24,13 +25,13 @@ class Row(NamedTuple):
         number: of its trial.
         state: COMPLETE, PRUNED, RUNNING, WAITING or FAIL.
         decisions: by written path.
-        measures: what was measured, costs included; the last rung's where several measure the same.
+        measures: all measures with the costs; where several rungs give the same one, that of the last.
         spec: canonical YAML.
         hash: of the spec.
-        rung: the last that was done, from 0; None: none was.
+        rung: the last finished rung, from 0, or None.
         retry_of: the trial that this one repeats.
         seconds: between start and end of the trial, or None.
-        problem: why it failed, or was pruned.
+        problem: the reason why it failed or was pruned.
     """
 
     number: int
@@ -49,9 +50,13 @@ class Row(NamedTuple):
         found = self.measures.get(name)
         return found if found is not None and math.isfinite(found) else None
 
+    def values(self, names: Iterable[str]) -> list[float]:
+        """Several measures; KeyError where one is not there."""
+        return [self.measures[name] for name in names]
+
 
 def rows_of(study: Study, search: Search) -> list[Row]:
-    """The candidates of a study, in order; trials that gave up before anything was measured are none."""
+    """The candidates of a study, in order, without trials that gave up before the first rung."""
     names = list(search.file.objectives)
     withdrawn = (SURPLUS, DUPLICATE, NOTHING)
     return [
@@ -61,80 +66,86 @@ def rows_of(study: Study, search: Search) -> list[Row]:
 
 
 def _row(trial: FrozenTrial, objectives: Sequence[str]) -> Row:
-    said = trial.user_attrs
+    attributes = trial.user_attrs
     values = dict(zip(objectives, trial.values or (), strict=False))
-    lasted = (
-        trial.datetime_complete - trial.datetime_start if trial.datetime_complete and trial.datetime_start else None
-    )
+    start, end = trial.datetime_start, trial.datetime_complete
+    seconds = (end - start).total_seconds() if start and end else None
     return Row(
-        trial.number, trial.state.name, said.get("decisions", {}), {**said.get("measures", {}), **values},
-        said["spec"], said["hash"], said.get("rung"), said.get("retry_of"),
-        lasted.total_seconds() if lasted else None, said.get("error", said.get("pruned", said.get("given_up", ""))),
+        trial.number, trial.state.name, attributes.get("decisions", {}), {**attributes.get("measures", {}), **values},
+        attributes["spec"], attributes["hash"], attributes.get("rung"), attributes.get("retry_of"),
+        seconds, attributes.get("error", attributes.get("pruned", attributes.get("given_up", ""))),
     )  # fmt: skip
 
 
-def changing(search: Search) -> set[str]:
-    """Measures whose numbers hang on how far a candidate came: those that several rungs give."""
-    given = [name for rung in search.file.rungs for name in dict.fromkeys(rung.names())]
-    return {name for name in given if given.count(name) > 1}
+def repeated_measures(search: Search) -> set[str]:
+    """Measures that several rungs give: their values depend on the last rung of a candidate."""
+    names = [name for rung in search.file.rungs for name in dict.fromkeys(rung.names())]
+    return {name for name in names if names.count(name) > 1}
 
 
 def comparable(rows: Sequence[Row], search: Search, *names: str) -> list[Row]:
-    """The candidates of which some measures are there and mean the same."""
-    states = {DONE} if changing(search).intersection(names) else set(COUNTED)
+    """The candidates that have some measures, of the same rung."""
+    states = {DONE} if repeated_measures(search).intersection(names) else set(COUNTED)
     return [row for row in rows if row.state in states and all(row.value(name) is not None for name in names)]
 
 
 def complete(rows: Sequence[Row], search: Search) -> list[Row]:
     """The candidates that went through all rungs, each architecture once; the best by the first objective first."""
-    (first, direction), *_ = search.file.objectives.items()
-    sign = -1 if direction == "maximize" else 1
-    done = [
-        row for row in rows if row.state == DONE and all(row.value(name) is not None for name in search.file.objectives)
-    ]
-    ordered = sorted(done, key=lambda row: (sign * row.measures[first], row.number))
+    objectives = search.file.objectives
+    (first, direction), *_ = objectives.items()
+    done = [row for row in rows if row.state == DONE and all(row.value(name) is not None for name in objectives)]
     best: dict[str, Row] = {}
-    for row in ordered:
+    for row in sorted(done, key=lambda row: row.measures[first], reverse=direction == "maximize"):
         best.setdefault(row.hash, row)
     return list(best.values())
 
 
-def front(rows: Sequence[Row], directions: Mapping[str, str]) -> list[Row]:
-    """The rows that no other one is at least as good as in everything, and better in something.
+def gains(values: Iterable[float], directions: Iterable[str]) -> tuple[float, ...]:
+    """Values with the sign that makes more better.
 
     Args:
-        rows: with all measures.
-        directions: `maximize` or `minimize` by measure.
-
-    Returns:
-        In the order of the first measure, the best first; of equal ones all.
+        values: one for each objective.
+        directions: `maximize` or `minimize`, in the same order.
     """
-    signs = [(name, 1 if direction == "maximize" else -1) for name, direction in directions.items()]
-    points = [(tuple(sign * row.measures[name] for name, sign in signs), row) for row in rows]
-    points.sort(key=lambda point: (tuple(-value for value in point[0]), point[1].number))
-    kept: list[tuple[tuple[float, ...], Row]] = []
-    for mine, row in points:
-        # whatever is worse than something is worse than something that was kept, and comes after it
-        if not any(dominates(other, mine) for other, _ in kept):
-            kept.append((mine, row))
-    return [row for _, row in kept]
+    pairs = zip(values, directions, strict=True)
+    return tuple(value if direction == "maximize" else -value for value, direction in pairs)
 
 
 def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
-    """Whether values, of which more is better, are nowhere worse than others, and somewhere better."""
-    return one != other and all(mine >= theirs for mine, theirs in zip(one, other, strict=True))
+    """Whether gains are nowhere less than others, and somewhere more."""
+    return one != other and all(own >= theirs for own, theirs in zip(one, other, strict=True))
+
+
+def pareto(points: Iterable[tuple[Item, Sequence[float]]], directions: Iterable[str]) -> list[Item]:
+    """The items that no other one dominates.
+
+    Args:
+        points: items, each with its values.
+        directions: `maximize` or `minimize` for each value.
+
+    Returns:
+        In the order of the first value, the best first; all of equal ones, in the given order.
+    """
+    directions = tuple(directions)
+    ordered = [(gains(values, directions), item) for item, values in points]
+    ordered.sort(key=lambda point: point[0], reverse=True)
+    front: list[tuple[tuple[float, ...], Item]] = []
+    for own, item in ordered:
+        # a dominated point is dominated by a point of the front that comes before it
+        if not any(dominates(other, own) for other, _ in front):
+            front.append((own, item))
+    return [item for _, item in front]
 
 
 def winners(rows: Sequence[Row], search: Search, count: int | None = None) -> list[Row]:
-    """The best candidates: by one objective in its order, by several their front in the order of the first.
+    """The best candidates: with one objective in its order, with several their front in the order of the first.
 
     Args:
         rows: of the study.
         search: whose objectives these are.
-        count: how many at most; None: the best one, or the whole front.
+        count: the largest number of them; None: the best one, or the whole front.
     """
-    done = complete(rows, search)
-    objectives = search.file.objectives
+    done, objectives = complete(rows, search), search.file.objectives
     if len(objectives) == 1:
         return done[: 1 if count is None else count]
-    return front(done, objectives)[:count]
+    return pareto(((row, row.values(objectives)) for row in done), objectives.values())[:count]

@@ -1,4 +1,4 @@
-"""What is done with one trial: its candidate goes through the rungs, as far as it comes."""
+"""One trial: its candidate goes through the rungs until it fails, is pruned or is complete."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from vitdsl.errors import SpecError
 from vitdsl.search.candidate import Candidate
 from vitdsl.search.ledger import DUPLICATE, NOTHING, RETRIES, SURPLUS
-from vitdsl.search.screening import violated
+from vitdsl.search.proposals import violation
 from vitdsl.search.study import ledger_of, step_of
 
 if TYPE_CHECKING:
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
     from vitdsl.search.file import Search
 
 FAULTS = (SpecError, ArithmeticError, RuntimeError, ValueError, MemoryError)
-"""What makes one candidate fail, as too little memory does; other exceptions are faults of the evaluation."""
+"""Exceptions that make one candidate fail, such as for want of memory; all others are faults of an evaluation."""
 
 
-class Judge:
-    """What `study.optimize` calls for each trial.
+class TrialRunner:
+    """The function that `study.optimize` calls for each trial.
 
     Args:
         study: the study.
         search: its search.
-        folder: where candidates keep their checkpoints, each in a folder named by its hash; None: nowhere.
+        folder: of the candidates' checkpoints, with a folder for each hash; None: there are none.
         device: where candidates are judged.
-        retries: how often a candidate is tried again.
+        retries: the number of retries of a candidate.
 
     Attributes:
-        done: the last trial came to its end here, whatever that was; a fault after it is the study's answer to it.
+        done: the last trial has ended here in any way; an exception after that is Optuna's.
     """
 
     def __init__(
@@ -46,32 +46,32 @@ class Judge:
         self.reported: set[int] = set()
 
     def __call__(self, trial: Trial) -> list[float] | float:
-        """Judges a trial's candidate.
+        """Runs a trial.
 
         Returns:
-            The objectives; NaN, which no study takes, where the candidate failed or is not to be judged.
+            The objectives; NaN, which makes the trial fail, where the candidate failed or is not to be judged.
 
         Raises:
-            TrialPruned: it is judged, and goes no further.
+            TrialPruned: the candidate does not reach the next rung.
         """
         from optuna import TrialPruned
         from optuna.exceptions import UpdateFinishedTrialError
 
         self.done = False
         try:
-            values = self._judged(trial)
+            values = self._run(trial)
         except (TrialPruned, UpdateFinishedTrialError) as error:
             self.done = True
             if isinstance(error, TrialPruned):
                 raise
-            # others took this worker for dead, and its trial away
+            # another worker has already failed this trial as stale
             return math.nan
         self.done = True
         return values
 
-    def _judged(self, trial: Trial) -> list[float] | float:
+    def _run(self, trial: Trial) -> list[float] | float:
         attributes = trial.user_attrs
-        withdrawn = self._withdrawn(trial, attributes)
+        withdrawn = self._reason_to_withdraw(trial, attributes)
         if withdrawn is not None:
             trial.set_user_attr("given_up", withdrawn)
             return math.nan
@@ -82,14 +82,14 @@ class Judge:
         for index, rung in enumerate(self.search.file.rungs):
             if index <= done:
                 rung.restore(candidate)
-            elif not self._measured(trial, candidate, index, rung):
+            elif not self._measure(trial, candidate, index, rung):
                 return math.nan
             if index >= done:
-                self._promoted(trial, candidate, index)
+                self._promote(trial, candidate, index)
         return self._values(trial, candidate)
 
-    def _withdrawn(self, trial: Trial, attributes: dict[str, Any]) -> str | None:
-        """Why nothing is measured: another worker was faster, or the budget is spent."""
+    def _reason_to_withdraw(self, trial: Trial, attributes: dict[str, Any]) -> str | None:
+        """Why nothing is measured: another worker was faster, or the budget is spent; or None."""
         if "hash" not in attributes:
             return NOTHING
         ledger = ledger_of(self.study, self.retries)
@@ -100,25 +100,25 @@ class Judge:
             return f"{DUPLICATE} of trial {twin}"
         return SURPLUS if ledger.surplus(own, self.search.file.budget.trials) else None
 
-    def _measured(self, trial: Trial, candidate: Candidate, index: int, rung: Evaluation) -> bool:
-        """Whether a rung gave its measures; they are stored then."""
+    def _measure(self, trial: Trial, candidate: Candidate, index: int, rung: Evaluation) -> bool:
+        """Measures a rung and stores the result; False where it failed."""
         if candidate.folder is not None:
             candidate.folder.mkdir(parents=True, exist_ok=True)
         try:
-            found = rung.measure(candidate)
+            measures = rung.measure(candidate)
         except FAULTS as error:
             trial.set_user_attr("error", f"{rung.type}: {type(error).__name__}: {error}")
             trial.set_user_attr("given_up", f"rung {index} failed")
             return False
-        candidate.measures.update(found)
+        candidate.measures.update(measures)
         trial.set_user_attr("measures", candidate.measures)
         trial.set_user_attr("rung", index)
         return True
 
-    def _promoted(self, trial: Trial, candidate: Candidate, index: int) -> None:
-        """Goes on after a rung, or ends the trial by TrialPruned."""
+    def _promote(self, trial: Trial, candidate: Candidate, index: int) -> None:
+        """Reports the value of a rung to the pruner, and ends the trial by TrialPruned where it is not promoted."""
         file = self.search.file
-        reason = violated(self.search.constraints, candidate.measures)
+        reason = violation(self.search.constraints, candidate.measures)
         if reason is not None:
             self._prune(trial, candidate, reason)
         if len(file.objectives) > 1:
@@ -130,7 +130,7 @@ class Judge:
             return
         if step not in self.reported:
             trial.report(value, step)
-        # after the last rung nothing is saved by pruning
+        # after the last rung pruning saves nothing
         if index + 1 < len(file.rungs) and trial.should_prune():
             self._prune(trial, candidate, f"{file.pruner.type} after rung {index}")
 
@@ -146,6 +146,6 @@ class Judge:
 
         trial.set_user_attr("pruned", reason)
         if candidate.folder is not None:
-            # nothing goes on from the checkpoints of a candidate that is out
+            # no rung resumes the checkpoints of a pruned candidate
             shutil.rmtree(candidate.folder, ignore_errors=True)
         raise TrialPruned(reason)

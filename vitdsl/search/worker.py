@@ -16,7 +16,7 @@ from vitdsl.search.ledger import RETRIES, Ledger
 from vitdsl.search.proposals import Proposer
 from vitdsl.search.storage import failures, file_of, opened, url_of
 from vitdsl.search.study import Retry, ledger_of, study_in, sweep
-from vitdsl.search.trial import Judge
+from vitdsl.search.trial import TrialRunner
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -91,7 +91,7 @@ class _Worker:
         # on a server, workers of several machines may have the same number
         here = "" if file_of(url_of(job.storage)) is not None else f"{socket.gethostname()}/"
         self.proposer = Proposer(search, f"{here}{job.worker}")
-        self.judge = Judge(study, search, Path(job.folder) if job.folder else None, job.device, job.retries)
+        self.runner = TrialRunner(study, search, Path(job.folder) if job.folder else None, job.device, job.retries)
         self.end = None if job.seconds is None else time.monotonic() + job.seconds
         self.swept = float("-inf")
         self.first: int | None = None
@@ -162,8 +162,8 @@ class _Worker:
         from optuna.exceptions import UpdateFinishedTrialError
 
         try:
-            self.study.optimize(self.judge, n_trials=1)
+            self.study.optimize(self.runner, n_trials=1)
         except (ValueError, AssertionError, UpdateFinishedTrialError):
-            # in one of these ways Optuna says that others took this worker for dead, and its trial away
-            if not self.judge.done:
+            # Optuna raises one of these when another worker has already failed this trial as stale
+            if not self.runner.done:
                 raise

@@ -1,4 +1,4 @@
-"""How alike measures order candidates: whether a proxy finds what it is for, and how much of it is size."""
+"""Rank correlations of measures: whether a proxy predicts the objective, and how much of it is size."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 SIZES = ("params", "macs")
 LEAST = 3
-"""Of fewer candidates a rank correlation says nothing."""
+"""Fewer candidates have no rank correlation."""
 RANKED = " (ranks together)"
 
 
 class Pair(NamedTuple):
-    """Spearman's ρ and Kendall's τ_b of two measures over `count` candidates; None where nothing can be said."""
+    """Spearman's ρ and Kendall's τ_b of two measures over `count` candidates; None where they are undefined."""
 
     spearman: float | None
     kendall: float | None
@@ -27,32 +27,30 @@ class Pair(NamedTuple):
 def table(rows: Sequence[Row], search: Search) -> tuple[list[str], dict[str, list[Pair]]]:
     """Every measure against parameters, multiply-adds and the objectives.
 
-    Components of one proxy (`az_nas.expressivity`, …) are also ranked into one, as `aggregate` does.
+    The components of one proxy (`az_nas.expressivity`, …) are also combined by `aggregate`.
 
     Returns:
         The measures that are compared with, and for each measure its pairs with them.
     """
     against: list[str] = list(dict.fromkeys((*SIZES, *search.file.objectives)))
-    seen = {name for row in rows for name in row.measures}
-    names = [name for name in dict.fromkeys(search.measures) if name in seen and name != "trainable_params"]
-    found = {name: [_pair(_values(rows, search, name, other), name == other) for other in against] for name in names}
+    known = {name for row in rows for name in row.measures}
+    names = [name for name in dict.fromkeys(search.measures) if name in known and name != "trainable_params"]
+    found = {name: [_pair(rows, search, [name], other) for other in against] for name in names}
     for whole, parts in _components(names).items():
-        found[whole + RANKED] = [_pair(_together(rows, search, parts, other), False) for other in against]
+        found[whole + RANKED] = [_pair(rows, search, parts, other) for other in against]
     return against, found
 
 
-def _pair(values: tuple[list[float], list[float]], same: bool) -> Pair:
-    from vitdsl.search.proxies import correlation
+def _pair(rows: Sequence[Row], search: Search, parts: list[str], other: str) -> Pair:
+    """A measure, or several ones combined, against another one, over the candidates that have all of them."""
+    from vitdsl.search.proxies import aggregate, correlation
 
-    first, second = values
-    if same or len(first) < LEAST:
-        return Pair(None, None, len(first))
-    return Pair(*correlation(first, second), len(first))
-
-
-def _values(rows: Sequence[Row], search: Search, name: str, other: str) -> tuple[list[float], list[float]]:
-    both = comparable(rows, search, name, other)
-    return [row.measures[name] for row in both], [row.measures[other] for row in both]
+    both = comparable(rows, search, *parts, other)
+    if parts == [other] or len(both) < LEAST:
+        return Pair(None, None, len(both))
+    values = {part: [row.measures[part] for row in both] for part in parts}
+    first = values[parts[0]] if len(parts) == 1 else aggregate(values)
+    return Pair(*correlation(first, [row.measures[other] for row in both]), len(both))
 
 
 def _components(names: Sequence[str]) -> dict[str, list[str]]:
@@ -63,14 +61,3 @@ def _components(names: Sequence[str]) -> dict[str, list[str]]:
         if dot:
             found.setdefault(whole, []).append(name)
     return {whole: parts for whole, parts in found.items() if len(parts) > 1}
-
-
-def _together(rows: Sequence[Row], search: Search, parts: list[str], other: str) -> tuple[list[float], list[float]]:
-    """The log-ranks of several measures, summed, over the candidates that have all of them."""
-    from vitdsl.search.proxies import aggregate
-
-    both = comparable(rows, search, *parts, other)
-    if not both:
-        return [], []
-    ranked = aggregate({part: [row.measures[part] for row in both] for part in parts})
-    return ranked, [row.measures[other] for row in both]

@@ -1,4 +1,4 @@
-"""The report's plots, as plotly has them; every text that comes from a file is escaped."""
+"""The report's plots, as plotly's JSON; every text from a file is escaped."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from vitdsl.search.results import DONE, Row, complete, front
+from vitdsl.search.results import DONE, Row, complete, pareto
 from vitdsl.units import format_measure
 
 if TYPE_CHECKING:
@@ -19,15 +19,15 @@ INK, FAINT, MARK, PAPER = "#1f2933", "#9aa5b1", "#d1495b", "#ffffff"
 SCALE = "Viridis"
 COSTS = ("params", "macs", "activation_bytes")
 WIDE = 20
-"""Where the largest value is so many times the smallest, the axis is logarithmic."""
+"""The axis is logarithmic where the largest value is more than so many times the smallest."""
 AXIS, WIDTH = 120, 1000
-"""Pixels from one parallel coordinate to the next, and of all of them at least."""
+"""Pixels from one parallel coordinate to the next, and the least of all of them together."""
 FEW = 12
-"""Trials that each have a tick."""
+"""At most so many trials have a tick each."""
 HOVERED = 14
-"""Decisions that stand beside a point; the rest is a click away."""
+"""At most so many decisions stand beside a point; a click shows all."""
 MARGIN = 0.07
-"""Of a coordinate with words, so that none of them runs into its title."""
+"""The share of a coordinate that is left free at its ends, so that no word overlaps the title."""
 MISSING = "–"
 
 
@@ -36,12 +36,12 @@ def fronts(rows: Sequence[Row], search: Search) -> dict[str, dict[str, Any]]:
     measured = {name for row in rows for name in row.measures}
     costs = [name for name in search.measures if name.startswith(("latency", "seconds")) or name.endswith("bytes")]
     against = [name for name in dict.fromkeys((*COSTS, *costs, *search.file.objectives)) if name in measured]
-    made: dict[str, dict[str, Any]] = {}
+    figures: dict[str, dict[str, Any]] = {}
     for name in search.file.objectives:
         for cost in against:
             if name != cost and name in measured:
-                made[f"{name} against {cost}"] = _plain(_front(rows, search, name, cost))
-    return made
+                figures[f"{name} against {cost}"] = _plain(_front(rows, search, name, cost))
+    return figures
 
 
 def _front(rows: Sequence[Row], search: Search, name: str, cost: str) -> Figure:
@@ -49,12 +49,9 @@ def _front(rows: Sequence[Row], search: Search, name: str, cost: str) -> Figure:
 
     done = [row for row in complete(rows, search) if row.value(cost) is not None]
     directions = {cost: search.file.objectives.get(cost, "minimize"), name: search.file.objectives[name]}
-    best = front(done, directions)
-    chosen = {row.number for row in best}
-    others = [row for row in done if row.number not in chosen]
-    pruned = [
-        row for row in rows if row.state == "PRUNED" and row.value(cost) is not None and row.value(name) is not None
-    ]
+    front = pareto(((row, row.values(directions)) for row in done), directions.values())
+    others = [row for row in done if row not in front]
+    pruned = _pruned(rows, cost, name)
     figure = _figure(cost, name)
     line = {"color": MARK, "width": 1, "shape": "hv" if directions[cost] == "minimize" else "vh"}
     figure.add_trace(
@@ -62,8 +59,8 @@ def _front(rows: Sequence[Row], search: Search, name: str, cost: str) -> Figure:
     )
     figure.add_trace(_points(others, cost, name, "all rungs", color=FAINT))
     figure.add_trace(go.Scatter(
-        x=[row.measures[cost] for row in best], y=[row.measures[name] for row in best],
-        customdata=[row.number for row in best], hovertext=[_hover(row, (name, cost)) for row in best],
+        x=[row.measures[cost] for row in front], y=[row.measures[name] for row in front],
+        customdata=[row.number for row in front], hovertext=[_hover(row, (name, cost)) for row in front],
         mode="lines+markers", name="front", line=line, marker={"size": 10, "color": MARK}, hoverinfo="text",
     ))  # fmt: skip
     values = [row.measures[cost] for row in [*done, *pruned]]
@@ -73,7 +70,7 @@ def _front(rows: Sequence[Row], search: Search, name: str, cost: str) -> Figure:
 
 
 def progress(rows: Sequence[Row], search: Search) -> dict[str, dict[str, Any]]:
-    """For each objective that was measured its values in the order of the trials, with the best so far."""
+    """For each measured objective its values in the order of the trials, with the best so far."""
     measured = {name for row in rows for name in row.measures}
     objectives = [(name, direction) for name, direction in search.file.objectives.items() if name in measured]
     return {name: _plain(_progress(rows, name, direction)) for name, direction in objectives}
@@ -83,7 +80,7 @@ def _progress(rows: Sequence[Row], name: str, direction: str) -> Figure:
     from plotly import graph_objects as go
 
     done = [row for row in rows if row.state == DONE and row.value(name) is not None]
-    pruned = [row for row in rows if row.state == "PRUNED" and row.value(name) is not None]
+    pruned = _pruned(rows, name)
     best: list[float] = []
     for row in done:
         value = row.measures[name]
@@ -100,7 +97,7 @@ def _progress(rows: Sequence[Row], name: str, direction: str) -> Figure:
 
 
 def parallel(rows: Sequence[Row], search: Search) -> dict[str, Any] | None:
-    """Decisions that differ and measures of the complete candidates, as parallel coordinates; None without any."""
+    """The decisions that differ and the measures of complete candidates, as parallel coordinates; None without any."""
     from plotly import graph_objects as go
 
     (objective, direction), *_ = search.file.objectives.items()
@@ -108,7 +105,7 @@ def parallel(rows: Sequence[Row], search: Search) -> dict[str, Any] | None:
     if not done:
         return None
     paths = list(dict.fromkeys(path for row in rows for path in row.decisions))
-    dimensions = [made for path in paths if (made := _decision(path, done)) is not None]
+    dimensions = [axis for path in paths if (axis := _decision(path, done)) is not None]
     for name in _coordinates(done, search):
         dimensions.append({"label": _escaped(name), "values": [row.value(name) for row in done]})
     colour = {
@@ -125,15 +122,15 @@ def parallel(rows: Sequence[Row], search: Search) -> dict[str, Any] | None:
 
 
 def _coordinates(rows: Sequence[Row], search: Search) -> list[str]:
-    """Measures that all candidates have, the objectives last; what says much the same as another is left out."""
+    """Measures that all candidates have, the objectives last, without those that are nearly equal to another."""
     objectives = list(search.file.objectives)
-    left = {"trainable_params", "activation_bytes", "loss", "seconds", *objectives}
-    names = [name for name in dict.fromkeys(search.measures) if name not in left]
+    omitted = {"trainable_params", "activation_bytes", "loss", "seconds", *objectives}
+    names = [name for name in dict.fromkeys(search.measures) if name not in omitted]
     return [*(name for name in names if all(row.value(name) is not None for row in rows)), *objectives]
 
 
 def _decision(path: str, rows: Sequence[Row]) -> dict[str, Any] | None:
-    """A decision as a coordinate, its values at even steps; None where all candidates decided it alike."""
+    """A decision as a coordinate with even steps; None where it is equal in all candidates."""
     texts = [_word(row.decisions[path]) if path in row.decisions else MISSING for row in rows]
     if len(set(texts)) < 2:
         return None
@@ -144,13 +141,18 @@ def _decision(path: str, rows: Sequence[Row]) -> dict[str, Any] | None:
     last = len(ticks) - 1
     return {
         "label": _escaped(path), "values": [ticks.index(text) for text in texts],
-        "tickvals": list(range(len(ticks))), "ticktext": ticks,  # the only texts in which plotly reads no tags
+        "tickvals": list(range(len(ticks))), "ticktext": ticks,  # plotly reads tags in all texts but these
         "range": [-MARGIN * last, (1 + MARGIN) * last],
     }  # fmt: skip
 
 
+def _pruned(rows: Sequence[Row], *names: str) -> list[Row]:
+    """The pruned candidates that have some measures."""
+    return [row for row in rows if row.state == "PRUNED" and all(row.value(name) is not None for name in names)]
+
+
 def _points(rows: Sequence[Row], cost: str, name: str, label: str, **style: Any) -> Any:
-    """Candidates as points that can be clicked; without a cost in the order of their trials."""
+    """Candidates as points that can be clicked; without a cost the axis is the trial."""
     from plotly import graph_objects as go
 
     marker = {"size": 7, "color": style.get("color", FAINT), "symbol": style.get("symbol", "circle")}
@@ -176,7 +178,7 @@ def _figure(x: str, y: str) -> Figure:
 
 
 def _hover(row: Row, names: Sequence[str]) -> str:
-    """What stands beside a point: its trial, measures and decisions."""
+    """The text beside a point: its trial, measures and decisions."""
     measures = [f"{_escaped(n)} {format_measure(row.measures[n], n)}" for n in names if n in row.measures]
     decisions = [f"{_escaped(path)}: {_escaped(_word(value))}" for path, value in list(row.decisions.items())[:HOVERED]]
     more = len(row.decisions) - len(decisions)
@@ -190,10 +192,10 @@ def _word(value: Any) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Plotly reads tags in its texts, and of the entities those that are needed here."""
+    """Plotly reads tags in its texts, and the entities for `&`, `<` and `>`."""
     return html.escape(text, quote=False)
 
 
 def _plain(figure: Figure) -> dict[str, Any]:
-    """What `Plotly.newPlot` takes."""
+    """The arguments of `Plotly.newPlot`."""
     return json.loads(figure.to_json() or "{}")

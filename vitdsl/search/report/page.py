@@ -1,4 +1,4 @@
-"""The page: plots, tables and what stands behind every point, in one file that asks nobody for anything."""
+"""The page: plots, tables and the details of every candidate, in one file that needs no network."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ HERE = Path(__file__).parent
 def write_report(study: Study, search: Search, path: str | Path) -> Path:
     """Writes a search as one HTML page, which needs no network.
 
-    It shows each objective against each cost with the front of the two, progress, parallel coordinates, what was
-    refused, rank correlations of all measures with the sizes and the objectives, and every candidate: its decisions,
+    It shows each objective against each cost with the front of the two, progress, parallel coordinates, the reasons for
+    refusals, rank correlations of all measures with the sizes and the objectives, and every candidate: its decisions,
     measures, costs by stage, and spec.
 
     Args:
-        study: of the search; it may be empty, or still run.
+        study: of the search; it may be empty, or still running.
         search: whose study it is.
-        path: of the page; the folder must be there.
+        path: of the page; its folder must exist.
 
     Returns:
         The path.
@@ -52,7 +52,7 @@ def write_report(study: Study, search: Search, path: str | Path) -> Path:
 
 
 def page(study: Study, search: Search) -> str:
-    """The page's text; every string of a file is escaped: in HTML by Jinja, in data as JSON that ends no script."""
+    """The page's text. Strings from files are escaped: in HTML by Jinja, in data as JSON that cannot end a script."""
     try:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
         from plotly.offline import get_plotlyjs
@@ -62,7 +62,7 @@ def page(study: Study, search: Search) -> str:
     against, correlations = table(rows, search)
     refused = refusals(study.get_trials(deepcopy=False))
     environment = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined)
-    environment.filters["shown"] = _shown
+    environment.filters["cell"] = _cell
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False}
     return environment.get_template("page.html").render(
         search=search, objectives=search.file.objectives, text=dump_tree(search.tree), rows=rows,
@@ -77,30 +77,32 @@ def page(study: Study, search: Search) -> str:
 
 
 def _measures(rows: Sequence[Row], search: Search) -> list[str]:
-    """The columns of the table: the objectives, then what else somebody has; fixed tables are a click away."""
-    seen = {name for row in rows for name in row.measures} - {"trainable_params"}
-    return [name for name in dict.fromkeys((*search.file.objectives, *search.measures, *sorted(seen))) if name in seen]
+    """The columns of the table: the objectives, then all other measures of any candidate."""
+    known = {name for row in rows for name in row.measures} - {"trainable_params"}
+    return [
+        name for name in dict.fromkeys((*search.file.objectives, *search.measures, *sorted(known))) if name in known
+    ]
 
 
 def _details(row: Row) -> dict[str, Any]:
-    """What is shown of a candidate that was clicked: texts alone."""
+    """The texts that a click on a candidate shows."""
     analysis = load(row.spec).analyze()
     state = f"{row.state.lower()}: {row.problem}" if row.problem else row.state.lower()
     return {
         "title": f"trial {row.number}", "state": state, "hash": row.hash, "spec": row.spec,
         "decisions": [[path, str(value)] for path, value in row.decisions.items()],
-        "measures": [[name, _shown(value, name)] for name, value in row.measures.items()],
+        "measures": [[name, _cell(value, name)] for name, value in row.measures.items()],
         "stages": [[s.path, format_measure(s.cost.params), format_measure(s.cost.macs)] for s in analysis.stages],
     }  # fmt: skip
 
 
-def _shown(value: float | None, measure: str = "") -> str:
-    """A measure in the table; what is not there is a dash."""
+def _cell(value: float | None, measure: str = "") -> str:
+    """A measure in the table, or a dash."""
     return "–" if value is None else format_measure(value, measure)
 
 
 def _finite(value: Any) -> Any:
-    """The same without numbers that JSON does not have."""
+    """The same with None for numbers that JSON does not have."""
     if isinstance(value, Mapping):
         return {key: _finite(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,1 +1,1 @@
-"""Architecture search: a space, what must hold, what is wanted, and how candidates are judged."""
+"""Architecture search: a space, constraints, objectives, and evaluations of candidates."""

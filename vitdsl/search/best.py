@@ -1,4 +1,4 @@
-"""The winners of a search as ordinary spec files."""
+"""The best candidates of a search as ordinary spec files."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 def write_best(study: Study, search: Search, folder: str | Path, count: int | None = None) -> list[Path]:
     """Writes the best candidates as specs, which `vitdsl build` takes.
 
-    A file is named after the search, the place and the spec's hash, and begins with what was decided and measured.
+    The name of a file is that of the search, the place and the hash of the spec. It begins with decisions and measures.
 
     Args:
         study: of the search.
         search: whose objectives say what is best.
-        folder: is made if it is not there.
-        count: how many at most; None: the best one, or with several objectives the whole front.
+        folder: is created where it does not exist.
+        count: the largest number of files; None: the best one, or with several objectives the whole front.
 
     Returns:
         The files, the best first.
@@ -35,15 +35,15 @@ def write_best(study: Study, search: Search, folder: str | Path, count: int | No
     Raises:
         SpecError: no candidate went through all rungs.
     """
-    found = winners(rows_of(study, search), search, count)
-    if not found:
+    best = winners(rows_of(study, search), search, count)
+    if not best:
         message = f"no candidate of {search.name} has gone through all rungs, so none is best"
         raise SpecError(Problem(message, hint="run the search on"))
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    digits = len(str(len(found)))
+    digits = len(str(len(best)))
     written = []
-    for place, row in enumerate(found, 1):
+    for place, row in enumerate(best, 1):
         path = folder / file_name(search.name, f"_{place:0{digits}}_{row.hash}.yaml")
         write_text(path, header(row, search, place) + row.spec)
         written.append(path)
@@ -51,7 +51,7 @@ def write_best(study: Study, search: Search, folder: str | Path, count: int | No
 
 
 def header(row: Row, search: Search, place: int) -> str:
-    """Comments: of which search it is, what was decided, what was measured; each value is one line."""
+    """Comments with the search, the decisions and the measures; each value is one line."""
     lines = [
         f"candidate {place} of the search {_line(search.name)}: trial {row.number}",
         f"space: {_line(search.space.name)}",
@@ -64,6 +64,6 @@ def header(row: Row, search: Search, place: int) -> str:
 
 
 def _line(value: Any) -> str:
-    """A value that cannot end its line."""
+    """A value as text without line breaks."""
     text = value if isinstance(value, str) else json.dumps(value)
     return text if text.isprintable() else json.dumps(text)

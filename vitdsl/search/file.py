@@ -1,4 +1,4 @@
-"""The file of a search: the space, what must hold, what is wanted, how candidates are proposed and judged."""
+"""The file of a search: the space, the constraints, the objectives, the sampler and the evaluations."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ Quantity = Annotated[
 
 
 class Bound(Fields):
-    """Between which values a measure must be; both ends are allowed."""
+    """The least and the greatest value of a measure, both allowed."""
 
     min: Quantity = None
     max: Quantity = None
 
 
 class Random(Fields):
-    """Every decision by lot."""
+    """Draws every decision at random."""
 
     type: Literal["random"] = "random"
 
@@ -83,10 +83,10 @@ class TPE(Fields):
 
 
 class Evolution(Fields):
-    """Regularized evolution (Real et al., 2019) by steps that know the spec.
+    """Regularized evolution (Real et al., 2019) with steps that know the spec.
 
-    Of the newest `population` candidates, `sample` are drawn; the best of these has a child: with the rate `mutation`
-    by mutation, else by crossover with the second best.
+    Of the newest `population` candidates, `sample` are drawn. The best of these has a child: with the probability
+    `mutation` by mutation, else by crossover with the second best.
     """
 
     type: Literal["evolution"] = "evolution"
@@ -160,10 +160,10 @@ def _directions(value: Any, reader: Any) -> Any:
             refuse(f"`{name}` must be maximize or minimize, but is {describe(entry)}")
         return entry
 
-    made = _each({value: "maximize"} if isinstance(value, str) else value, "objectives", read)
-    if not made:
+    directions = _each({value: "maximize"} if isinstance(value, str) else value, "objectives", read)
+    if not directions:
         refuse("`objectives` must name what is wanted: `{accuracy: maximize}`")
-    return made
+    return directions
 
 
 def _each(value: Any, what: str, read: Any) -> dict[str, Any]:
@@ -180,7 +180,7 @@ def _rungs(value: Any, reader: Any) -> tuple[Evaluation, ...]:
 
 
 class Budget(Fields):
-    """When a search is at its end: after so many judged candidates, or so many minutes."""
+    """The end of a search: the number of judged candidates, and perhaps minutes."""
 
     trials: Positive
     minutes: Annotated[float, Field(gt=0)] | None = None
@@ -204,7 +204,7 @@ class Search:
     """A validated search.
 
     Attributes:
-        file: what it says.
+        file: its fields.
         space: its space.
         name: its name.
     """
@@ -219,11 +219,11 @@ class Search:
 
     @property
     def measures(self) -> tuple[str, ...]:
-        """Every measure that a candidate comes to have."""
+        """All measures of a complete candidate."""
         return (*COSTS, *(name for rung in self.file.rungs for name in rung.names()))
 
     def dump(self) -> str:
-        """Canonical YAML; two searches that say the same have the same."""
+        """Canonical YAML without the budget; equal searches have equal texts."""
         return dump_tree({key: plain(value) for key, value in self.tree.items() if key != "budget"})
 
 
@@ -232,7 +232,7 @@ def load_search(source: str | Path | Mapping[str, Any], set: Mapping[str, Any] |
 
     Args:
         source: a shipped name (`specs/searches`), a path, YAML text or a mapping.
-        set: values by written path, laid over the file.
+        set: values by written path, which replace those of the file.
 
     Raises:
         SpecError: with every problem found, each at its place; or those of its space.
@@ -259,26 +259,26 @@ def load_search(source: str | Path | Mapping[str, Any], set: Mapping[str, Any] |
 
 
 def _file(source: Any) -> Path | None:
-    """The file that a path or a shipped name stands for."""
+    """The file of a path or a shipped name."""
     if isinstance(source, Mapping) or (isinstance(source, str) and ("\n" in source or ": " in source)):
         return None
-    given = Path(source)
-    beside = shipped("searches") / f"{given.name}.yaml"
-    if given.is_file() or given.parent != Path() or given.suffix:
-        return given
-    if beside.is_file():
-        return beside
+    path = Path(source)
+    if path.is_file() or path.parent != Path() or path.suffix:
+        return path
+    named = shipped("searches") / f"{path.name}.yaml"
+    if named.is_file():
+        return named
     names = [path.stem for path in shipped("searches").glob("*.yaml")]
     raise SpecError(Problem(f"there is no search `{source}`", hint=did_you_mean(str(source), names)))
 
 
 def _without_space(tree: Map) -> Map:
-    """The file, but for what its space says, which is a spec with holes and late values of its own."""
-    made = Map(
+    """The file without the content of its space, which is a spec with holes and late values of its own."""
+    copy = Map(
         {key: "written here" if key == "space" and isinstance(value, dict) else value for key, value in tree.items()}
     )
-    made.pos, made.marks = tree.pos, tree.marks
-    return made
+    copy.pos, copy.marks = tree.pos, tree.marks
+    return copy
 
 
 def _late(tree: Map) -> list[Any]:
@@ -289,7 +289,7 @@ def _late(tree: Map) -> list[Any]:
 
 
 def _unmeasured(file: SearchFile) -> list[Any]:
-    """Objectives, constraints and the pruner's measure that nothing gives, and pruning that Optuna does not have."""
+    """Problems: measures that nothing gives, and pruning with several objectives, which Optuna does not have."""
     known = (*COSTS, *(name for rung in file.rungs for name in rung.names()))
     faults: list[Any] = []
     for key, names in (("objectives", file.objectives), ("constraints", file.constraints or {})):
@@ -315,7 +315,7 @@ def _space(tree: Map, path: Path | None) -> Space:
     if not isinstance(raw, str):
         raise SpecError(problem(tree, ("space",), "`space` must be a name, a path or a spec with holes"))
     try:
-        named = shipped("spaces") / f"{raw}.yaml"  # before what lies beside the search, which may be called alike
+        named = shipped("spaces") / f"{raw}.yaml"  # before a file beside the search that may have the same name
         return Space(named if named.is_file() else find(raw, path.parent if path else None))
     except SpecError as error:
         if error.problems[0].mark is None:

@@ -8,7 +8,7 @@ import torch
 from tests.search.proxies.nets import fill, near, net
 from vitdsl.features import Feature
 from vitdsl.search.proxies import score
-from vitdsl.search.proxies.az_nas import entropy, passing, side_by_side, spectral
+from vitdsl.search.proxies.az_nas import align, entropy, passing, spectral
 
 LINEAR = [{"conv": {"kernel": 1, "bias": False}}]
 IMAGES = torch.zeros(16, 1, 4, 4)
@@ -89,19 +89,19 @@ def test_expressivity_is_the_sum_over_blocks():
 
 def test_positions_of_the_coarser_grid_are_the_rows():
     fine = torch.arange(16.0).view(1, 16, 1)
-    rows, coarse = side_by_side(fine, Feature(1, (4, 4)), torch.zeros(1, 4, 2), Feature(2, (2, 2)))
+    rows, coarse = align(fine, Feature(1, (4, 4)), torch.zeros(1, 4, 2), Feature(2, (2, 2)))
     assert rows.tolist() == [[0, 1, 4, 5], [2, 3, 6, 7], [8, 9, 12, 13], [10, 11, 14, 15]]
     assert coarse.shape == (4, 2)
-    back, kept = side_by_side(torch.zeros(1, 4, 2), Feature(2, (2, 2)), fine, Feature(1, (4, 4)))
+    back, kept = align(torch.zeros(1, 4, 2), Feature(2, (2, 2)), fine, Feature(1, (4, 4)))
     assert kept.tolist() == rows.tolist()
     assert back.shape == coarse.shape
 
 
 def test_what_is_missing_at_the_edge_is_zero_and_extra_tokens_stand_apart():
     fine = torch.arange(1.0, 11).view(1, 10, 1)  # a token and 3×3 positions
-    rows, _ = side_by_side(fine, Feature(1, (3, 3), ("cls",)), torch.zeros(1, 4, 1), Feature(1, (2, 2)))
+    rows, _ = align(fine, Feature(1, (3, 3), ("cls",)), torch.zeros(1, 4, 1), Feature(1, (2, 2)))
     assert rows.tolist() == [[2, 3, 5, 6], [4, 0, 7, 0], [8, 9, 0, 0], [10, 0, 0, 0]]
-    assert side_by_side(fine, Feature(1, (3, 3), ("cls",)), torch.zeros(1, 2, 1), Feature(1, count=2)) is None
+    assert align(fine, Feature(1, (3, 3), ("cls",)), torch.zeros(1, 2, 1), Feature(1, count=2)) is None
 
 
 def test_another_seed_draws_other_noise():

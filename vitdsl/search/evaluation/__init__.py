@@ -1,4 +1,4 @@
-"""How candidates are judged: one file a type, found by its name; others come through entry points."""
+"""Evaluations of candidates: one file for each type, and entry points for those of other packages."""
 
 from vitdsl.search.evaluation.base import Evaluation
 from vitdsl.search.evaluation.registry import evaluation_class, read_evaluation, settled

@@ -1,4 +1,4 @@
-"""What every evaluation is: fields, the names of its measures, and the measuring."""
+"""The base of evaluations: fields, names of measures, and the method that measures."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Evaluation(Fields):
     type: str
 
     def names(self) -> tuple[str, ...]:
-        """The measures that it gives: what objectives and constraints may name."""
+        """The names of its measures, which objectives and constraints may use."""
         raise NotImplementedError
 
     def measure(self, candidate: Candidate) -> dict[str, float]:
@@ -29,30 +29,30 @@ class Evaluation(Fields):
             A number for each of `names`; NaN where there is none.
 
         Raises:
-            SpecError: no candidate of this kind can be judged so.
+            SpecError: it cannot judge candidates of this kind.
         """
         raise NotImplementedError
 
     def restore(self, candidate: Candidate) -> None:
-        """Brings a candidate that is tried again to where this rung, which was done before, had left it."""
+        """Restores the state of a candidate after this rung, where it was judged before the candidate was retried."""
         return None
 
     def unsuited(self, spec: Spec) -> str | None:
-        """Why no candidate of a space can be judged so, or None.
+        """The reason why it cannot judge the candidates of a space, or None.
 
         Args:
-            spec: a candidate, or the space with its holes, of which only what is written out is looked at.
+            spec: a candidate, or the space, whose holes are ignored.
         """
         return None
 
     def refuse_unsuited(self, candidate: Candidate) -> None:
-        """Raises a SpecError where a candidate cannot be judged so."""
+        """Raises a SpecError where a candidate is unsuited."""
         reason = self.unsuited(candidate.spec)
         if reason is not None:
             raise SpecError(Problem(reason, mark=candidate.spec.tree.pos))
 
     def among(self, rungs: Sequence[Evaluation]) -> Evaluation:
-        """The same, with what follows from the rungs beside it put in where nothing was said.
+        """This evaluation, with defaults that depend on the other rungs.
 
         Args:
             rungs: all rungs of the search, in order.

@@ -1,4 +1,4 @@
-"""`{type: function, function: NAME}`: what an installed Python function measures."""
+"""`{type: function, function: NAME}`: a Python function of an installed package."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def _options(value: Any, reader: Any) -> Any:
 
 
 class Function(Evaluation):
-    """Calls a function that an installed package offers as entry point of the group `vitdsl.evaluations`.
+    """Calls a function of the entry point group `vitdsl.evaluations`.
 
-    It is called as `function(candidate, **options)`, and gives a number, or a mapping of numbers by measure.
+    The call is `function(candidate, **options)`; it returns a number, or a mapping of numbers by measure.
 
     Attributes:
-        function: the entry point's name; a file never names a Python path.
-        gives: the measures, by default one of the function's name.
-        options: what the function gets beside the candidate.
+        function: the name of the entry point; files cannot name Python paths.
+        gives: the measures; by default one with the function's name.
+        options: keyword arguments of the function.
     """
 
     type: Literal["function"] = "function"
@@ -41,37 +41,36 @@ class Function(Evaluation):
     options: Annotated[Any, Reads(_options, {"type": "object"})] = Field(default_factory=dict)
 
     def agree(self) -> None:
-        """The function is installed, and is no evaluation of its own."""
+        """The function is installed, and is not an evaluation class."""
         if self.function not in registry.foreign():
             hint = did_you_mean(self.function, registry.foreign())
-            said = f"no installed package offers `{self.function}` in the entry point group `{registry.ENTRY_POINTS}`"
-            refuse(said, hint, at=("function",))
+            message = (
+                f"no installed package offers `{self.function}` in the entry point group `{registry.ENTRY_POINTS}`"
+            )
+            refuse(message, hint, at=("function",))
         if registry.evaluation_class(self.function) is not None:
             refuse(
                 f"`{self.function}` is an evaluation of its own", f"write {{type: {self.function}}}", at=("function",)
             )
 
     def names(self) -> tuple[str, ...]:
-        """What `gives` says, in the function's own units."""
+        """The names in `gives`; their units are the function's."""
         return tuple(self.gives or (self.function,))
 
     def measure(self, candidate: Candidate) -> dict[str, float]:
-        """What the function gives.
+        """Calls the function.
 
         Raises:
-            SpecError: it is not what `gives` says.
+            SpecError: its result has other names than `gives`, or a value that is not a number.
         """
-        given = registry.foreign()[self.function].load()(candidate, **self.options)
-        found = given if isinstance(given, Mapping) else {self.names()[0]: given} if len(self.names()) == 1 else None
-        if found is None or set(found) != set(self.names()):
-            wanted, came = ", ".join(self.names()), describe(dict(found) if found is not None else given)
-            raise SpecError(Problem(f"`{self.function}` must give {wanted}, but gave {came}"))
-        wrong = {name: value for name, value in found.items() if not _is_number(value)}
-        if wrong:
-            name, value = next(iter(wrong.items()))
-            raise SpecError(Problem(f"`{name}` of `{self.function}` must be a number, but is {describe(value)}"))
-        return {name: float(found[name]) for name in self.names()}
-
-
-def _is_number(value: Any) -> bool:
-    return hasattr(value, "__float__") and not isinstance(value, (bool, str))
+        names = self.names()
+        result = registry.foreign()[self.function].load()(candidate, **self.options)
+        if not isinstance(result, Mapping) and len(names) == 1:
+            result = {names[0]: result}
+        if not isinstance(result, Mapping) or set(result) != set(names):
+            description = describe(dict(result) if isinstance(result, Mapping) else result)
+            raise SpecError(Problem(f"`{self.function}` must give {', '.join(names)}, but gave {description}"))
+        for name, value in result.items():
+            if not hasattr(value, "__float__") or isinstance(value, (bool, str)):
+                raise SpecError(Problem(f"`{name}` of `{self.function}` must be a number, but is {describe(value)}"))
+        return {name: float(result[name]) for name in names}

@@ -34,9 +34,9 @@ def on_device(name: str) -> str:
 
 def images_for(candidate: Candidate, batch: int, device: str) -> Tensor:
     """Normal noise (batch, C, H, W) of a candidate's input size, the same for the same seed."""
-    given = candidate.spec.model.input
+    image = candidate.spec.model.input
     generator = torch.Generator().manual_seed(candidate.seed)
-    return torch.randn(batch, given.channels, *given.size, generator=generator).to(device)
+    return torch.randn(batch, image.channels, *image.size, generator=generator).to(device)
 
 
 class LiveBytes(TorchDispatchMode):

@@ -20,7 +20,7 @@ SHARED_FILES = {"__init__", "base", "measuring", "registry"}
 
 @cache
 def files() -> dict[str, str]:
-    """Module of each evaluation of ours, by type."""
+    """The module of each evaluation of this package, by type."""
     stems = sorted(path.stem for path in HERE.glob("*.py") if path.stem not in SHARED_FILES)
     return {stem: f"vitdsl.search.evaluation.{stem}" for stem in stems}
 
@@ -52,19 +52,19 @@ def read_evaluation(raw: Any) -> Evaluation:
     """
     if isinstance(raw, Evaluation):
         return raw
-    given = {"type": raw} if isinstance(raw, str) else raw
-    if not isinstance(given, dict) or not isinstance(given.get("type"), str):
+    fields = {"type": raw} if isinstance(raw, str) else raw
+    if not isinstance(fields, dict) or not isinstance(fields.get("type"), str):
         hint = f"known: {', '.join(_known())}"
         refuse(f"an evaluation is a name, or a mapping with `type`, but this is {describe(raw)}", hint)
-    cls = evaluation_class(given["type"])
+    cls = evaluation_class(fields["type"])
     if cls is None:
         at = () if isinstance(raw, str) else ("type",)
-        refuse(f"there is no evaluation `{given['type']}`", _meant(given["type"]), at)
-    return cls.read(given, None)  # type: ignore[arg-type]
+        refuse(f"there is no evaluation `{fields['type']}`", _hint(fields["type"]), at)
+    return cls.read(fields, None)  # type: ignore[arg-type]
 
 
 def settled(rungs: Sequence[Evaluation]) -> tuple[Evaluation, ...]:
-    """Rungs, each knowing those beside it (`Evaluation.among`)."""
+    """Rungs with the defaults that depend on the other rungs (`Evaluation.among`)."""
     return tuple(rung.among(rungs) for rung in rungs)
 
 
@@ -72,8 +72,8 @@ def _known() -> list[str]:
     return sorted({*files(), *(name for name in foreign() if evaluation_class(name) is not None)})
 
 
-def _meant(name: str) -> str:
-    """What to write instead of an unknown type."""
+def _hint(name: str) -> str:
+    """The hint for an unknown type."""
     if name in foreign():
         return f"`{name}` is a function: write {{type: function, function: {name}}}"
     return did_you_mean(name, _known())

@@ -1,4 +1,4 @@
-"""Proxies over a population: one order out of several, and how alike they order it."""
+"""Proxies over a population: one order from several, and rank correlations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SIZES = ("params", "macs")
 
 
 class Correlation(NamedTuple):
-    """Rank correlations of two measures; None where one of them is the same for all."""
+    """Rank correlations of two measures; None where one of them is constant."""
 
     spearman: float | None
     kendall: float | None
@@ -42,17 +42,17 @@ def aggregate(populations: Mapping[str, Sequence[float]]) -> list[float]:
 def correlations(
     populations: Mapping[str, Sequence[float]], against: Sequence[str] = SIZES
 ) -> dict[str, dict[str, Correlation]]:
-    """Spearman's ρ and Kendall's τ_b of every measure with some of them: a proxy may be size in disguise.
+    """Spearman's ρ and Kendall's τ_b of every measure with a few of them: a proxy may be size in disguise.
 
     Args:
         populations: by measure, its value for each candidate, in the same order.
-        against: measures of the population that the others are compared with.
+        against: the few measures, among those of the population.
 
     Returns:
-        By measure, then by what it is compared with.
+        By measure, then by the measure of `against`.
 
     Raises:
-        ProxyError: as `aggregate`, or what is compared with is not among the measures.
+        ProxyError: as `aggregate`, or a measure of `against` is not in the population.
     """
     _count(populations)
     for name in against:
@@ -70,15 +70,12 @@ def correlation(first: Sequence[float], second: Sequence[float]) -> Correlation:
 
     if len(set(first)) < 2 or len(set(second)) < 2:
         return Correlation(None, None)
-    return Correlation(_statistic(spearmanr(first, second)), _statistic(kendalltau(first, second)))
-
-
-def _statistic(found: Any) -> float:
-    return float(found.statistic)
+    tests: list[Any] = [spearmanr(first, second), kendalltau(first, second)]
+    return Correlation(*(float(test.statistic) for test in tests))
 
 
 def _count(populations: Mapping[str, Sequence[float]]) -> int:
-    """How many candidates there are."""
+    """The number of candidates."""
     lengths = {len(values) for values in populations.values()}
     if len(lengths) != 1 or lengths == {0}:
         found = ", ".join(f"{name}: {len(values)}" for name, values in populations.items()) or "no measure"

@@ -10,7 +10,7 @@ from optuna.trial import TrialState, create_trial
 
 from tests.search.studies import toy
 from vitdsl import SpecError
-from vitdsl.search.storage import opened, shown, unbeaten, url_of
+from vitdsl.search.storage import display_url, opened, unbeaten, url_of
 from vitdsl.search.study import existing_study, study_of
 
 pytestmark = pytest.mark.usefixtures("plugin")
@@ -98,7 +98,7 @@ def test_urls_that_name_nothing(url, said):
 def test_files_and_urls():
     assert url_of("/a/toy.db") == "sqlite:////a/toy.db"
     assert url_of("postgres://h/n") == url_of("postgresql://h/n") == "postgresql+psycopg://h/n"
-    assert shown(url_of("/a/toy.db")) == "/a/toy.db"
+    assert display_url(url_of("/a/toy.db")) == "/a/toy.db"
 
 
 def test_another_search_of_the_same_name(tmp_path):

@@ -1,4 +1,4 @@
-"""What the trials of a study say at one moment: what counts, what must not be judged again, what is still to come."""
+"""The state of a study's trials at one moment: which count, which are known, and which are pending."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 RETRIES = 5
-"""How often a candidate is tried again whose worker died of it, or was killed."""
+"""The number of retries of a candidate whose worker died or was killed."""
 SURPLUS, DUPLICATE, NOTHING = "surplus", "duplicate", "nothing was waiting"
 """Why a trial gave up before anything was measured; each begins the attribute `given_up`."""
 COUNTED = ("COMPLETE", "PRUNED")
@@ -22,23 +22,23 @@ def history(trial: FrozenTrial) -> list[int]:
 
 
 def origin(trial: FrozenTrial) -> int:
-    """The number that a candidate was first given."""
+    """The number of the candidate's first trial."""
     return next(iter(history(trial)), trial.number)
 
 
 class Ledger:
     """Counts of a study's trials.
 
-    A candidate that is killed and tried again is one candidate, whose place in the order is that of its first trial.
+    A candidate that is killed and retried is one candidate, with the place of its first trial.
 
     Args:
         trials: all of them, in order.
-        retries: how often a candidate is tried again.
+        retries: the number of retries of a candidate.
 
     Attributes:
-        finished: how many count: complete or pruned.
-        live: the trials that count, run, wait, or will be retried.
-        known: the first trial of every hash that is not to be proposed again.
+        finished: the number of complete and pruned trials.
+        live: the trials that are finished, run, wait, or will be retried.
+        known: the first trial of every hash that must not be proposed again.
     """
 
     def __init__(self, trials: Sequence[FrozenTrial], retries: int = RETRIES) -> None:
@@ -52,32 +52,32 @@ class Ledger:
                 self.known.setdefault(trial.user_attrs["hash"], trial.number)
 
     def killed(self) -> list[FrozenTrial]:
-        """Failed trials that are owed another try."""
+        """Failed trials that must be retried."""
         return [trial for trial in self.trials if self._killed(trial)]
 
     def surplus(self, trial: FrozenTrial, budget: int) -> bool:
-        """Whether as many candidates as the budget has come before a trial."""
+        """Whether the candidates before a trial spend the budget."""
         return sum(origin(other) < origin(trial) for other in self.live) >= budget
 
     def twin(self, trial: FrozenTrial) -> int | None:
-        """A trial of the same candidate that comes before this one and lives, or None."""
+        """A live trial of the same candidate before this one, or None."""
         mine = trial.user_attrs["hash"]
         same = (other.number for other in self.live if other.user_attrs.get("hash") == mine)
         return next((number for number in same if number < trial.number), None)
 
     def failures(self, since: int = 0) -> list[str]:
-        """What the candidates that failed last, one after another, failed of.
+        """The errors of the last candidates, as far as they failed one after another.
 
         Args:
-            since: trials with lower numbers are of an earlier run, and what was wrong then may be mended.
+            since: the first number of this run; causes of earlier failures may be mended.
         """
-        found: list[str] = []
+        errors: list[str] = []
         for trial in reversed(self.trials[since:]):
             if trial.state.name in COUNTED:
                 break
             if "error" in trial.user_attrs:
-                found.append(trial.user_attrs["error"])
-        return found
+                errors.append(trial.user_attrs["error"])
+        return errors
 
     def _lives(self, trial: FrozenTrial) -> bool:
         name = trial.state.name
@@ -98,7 +98,7 @@ class Ledger:
 
 
 def refusals(trials: Iterable[FrozenTrial]) -> dict[str, int]:
-    """How many candidates were refused before they became trials, by reason."""
+    """The number of candidates that were refused before they became trials, by reason."""
     found: dict[str, int] = {}
     for trial in trials:
         if not history(trial):

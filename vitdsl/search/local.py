@@ -1,4 +1,4 @@
-"""Workers as processes of this machine: started, watched, replaced, and stopped."""
+"""Workers as processes of this machine, which are replaced when they die."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from vitdsl.search.worker import Job, work
 LOOK = 0.5
 """Seconds between two looks at the workers and the study."""
 PATIENCE = 15.0
-"""Seconds that a worker has to end a trial in order, once it is told to stop."""
+"""Seconds between the signal to stop and the kill of a worker."""
 
 
 class LocalEngine:
     """Runs jobs in processes.
 
     Args:
-        finished: gives how many candidates are finished.
-        deaths: after so many deaths of each worker, and nothing finished between them, the search ends.
+        finished: gives the number of finished candidates.
+        deaths: the search ends after so many deaths of each worker without a finished candidate between them.
 
     Attributes:
-        alive: how many workers run.
-        deaths: how many died and were replaced.
+        alive: the number of workers that run.
+        deaths: of those that died and were replaced.
     """
 
     def __init__(self, finished: Callable[[], int], deaths: int) -> None:
@@ -42,7 +42,7 @@ class LocalEngine:
 
     @property
     def alive(self) -> int:
-        """How many workers run."""
+        """The number of workers that run."""
         return len(self._running)
 
     def run(self, jobs: Sequence[Job], look: Callable[[], None]) -> list[str]:
@@ -111,8 +111,8 @@ class _Running:
         self.job = job
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe(duplex=False)
-        given = job if seconds is None else replace(job, seconds=seconds)
-        self.process = context.Process(target=_child, args=(given, theirs), name=f"worker {job.worker}", daemon=True)
+        own = job if seconds is None else replace(job, seconds=seconds)
+        self.process = context.Process(target=_child, args=(own, theirs), name=f"worker {job.worker}", daemon=True)
         self.process.start()
         theirs.close()
 
@@ -123,18 +123,18 @@ class _Running:
             SpecError: it ended by one.
         """
         self.process.join()
-        said: Any = None
+        message: Any = None
         try:
             if self.pipe.poll():
-                said = self.pipe.recv()
+                message = self.pipe.recv()
         except EOFError:
-            # it died without a word
-            said = None
+            # it died before it sent anything
+            message = None
         finally:
             self.pipe.close()
-        if isinstance(said, SpecError):
-            raise said
-        return said
+        if isinstance(message, SpecError):
+            raise message
+        return message
 
     def ending(self) -> str:
         """How it died, in words."""
@@ -143,29 +143,29 @@ class _Running:
 
 
 def _child(job: Job, pipe: Any) -> None:
-    """What a worker's process does."""
-    # the terminal sends Ctrl-C to all; who started us decides, and says so by SIGTERM
+    """The main function of a worker's process."""
+    # the terminal sends Ctrl-C to all; the parent decides, and sends SIGTERM
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _interrupt)
     threading.Thread(target=_follow, daemon=True).start()
     try:
-        said: Any = work(job)
+        message: Any = work(job)
     except SpecError as error:
-        said = error
+        message = error
     except KeyboardInterrupt:
         sys.exit(1)
-    pipe.send(said)
+    pipe.send(message)
     pipe.close()
 
 
 def _interrupt(number: int, frame: Any) -> None:
-    """Ends the trial as Ctrl-C does; once, since a second one would fall into Optuna's note of the first."""
+    """Ends the trial as Ctrl-C does; once, since a second one would interrupt Optuna while it stores the first."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 def _follow() -> None:
-    """Stops this worker when the process that started it is gone."""
+    """Stops this worker when its parent process has ended."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         connection.wait([parent.sentinel])

@@ -1,4 +1,4 @@
-"""Workers as tasks of Ray: it places them on the machines of a cluster, and again where a machine is lost."""
+"""Workers as tasks of Ray, which runs them on the machines of a cluster, and again where a machine is lost."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 
 from vitdsl.errors import Problem, SpecError
 from vitdsl.search.local import LOOK
-from vitdsl.search.storage import file_of, shown, url_of
+from vitdsl.search.storage import display_url, file_of, url_of
 from vitdsl.search.worker import Job, work
 
 KNOCK_SECONDS = 10.0
-"""How long the head of a cluster may take to answer."""
+"""The longest wait for the head of a cluster."""
 RESTARTS = 20
-"""How often Ray starts a worker again whose process or machine is lost."""
+"""The number of restarts of a worker whose process or machine is lost."""
 
 
 class RayEngine:
@@ -27,8 +27,8 @@ class RayEngine:
         address: of a running cluster, as `ray.init` takes it; None: one of this machine, for the time of the search.
 
     Attributes:
-        alive: how many workers run or wait for a CPU.
-        deaths: always 0: Ray keeps its restarts to itself.
+        alive: the number of workers that run or wait for a CPU.
+        deaths: always 0, since Ray does not report its restarts.
     """
 
     deaths = 0
@@ -83,8 +83,8 @@ def _result(ray: Any, reference: Any) -> str:
 
 @contextmanager
 def _cluster(address: str | None) -> Iterator[Any]:
-    """Ray, connected; left as it was found."""
-    # Ray tells its makers of its use, unless it is told not to
+    """Ray, connected; a connection that existed before stays."""
+    # by default Ray reports its use to its developers
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
@@ -95,9 +95,9 @@ def _cluster(address: str | None) -> Iterator[Any]:
         return
     if address is not None:
         _knock(address)
-    given: dict[str, Any] = {"include_dashboard": False} if address is None else {"address": address}
+    options: dict[str, Any] = {"include_dashboard": False} if address is None else {"address": address}
     try:
-        ray.init(logging_level=logging.ERROR, log_to_driver=False, **given)
+        ray.init(logging_level=logging.ERROR, log_to_driver=False, **options)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise SpecError(Problem(f"there is no Ray cluster at {address or 'this machine'}: {error}")) from None
     try:
@@ -107,7 +107,7 @@ def _cluster(address: str | None) -> Iterator[Any]:
 
 
 def _knock(address: str) -> None:
-    """Refuses an address where nobody answers; Ray itself asks for minutes."""
+    """Refuses an address without an answer; Ray itself would try for minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not port.isdecimal():
         return
@@ -122,5 +122,5 @@ def _check_storage(ray: Any, storage: str) -> None:
     url = url_of(storage)
     machines = {node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
     if file_of(url) is not None and len(machines) > 1:
-        message = f"{len(machines)} machines cannot share the SQLite file {shown(url)}"
+        message = f"{len(machines)} machines cannot share the SQLite file {display_url(url)}"
         raise SpecError(Problem(message, hint="give them a server: --storage postgresql://user@host/name"))

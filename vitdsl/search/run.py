@@ -1,4 +1,4 @@
-"""A search from its file to its end: the study, the workers, and what is shown meanwhile."""
+"""Runs a search: its study, its workers and its progress."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vitdsl.search.ledger import RETRIES, Ledger, history, refusals
 from vitdsl.search.local import LocalEngine
 from vitdsl.search.progress import Progress, leaders
 from vitdsl.search.ray_engine import RayEngine
-from vitdsl.search.storage import failures, file_of, shown, url_of
+from vitdsl.search.storage import display_url, failures, file_of, url_of
 from vitdsl.search.study import ledger_of, portable, study_of
 from vitdsl.search.worker import EXHAUSTED, SPENT, TIME, Job
 from vitdsl.syntax.names import file_name
@@ -28,18 +28,18 @@ ENGINES = ("local", "ray")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a search came to.
+    """The result of a search.
 
     Attributes:
-        study: the study's name.
-        storage: where it is.
+        study: its name.
+        storage: its file or URL.
         ended: why the search ended.
-        complete: how many candidates went through all rungs.
-        pruned: how many went through some.
-        failed: how many trials failed, those of dead workers and of candidates that came twice among them.
-        retried: how many trials were retries.
-        replaced: how many workers died and were replaced.
-        refused: how many candidates were refused before they were built, by reason.
+        complete: the number of candidates that went through all rungs.
+        pruned: of those that went through some.
+        failed: of failed trials, with those of dead workers and of duplicates.
+        retried: of trials that were retries.
+        replaced: of workers that died and were replaced.
+        refused: of candidates that were refused before they were built, by reason.
         best: the best trial, or with several objectives the Pareto front: number, measures, decisions.
     """
 
@@ -69,23 +69,23 @@ def run_search(
     device: str = "cpu",
     console: Console | None = None,
 ) -> Outcome:
-    """Runs a search, or goes on with it, until its budget is spent.
+    """Starts or resumes a search, and runs it until its budget is spent.
 
     Args:
-        search: which.
-        storage: where its study is: a file, or a URL such as `postgresql://user@host/name`.
-        workers: how many candidates are judged at once.
+        search: the search.
+        storage: of its study: a file, or a URL such as `postgresql://user@host/name`.
+        workers: the number of candidates that are judged at once.
         engine: `local` for processes of this machine, `ray` for a cluster.
         address: of a running Ray cluster.
-        folder: where candidates keep their checkpoints; by default beside the file of the study.
-        heartbeat: seconds between two signs of life of a running trial.
-        grace: seconds without one after which its worker is taken for dead; by default two heartbeats.
-        retries: how often a candidate is tried again whose worker died.
+        folder: for checkpoints of candidates; by default beside the file of the study.
+        heartbeat: seconds between two heartbeats of a running trial.
+        grace: seconds without one after which the worker counts as dead; by default two heartbeats.
+        retries: the number of retries of a candidate whose worker died.
         device: where candidates are judged: `cpu`, `cuda` for all GPUs in turn, or one, as `cuda:1`.
-        console: where progress is shown; None: nowhere.
+        console: for the progress; None: it is not shown.
 
     Returns:
-        What it came to.
+        The result.
 
     Raises:
         SpecError: the storage cannot be used, the study is another's, nothing fits, or everything fails.
@@ -98,7 +98,7 @@ def run_search(
     with study_of(search, storage, heartbeat, grace, retries) as study:
         if address is not None and engine != "ray":
             raise SpecError(Problem("an address is that of a Ray cluster", hint="give --engine ray with it"))
-        # two candidates that kill their workers as often as they may are no reason to end
+        # two candidates that kill every worker must not end the search
         most = 2 * (retries + 1)
         placed = RayEngine(address) if engine == "ray" else LocalEngine(lambda: ledger_of(study).finished, most)
         jobs = [_numbered(job, number, engine) for number in range(workers)]
@@ -107,7 +107,7 @@ def run_search(
 
 
 def _watched(search: Search, study: Study, engine: Any, jobs: list[Job], console: Console | None) -> list[str]:
-    """Runs the jobs, and shows them."""
+    """Runs the jobs, and shows the progress."""
     if console is None:
         return engine.run(jobs, lambda: None)
     with Progress(search, console, lambda: (engine.alive, engine.deaths)) as progress:
@@ -140,7 +140,7 @@ def _seconds(search: Search) -> float | None:
 
 
 def _folder(search: Search, storage: str | Path) -> Path:
-    """Beside the file of the study; where that is on a server, in the current folder, which all should share."""
+    """Beside the file of the study; for a study on a server, in the current folder, which all workers should share."""
     file = file_of(url_of(storage))
     return Path(file_name(search.name, ".candidates")).absolute() if file is None else file.with_suffix(".candidates")
 
@@ -154,7 +154,7 @@ def _outcome(search: Search, ledger: Ledger, url: str, reasons: list[str], repla
     ]
     return Outcome(
         study=search.name,
-        storage=shown(url),
+        storage=display_url(url),
         ended=next(reason for reason in order if reason in reasons),
         complete=states.count("COMPLETE"),
         pruned=states.count("PRUNED"),

@@ -1,4 +1,4 @@
-"""Where a study is kept: a file or a server. What is wrong with it is said before anything is written."""
+"""The storage of a study: a file or a server. Faults are found before anything is written."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 EXTRA = "pip install 'vitdsl[search]'"
 LOCK_SECONDS = 60.0
-"""How long a writer waits for another one's transaction."""
+"""The longest wait of a writer for the transaction of another one."""
 FIRST_SECONDS = 5.0
-"""How long it is waited for a file or a server that has not answered yet."""
+"""The longest wait for the first answer of a file or a server."""
 SQLITE = "sqlite:///"
 
 
 def url_of(storage: str | Path) -> str:
-    """The SQLAlchemy URL of a storage: a file is SQLite, PostgreSQL is spoken to by psycopg 3.
+    """The SQLAlchemy URL of a storage: a file is SQLite, and the driver of PostgreSQL is psycopg 3.
 
     Args:
         storage: a path, or a URL such as `postgresql://user@host/name`.
@@ -36,7 +36,7 @@ def url_of(storage: str | Path) -> str:
 
 
 def file_of(url: str) -> Path | None:
-    """The file of an SQLite URL, or None where the study is on a server."""
+    """The file of an SQLite URL, or None for a server."""
     return Path(url.removeprefix(SQLITE)) if url.startswith(SQLITE) else None
 
 
@@ -49,11 +49,11 @@ def opened(
     Args:
         storage: a path, or a URL.
         heartbeat: seconds between two signs of life of a running trial.
-        grace: seconds without one after which its worker is taken for dead.
-        retry: what is called with the study and a trial whose worker is dead.
+        grace: seconds without one after which the worker counts as dead.
+        retry: is called with the study and a trial whose worker is dead.
 
     Raises:
-        SpecError: it is no database, locked, not reached, another program's, or of another version of Optuna.
+        SpecError: it is not a database, is locked, does not answer, or is of another program or version of Optuna.
     """
     try:
         import optuna
@@ -65,26 +65,26 @@ def opened(
     if file is not None:
         _check_file(file)
     try:
-        made = _made(url, file, heartbeat, grace, retry)
+        database = _database(url, file, heartbeat, grace, retry)
     except (exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
         raise SpecError(_unreached(url, error)) from None
     except ImportError:
         driver = url.partition("://")[0]
         raise SpecError(
-            Problem(f"{shown(url)} needs a driver for {driver}, which is not installed", hint=EXTRA)
+            Problem(f"{display_url(url)} needs a driver for {driver}, which is not installed", hint=EXTRA)
         ) from None
     except RuntimeError as error:
-        # Optuna refuses the tables of other versions so
-        raise SpecError(Problem(f"{shown(url)}: {error}")) from None
+        # Optuna's error for tables of other versions
+        raise SpecError(Problem(f"{display_url(url)}: {error}")) from None
     try:
-        yield made
+        yield database
     finally:
-        made.remove_session()
-        made.engine.dispose()
+        database.remove_session()
+        database.engine.dispose()
 
 
-def shown(url: str) -> str:
-    """A storage as messages name it: the file, or the URL without its password."""
+def display_url(url: str) -> str:
+    """A storage in messages: the file, or the URL without its password."""
     file = file_of(url)
     if file is not None:
         return str(file)
@@ -97,7 +97,7 @@ def shown(url: str) -> str:
         return url.partition("://")[0]
 
 
-def _made(url: str, file: Path | None, heartbeat: int, grace: int, retry: Callable[..., None] | None) -> RDBStorage:
+def _database(url: str, file: Path | None, heartbeat: int, grace: int, retry: Callable[..., None] | None) -> RDBStorage:
     import optuna
     from sqlalchemy import event
 
@@ -108,7 +108,7 @@ def _made(url: str, file: Path | None, heartbeat: int, grace: int, retry: Callab
         extra = {"creator": lambda: _connect(file)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        made = optuna.storages.RDBStorage(
+        database = optuna.storages.RDBStorage(
             url.replace("{", "{{").replace("}", "}}"),
             engine_kwargs=extra,
             heartbeat_interval=heartbeat,
@@ -116,22 +116,22 @@ def _made(url: str, file: Path | None, heartbeat: int, grace: int, retry: Callab
             heartbeat_stale_trial_callback=retry,
         )
     if file is not None:
-        # Optuna locks a row before it changes it, which SQLite has not: two workers could start the same waiting trial.
-        # A transaction that begins with the write lock keeps them apart, and never fails halfway for want of it.
-        event.listen(made.engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-    return made
+        # Optuna locks a row before it changes it, but SQLite cannot: two workers could start the same waiting trial.
+        # A transaction that begins with the write lock prevents this, and cannot fail later for want of it.
+        event.listen(database.engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    return database
 
 
 def _connect(file: Path) -> sqlite3.Connection:
-    """A connection that begins no transaction by itself; with a log, readers do not wait for a writer."""
-    made = sqlite3.connect(file, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False)
-    made.execute("PRAGMA journal_mode=WAL")
-    made.execute("PRAGMA synchronous=NORMAL")
-    return made
+    """A connection that begins no transaction by itself; with a write-ahead log, readers do not wait for a writer."""
+    connection = sqlite3.connect(file, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    return connection
 
 
 def _check_file(file: Path) -> None:
-    """Refuses a file that Optuna would spoil, or could not use."""
+    """Refuses a file that Optuna would damage, or could not use."""
     if not file.parent.is_dir():
         raise SpecError(Problem(f"{file}: there is no folder {file.parent}"))
     if file.is_dir():
@@ -141,7 +141,7 @@ def _check_file(file: Path) -> None:
     try:
         with closing(sqlite3.connect(file, timeout=FIRST_SECONDS, isolation_level=None)) as connection:
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-            # a study is written to: whoever holds the lock for long would stop us later
+            # a study needs the write lock: a program that holds it for long would stop us later
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("ROLLBACK")
     except sqlite3.OperationalError as error:
@@ -158,14 +158,14 @@ def _check_file(file: Path) -> None:
 def _unreached(url: str, error: Exception) -> Problem:
     cause = getattr(error, "orig", None) or error.__cause__ or error
     cause = getattr(cause, "orig", None) or cause
-    said = str(cause).strip().splitlines() or [type(cause).__name__]
+    lines = str(cause).strip().splitlines() or [type(cause).__name__]
     hint = "nothing was lost: what was stored is there when it answers again" if file_of(url) is None else ""
-    return Problem(f"{shown(url)} cannot be used: {said[0]}", hint=hint)
+    return Problem(f"{display_url(url)} cannot be used: {lines[0]}", hint=hint)
 
 
 @contextmanager
 def failures(storage: str | Path) -> Iterator[None]:
-    """Within, a storage that fails is the user's error, as it is when it is opened."""
+    """Turns faults of a storage into SpecErrors within, as `opened` does."""
     import optuna
     from sqlalchemy import exc
 
@@ -176,9 +176,9 @@ def failures(storage: str | Path) -> Iterator[None]:
 
 
 def unbeaten(storage: RDBStorage, study: str) -> set[int]:
-    """Numbers of a study's running trials that have never given a sign of life.
+    """Numbers of a study's running trials without any heartbeat.
 
-    Optuna takes a trial without one for alive for ever; one that is killed between its start and its first sign is not.
+    For Optuna such a trial never becomes stale, but its worker may have died between the start and the first heartbeat.
     """
     from sqlalchemy import text
 

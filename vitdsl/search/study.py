@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from vitdsl.errors import Problem, SpecError, did_you_mean
 from vitdsl.search.ledger import RETRIES, Ledger, history
-from vitdsl.search.storage import failures, opened, shown, unbeaten, url_of
+from vitdsl.search.storage import display_url, failures, opened, unbeaten, url_of
 from vitdsl.syntax.printer import dump_tree
 
 if TYPE_CHECKING:
@@ -24,41 +24,41 @@ if TYPE_CHECKING:
     from vitdsl.search.file import Search, SearchFile
 
 SETTLE = timedelta(seconds=2)
-"""How old a failure must be before another worker than the one that noted it sees to its retry."""
+"""The least age of a failure before another worker than its finder retries it."""
 
 
 @contextmanager
 def study_of(
     search: Search, storage: str | Path, heartbeat: int = 60, grace: int = 120, retries: int = RETRIES
 ) -> Iterator[Study]:
-    """The study of a search, made where it is not there yet.
+    """The study of a search, which is created where it does not exist.
 
     Args:
         search: whose study it is.
         storage: a file, or a URL.
         heartbeat: seconds between two signs of life of a running trial.
-        grace: seconds without one after which its worker is taken for dead.
-        retries: how often a candidate is tried again.
+        grace: seconds without one after which the worker counts as dead.
+        retries: the number of retries of a candidate.
 
     Raises:
         SpecError: the storage cannot be used, or the study is of another search.
     """
-    with opened(storage, heartbeat, grace, Retry(retries)) as made, failures(storage):
-        study = study_in(made, search)
+    with opened(storage, heartbeat, grace, Retry(retries)) as database, failures(storage):
+        study = study_in(database, search)
         _claim(study, search, url_of(storage))
         yield study
 
 
 def study_in(storage: RDBStorage, search: Search) -> Study:
-    """The study of a search in an open storage, whoever's it is."""
+    """The study with the name of a search in an open storage; it may be of another search."""
     from optuna import create_study, logging
     from optuna.samplers import RandomSampler
 
-    # what happens to trials is shown by us; Optuna would write a line for each to stderr
+    # Optuna would write a line for each trial to stderr, beside our progress
     logging.set_verbosity(logging.ERROR)
     return create_study(
         storage=storage,
-        # candidates are proposed by us, and their trials hold every decision before Optuna starts them
+        # our proposals hold every decision before Optuna starts their trials
         sampler=RandomSampler(0),
         pruner=pruner_of(search.file),
         study_name=search.name,
@@ -69,7 +69,7 @@ def study_in(storage: RDBStorage, search: Search) -> Study:
 
 @contextmanager
 def existing_study(storage: str | Path, name: str | None = None) -> Iterator[Study]:
-    """A study that is there.
+    """An existing study.
 
     Args:
         storage: a file, or a URL.
@@ -81,19 +81,23 @@ def existing_study(storage: str | Path, name: str | None = None) -> Iterator[Stu
     url = url_of(storage)
     if "://" not in str(storage) and not Path(storage).exists():
         raise SpecError(Problem(f"there is no study {storage}", hint="`vitdsl search FILE` makes one"))
-    with opened(storage) as made, failures(storage):
+    with opened(storage) as database, failures(storage):
         from optuna import load_study
         from optuna.study import get_all_study_names
 
-        names = get_all_study_names(made)
+        names = get_all_study_names(database)
         if name is None and len(names) != 1:
-            said = f"holds {len(names)} studies" if names else "holds no study"
-            raise SpecError(Problem(f"{shown(url)} {said}", hint=f"name one: {', '.join(names)}" if names else ""))
+            content = f"holds {len(names)} studies" if names else "holds no study"
+            raise SpecError(
+                Problem(f"{display_url(url)} {content}", hint=f"name one: {', '.join(names)}" if names else "")
+            )
         if name is not None and name not in names:
-            raise SpecError(Problem(f"{shown(url)} has no study `{name}`", hint=did_you_mean(name, names)))
-        study = load_study(study_name=name or names[0], storage=made)
+            raise SpecError(Problem(f"{display_url(url)} has no study `{name}`", hint=did_you_mean(name, names)))
+        study = load_study(study_name=name or names[0], storage=database)
         if "search" not in study.user_attrs:
-            raise SpecError(Problem(f"the study `{study.study_name}` of {shown(url)} was not made by `vitdsl search`"))
+            raise SpecError(
+                Problem(f"the study `{study.study_name}` of {display_url(url)} was not made by `vitdsl search`")
+            )
         yield study
 
 
@@ -103,7 +107,7 @@ def portable(search: Search) -> str:
 
 
 def search_of(study: Study) -> Search:
-    """The search that a study is of.
+    """The search of a study.
 
     Raises:
         SpecError: it names a function that is not installed here, or what this version does not know.
@@ -114,38 +118,38 @@ def search_of(study: Study) -> Search:
 
 
 def ledger_of(study: Study, retries: int = RETRIES) -> Ledger:
-    """What the study's trials say now."""
+    """The present state of the study's trials."""
     return Ledger(study.get_trials(deepcopy=False), retries)
 
 
 def pruner_of(file: SearchFile) -> BasePruner:
-    """Optuna's pruner, so that each of our rungs is one of its own."""
+    """Optuna's pruner, with a rung of its own for each of the search."""
     from optuna import pruners
 
-    chosen, rungs = file.pruner, max(1, len(file.rungs))
-    if chosen.type == "median":
-        return pruners.MedianPruner(chosen.n_startup_trials, chosen.n_warmup_steps)
-    if chosen.type == "halving":
+    settings, rungs = file.pruner, max(1, len(file.rungs))
+    if settings.type == "median":
+        return pruners.MedianPruner(settings.n_startup_trials, settings.n_warmup_steps)
+    if settings.type == "halving":
         return pruners.SuccessiveHalvingPruner(
-            chosen.min_resource, chosen.reduction_factor, chosen.min_early_stopping_rate
+            settings.min_resource, settings.reduction_factor, settings.min_early_stopping_rate
         )
-    if chosen.type == "hyperband":
-        highest = chosen.min_resource * chosen.reduction_factor ** (rungs - 1)
-        return pruners.HyperbandPruner(chosen.min_resource, highest, chosen.reduction_factor)
+    if settings.type == "hyperband":
+        highest = settings.min_resource * settings.reduction_factor ** (rungs - 1)
+        return pruners.HyperbandPruner(settings.min_resource, highest, settings.reduction_factor)
     return pruners.NopPruner()
 
 
 def step_of(file: SearchFile, rung: int) -> int:
-    """The step by which a pruner knows a rung: its number, or the resource that successive halving gives it."""
-    chosen = file.pruner
-    if chosen.type not in ("halving", "hyperband"):
+    """The step of a rung for the pruner: its number, or its resource in successive halving."""
+    settings = file.pruner
+    if settings.type not in ("halving", "hyperband"):
         return rung
-    early = getattr(chosen, "min_early_stopping_rate", 0)
-    return chosen.min_resource * chosen.reduction_factor ** (early + rung)
+    early = getattr(settings, "min_early_stopping_rate", 0)
+    return settings.min_resource * settings.reduction_factor ** (early + rung)
 
 
 class Retry:
-    """Puts a trial whose worker died into the queue again, with what had been measured."""
+    """Queues a trial again whose worker died, with its measures so far."""
 
     def __init__(self, retries: int) -> None:
         self.retries = retries
@@ -167,16 +171,16 @@ class Retry:
 
 
 def sweep(study: Study, storage: RDBStorage, grace: int, retries: int = RETRIES) -> Ledger:
-    """Fails the trials whose workers are dead, and sees that each is tried again.
+    """Fails the trials whose workers are dead, and retries each.
 
     Args:
         study: whose trials.
         storage: its storage.
-        grace: seconds after which a trial without a sign of life is given up.
-        retries: how often a candidate is tried again.
+        grace: seconds after which a trial without a heartbeat fails.
+        retries: the number of retries of a candidate.
 
     Returns:
-        What the trials say after it.
+        The state of the trials after it.
     """
     from optuna.exceptions import ExperimentalWarning
     from optuna.storages import fail_stale_trials
@@ -201,7 +205,7 @@ def _older(moment: datetime | None, now: datetime, age: timedelta) -> bool:
 
 
 def _failed(study: Study, number: int) -> bool:
-    """Whether it is we who made a trial fail."""
+    """Fails a trial; False where another worker did so before."""
     from optuna.exceptions import UpdateFinishedTrialError
     from optuna.trial import TrialState
 
@@ -214,25 +218,25 @@ def _failed(study: Study, number: int) -> bool:
 
 
 def _claim(study: Study, search: Search, url: str) -> None:
-    """Writes down whose study it is, or refuses that of another search."""
-    # the text comes last: with it, all is there
+    """Stores the search in its study, or refuses a study of another search."""
+    # the text is stored last: where it is, all attributes are
     own = {"space_hash": search.space.spec.hash, "portable": portable(search), "search": search.dump()}
-    there: Mapping[str, Any] = study.user_attrs
-    name = f"the study `{study.study_name}` of {shown(url)}"
+    stored: Mapping[str, Any] = study.user_attrs
+    name = f"the study `{study.study_name}` of {display_url(url)}"
     hint = "nothing was changed; name another study with --study, or give the search another name"
-    if "search" not in there:
+    if "search" not in stored:
         if study.get_trials(deepcopy=False):
             raise SpecError(Problem(f"{name} was not made by `vitdsl search`", hint=hint))
         for key, value in own.items():
             study.set_user_attr(key, value)
-    elif there.get("space_hash") != own["space_hash"]:
-        message = f"{name} is of another space: {there.get('space_hash')}, while this one is {own['space_hash']}"
+    elif stored.get("space_hash") != own["space_hash"]:
+        message = f"{name} is of another space: {stored.get('space_hash')}, while this one is {own['space_hash']}"
         raise SpecError(Problem(message, hint=hint))
-    elif there["search"] != own["search"]:
-        lines = difflib.ndiff(there["search"].splitlines(), own["search"].splitlines())
+    elif stored["search"] != own["search"]:
+        lines = difflib.ndiff(stored["search"].splitlines(), own["search"].splitlines())
         changes = [line for line in lines if line.startswith(("- ", "+ "))]
         message = "\n".join([f"{name} is of another search; it differs from this one in", *changes[:8]])
         raise SpecError(Problem(message, hint=hint))
-    elif there["portable"] != own["portable"]:
+    elif stored["portable"] != own["portable"]:
         # the same search with another budget
         study.set_user_attr("portable", own["portable"])

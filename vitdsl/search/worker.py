@@ -1,4 +1,4 @@
-"""A worker: proposes, judges, and sees to what dead workers left, until the search is at its end."""
+"""A worker: it proposes and judges candidates, and retries those of dead workers, until the search ends."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ if TYPE_CHECKING:
     from optuna.storages import RDBStorage
 
 POLL = 0.2
-"""Seconds between two looks at the study, where there is nothing to do but to wait for others."""
+"""Seconds between two looks at the study, while the worker waits for others."""
 ORPHANED = 1.0
-"""Seconds after which a trial that waits is taken for left behind; workers take it in their order."""
+"""Seconds after which a waiting trial counts as orphaned; workers take it in the order of their numbers."""
 FAILED_IN_A_ROW = 10
-"""After so many candidates that fail, one after another, it is not the candidates."""
+"""After so many failures, one after another, the fault is not the candidates'."""
 SPENT, TIME, EXHAUSTED = "the budget is spent", "the time is up", "nothing new that fits is left in the space"
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker is to do; plain values, so that it can be sent anywhere.
+    """The task of a worker; plain values, so that it can be pickled.
 
     Attributes:
-        search: the file of the search, with its space written in.
-        storage: where the study is.
-        folder: where candidates keep their checkpoints.
-        worker: its number.
-        seconds: how long it may begin new trials; None: for ever.
-        heartbeat: seconds between two signs of life of a running trial.
-        grace: seconds without one after which a worker is taken for dead.
-        retries: how often a candidate is tried again.
-        threads: of torch; None: as it is.
+        search: the text of the search, with its space in it.
+        storage: of the study.
+        folder: for checkpoints of candidates.
+        worker: the number of the worker.
+        seconds: the time in which it may begin trials; None: unlimited.
+        heartbeat: seconds between two heartbeats of a running trial.
+        grace: seconds without one after which a worker counts as dead.
+        retries: the number of retries of a candidate.
+        threads: of torch; None: unchanged.
         device: where candidates are judged.
     """
 
@@ -60,7 +60,7 @@ class Job:
 
 
 def work(job: Job) -> str:
-    """Works on a study until its search is at its end.
+    """Works on a study until its search ends.
 
     Returns:
         Why it ended.
@@ -76,7 +76,7 @@ def work(job: Job) -> str:
 
 
 def _use_threads(count: int) -> None:
-    """Torch's threads; where it is not loaded yet, which takes seconds, it finds the number when it is."""
+    """Sets the number of torch's threads; torch may be loaded later."""
     os.environ.setdefault("OMP_NUM_THREADS", str(count))
     if "torch" in sys.modules:
         import torch
@@ -118,7 +118,7 @@ class _Worker:
                 self._next(ledger)
 
     def _ledger(self) -> Ledger:
-        """What the trials say; now and then, what dead workers left is put into the queue first."""
+        """The state of the trials; once a heartbeat, trials of dead workers are queued again first."""
         now = time.monotonic()
         if now - self.swept < self.job.heartbeat:
             return ledger_of(self.study, self.job.retries)
@@ -128,7 +128,7 @@ class _Worker:
     def _orphaned(self, ledger: Ledger) -> bool:
         """Whether a trial has waited for so long that no worker is about to start it.
 
-        Who proposes a candidate starts a trial at once; others would leave it with an empty one, were they as quick.
+        The worker that proposes a candidate starts a trial at once. Were others as quick, nothing would wait for it.
         """
         now = time.monotonic()
         waiting = [trial.number for trial in ledger.trials if trial.state.name == "WAITING"]
@@ -143,17 +143,17 @@ class _Worker:
             raise SpecError(Problem(message, hint="the study keeps what was judged before"))
 
     def _next(self, ledger: Ledger) -> None:
-        """Proposes a candidate, and judges what then waits first: this one, or another worker's, which judges this."""
+        """Proposes a candidate, and judges the first waiting one: this, or one of another worker, which judges this."""
         from optuna import create_trial
         from optuna.trial import TrialState
 
-        found = self.proposer.propose(ledger)
-        if found is None:
+        proposal = self.proposer.propose(ledger)
+        if proposal is None:
             self.exhausted = True
             return
         self.study.add_trial(create_trial(
-            state=TrialState.WAITING, params=found.params, distributions=found.distributions,
-            user_attrs=found.attributes(), system_attrs=found.system,
+            state=TrialState.WAITING, params=proposal.params, distributions=proposal.distributions,
+            user_attrs=proposal.attributes(), system_attrs=proposal.system,
         ))  # fmt: skip
         self._optimize()
 

@@ -11,7 +11,8 @@ import pytest
 
 import vitdsl
 from vitdsl.parts.registry import all_parts, is_role, roles
-from vitdsl.validate.model import DropPath, Head, Input, Stage, Tokens
+from vitdsl.validate.head import Head
+from vitdsl.validate.model import DropPath, Input, Stage, Tokens
 from vitdsl.validate.wiring import DEFAULT_WIRING, Drop, Residual, Windows, Wiring
 
 VALUES: dict[str, Any] = {

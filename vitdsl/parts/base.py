@@ -24,11 +24,13 @@ from vitdsl.parts.protocols import Reader, Scope, Value
 from vitdsl.syntax.expressions import LateList, settled
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch.nn import Module
+else:
+    Module = Any
 
 __all__ = [
-    "NONE", "Activation", "BodyField", "Fields", "FieldsOr", "Form", "Items", "LateList", "Nested", "Norm", "NormBody",
-    "Part", "PartField", "Primitive", "Reader", "Reads", "Scope", "Value", "no_scalar", "settled",
+    "NONE", "Activation", "BodyField", "Fields", "FieldsOr", "Form", "Items", "LateList", "Module", "Nested", "Norm",
+    "NormBody", "Part", "PartField", "Primitive", "Reader", "Reads", "Scope", "Value", "no_scalar", "settled",
 ]  # fmt: skip
 
 NOTHING = Cost()
@@ -73,8 +75,8 @@ class Primitive(Part):
         return self.on_grid
 
     def infer(self, *inputs: Feature) -> Feature:
-        """The shape rule: the output's feature. Raises ShapeError."""
-        raise NotImplementedError
+        """The shape rule: the output's feature; by default that of the first input. Raises ShapeError."""
+        return inputs[0]
 
     def cost(self, *inputs: Feature) -> Cost:
         """Exact cost for one image, without activations' memory."""
@@ -88,7 +90,7 @@ class Primitive(Part):
         """Rows and columns of the grid that the operator never reads, because they fill no window of its."""
         return (0, 0)
 
-    def build(self, *inputs: Feature) -> "nn.Module":
+    def build(self, *inputs: Feature) -> Module:
         """The module, from `vitdsl.layers`."""
         raise NotImplementedError
 

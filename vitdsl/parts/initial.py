@@ -55,13 +55,14 @@ class InitialField(FieldType):
 
     def read(self, value: Any, reader: Any) -> Any:
         """The initial values, or nothing."""
-        return value if value is None or isinstance(value, Init) else _read(value)
+        return value if value is None or isinstance(value, Init) else read_init(value)
 
 
 InitField = Annotated[Any, InitialField()]
 
 
-def _read(value: object) -> Init:
+def read_init(value: object) -> Init:
+    """Initial values as a spec writes them: a number, a name or a mapping; raises Refusal."""
     made = _init(value)
     if isinstance(made, Init):
         return made

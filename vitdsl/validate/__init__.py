@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from vitdsl.fields.types import PLACES
 from vitdsl.validate.file_place import FILE
+from vitdsl.validate.head import HEAD_KEYS, Head
 from vitdsl.validate.items import Body, Item
 from vitdsl.validate.model import (
-    HEAD_KEYS,
     INIT_FAMILIES,
     MODEL,
     STAGE,
     DropPath,
-    Head,
     Input,
     Model,
     Stage,

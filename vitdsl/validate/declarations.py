@@ -27,7 +27,7 @@ from vitdsl.syntax.names import is_name, variable_fault
 from vitdsl.syntax.paths import Key
 from vitdsl.syntax.summary import facts
 from vitdsl.validate import DEFAULT_WIRING, WIRING, SpecReader, read_stage
-from vitdsl.validate.hints import find
+from vitdsl.validate.hints import collect, find
 
 STATIC = frozenset({*ROLES, "tokenizer", "position", "bias"})
 """Families that are known without importing any part."""
@@ -66,14 +66,6 @@ class _Faults:
         self.found = found
 
 
-def _collected(at: tuple[str | int, ...], read: Any) -> list[Fault]:
-    try:
-        read()
-    except Refusal as error:
-        return [((*at, *loc), message, hint) for loc, message, hint in error.items]
-    return []
-
-
 # ---------------------------------------------------------------- defaults
 
 
@@ -82,9 +74,9 @@ def _defaults(reader: SpecReader) -> list[Fault]:
     bare = SpecReader({}, reader.defines)
     for name, value in reader.defaults.items():
         if name in DEFAULT_WIRING:
-            faults += _collected(("defaults",), lambda given={name: value}: bare.wiring(given, False))
+            faults += collect(("defaults",), lambda given={name: value}: bare.wiring(given, False))
         elif name in STATIC or name in _families():
-            faults += _collected(("defaults", name), lambda name=name, value=value: _default(bare, name, value))
+            faults += collect(("defaults", name), lambda name=name, value=value: _default(bare, name, value))
         else:
             hint = did_you_mean(name, (*_families(), *DEFAULT_WIRING))
             faults.append((("defaults", Key(name)), f"unknown key `{name}`: neither a family nor a wiring key", hint))
@@ -110,7 +102,7 @@ def _default(bare: SpecReader, name: str, value: Any) -> None:
     if kind is not None:
         if not isinstance(kind, str):
             refuse(f"`type` must be a name, but is {describe(kind)}", at=("type",))
-        faults = _collected(("type",), lambda: find(name, kind))
+        faults = collect(("type",), lambda: find(name, kind))
         if faults:
             raise Refusal(faults)
     for key in value:
@@ -244,13 +236,13 @@ def _held(reader: SpecReader, name: str, entry: Any) -> list[Fault]:
     if "body" in entry:
         reader.opened.append(name)
         try:
-            return _collected(("body",), lambda: reader.body(entry["body"], "item"))
+            return collect(("body",), lambda: reader.body(entry["body"], "item"))
         finally:
             reader.opened.pop()
     stage = entry["stage"]
     if isinstance(stage, dict) and "use" in stage:
         return [(("stage", Key("use")), "the stage of a define must be written out, but is another `use`", "")]
-    return _collected(("stage",), lambda: read_stage(reader, stage))
+    return collect(("stage",), lambda: read_stage(reader, stage))
 
 
 # ---------------------------------------------------------------- names that stand for nothing

@@ -7,7 +7,8 @@ from typing import Any
 
 from vitdsl.parts.initial import InitialField
 from vitdsl.resolve.edit import ANYTHING, Place
-from vitdsl.validate.model import HEAD_KEYS, Head, Model, Stage, is_head
+from vitdsl.validate.head import HEAD_KEYS, Head, is_head
+from vitdsl.validate.model import Model, Stage
 from vitdsl.validate.places import (
     NO_DEFINES,
     BodyPlace,

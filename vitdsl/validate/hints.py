@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, get_args
 
 from vitdsl.errors import Refusal, did_you_mean, one_of, refuse
+from vitdsl.fields.messages import Fault
 from vitdsl.parts.base import Part
 from vitdsl.parts.registry import COMPOSITE, class_of, family_with, is_role, is_type, types_of
 from vitdsl.syntax.paths import Key
@@ -13,12 +14,13 @@ from vitdsl.validate.other_words import ITEMS, KEYS, TYPES
 from vitdsl.validate.wiring import Place
 
 
-def collect(faults: list[Any], at: tuple[Place, ...], read: Callable[[], Any]) -> None:
-    """Runs one reading and keeps what it refuses."""
+def collect(at: tuple[Place, ...], read: Callable[[], Any]) -> list[Fault]:
+    """Runs one reading, and gives what it refuses; locations begin with `at`."""
     try:
         read()
     except Refusal as error:
-        faults += [((*at, *loc), message, hint) for loc, message, hint in error.items]
+        return [((*at, *loc), message, hint) for loc, message, hint in error.items]
+    return []
 
 
 def unknown_operator(name: str, known: Sequence[str]) -> str:

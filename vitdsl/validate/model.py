@@ -1,4 +1,4 @@
-"""The file: input, stages, head, and what stands at its root."""
+"""The file: input, stages, and what stands at its root."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from vitdsl.fields.types import (
     read_each,
     token_fault,
 )
-from vitdsl.parts.base import NONE, BodyField, Fields, Items, LateList, NormBody, Reader, Reads
-from vitdsl.parts.initial import InitField
-from vitdsl.parts.registry import COMPOSITE, is_role
+from vitdsl.parts.base import NONE, BodyField, Fields, Items, NormBody, Reader, Reads
+from vitdsl.parts.initial import InitField, read_init
 from vitdsl.syntax.expressions import Late
 from vitdsl.syntax.holes import Hole
 from vitdsl.syntax.names import is_name, module_fault
 from vitdsl.syntax.paths import Key
+from vitdsl.validate.head import read_head
 from vitdsl.validate.hints import collect
-from vitdsl.validate.items import Body, Item
+from vitdsl.validate.items import Item
 from vitdsl.validate.reader import SpecReader
 from vitdsl.validate.uses import check_use
-from vitdsl.validate.wiring import WIRING, DropField, PlaceField, rate_alone, read_short
+from vitdsl.validate.wiring import DropField, PlaceField, rate_alone, read_short
 
 
 class Input(Fields):
@@ -126,102 +126,6 @@ class UsedStage:
         self.use, self.args = use, args
 
 
-def _pools(value: Any, reader: Any) -> Any:
-    if not isinstance(value, (list, tuple)):
-        return value if value is None else _pool(value, reader)
-    if not value or None in value or NONE in value:
-        refuse(f"must be a pool or a list of pools, but is {describe(value)}")
-    return tuple(read_each(enumerate(value), lambda _, entry: _pool(entry, reader)))
-
-
-def _pool(value: Any, reader: Any) -> Any:
-    if isinstance(value, (Late, LateList)):
-        message = f"a pool must be written out, but is {describe(value)}"
-        refuse(message, "only items see the feature that enters them")
-    return reader.part("pool", value)
-
-
-def _outputs(value: Any, reader: Any) -> Any:
-    if value is None:
-        return None
-    if not isinstance(value, dict) or not value:
-        refuse(f"`outputs` must be a mapping of names to bodies, but is {describe(value)}")
-    faults: list[Any] = []
-    made: dict[str, Body] = {}
-    for name, raw in value.items():
-        fault = f"must have a name of letters, digits and `_`, but it is {describe(name)}"
-        fault = module_fault(name) if is_name(name) else fault
-        if fault:
-            faults.append(((Key(name),), f"an output {fault}", ""))
-        collect(
-            faults,
-            (name,),
-            lambda name=name, raw=raw: made.update({name: reader.body([] if raw in (None, NONE) else raw, "item")}),
-        )
-    if faults:
-        raise Refusal(faults)
-    return made
-
-
-class Head(Fields):
-    """The head: a norm and a pool, a body, or several outputs."""
-
-    from_: PlaceField = Field(None, alias="from")
-    norm: NormBody = None
-    pool: Annotated[
-        Any,
-        Reads(
-            _pools,
-            {"anyOf": [{"$ref": "#/definitions/pool"}, {"type": "array", "items": {"$ref": "#/definitions/pool"}}]},
-            family="pool",
-        ),
-    ] = None
-    body: Items = None
-    outputs: Annotated[
-        Any,
-        Reads(_outputs, {"type": "object", "additionalProperties": {"$ref": "#/definitions/body_item"}}, home="item"),
-    ] = None
-    merge: Literal["mean"] | dict[str, Real] | None = None
-    training: Literal["same"] | list[str] | None = None
-    layout: Literal["tokens", "map"] | None = None
-    bias: bool = True
-    init: InitField = None
-    absent: ClassVar[frozenset[str]] = frozenset({"from", "layout"})
-
-    def agree(self) -> None:
-        """A body, or outputs, are all of the head."""
-        layouts = [name for name in ("body", "outputs") if getattr(self, name) is not None]
-        both = [*layouts, *(name for name in ("norm", "pool", "bias", "init") if name in self.fields_set)]
-        if layouts and len(both) > 1:
-            hint = "a body or an output holds its own norm, pool and classifier"
-            refuse(f"`{both[0]}` says all of the head, but `{both[1]}` stands beside it", hint, at=(Key(both[1]),))
-
-
-def _head(value: Any, reader: Any) -> Any:
-    if isinstance(value, (Head, type(None))):
-        return value
-    return reader._once("head", "", value, lambda: _read_head(value, reader))
-
-
-def _read_head(value: Any, reader: Any) -> Head:
-    raw = value if is_head(value) else {"body": value}
-    try:
-        return Head.read(raw, reader)
-    except Refusal as error:
-        items = [(loc[1:] if raw is not value else loc, message, hint) for loc, message, hint in error.items]
-        raise Refusal(items) from None
-
-
-def is_head(value: Any) -> bool:
-    """Whether a head is the mapping of a head, not a body or an item."""
-    if not isinstance(value, dict):
-        return False
-    return not any(key in COMPOSITE or key in WIRING or is_role(key) for key in value.keys() - HEAD_KEYS)
-
-
-HEAD_KEYS = Head.fields_by_key.keys()
-
-
 class DropPath(Fields):
     """Stochastic depth of the model."""
 
@@ -270,8 +174,6 @@ INIT_FAMILIES = ("linear", "conv", "classifier", "tokens", "position", "bias", "
 
 
 def _inits(value: Any, reader: Reader) -> Any:
-    from vitdsl.parts.initial import _read as read_init
-
     if value is None:
         return {}
     if not isinstance(value, dict):
@@ -284,7 +186,7 @@ def _inits(value: Any, reader: Reader) -> Any:
         elif isinstance(entry, (Late, Hole)):
             faults.append(((key,), f"`{key}` must be written out, but is {describe(entry)}", ""))
         elif entry is not None:
-            collect(faults, (key,), lambda key=key, entry=entry: made.update({key: read_init(entry)}))
+            faults += collect((key,), lambda key=key, entry=entry: made.update({key: read_init(entry)}))
     if faults:
         raise Refusal(faults)
     return made
@@ -310,7 +212,7 @@ class Model(Fields):
     define: RawField = None
     vars: RawField = None
     stages: Annotated[Any, Reads(_stages, {"type": "array", "items": {"$ref": "#/definitions/stage"}})]
-    head: Annotated[Any, Reads(_head, {"$ref": "#/definitions/head"})] = None
+    head: Annotated[Any, Reads(read_head, {"$ref": "#/definitions/head"})] = None
     drop_path: Annotated[
         Any, Reads(_model_drop, {"anyOf": [{"type": "number"}, {"$ref": "#/definitions/drop_path"}]}, long=rate_alone)
     ] = None

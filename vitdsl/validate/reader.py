@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vitdsl.errors import Refusal, did_you_mean, refuse
-from vitdsl.fields.messages import describe, of_short_form
+from vitdsl.fields.messages import Fault, describe, of_short_form
 from vitdsl.fields.types import read_each
 from vitdsl.memo import Table
 from vitdsl.parts.base import NONE, Part
@@ -32,7 +32,7 @@ from vitdsl.validate.hints import (
 from vitdsl.validate.items import Body, Item
 from vitdsl.validate.places import is_part, roles_of
 from vitdsl.validate.uses import check_use
-from vitdsl.validate.wiring import DEFAULT_WIRING, WIRING, Place, Wiring, has_late, read_place
+from vitdsl.validate.wiring import DEFAULT_WIRING, WIRING, Wiring, has_late, read_place
 
 _memo = Table(50_000)
 NO_WIRING = Wiring.read({}, None)
@@ -174,10 +174,10 @@ class SpecReader:
         given = {key: raw[key] for key in raw if key in WIRING}
         rest = [key for key in raw if key not in WIRING and key != role]
         item = Item(role, given)
-        faults: list[tuple[tuple[Place, ...], str, str]] = []
+        faults: list[Fault] = []
         if role == "use":
             item.use, item.args = raw["use"], {key: raw[key] for key in rest}
-            collect(faults, (), lambda: check_use(item, self))
+            faults += collect((), lambda: check_use(item, self))
         else:
             known = (*WIRING, *roles(), *COMPOSITE) if rest else ()
             fields = role if role not in COMPOSITE else ""
@@ -191,8 +191,8 @@ class SpecReader:
                 at=(Key(idle[0]),),
             )
         if role:
-            collect(faults, (role,), lambda: self._fill(item, raw[role]))
-        collect(faults, (), lambda: self._wire(item))
+            faults += collect((role,), lambda: self._fill(item, raw[role]))
+        faults += collect((), lambda: self._wire(item))
         if faults:
             raise Refusal(faults)
         return item

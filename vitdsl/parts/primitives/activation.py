@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from vitdsl.features import Feature
-from vitdsl.parts.base import Primitive
-
-if TYPE_CHECKING:
-    from torch import nn
+from vitdsl.parts.base import Module, Primitive
 
 
 class Activation(Primitive):
@@ -24,11 +21,7 @@ class Activation(Primitive):
         "gelu", "gelu_tanh", "quick_gelu", "relu", "relu6", "silu", "hardswish", "sigmoid", "tanh", "softmax"
     ] = "gelu"
 
-    def infer(self, *inputs: Feature) -> Feature:
-        """Unchanged."""
-        return inputs[0]
-
-    def build(self, *inputs: Feature) -> nn.Module:
+    def build(self, *inputs: Feature) -> Module:
         """By name."""
         from vitdsl.layers.activations import activation
 

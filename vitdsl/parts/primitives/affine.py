@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from vitdsl.features import Cost, Feature, weights
-from vitdsl.parts.base import Primitive
+from vitdsl.parts.base import Module, Primitive
 from vitdsl.parts.initial import InitField
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 class Affine(Primitive):
@@ -25,19 +22,14 @@ class Affine(Primitive):
     bias: bool = True
     init: InitField = None
 
-    def infer(self, *inputs: Feature) -> Feature:
-        """Unchanged."""
-        return inputs[0]
-
     def cost(self, *inputs: Feature) -> Cost:
-        """As the class says."""
         return weights((1 + self.bias) * inputs[0].dim)
 
-    def build(self, *inputs: Feature) -> nn.Module:
+    def build(self, *inputs: Feature) -> Module:
         """One that takes tokens and maps."""
-        from vitdsl.layers.norms import Affine as Module
+        from vitdsl.layers.norms import Affine as Layer
 
-        return Module(inputs[0].dim, self.bias)
+        return Layer(inputs[0].dim, self.bias)
 
     @classmethod
     def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:

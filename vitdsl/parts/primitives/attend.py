@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from vitdsl.errors import ShapeError
 from vitdsl.features import Cost, Feature, weights
 from vitdsl.fields.types import Positive, Rate
-from vitdsl.parts.base import Primitive
-
-if TYPE_CHECKING:
-    from torch import nn
+from vitdsl.parts.base import Module, Primitive
 
 
 class Attend(Primitive):
@@ -39,12 +36,10 @@ class Attend(Primitive):
         return q.with_dim(v.dim) if q.dim == k.dim else sides_differ(q, k)
 
     def cost(self, *inputs: Feature) -> Cost:
-        """As the class says."""
         q, k, v = inputs[:3]
         return weights(0, q.num_tokens * k.num_tokens * (q.dim + v.dim))
 
-    def build(self, *inputs: Feature) -> nn.Module:
-        """The layer."""
+    def build(self, *inputs: Feature) -> Module:
         from vitdsl.layers.attention import Attend as Layer
 
         return Layer(self.heads, self.scale, self.dropout)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from vitdsl.features import Cost, Feature, weights
 from vitdsl.fields.types import PositiveReal, Rate
-from vitdsl.parts.base import Primitive
+from vitdsl.parts.base import Module, Primitive
 from vitdsl.parts.initial import InitField
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 class Batch(Primitive):
@@ -29,15 +26,10 @@ class Batch(Primitive):
     affine: bool = True
     init: InitField = None
 
-    def infer(self, *inputs: Feature) -> Feature:
-        """Unchanged."""
-        return inputs[0]
-
     def cost(self, *inputs: Feature) -> Cost:
-        """As the class says."""
         return weights(2 * inputs[0].dim * self.affine)
 
-    def build(self, *inputs: Feature) -> nn.Module:
+    def build(self, *inputs: Feature) -> Module:
         """One that takes tokens and maps."""
         from vitdsl.layers.norms import BatchNorm
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from vitdsl.errors import ShapeError
 from vitdsl.features import Cost, Feature, weights
 from vitdsl.fields.types import Margin, Positive, Size
-from vitdsl.parts.base import Activation, Nested, Norm, Primitive, Scope, Value
+from vitdsl.parts.base import Activation, Module, Nested, Norm, Primitive, Scope, Value
 from vitdsl.parts.initial import InitField
 from vitdsl.parts.primitives.dynamic_conv import DynamicConv, Kernels
 from vitdsl.parts.windowing import Fit, convolved, default_padding, left_out
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 class Conv(Primitive):
@@ -61,7 +58,6 @@ class Conv(Primitive):
         return default_padding(self.kernel) if self.padding is None else self.padding
 
     def cost(self, *inputs: Feature) -> Cost:
-        """As the class says."""
         (x,) = inputs
         y = self.infer(x)
         taps = y.dim * (x.dim // self.groups) * self.kernel[0] * self.kernel[1]
@@ -71,7 +67,7 @@ class Conv(Primitive):
         """Unless it is depth-wise."""
         return self.groups < inputs[0].dim
 
-    def build(self, *inputs: Feature) -> nn.Module:
+    def build(self, *inputs: Feature) -> Module:
         """A `torch.nn.Conv2d`, or one that pads as TensorFlow does."""
         from vitdsl.layers.convolution import Conv2d
 

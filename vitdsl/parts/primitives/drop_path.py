@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from vitdsl.features import Feature
 from vitdsl.fields.types import Rate
-from vitdsl.parts.base import Primitive
-
-if TYPE_CHECKING:
-    from torch import nn
+from vitdsl.parts.base import Module, Primitive
 
 
 class DropPath(Primitive):
@@ -24,12 +21,7 @@ class DropPath(Primitive):
     type: Literal["drop_path"] = "drop_path"
     rate: Rate = 0.0
 
-    def infer(self, *inputs: Feature) -> Feature:
-        """Unchanged."""
-        return inputs[0]
-
-    def build(self, *inputs: Feature) -> nn.Module:
-        """The layer."""
+    def build(self, *inputs: Feature) -> Module:
         from vitdsl.layers.drop import DropPath as Layer
 
         return Layer(self.rate)

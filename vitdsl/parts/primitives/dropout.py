@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from vitdsl.features import Feature
 from vitdsl.fields.types import Rate
-from vitdsl.parts.base import Primitive
-
-if TYPE_CHECKING:
-    from torch import nn
+from vitdsl.parts.base import Module, Primitive
 
 
 class Dropout(Primitive):
@@ -25,11 +22,7 @@ class Dropout(Primitive):
     type: Literal["dropout"] = "dropout"
     rate: Rate = 0.0
 
-    def infer(self, *inputs: Feature) -> Feature:
-        """Unchanged."""
-        return inputs[0]
-
-    def build(self, *inputs: Feature) -> nn.Module:
+    def build(self, *inputs: Feature) -> Module:
         """Torch's own."""
         from torch import nn
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from vitdsl.errors import ShapeError
 from vitdsl.features import Cost, Feature, weights
 from vitdsl.fields.types import Margin, Natural, Positive, PositiveReal, Size
-from vitdsl.parts.base import Fields, Nested, Primitive
+from vitdsl.parts.base import Fields, Module, Nested, Primitive
 from vitdsl.parts.initial import InitField
 from vitdsl.parts.windowing import convolved, left_out
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 class Kernels(Fields):
@@ -103,7 +100,6 @@ class DynamicConv(Primitive):
         return max(1, x.dim // self.kernels.reduction) + self.kernels.extra
 
     def cost(self, *inputs: Feature) -> Cost:
-        """As the class says."""
         (x,) = inputs
         y, hidden, area = self.infer(x), self._hidden(x), self.kernel[0] * self.kernel[1]
         if self.kernels.count is not None:
@@ -124,7 +120,7 @@ class DynamicConv(Primitive):
         """A bank of kernels may; kernels that are made are depth-wise."""
         return self.kernels.count is not None and self.groups < inputs[0].dim
 
-    def build(self, *inputs: Feature) -> nn.Module:
+    def build(self, *inputs: Feature) -> Module:
         """One of three layers."""
         from vitdsl.layers.dynamic import BankConv2d, GeneratedDepthwise2d, PositionDepthwise2d
 

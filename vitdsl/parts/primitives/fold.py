@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from vitdsl.errors import ShapeError
 from vitdsl.features import Feature
 from vitdsl.fields.types import Size
-from vitdsl.parts.base import Primitive
-
-if TYPE_CHECKING:
-    from torch import nn
+from vitdsl.parts.base import Module, Primitive
 
 
 class Fold(Primitive):
@@ -43,7 +40,7 @@ class Fold(Primitive):
             )
         return Feature(x.dim // area, (grid[0] * self.kernel[0], grid[1] * self.kernel[1]))
 
-    def build(self, *inputs: Feature) -> nn.Module:
+    def build(self, *inputs: Feature) -> Module:
         """A reshape."""
         from vitdsl.layers.neighbourhoods import Fold as Layer
 

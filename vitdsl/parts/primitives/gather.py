@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from vitdsl.errors import ShapeError
 from vitdsl.features import Cost, Feature
-from vitdsl.parts.base import Primitive
-
-if TYPE_CHECKING:
-    from torch import nn
+from vitdsl.parts.base import Module, Primitive
 
 
 class Gather(Primitive):
@@ -40,13 +37,11 @@ class Gather(Primitive):
         return self.queries.with_dim(v.dim)
 
     def cost(self, *inputs: Feature) -> Cost:
-        """As the class says."""
         maps, v = inputs
         assert maps.grid is not None
         return Cost(macs=maps.grid[0] * maps.grid[1] * v.dim)
 
-    def build(self, *inputs: Feature) -> nn.Module:
-        """The layer."""
+    def build(self, *inputs: Feature) -> Module:
         from vitdsl.layers.attention import Gather as Layer
 
         return Layer()

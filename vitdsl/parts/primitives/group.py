@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from vitdsl.errors import ShapeError
 from vitdsl.features import Cost, Feature, weights
 from vitdsl.fields.types import Positive, PositiveReal
-from vitdsl.parts.base import Primitive
+from vitdsl.parts.base import Module, Primitive
 from vitdsl.parts.initial import InitField
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 class Group(Primitive):
@@ -37,10 +34,9 @@ class Group(Primitive):
         return inputs[0]
 
     def cost(self, *inputs: Feature) -> Cost:
-        """As the class says."""
         return weights(2 * inputs[0].dim)
 
-    def build(self, *inputs: Feature) -> nn.Module:
+    def build(self, *inputs: Feature) -> Module:
         """One that takes tokens and maps."""
         from vitdsl.layers.norms import GroupNorm
 

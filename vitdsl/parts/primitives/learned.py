@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from vitdsl.errors import ShapeError
 from vitdsl.features import Cost, Feature, weights
 from vitdsl.fields.types import Size
-from vitdsl.parts.base import Primitive
+from vitdsl.parts.base import Module, Primitive
 from vitdsl.parts.initial import InitField
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 class Learned(Primitive):
@@ -48,11 +45,10 @@ class Learned(Primitive):
         return x
 
     def cost(self, *inputs: Feature) -> Cost:
-        """As the class says."""
         (x,) = inputs
         return weights(x.dim * self.windows[0] * self.windows[1] if self.windows else x.size)
 
-    def build(self, *inputs: Feature) -> nn.Module:
+    def build(self, *inputs: Feature) -> Module:
         """The table, with the size that it was made for."""
         from vitdsl.layers.positions import LearnedPosition, WindowPosition
 

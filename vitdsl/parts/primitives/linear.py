@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from vitdsl.errors import ShapeError
 from vitdsl.features import Cost, Feature, weights
 from vitdsl.fields.types import Positive
-from vitdsl.parts.base import Activation, Norm, Primitive, Scope, Value
+from vitdsl.parts.base import Activation, Module, Norm, Primitive, Scope, Value
 from vitdsl.parts.initial import InitField
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 class Linear(Primitive):
@@ -37,12 +34,11 @@ class Linear(Primitive):
         return inputs[0].with_dim(self.dim or inputs[0].dim)
 
     def cost(self, *inputs: Feature) -> Cost:
-        """As the class says."""
         (x,) = inputs
         dim = self.dim or x.dim
         return weights(x.dim * dim + self.bias * dim, x.num_tokens * x.dim * dim)
 
-    def build(self, *inputs: Feature) -> nn.Module:
+    def build(self, *inputs: Feature) -> Module:
         """A linear map that takes tokens and maps."""
         from vitdsl.layers.linear import Linear as Layer
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from vitdsl.features import Cost, Feature
 from vitdsl.fields.types import Positive
-from vitdsl.parts.base import Primitive
+from vitdsl.parts.base import Module, Primitive
 from vitdsl.parts.primitives.attend import sides_differ
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 class Modulate(Primitive):
@@ -37,12 +34,10 @@ class Modulate(Primitive):
         return q if q.dim == k.dim else sides_differ(q, k)
 
     def cost(self, *inputs: Feature) -> Cost:
-        """As the class says."""
         q, k = inputs[:2]
         return Cost(macs=q.num_tokens * k.size * len(self.extras))
 
-    def build(self, *inputs: Feature) -> nn.Module:
-        """The layer."""
+    def build(self, *inputs: Feature) -> Module:
         from vitdsl.layers.attention import Modulate as Layer
 
         return Layer(self.heads)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from vitdsl.features import Cost, Feature, weights
 from vitdsl.fields.types import Pair
-from vitdsl.parts.base import Primitive
+from vitdsl.parts.base import Module, Primitive
 from vitdsl.parts.initial import InitField
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 class OffsetTable(Primitive):
@@ -37,11 +34,9 @@ class OffsetTable(Primitive):
         return Feature(self.heads, (queries[0] * queries[1], self.grid[0] * self.grid[1]))
 
     def cost(self, *inputs: Feature) -> Cost:
-        """As the class says."""
         return weights(self.grid[0] * self.grid[1] * self.heads)
 
-    def build(self, *inputs: Feature) -> nn.Module:
-        """The layer."""
+    def build(self, *inputs: Feature) -> Module:
         from vitdsl.layers.relative import OffsetBias as Layer
 
         return Layer(self.heads, self.grid, self.queries, self.stride)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from vitdsl.features import Cost, Feature, weights
 from vitdsl.fields.types import Positive
-from vitdsl.parts.base import Primitive
+from vitdsl.parts.base import Module, Primitive
 from vitdsl.parts.primitives.attend import sides_differ
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 class PerformerAttend(Primitive):
@@ -37,14 +34,12 @@ class PerformerAttend(Primitive):
         return q.with_dim(v.dim) if q.dim == k.dim else sides_differ(q, k)
 
     def cost(self, *inputs: Feature) -> Cost:
-        """As the class says."""
         q, k, v = inputs
         d, e = q.dim // self.heads, v.dim // self.heads
         macs = self.heads * self.features * ((q.num_tokens + k.num_tokens) * (d + e) + q.num_tokens)
         return weights(0, macs, frozen=self.features * d)
 
-    def build(self, *inputs: Feature) -> nn.Module:
-        """The layer."""
+    def build(self, *inputs: Feature) -> Module:
         from vitdsl.layers.performer import Performer
 
         return Performer(inputs[0].dim // self.heads, self.features, self.heads)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from vitdsl.features import Feature
-from vitdsl.parts.base import Primitive
-
-if TYPE_CHECKING:
-    from torch import nn
+from vitdsl.parts.base import Module, Primitive
 
 
 class PoolTokens(Primitive):
@@ -29,7 +26,7 @@ class PoolTokens(Primitive):
         """One token."""
         return Feature(inputs[0].dim, count=1)
 
-    def build(self, *inputs: Feature) -> nn.Module:
+    def build(self, *inputs: Feature) -> Module:
         """One that takes tokens and maps."""
         from vitdsl.layers.pooling import PoolTokens as Layer
 

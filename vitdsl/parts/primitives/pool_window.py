@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from vitdsl.errors import ShapeError
 from vitdsl.features import Feature
 from vitdsl.fields.types import Margin, Size
-from vitdsl.parts.base import Primitive
+from vitdsl.parts.base import Module, Primitive
 from vitdsl.parts.windowing import default_padding, left_out, slid
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 class PoolWindow(Primitive):
@@ -59,7 +56,7 @@ class PoolWindow(Primitive):
         """The padding: what was written, or the kernel's default."""
         return default_padding(self.kernel) if self.padding is None else self.padding
 
-    def build(self, *inputs: Feature) -> nn.Module:
+    def build(self, *inputs: Feature) -> Module:
         """Torch's own, or one that pads as TensorFlow does."""
         from vitdsl.layers.pooling import pool_window
 

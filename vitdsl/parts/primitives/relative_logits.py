@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from vitdsl.features import Cost, Feature, weights
 from vitdsl.fields.types import Real
-from vitdsl.parts.base import Primitive
+from vitdsl.parts.base import Module, Primitive
 from vitdsl.parts.initial import InitField
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 class RelativeLogits(Primitive):
@@ -37,14 +34,12 @@ class RelativeLogits(Primitive):
         return Feature(self.heads, (inputs[0].num_tokens, inputs[0].num_tokens))
 
     def cost(self, *inputs: Feature) -> Cost:
-        """As the class says."""
         (q,) = inputs
         assert q.grid is not None
         sides = q.grid[0] + q.grid[1]
         return weights((2 * sides - 2) * q.dim // self.heads, q.num_tokens * sides * q.dim)
 
-    def build(self, *inputs: Feature) -> nn.Module:
-        """The layer."""
+    def build(self, *inputs: Feature) -> Module:
         from vitdsl.layers.attention import QueryBias
 
         (q,) = inputs

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from vitdsl.features import Cost, Feature, weights
 from vitdsl.fields.types import Pair
-from vitdsl.parts.base import Primitive
+from vitdsl.parts.base import Module, Primitive
 from vitdsl.parts.initial import InitField
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 class RelativeTable(Primitive):
@@ -35,11 +32,9 @@ class RelativeTable(Primitive):
         return Feature(self.heads, (count, count))
 
     def cost(self, *inputs: Feature) -> Cost:
-        """As the class says."""
         return weights((2 * self.grid[0] - 1) * (2 * self.grid[1] - 1) * self.heads)
 
-    def build(self, *inputs: Feature) -> nn.Module:
-        """The layer."""
+    def build(self, *inputs: Feature) -> Module:
         from vitdsl.layers.relative import RelativeBias as Layer
 
         return Layer(self.heads, self.grid)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from vitdsl.errors import ShapeError
 from vitdsl.features import Feature
 from vitdsl.fields.types import PositiveReal, Size
-from vitdsl.parts.base import Primitive, Scope, Value
+from vitdsl.parts.base import Module, Primitive, Scope, Value
 from vitdsl.parts.primitives.resize_to_image import ResizeToImage
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 class Resize(Primitive):
@@ -47,8 +44,7 @@ class Resize(Primitive):
         assert isinstance(self.size, tuple), "`image` is another primitive"
         return Feature(inputs[0].dim, self.size)
 
-    def build(self, *inputs: Feature) -> nn.Module:
-        """The layer."""
+    def build(self, *inputs: Feature) -> Module:
         from vitdsl.layers.neighbourhoods import Resize as Layer
 
         return Layer(self.size if isinstance(self.size, tuple) else None, self.scale, self.mode)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from vitdsl.features import Feature
 from vitdsl.fields.types import Pair
-from vitdsl.parts.base import Primitive
-
-if TYPE_CHECKING:
-    from torch import nn
+from vitdsl.parts.base import Module, Primitive
 
 
 class ResizeToImage(Primitive):
@@ -32,7 +29,7 @@ class ResizeToImage(Primitive):
         """The image's grid."""
         return inputs[0].grid_only.with_grid(self.image)
 
-    def build(self, *inputs: Feature) -> nn.Module:
+    def build(self, *inputs: Feature) -> Module:
         """The layer, which takes other sizes than the spec's too."""
         from vitdsl.layers.neighbourhoods import ResizeToImage as Layer
 

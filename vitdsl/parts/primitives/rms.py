@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from vitdsl.features import Cost, Feature, weights
 from vitdsl.fields.types import PositiveReal
-from vitdsl.parts.base import Primitive
+from vitdsl.parts.base import Module, Primitive
 from vitdsl.parts.initial import InitField
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 class Rms(Primitive):
@@ -27,15 +24,10 @@ class Rms(Primitive):
     eps: PositiveReal = 1e-6
     init: InitField = None
 
-    def infer(self, *inputs: Feature) -> Feature:
-        """Unchanged."""
-        return inputs[0]
-
     def cost(self, *inputs: Feature) -> Cost:
-        """As the class says."""
         return weights(inputs[0].dim)
 
-    def build(self, *inputs: Feature) -> nn.Module:
+    def build(self, *inputs: Feature) -> Module:
         """Torch's own."""
         from torch import nn
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from vitdsl.features import Cost, Feature, weights
-from vitdsl.parts.base import Primitive
+from vitdsl.parts.base import Module, Primitive
 from vitdsl.parts.initial import InitField
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 class SequencePool(Primitive):
@@ -31,11 +28,9 @@ class SequencePool(Primitive):
         return Feature(inputs[0].dim, count=1)
 
     def cost(self, *inputs: Feature) -> Cost:
-        """As the class says."""
         return weights(inputs[0].dim + 1, 2 * inputs[0].size)
 
-    def build(self, *inputs: Feature) -> nn.Module:
-        """The layer."""
+    def build(self, *inputs: Feature) -> Module:
         from vitdsl.layers.pooling import SequencePool as Layer
 
         return Layer(inputs[0].dim)

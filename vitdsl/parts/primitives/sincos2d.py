@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from vitdsl.errors import ShapeError
 from vitdsl.features import Feature
 from vitdsl.fields.types import PositiveReal
-from vitdsl.parts.base import Primitive
-
-if TYPE_CHECKING:
-    from torch import nn
+from vitdsl.parts.base import Module, Primitive
 
 
 class Sincos2d(Primitive):
@@ -37,7 +34,7 @@ class Sincos2d(Primitive):
             raise ShapeError(f"sincos2d needs a width that 4 divides, but it is {x.dim}", hint)
         return x.grid_only if not x.tokens else _refused(x)
 
-    def build(self, *inputs: Feature) -> nn.Module:
+    def build(self, *inputs: Feature) -> Module:
         """The table as a buffer."""
         from vitdsl.layers.positions import FixedPosition
         from vitdsl.layers.tables import sincos2d_table

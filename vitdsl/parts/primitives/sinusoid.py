@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from vitdsl.features import Cost, Feature, weights
-from vitdsl.parts.base import Primitive
-
-if TYPE_CHECKING:
-    from torch import nn
+from vitdsl.parts.base import Module, Primitive
 
 
 class Sinusoid(Primitive):
@@ -26,15 +23,10 @@ class Sinusoid(Primitive):
     type: Literal["sinusoid"] = "sinusoid"
     over: Literal["all", "grid"] = "all"
 
-    def infer(self, *inputs: Feature) -> Feature:
-        """Unchanged."""
-        return inputs[0]
-
     def cost(self, *inputs: Feature) -> Cost:
-        """As the class says."""
         return weights(0, frozen=inputs[0].size)
 
-    def build(self, *inputs: Feature) -> nn.Module:
+    def build(self, *inputs: Feature) -> Module:
         """The table as a buffer."""
         from vitdsl.layers.positions import FixedPosition
         from vitdsl.layers.tables import sinusoid_table

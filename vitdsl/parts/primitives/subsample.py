@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from vitdsl.features import Feature
 from vitdsl.fields.types import Size
-from vitdsl.parts.base import Primitive
-
-if TYPE_CHECKING:
-    from torch import nn
+from vitdsl.parts.base import Module, Primitive
 
 
 class Subsample(Primitive):
@@ -33,8 +30,7 @@ class Subsample(Primitive):
         assert grid is not None
         return Feature(inputs[0].dim, (-(-grid[0] // self.stride[0]), -(-grid[1] // self.stride[1])))
 
-    def build(self, *inputs: Feature) -> nn.Module:
-        """The layer."""
+    def build(self, *inputs: Feature) -> Module:
         from vitdsl.layers.neighbourhoods import Subsample as Layer
 
         return Layer(self.stride)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from vitdsl.features import Cost, Feature, weights
 from vitdsl.fields.types import Positive
-from vitdsl.parts.base import Primitive
+from vitdsl.parts.base import Module, Primitive
 from vitdsl.parts.initial import InitField
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 class TokenLinear(Primitive):
@@ -40,7 +37,6 @@ class TokenLinear(Primitive):
         return x if x.num_tokens == self.dim else Feature(x.dim, count=self.dim)
 
     def cost(self, *inputs: Feature) -> Cost:
-        """As the class says."""
         (x,) = inputs
         return weights(x.num_tokens * self.dim + self.bias * self.dim, x.num_tokens * self.dim * x.dim)
 
@@ -48,7 +44,7 @@ class TokenLinear(Primitive):
         """Each channel alone."""
         return False
 
-    def build(self, *inputs: Feature) -> nn.Module:
+    def build(self, *inputs: Feature) -> Module:
         """A linear map of the transposed tokens."""
         from vitdsl.layers.linear import TokenLinear as Layer
 

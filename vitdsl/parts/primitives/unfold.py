@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from vitdsl.features import Feature
 from vitdsl.fields.types import Margin, Size
-from vitdsl.parts.base import Primitive
+from vitdsl.parts.base import Module, Primitive
 from vitdsl.parts.windowing import default_padding, slid
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 class Unfold(Primitive):
@@ -51,7 +48,7 @@ class Unfold(Primitive):
             return self.padding
         return (0, 0) if self.step == self.kernel else default_padding(self.kernel)
 
-    def build(self, *inputs: Feature) -> nn.Module:
+    def build(self, *inputs: Feature) -> Module:
         """Neighbourhoods that tile are a reshape; others torch's own unfold."""
         from vitdsl.layers.neighbourhoods import Unfold as Layer
 

@@ -1,0 +1,114 @@
+"""The head: from the last feature to the outputs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from vitdsl.errors import Refusal, refuse
+from vitdsl.fields.messages import describe
+from vitdsl.fields.types import Real, read_each
+from vitdsl.parts.base import NONE, Fields, Items, LateList, NormBody, Reads
+from vitdsl.parts.initial import InitField
+from vitdsl.parts.registry import COMPOSITE, is_role
+from vitdsl.syntax.expressions import Late
+from vitdsl.syntax.names import is_name, module_fault
+from vitdsl.syntax.paths import Key
+from vitdsl.validate.hints import collect
+from vitdsl.validate.items import Body
+from vitdsl.validate.wiring import WIRING, PlaceField
+
+
+def _pools(value: Any, reader: Any) -> Any:
+    if not isinstance(value, (list, tuple)):
+        return value if value is None else _pool(value, reader)
+    if not value or None in value or NONE in value:
+        refuse(f"must be a pool or a list of pools, but is {describe(value)}")
+    return tuple(read_each(enumerate(value), lambda _, entry: _pool(entry, reader)))
+
+
+def _pool(value: Any, reader: Any) -> Any:
+    if isinstance(value, (Late, LateList)):
+        message = f"a pool must be written out, but is {describe(value)}"
+        refuse(message, "only items see the feature that enters them")
+    return reader.part("pool", value)
+
+
+def _outputs(value: Any, reader: Any) -> Any:
+    if value is None:
+        return None
+    if not isinstance(value, dict) or not value:
+        refuse(f"`outputs` must be a mapping of names to bodies, but is {describe(value)}")
+    faults: list[Any] = []
+    made: dict[str, Body] = {}
+    for name, raw in value.items():
+        fault = f"must have a name of letters, digits and `_`, but it is {describe(name)}"
+        fault = module_fault(name) if is_name(name) else fault
+        if fault:
+            faults.append(((Key(name),), f"an output {fault}", ""))
+        body = [] if raw in (None, NONE) else raw
+        faults += collect((name,), lambda name=name, body=body: made.update({name: reader.body(body, "item")}))
+    if faults:
+        raise Refusal(faults)
+    return made
+
+
+class Head(Fields):
+    """The head: a norm and a pool, a body, or several outputs."""
+
+    from_: PlaceField = Field(None, alias="from")
+    norm: NormBody = None
+    pool: Annotated[
+        Any,
+        Reads(
+            _pools,
+            {"anyOf": [{"$ref": "#/definitions/pool"}, {"type": "array", "items": {"$ref": "#/definitions/pool"}}]},
+            family="pool",
+        ),
+    ] = None
+    body: Items = None
+    outputs: Annotated[
+        Any,
+        Reads(_outputs, {"type": "object", "additionalProperties": {"$ref": "#/definitions/body_item"}}, home="item"),
+    ] = None
+    merge: Literal["mean"] | dict[str, Real] | None = None
+    training: Literal["same"] | list[str] | None = None
+    layout: Literal["tokens", "map"] | None = None
+    bias: bool = True
+    init: InitField = None
+    absent: ClassVar[frozenset[str]] = frozenset({"from", "layout"})
+
+    def agree(self) -> None:
+        """A body, or outputs, are all of the head."""
+        layouts = [name for name in ("body", "outputs") if getattr(self, name) is not None]
+        both = [*layouts, *(name for name in ("norm", "pool", "bias", "init") if name in self.fields_set)]
+        if layouts and len(both) > 1:
+            hint = "a body or an output holds its own norm, pool and classifier"
+            refuse(f"`{both[0]}` says all of the head, but `{both[1]}` stands beside it", hint, at=(Key(both[1]),))
+
+
+def read_head(value: Any, reader: Any) -> Any:
+    """A head, or nothing."""
+    if isinstance(value, (Head, type(None))):
+        return value
+    return reader._once("head", "", value, lambda: _read(value, reader))
+
+
+def _read(value: Any, reader: Any) -> Head:
+    raw = value if is_head(value) else {"body": value}
+    try:
+        return Head.read(raw, reader)
+    except Refusal as error:
+        items = [(loc[1:] if raw is not value else loc, message, hint) for loc, message, hint in error.items]
+        raise Refusal(items) from None
+
+
+def is_head(value: Any) -> bool:
+    """Whether a head is the mapping of a head, not a body or an item."""
+    if not isinstance(value, dict):
+        return False
+    return not any(key in COMPOSITE or key in WIRING or is_role(key) for key in value.keys() - HEAD_KEYS)
+
+
+HEAD_KEYS = Head.fields_by_key.keys()

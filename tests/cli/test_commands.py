@@ -22,3 +22,23 @@ def test_a_word_like_no_command_is_answered_with_the_help(capsys):
     said = capsys.readouterr().err
     assert "there is no command 'zzz'" in said
     assert "did you mean" not in said
+
+
+def test_a_file_in_place_of_a_command_is_answered_with_one(capsys):
+    assert main(["mine.yaml"]) == 2
+    assert "there is no command 'mine.yaml': `vitdsl check mine.yaml` checks a file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_no_command_is_described_in_part(capsys, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert main(["--help"]) == 0
+    assert "..." not in capsys.readouterr().out.partition("Commands:")[2]
+
+
+@pytest.mark.parametrize("command", [[], *([command] for command in COMMANDS), ["search", "best"]])
+def test_the_short_option_of_help(command, capsys):
+    assert main([*command, "--help"]) == 0
+    expected = capsys.readouterr()
+    assert main([*command, "-h"]) == 0
+    assert capsys.readouterr() == expected

@@ -61,7 +61,10 @@ def run(
     debug: Debug = False,
     as_json: AsJson = False,
 ) -> None:
-    """Build the torch module, print what each stage costs, and run it once on a random image."""
+    """Build the torch module, print its costs, and run it once.
+
+    It is run on a random image, and what it gives is compared with the inferred shapes.
+    """
     given = image_size(size)
     most = {"max_params": _at_most(max_params, "--max-params"), "max_modules": _at_most(max_modules, "--max-modules")}
     options = WeightsOptions(weights, layout, partial, channels, base, container, weights_size)

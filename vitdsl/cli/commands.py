@@ -28,7 +28,12 @@ COMMANDS = {
     "search": "search.app",
 }
 """Each command, in the order of the help, and what runs it: a function of a file, or an app of several."""
-PLAIN: dict[str, Any] = {"add_completion": False, "rich_markup_mode": None, "pretty_exceptions_enable": False}
+PLAIN: dict[str, Any] = {
+    "add_completion": False,
+    "rich_markup_mode": None,
+    "pretty_exceptions_enable": False,
+    "context_settings": {"help_option_names": ["-h", "--help"], "max_content_width": 120},
+}
 
 
 class Commands(TyperGroup):
@@ -41,8 +46,9 @@ class Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that is called; one that there is not is answered with the nearest."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            nearest = near(args[0], COMMANDS)
-            ctx.fail(f"there is no command '{args[0]}'" + (f": did you mean '{nearest}'?" if nearest else ""))
+            nearest, is_file = near(args[0], COMMANDS), args[0].endswith((".yaml", ".yml"))
+            hint = f": did you mean '{nearest}'?" if nearest else f": `vitdsl check {args[0]}` checks a file"
+            ctx.fail(f"there is no command '{args[0]}'{hint if nearest or is_file else ''}")
         return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:

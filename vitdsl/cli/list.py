@@ -28,7 +28,7 @@ def run(
     set_: Settings = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the shipped specs with their costs, or the parts that a spec can name."""
+    """List the shipped specs with their costs, or parts (`--parts`)."""
     if parts:
         if set_:
             raise typer.BadParameter("it goes with specs, not with --parts", param_hint="--set")

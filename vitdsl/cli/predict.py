@@ -36,7 +36,10 @@ def run(
     set_: Settings = None,
     as_json: AsJson = False,
 ) -> None:
-    """Name the most probable classes of photos, prepared as the spec's `input` says."""
+    """Name the most probable classes of photos.
+
+    They are prepared as the spec's `input` says.
+    """
     from vitdsl.compiler.build import build
 
     options = WeightsOptions(weights, layout, container=container, weights_size=weights_size)

@@ -45,7 +45,7 @@ app = typer.Typer(
 
 @app.callback()
 def _search() -> None:
-    """Search a space for architectures: `vitdsl search FILE` runs, and goes on with what is there."""
+    """Search a space for architectures: `vitdsl search FILE`."""
 
 
 @app.command(name=RUN)

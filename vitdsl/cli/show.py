@@ -46,7 +46,10 @@ def run(
     debug: Debug = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show a spec as values, spec, expanded spec, graph or code; its mixers by axes; its paths."""
+    """Show a spec as values, spec, expanded spec, graph or code.
+
+    Or its mixers by their axes (`--axes`), or its paths (`--paths`).
+    """
     if axes and (paths or stage is not None):
         raise typer.BadParameter("it is a view of its own, without --stage or --paths", param_hint="--axes")
     if origins and (stage is not Step.values or paths):

@@ -34,11 +34,14 @@ LISTED = 1_000
 
 
 def show_space(
-    space: Annotated[str | None, typer.Argument(metavar="[SPACE]", help="A file, or a shipped space.")] = None,
+    space: Annotated[str | None, typer.Argument(metavar="SPACE", help="A file, or a shipped space.")] = None,
     set_: Settings = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print the decisions of a space and the number of its architectures; without a name, the shipped spaces."""
+    """Print the decisions of a space, or list the shipped spaces.
+
+    With the decisions comes the number of architectures.
+    """
     if space is None:
         _list(as_json)
         return
@@ -116,7 +119,10 @@ def sample(
     set_: Settings = None,
     as_json: AsJson = False,
 ) -> None:
-    """Draw specs from a space: each decision by lot; what does not fit together is drawn again."""
+    """Draw specs from a space at random.
+
+    What does not fit together is drawn again.
+    """
     found = Space(Path(space), settings(set_))
     if found.size is not None and count > found.size:
         raise typer.BadParameter(f"{found.name} has {found.size:,} architectures", param_hint="--count")
@@ -179,7 +185,7 @@ def replay(
     set_: Settings = None,
     as_json: AsJson = False,
 ) -> None:
-    """Build the spec of a log of decisions anew from its space."""
+    """Build a drawn spec again from its space and its decisions."""
     to_write(output, "--output", ".yaml")
     found = Space(Path(space), settings(set_))
     spec = found.replay(_decisions_in(decisions))

@@ -24,7 +24,7 @@ LayoutName = Annotated[
     str | None,
     typer.Option(
         metavar="NAME|FILE",
-        help="Whose keys the weights have: official, timm, ours, …, or a table; else told.",
+        help="Whose keys the weights have: official, timm, ours, …, or a table; else found by the keys.",
     ),
 ]
 Container = Annotated[
@@ -139,14 +139,17 @@ def convert(
     spec: Annotated[str, typer.Option("--spec", metavar="SPEC", help="The spec whose weights they are.")],
     source: Annotated[
         str | None,
-        typer.Option("--from", metavar="NAME|FILE", help="Layout of the file; else told by its keys."),
+        typer.Option("--from", metavar="NAME|FILE", help="Layout of the file; else found by its keys."),
     ] = None,
     target: Annotated[str, typer.Option("--to", metavar="NAME|FILE", help="Layout to write.")] = "ours",
     container: Container = None,
     set_: Settings = None,
     as_json: AsJson = False,
 ) -> None:
-    """Rename and rearrange weights: official, timm, torchvision or huggingface to ours, and back."""
+    """Rename and rearrange weights: from other libraries, and back.
+
+    Layouts are official, timm, torchvision, huggingface, ours, or a table of keys.
+    """
     from vitdsl import api
     from vitdsl.checkpoints.files import read_weights, write_weights
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 import vitdsl
 from vitdsl.checkpoints.files import write_weights
-from vitdsl.checkpoints.fitting import resizers
+from vitdsl.checkpoints.fitting import first_convolutions, fit_channels, resizers
 from vitdsl.compiler.model import VisionModel
 
 POSITIONS = ["learned", "on_keys", "relative_bias", "offset_bias", "relative_2d"]
@@ -209,3 +210,33 @@ def test_a_grid_that_cannot_be_is_refused(grid):
     state._metadata["stages.0.position"]["grids"] = {"weight": grid}
     with pytest.raises(vitdsl.CheckpointError, match="grid"):
         vitdsl.load_weights(model, state)
+
+
+# ---------------------------------------------------------------- channels
+
+
+def test_what_each_way_of_channels_keeps():
+    kernel = torch.randn(4, 3, 2, 2, dtype=torch.float64)
+    rgb, grey = torch.randn(1, 3, 2, 2, dtype=torch.float64), torch.randn(1, 1, 2, 2, dtype=torch.float64)
+
+    def run(kernels: Tensor, image: Tensor) -> Tensor:
+        return torch.nn.functional.conv2d(image, kernels)
+
+    def close(found: Tensor, expected: Tensor) -> bool:
+        return (found - expected).abs().max().item() < 1e-12
+
+    assert close(run(fit_channels(kernel, 6, "repeat"), torch.cat([rgb, rgb], 1)), run(kernel, rgb))
+    for channels in (1, 5):
+        image = grey.expand(-1, channels, -1, -1)
+        assert close(run(fit_channels(kernel, channels, "mean"), image), run(kernel, grey.expand(-1, 3, -1, -1)))
+    image = torch.cat([rgb, torch.randn(1, 2, 2, 2, dtype=torch.float64)], 1)
+    assert close(run(fit_channels(kernel, 5, "first"), image), run(kernel, rgb))
+    assert torch.equal(fit_channels(kernel, 2, "first"), kernel[:, :2])
+
+
+@pytest.mark.parametrize(("name", "count"), [("deit_tiny", 1), ("crossvit_tiny", 2), ("cvt13", 1), ("resnet18", 1)])
+def test_first_convolutions_are_those_that_read_the_image(name, count):
+    model = vitdsl.build(name, device="meta")
+    found = first_convolutions(model)
+    assert len(found) == count
+    assert all(model.state_dict()[key].shape[1] == 3 for key in found)

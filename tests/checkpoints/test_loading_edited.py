@@ -9,7 +9,7 @@ from torch import Tensor
 import vitdsl
 from tests.checkpoints.messages import messages
 from tests.parity import fingerprint
-from vitdsl.checkpoints.fitting import CHANNELS, first_convolutions, fit_channels
+from vitdsl.checkpoints.fitting import CHANNELS, fit_channels
 from vitdsl.checkpoints.loading import Report
 from vitdsl.compiler.model import VisionModel
 from vitdsl.layers.positions import LearnedPosition
@@ -151,39 +151,12 @@ def test_channels(theirs, how, channels):
     assert torch.equal(model.state_dict()[report.adapted[0]], wanted)
 
 
-def test_what_each_way_of_channels_keeps():
-    kernel = torch.randn(4, 3, 2, 2, dtype=torch.float64)
-    rgb, grey = torch.randn(1, 3, 2, 2, dtype=torch.float64), torch.randn(1, 1, 2, 2, dtype=torch.float64)
-
-    def run(kernels: Tensor, image: Tensor) -> Tensor:
-        return torch.nn.functional.conv2d(image, kernels)
-
-    def close(found: Tensor, expected: Tensor) -> bool:
-        return (found - expected).abs().max().item() < 1e-12
-
-    assert close(run(fit_channels(kernel, 6, "repeat"), torch.cat([rgb, rgb], 1)), run(kernel, rgb))
-    for channels in (1, 5):
-        image = grey.expand(-1, channels, -1, -1)
-        assert close(run(fit_channels(kernel, channels, "mean"), image), run(kernel, grey.expand(-1, 3, -1, -1)))
-    image = torch.cat([rgb, torch.randn(1, 2, 2, 2, dtype=torch.float64)], 1)
-    assert close(run(fit_channels(kernel, 5, "first"), image), run(kernel, rgb))
-    assert torch.equal(fit_channels(kernel, 2, "first"), kernel[:, :2])
-
-
 def test_channels_are_no_guess(theirs):
     with pytest.raises(vitdsl.CheckpointError, match="`channels` must be one of repeat, mean, first, found `sum`"):
         loaded(edited(), theirs, channels="sum")
     spec = edited(**{"input.channels": 4, "input.mean": "half", "input.std": "half"})
     _, report = loaded(spec, theirs, partial=True)
     assert report.new == ("stages.0.tokenizer.0.conv.weight",)
-
-
-@pytest.mark.parametrize(("name", "count"), [("deit_tiny", 1), ("crossvit_tiny", 2), ("cvt13", 1), ("resnet18", 1)])
-def test_first_convolutions_are_those_that_read_the_image(name, count):
-    model = vitdsl.build(name, device="meta")
-    found = first_convolutions(model)
-    assert len(found) == count
-    assert all(model.state_dict()[key].shape[1] == 3 for key in found)
 
 
 def test_nothing_changes_where_weights_are_refused(theirs):

@@ -13,7 +13,7 @@ from vitdsl.elaborate.builder import Observed
 from vitdsl.elaborate.rims import with_sizes
 from vitdsl.elaborate.stages import elaborate
 from vitdsl.errors import Problem, Refusal, RimError, ShapeError, SpecError
-from vitdsl.fields.messages import named
+from vitdsl.fields.messages import with_name
 from vitdsl.graph.costs import Analysis
 from vitdsl.graph.faults import problem_of
 from vitdsl.graph.graph import Graph
@@ -113,8 +113,8 @@ class Spec:
         if self._hash is None:
             import hashlib
 
-            said = {key: plain(value) for key, value in self.tree.items() if key not in ("name", "paper")}
-            self._hash = hashlib.sha256(json.dumps(said, separators=(",", ":")).encode()).hexdigest()[:16]
+            values = {key: plain(value) for key, value in self.tree.items() if key not in ("name", "paper")}
+            self._hash = hashlib.sha256(json.dumps(values, separators=(",", ":")).encode()).hexdigest()[:16]
         return self._hash
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -194,7 +194,7 @@ def _problems(faults: list[Any], tree: Map, reader: SpecReader) -> list[Problem]
 
 def _placed(faults: list[Any], tree: Map) -> list[Problem]:
     """Refusals at their places in the file."""
-    return [problem(tree, loc, named(message, loc), hint) for loc, message, hint in faults]
+    return [problem(tree, loc, with_name(message, loc), hint) for loc, message, hint in faults]
 
 
 @contextmanager

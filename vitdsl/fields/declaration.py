@@ -30,7 +30,7 @@ class Declaration:
     Attributes:
         name: of the attribute.
         key: what a file writes for it: the alias, or the name.
-        annotation: its type, with what is said about it.
+        annotation: its type, with its marks.
         default: its value where none is given, or `MISSING`.
         type: what reads it in pydantic's place, if anything does.
         structured: whether that reads late values in lists and mappings itself.
@@ -39,15 +39,15 @@ class Declaration:
     __slots__ = ("_validate", "annotation", "default", "key", "name", "structured", "type")
 
     def __init__(self, name: str, annotation: Any, default: Any) -> None:
-        bare, *said = get_args(annotation) if get_origin(annotation) is Annotated else (annotation,)
+        bare, *marks = get_args(annotation) if get_origin(annotation) is Annotated else (annotation,)
         if isinstance(default, FieldInfo):
-            said.append(default)
-        infos = [each for each in said if isinstance(each, FieldInfo)]
+            marks.append(default)
+        infos = [each for each in marks if isinstance(each, FieldInfo)]
         if default is MISSING or isinstance(default, FieldInfo):
             default = next((_default_of(info) for info in infos if not info.is_required()), MISSING)
-        said = [each for entry in said for each in (entry.metadata if isinstance(entry, FieldInfo) else [entry])]
+        marks = [each for entry in marks for each in (entry.metadata if isinstance(entry, FieldInfo) else [entry])]
         self.name, self.default = name, default
-        self.annotation = Annotated[bare, *said] if said else bare
+        self.annotation = Annotated[bare, *marks] if marks else bare
         self.key: str = next((info.alias for info in infos if info.alias), name)
         self.type = _field_type(self.annotation) or _field_type(without_none(bare))
         self.structured = self.type is not None and self.type.structured
@@ -89,8 +89,8 @@ class Declaration:
 
 def _field_type(annotation: Any) -> FieldType | None:
     """The field type in an annotation, if there is one."""
-    said = get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
-    return next((each for each in said if isinstance(each, FieldType)), None)
+    marks = get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
+    return next((each for each in marks if isinstance(each, FieldType)), None)
 
 
 def _default_of(info: FieldInfo) -> Any:

@@ -70,7 +70,7 @@ def explain(error: ValidationError, annotation: Any) -> list[Fault]:
                 unions.setdefault(prefix, (union, []))[1].append(_Entry(fault, bool(rest or loc), entry))
     for prefix, (union, entries) in unions.items():
         found += _chosen(prefix, union, entries)
-    return [(loc, named(message, loc), hint) for loc, message, hint in found]
+    return [(loc, with_name(message, loc), hint) for loc, message, hint in found]
 
 
 class _Entry(NamedTuple):
@@ -104,7 +104,7 @@ def without_none(annotation: Any) -> Any:
 
 
 def _bare(annotation: Any) -> Any:
-    """An annotation without what is said about it, and without None."""
+    """An annotation without its marks, and without None."""
     while get_origin(annotation) is Annotated:
         annotation = get_args(annotation)[0]
     meant = without_none(annotation)
@@ -136,7 +136,7 @@ def _words(annotation: Any) -> str:
     return plain.get(origin) or ("a list" if origin in (list, tuple) else "a mapping")
 
 
-def named(message: str, loc: Location) -> str:
+def with_name(message: str, loc: Location) -> str:
     """A sentence that begins with `must` or `cannot`, with the name of what must or cannot, if it has one."""
     name = name_of(loc)
     return f"{name} {message}" if name and message.startswith(("must ", "cannot ")) else message

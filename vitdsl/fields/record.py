@@ -10,7 +10,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from vitdsl.errors import ExpressionError, Refusal, did_you_mean, refuse
 from vitdsl.fields.declaration import Declaration, declarations
-from vitdsl.fields.messages import describe, named
+from vitdsl.fields.messages import describe, with_name
 from vitdsl.syntax.expressions import Late, LateList, settled
 from vitdsl.syntax.paths import Key
 
@@ -263,7 +263,7 @@ def _below(field: Declaration, error: Refusal, value: Any, absent: bool, reader:
     """What is wrong in a field, with locations below the mapping that holds it."""
     nothing = _instead_of_nothing(field, value, absent, reader)
     found = [((field.key, *loc), message, nothing or hint) for loc, message, hint in error.items]
-    return [(loc, named(message, loc), hint) for loc, message, hint in found]
+    return [(loc, with_name(message, loc), hint) for loc, message, hint in found]
 
 
 def _instead_of_nothing(field: Declaration, value: Any, absent: bool, reader: Any) -> str:
@@ -283,7 +283,7 @@ def _instead_of_nothing(field: Declaration, value: Any, absent: bool, reader: An
 
 
 def _missing(field: Declaration) -> Any:
-    """What is said of a field without a default that is not given."""
+    """The fault of a field that has no default and is not given."""
     return (field.key,), f"`{field.key}` is missing", ""
 
 

@@ -40,9 +40,12 @@ class FieldType:
     home = ""
     """The family of a bare part in the body that may stand there; `item` where a body has none."""
 
+    short = ""
+    """The key that a bare value fills, where it is short for a mapping of its own kind."""
+
     def long(self, value: Any) -> Any:
         """The mapping that a short form stands for, where the mapping is of its own kind; else the value."""
-        return value
+        return {self.short: value} if self.short and not isinstance(value, dict) else value
 
     def read(self, value: Any, reader: Any) -> Any:
         """The field's value; raises Refusal."""

@@ -18,7 +18,7 @@ def default_padding(kernel: Pair) -> Pair:
     return ((high - 1) // 2 if high % 2 else 0, (wide - 1) // 2 if wide % 2 else 0)
 
 
-def convolved(
+def conv_feature(
     x: Feature,
     dim: int,
     groups: int,
@@ -28,7 +28,7 @@ def convolved(
     dilation: Pair,
     fit: Fit = "drop",
 ) -> Feature:
-    """What a convolution makes of a feature: the slid grid at the new width.
+    """What a convolution makes of a feature: the grid of its windows, at the new width.
 
     Raises:
         ShapeError: the groups do not divide a width, or the kernel does not fit.
@@ -36,7 +36,7 @@ def convolved(
     if x.dim % groups or dim % groups:
         name, width = ("the width that enters", x.dim) if x.dim % groups else ("`dim`", dim)
         raise ShapeError(f"`groups` ({groups}) must divide {name} ({width})", "", ("groups",))
-    return x.with_grid(slid(x, kernel, stride, padding, dilation, fit), dim)
+    return x.with_grid(window_grid(x, kernel, stride, padding, dilation, fit), dim)
 
 
 def left_out(grid: Pair, kernel: Pair, stride: Pair, padding: Pair | Literal["same"], dilation: Pair = (1, 1)) -> Pair:
@@ -58,7 +58,7 @@ def _left_out(side: int, kernel: int, stride: int, padding: int, dilation: int) 
     return beyond if beyond > max(0, stride - reach) else 0
 
 
-def slid(
+def window_grid(
     x: Feature,
     kernel: Pair,
     stride: Pair,

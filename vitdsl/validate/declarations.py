@@ -37,33 +37,24 @@ DEFINE = ("args", "optional", "body", "stage")
 def judge(reader: SpecReader, variables: Collection[str]) -> list[Fault]:
     """Everything that is wrong in the `defaults` and the `define` of a file, with locations from the file's root."""
     names = ",".join(sorted(variables))
-    return reader._once("declared", names, reader.defines, lambda: _Faults(_declared(reader, variables))).found
+    return reader._once("declared", names, reader.defines, lambda: _declaration_faults(reader, variables))
 
 
-def _declared(reader: SpecReader, variables: Collection[str]) -> list[Fault]:
+def _declaration_faults(reader: SpecReader, variables: Collection[str]) -> list[Fault]:
     faults = _defaults(reader) + _defines(reader)
     for name, entry in reader.defines.items():
         if isinstance(entry, dict):
-            faults += _strange(name, entry, variables)
+            faults += _unknown_in_define(name, entry, variables)
     return faults
 
 
-def _strange(name: str, entry: Any, variables: Collection[str]) -> list[Fault]:
+def _unknown_in_define(name: str, entry: Any, variables: Collection[str]) -> list[Fault]:
     """Late values of a define that read what is neither an argument nor a variable."""
     args, optional = entry.get("args"), entry.get("optional")
     own = [*(args if isinstance(args, list) else ()), *(optional if isinstance(optional, dict) else ())]
     known = RESERVED.union(variables, (arg for arg in own if isinstance(arg, str)))
     held = [key for key in ("optional", "body", "stage") if not names_in(entry.get(key)) <= known]
     return [fault for key in held for fault in _unknown_below(entry[key], known, ("define", name, key))]
-
-
-class _Faults:
-    """A list that is no empty value, so that the memo keeps it."""
-
-    __slots__ = ("found",)
-
-    def __init__(self, found: list[Fault]) -> None:
-        self.found = found
 
 
 # ---------------------------------------------------------------- defaults
@@ -166,7 +157,7 @@ def _circles(reader: SpecReader) -> list[Fault]:
             circle = (*above[above.index(name) :], name)
             faults.append((("define", Key(name)), f"`{name}` is made of itself: {' -> '.join(circle)}", ""))
         elif name not in done and name in reader.defines:
-            for used in _used(reader.defines[name]):
+            for used in _uses_in(reader.defines[name]):
                 follow(used, (*above, name))
             done.add(name)
 
@@ -175,7 +166,7 @@ def _circles(reader: SpecReader) -> list[Fault]:
     return faults
 
 
-def _used(node: Any) -> list[str]:
+def _uses_in(node: Any) -> list[str]:
     """The defines that a tree uses, in order."""
     if not facts(node).uses:
         return []
@@ -183,8 +174,8 @@ def _used(node: Any) -> list[str]:
         node = node.raw
     if isinstance(node, dict):
         own = [node["use"]] if isinstance(node.get("use"), str) else []
-        return list(dict.fromkeys([*own, *(name for value in node.values() for name in _used(value))]))
-    return list(dict.fromkeys(name for value in node for name in _used(value))) if isinstance(node, list) else []
+        return list(dict.fromkeys([*own, *(name for value in node.values() for name in _uses_in(value))]))
+    return list(dict.fromkeys(name for value in node for name in _uses_in(value))) if isinstance(node, list) else []
 
 
 def _is_form(name: str) -> bool:
@@ -215,7 +206,7 @@ def _define(reader: SpecReader, name: str, entry: Any) -> list[Fault]:
         at = (Key("stage"),) if held else ()
         faults.append((at, f"a define has `body` or `stage`, but `{name}` has {found}", ""))
     elif not faults:
-        faults += _held(reader, name, entry)
+        faults += _content_faults(reader, name, entry)
     return faults
 
 
@@ -231,7 +222,7 @@ def _argument(arg: Any, before: set[str]) -> list[str]:
     return []
 
 
-def _held(reader: SpecReader, name: str, entry: Any) -> list[Fault]:
+def _content_faults(reader: SpecReader, name: str, entry: Any) -> list[Fault]:
     """Judges the body or the stage that a define holds."""
     if "body" in entry:
         reader.opened.append(name)

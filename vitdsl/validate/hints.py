@@ -1,4 +1,4 @@
-"""What is said of keys and operators that there are not, and how several faults are kept."""
+"""Hints for unknown keys and operators, and how several faults are collected."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ from vitdsl.validate.hints import collect
 from vitdsl.validate.items import Item
 from vitdsl.validate.reader import SpecReader
 from vitdsl.validate.uses import check_use
-from vitdsl.validate.wiring import DropField, PlaceField, rate_alone, read_short
+from vitdsl.validate.wiring import DropField, PlaceField, read_short
 
 
 class Input(Fields):
@@ -214,7 +214,7 @@ class Model(Fields):
     stages: Annotated[Any, Reads(_stages, {"type": "array", "items": {"$ref": "#/definitions/stage"}})]
     head: Annotated[Any, Reads(read_head, {"$ref": "#/definitions/head"})] = None
     drop_path: Annotated[
-        Any, Reads(_model_drop, {"anyOf": [{"type": "number"}, {"$ref": "#/definitions/drop_path"}]}, long=rate_alone)
+        Any, Reads(_model_drop, {"anyOf": [{"type": "number"}, {"$ref": "#/definitions/drop_path"}]}, short="rate")
     ] = None
     init: Annotated[Any, Reads(_inits, {"type": "object"})] = None
     merged: ClassVar[tuple[str, ...]] = ("extends", "set")

@@ -77,16 +77,6 @@ def read_short(cls: type[Fields], value: Any, key: str, reader: Reader) -> Any:
         raise of_short_form(error, key) from None
 
 
-def size_alone(value: Any) -> Any:
-    """The mapping that a bare size stands for."""
-    return value if isinstance(value, dict) else {"size": value}
-
-
-def rate_alone(value: Any) -> Any:
-    """The mapping that a bare rate stands for."""
-    return value if isinstance(value, dict) else {"rate": value}
-
-
 def _plainly_residual(value: Any) -> Any:
     """The mapping that `residual: true` stands for."""
     return {} if value is True else value
@@ -128,9 +118,9 @@ NUMBER_OR_NONE = {"anyOf": [{"type": "number"}, {"const": "none"}]}
 PLACE = {"anyOf": [{"type": ["string", "integer"]}, {"type": "array", "items": {"type": ["string", "integer"]}}]}
 DROP = {"anyOf": [*NUMBER_OR_NONE["anyOf"], {"type": "object", "properties": {"rates": {"type": "array"}, "at": {}}}]}
 PlaceField = Annotated[Any, Reads(read_place, PLACE)]
-DropField = Annotated[Any, Reads(_drop, DROP, long=rate_alone)]
+DropField = Annotated[Any, Reads(_drop, DROP, short="rate")]
 WINDOWS = {"anyOf": [{"type": ["integer", "array"]}, {"const": NONE}, {"$ref": "#/definitions/windows"}]}
-WindowsField = Annotated[Any, Reads(_windows, WINDOWS, long=size_alone)]
+WindowsField = Annotated[Any, Reads(_windows, WINDOWS, short="size")]
 ResidualField = Annotated[
     Any,
     Reads(

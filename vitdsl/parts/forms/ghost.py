@@ -26,4 +26,4 @@ class Ghost(MlpFields, Form):
         activation = self.activation if isinstance(self.activation, Part) else "none"
         copy = [{"norm": {"type": "affine", "bias": False, "init": 1}}, {"activation": activation}]
         copies = {"parallel": [[], *[copy for _ in range(self.copies)]], "merge": "concat"}
-        return {"mlp": {"ratio": self.ratio, **self.passed, "type": "mlp", "between": [copies]}}
+        return {"mlp": {"ratio": self.ratio, **self.for_expansion, "type": "mlp", "between": [copies]}}

@@ -29,4 +29,4 @@ class Inverted(MlpFields, Form):
             "kernel": self.kernel, "stride": self.stride, "groups": late("$dim"), "bias": False,
             "norm": norm or "none", "activation": self.activation if isinstance(self.activation, Part) else "none",
         }  # fmt: skip
-        return {"mlp": {"bias": False, **self.passed, "type": "mlp", "between": [{"conv": conv}]}}
+        return {"mlp": {"bias": False, **self.for_expansion, "type": "mlp", "between": [{"conv": conv}]}}

@@ -28,4 +28,4 @@ class Leff(MlpFields, Form):
             "kernel": self.kernel, "groups": late("$dim"),
             "norm": norm or "none", "activation": self.activation if isinstance(self.activation, Part) else "none",
         }  # fmt: skip
-        return {"mlp": {**self.passed, "type": "mlp", "between": [{"conv": conv}]}}
+        return {"mlp": {**self.for_expansion, "type": "mlp", "between": [{"conv": conv}]}}

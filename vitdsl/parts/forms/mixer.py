@@ -35,7 +35,7 @@ def needs_heads(mixer: Any) -> None:
 
 
 class MixerFields(Part):
-    """What can be said of every mixer that goes by queries and keys."""
+    """The fields of every mixer with queries and keys."""
 
     family: ClassVar[str] = "mixer"
     residual: ClassVar[bool] = True

@@ -43,7 +43,7 @@ def _dropouts(value: Any, reader: Any) -> Any:
 
 
 class MlpFields(Part):
-    """What can be said of every two-layer perceptron."""
+    """The fields of every two-layer perceptron."""
 
     family: ClassVar[str] = "mlp"
     residual: ClassVar[bool] = True
@@ -61,8 +61,8 @@ class MlpFields(Part):
     init: InitField = None
 
     @property
-    def passed(self) -> dict[str, Any]:
-        """What was given of the fields that an expansion passes on."""
+    def for_expansion(self) -> dict[str, Any]:
+        """The fields that were given, but for those of the form itself: what its expansion has too."""
         return {name: value for name, value in self.written.items() if name not in self.own and name != "type"}
 
 

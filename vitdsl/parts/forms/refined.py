@@ -13,7 +13,7 @@ from vitdsl.syntax.expressions import parse as late
 
 
 class Refined(MixerForm):
-    """A mixer whose maps are expanded over the heads, convolved, reduced and added, then normed and scaled.
+    """A mixer whose maps are expanded over the heads, conv_feature, reduced and added, then normed and scaled.
 
     Paper: Refiner, arXiv 2106.03714. Symbols: expand = the head expansion, factor = the scale at the end.
     Expands: global with `maps.after`.

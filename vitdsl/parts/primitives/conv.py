@@ -10,7 +10,7 @@ from vitdsl.fields.types import Margin, Positive, Size
 from vitdsl.parts.base import Activation, Module, Nested, Norm, Primitive, Scope, Value
 from vitdsl.parts.initial import InitField
 from vitdsl.parts.primitives.dynamic_conv import DynamicConv, Kernels
-from vitdsl.parts.windowing import Fit, convolved, default_padding, left_out
+from vitdsl.parts.windowing import Fit, conv_feature, default_padding, left_out
 
 
 class Conv(Primitive):
@@ -40,9 +40,9 @@ class Conv(Primitive):
     init: InitField = None
 
     def infer(self, *inputs: Feature) -> Feature:
-        """The slid grid at the new width."""
+        """The grid of the windows at the new width."""
         (x,) = inputs
-        return convolved(
+        return conv_feature(
             x, self.dim or x.dim, self.groups, self.kernel, self.stride, self.margin, self.dilation, self.fit
         )
 

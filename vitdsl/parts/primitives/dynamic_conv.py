@@ -9,7 +9,7 @@ from vitdsl.features import Cost, Feature, weights
 from vitdsl.fields.types import Margin, Natural, Positive, PositiveReal, Size
 from vitdsl.parts.base import Fields, Module, Nested, Primitive
 from vitdsl.parts.initial import InitField
-from vitdsl.parts.windowing import convolved, left_out
+from vitdsl.parts.windowing import conv_feature, left_out
 
 
 class Kernels(Fields):
@@ -61,7 +61,7 @@ class DynamicConv(Primitive):
     def infer(self, *inputs: Feature) -> Feature:
         """As the static convolution; generated kernels are depth-wise."""
         (x,) = inputs
-        y = convolved(x, self.dim or x.dim, self.groups, self.kernel, self.stride, self.padding, self.dilation)
+        y = conv_feature(x, self.dim or x.dim, self.groups, self.kernel, self.stride, self.padding, self.dilation)
         self._refuse_what_no_layer_does()
         if self.kernels.count is None and y.dim != x.dim:
             raise ShapeError(

@@ -8,7 +8,7 @@ from vitdsl.errors import ShapeError
 from vitdsl.features import Feature
 from vitdsl.fields.types import Margin, Size
 from vitdsl.parts.base import Module, Primitive
-from vitdsl.parts.windowing import default_padding, left_out, slid
+from vitdsl.parts.windowing import default_padding, left_out, window_grid
 
 
 class PoolWindow(Primitive):
@@ -30,7 +30,7 @@ class PoolWindow(Primitive):
     padding: Margin = None
 
     def infer(self, *inputs: Feature) -> Feature:
-        """The slid grid; torch pads by half the kernel at most."""
+        """The grid of the windows; torch pads by half the kernel at most."""
         if self.margin != "same" and any(2 * p > k for p, k in zip(self.margin, self.kernel, strict=True)):
             raise ShapeError(
                 f"`padding` ({self.margin[0]}x{self.margin[1]}) must be at most half "
@@ -38,7 +38,7 @@ class PoolWindow(Primitive):
                 "",
                 ("padding",),
             )
-        return inputs[0].with_grid(slid(inputs[0], self.kernel, self.step, self.margin, what="pool's kernel"))
+        return inputs[0].with_grid(window_grid(inputs[0], self.kernel, self.step, self.margin, what="pool's kernel"))
 
     def leaves_out(self, *inputs: Feature) -> tuple[int, int]:
         """What no window reads."""

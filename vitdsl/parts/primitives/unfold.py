@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 from vitdsl.features import Feature
 from vitdsl.fields.types import Margin, Size
 from vitdsl.parts.base import Module, Primitive
-from vitdsl.parts.windowing import default_padding, slid
+from vitdsl.parts.windowing import default_padding, window_grid
 
 
 class Unfold(Primitive):
@@ -31,9 +31,9 @@ class Unfold(Primitive):
     fit: Literal["exact", "pad"] = "exact"
 
     def infer(self, *inputs: Feature) -> Feature:
-        """The slid grid, k² times as wide."""
+        """The grid of the windows, k² times as wide."""
         (x,) = inputs
-        grid = slid(x, self.kernel, self.step, self.margin, fit=self.fit)
+        grid = window_grid(x, self.kernel, self.step, self.margin, fit=self.fit)
         return x.with_grid(grid, x.dim * self.kernel[0] * self.kernel[1])
 
     @property

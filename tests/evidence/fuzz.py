@@ -1,9 +1,10 @@
 """Reads, checks and shows texts that mean harm, each within 5 s of CPU and 1 GiB; builds some of those that are right.
 
-`python -m tests.evidence.fuzz FIRST COUNT [--built N]` judges the texts of the numbers from FIRST on, `PER_PROCESS` in
-one process after another, and prints a table of what came out and each fault with its number; `--built` also builds
-the first N of each process that are right, runs them, and compares parameters, shapes, multiply-adds and gradients
-with their analysis. The exit code is 1 where there was a fault.
+`python -m tests.evidence.fuzz FIRST COUNT [--jobs N] [--built N] [--searches]` judges the texts of the numbers from
+FIRST on, `PER_PROCESS` in a process, `--jobs` of these at a time, and prints what came out and each fault by number.
+`--built` also builds the first N of each process that are right, runs them, and compares parameters, shapes,
+multiply-adds and gradients with their analysis. `--searches` judges searches in place of specs: their pages, and what
+they print while they run. The exit code is 1 where there was a fault.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import tempfile
 import time
 import traceback
 from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
@@ -44,10 +47,11 @@ def _stop(*_: Any) -> None:
     raise TookTooLongError
 
 
-def read(said: str) -> Spec | None:
+def read(number: int) -> Spec | None:
     """The spec of a text, after all that `check` and `show` look at; None where it is refused, at a place."""
+    source = text(number)
     try:
-        spec = vitdsl.load(said)
+        spec = vitdsl.load(source)
         graph = spec.graph()
     except InputError as error:
         problems, refused = error.problems, str(error)
@@ -63,7 +67,7 @@ def read(said: str) -> Spec | None:
     again = vitdsl.load(spec.dump())
     assert (again.hash, again.analyze().cost) == (spec.hash, analysis.cost), "the dump says something else"
     with tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as file, redirect_stderr(io.StringIO()):
-        file.write(said)
+        file.write(source)
         file.flush()
         with redirect_stdout(io.StringIO()) as printed:
             assert diagnose([file.name], None, False), "check finds another thing"
@@ -71,12 +75,11 @@ def read(said: str) -> Spec | None:
     return spec
 
 
-def judge(number: int) -> tuple[str, Spec | None]:
+def judge(number: int, judged: Callable[[int], Spec | None]) -> tuple[str, Spec | None]:
     """What came of a text: `refused`, `right`, or the last lines of a traceback."""
-    said = text(number)
     signal.setitimer(signal.ITIMER_PROF, SECONDS)
     try:
-        spec = read(said)
+        spec = judged(number)
     except TookTooLongError as error:
         where = traceback.extract_tb(error.__traceback__)[-2]
         return f"more than {SECONDS} s, in {where.filename.rpartition('/')[2]}:{where.lineno}", None
@@ -90,8 +93,11 @@ def judge(number: int) -> tuple[str, Spec | None]:
     return ("refused" if spec is None else "right"), spec
 
 
-def judge_many(first: int, count: int, built: int) -> dict[str, Any]:
+def judge_many(first: int, count: int, built: int, searches: bool) -> dict[str, Any]:
     """Counts of what came out, and each fault by its number."""
+    from tests.search import hostile
+
+    judged = hostile.judge if searches else read
     signal.signal(signal.SIGPROF, _stop)
     used = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
     if not built:
@@ -101,7 +107,7 @@ def judge_many(first: int, count: int, built: int) -> dict[str, Any]:
     slowest = 0.0
     for number in range(first, first + count):
         before = time.process_time()
-        outcome, spec = judge(number)
+        outcome, spec = judge(number, judged)
         slowest = max(slowest, time.process_time() - before)
         if spec is not None and counts["built"] < built and spec.analyze().activation_bytes <= LARGEST:
             outcome = _build(spec) or outcome
@@ -128,23 +134,28 @@ def _build(spec: Spec) -> str:
     return ""
 
 
-def many(first: int, count: int, built: int) -> dict[str, str]:
-    """Judges a range of numbers, prints what came out, and gives the faults by number."""
+def many(first: int, count: int, built: int = 0, jobs: int = 1, searches: bool = False) -> dict[str, str]:
+    """Judges a range of numbers in processes, prints what came out, and gives the faults by number."""
     began, slowest = time.perf_counter(), 0.0
     counts: Counter[str] = Counter()
     faults: dict[str, str] = {}
-    for begin in range(first, first + count, PER_PROCESS):
+
+    def part(begin: int) -> dict[str, Any]:
         size = min(PER_PROCESS, first + count - begin)
         call = [sys.executable, "-m", "tests.evidence.fuzz", str(begin), str(size), "--built", str(built), "--here"]
-        done = subprocess.run(call, capture_output=True, text=True)
-        ended = f"exit code {done.returncode}: {done.stderr[-300:]}"
-        found: dict[str, Any] = {"counts": {}, "faults": {f"{begin} to {begin + size - 1}": ended}, "slowest": 0.0}
+        done = subprocess.run([*call, *["--searches"] * searches], capture_output=True, text=True)
         with suppress(ValueError, IndexError):
-            found = json.loads(done.stdout.splitlines()[-1])
-        counts.update(found["counts"])
-        faults |= found["faults"]
-        slowest = max(slowest, found["slowest"])
-        print(f"to {begin + size - 1}: {dict(counts)}, slowest {slowest:.2f} s", flush=True)
+            return json.loads(done.stdout.splitlines()[-1])
+        ended = f"exit code {done.returncode}: {done.stderr[-300:]}"
+        return {"counts": {}, "faults": {f"{begin} to {begin + size - 1}": ended}, "slowest": 0.0}
+
+    begins = range(first, first + count, PER_PROCESS)
+    with ThreadPoolExecutor(jobs) as pool:
+        for begin, found in zip(begins, pool.map(part, begins), strict=True):
+            counts.update(found["counts"])
+            faults |= found["faults"]
+            slowest = max(slowest, found["slowest"])
+            print(f"from {begin}: {dict(counts)}, slowest {slowest:.2f} s", flush=True)
     for number, fault in faults.items():
         print(f"{number}: {fault}")
     seconds = time.perf_counter() - began
@@ -158,12 +169,14 @@ def main() -> int:
     parser.add_argument("first", type=int)
     parser.add_argument("count", type=int)
     parser.add_argument("--built", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=1, help="processes at a time")
+    parser.add_argument("--searches", action="store_true", help="searches in place of specs")
     parser.add_argument("--here", action="store_true", help="in this process")
     given = parser.parse_args()
     if given.here:
-        print(json.dumps(judge_many(given.first, given.count, given.built)))
+        print(json.dumps(judge_many(given.first, given.count, given.built, given.searches)))
         return 0
-    return bool(many(given.first, given.count, given.built))
+    return bool(many(given.first, given.count, given.built, given.jobs, given.searches))
 
 
 if __name__ == "__main__":

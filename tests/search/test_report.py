@@ -3,12 +3,12 @@
 import json
 import math
 from collections import Counter
-from html.parser import HTMLParser
 
 import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
+from tests.search.pages import read
 from vitdsl.search.file import load_search
 from vitdsl.search.proposals import costs_of
 from vitdsl.search.report import write_report
@@ -34,7 +34,6 @@ rungs:
 budget: {{trials: 40}}
 """  # noqa: E501
 EVIL = "</script><script>alert('<!--')</script><img src=x onerror=alert(1)>&amp;\u2028"
-VOID = {"meta", "img", "input", "br", "hr", "link"}
 
 
 def search_of(name="digits", objectives="{accuracy: maximize}"):
@@ -55,38 +54,6 @@ def study_of(search, trials):
             state=TrialState[state], values=values, user_attrs={**attributes, "rung": 2, "refused": {"params > 9k": 3}}
         ))  # fmt: skip
     return study
-
-
-class Elements(HTMLParser):
-    """The elements of a page, the texts of its scripts, and whether every element ends."""
-
-    def __init__(self, text):
-        super().__init__(convert_charrefs=True)
-        self.open, self.found, self.scripts, self.texts = [], [], {}, []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        self.found.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open and self.open[-1] == "script":
-            self.scripts[len([tag for tag, _ in self.found if tag == "script"])] = data
-        else:
-            self.texts.append(data)
-
-
-def read(text):
-    made = Elements(text)
-    assert not made.open
-    (data,) = [json.loads(made.scripts[index]) for index, (tag, attrs) in enumerate(
-        [entry for entry in made.found if entry[0] == "script"], 1) if attrs.get("id") == "data"]  # fmt: skip
-    return made, data
 
 
 MANY = [

@@ -80,7 +80,7 @@ def _variables(tree: Map) -> dict[str, Any]:
     _check_names(raw, where)
     done: dict[str, Any] = {}
     settled: dict[str, Any] = {}
-    readings: dict[str, int] = {}
+    readings: dict[str | int, int] = {}
     for name in _in_order(raw):
         problems: list[Problem] = []
         value = fold(raw[name], settled, ("vars", name), problems, raw.marks.get(name, (None, None))[1])
@@ -117,20 +117,23 @@ def _in_order(raw: Map) -> Iterator[str]:
                 ready.append(reader)
 
 
-def _readings(value: Any, known: Mapping[str, int]) -> int:
+def _readings(value: Any, known: dict[str | int, int]) -> int:
     """How many late variables are computed where a value is: each reads others, and computes them anew.
 
     Args:
         value: of a variable.
-        known: the same of the variables that it reads.
+        known: the same of the variables that it reads, by name. What stands in the value is added by identity: where
+            each variable holds another one twice, few values stand in many places.
     """
     if isinstance(value, Late):
         words = Counter(re.findall(r"\w+", value.text))
         return 1 + sum(words[name] * known.get(name, 0) for name in value.names)
     if isinstance(value, Hole):
         value = value.raw
-    entries = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return sum(_readings(entry, known) for entry in entries if facts(entry).late)
+    if id(value) not in known:
+        entries = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        known[id(value)] = sum(_readings(entry, known) for entry in entries if facts(entry).late)
+    return known[id(value)]
 
 
 def _bound(tree: Map, made: Map, env: Mapping[str, Any]) -> None:

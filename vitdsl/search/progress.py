@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from vitdsl.errors import printable
 from vitdsl.search.ledger import COUNTED, Ledger, history, refusals
 from vitdsl.search.results import pareto
 from vitdsl.units import format_measure
@@ -28,7 +29,7 @@ def leaders(search: Search, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
 
 
 def line_of(search: Search, trial: FrozenTrial) -> str:
-    """A finished trial in one line."""
+    """A finished trial in one line; what a terminal would obey or hide is escaped."""
     attributes = trial.user_attrs
     measures = attributes.get("measures", {})
     wanted = dict.fromkeys([*search.file.objectives, "params", "macs"])
@@ -37,14 +38,15 @@ def line_of(search: Search, trial: FrozenTrial) -> str:
     if "pruned" in attributes:
         parts.append(f"({attributes['pruned']})")
     if "error" in attributes:
-        parts.append(f"({attributes['error'].splitlines()[0]})")
+        first, *_ = attributes["error"].split("\n")
+        parts.append(f"({first})")
     elif "given_up" in attributes:
         parts.append(f"({attributes['given_up']})")
     elif trial.state.name == "FAIL":
         parts.append("(its worker died or was stopped)")
     if history(trial):
         parts.append(f"retry of trial {history(trial)[-1]}")
-    return "  ".join(parts)
+    return printable("  ".join(parts))
 
 
 class Progress:
@@ -107,8 +109,9 @@ class Progress:
         budget, seconds = self.search.file.budget, time.monotonic() - self.began
         workers, replaced = self.workers()
         head = Table.grid(padding=(0, 2))
+        bar = ProgressBar(total=budget.trials, completed=ledger.finished, width=30)
         head.add_row(
-            Text(self.search.name, style="bold"), ProgressBar(total=budget.trials, completed=ledger.finished, width=30),
+            Text(printable(self.search.name), style="bold"), bar,
             f"{ledger.finished}/{budget.trials}", _clock(seconds), f"{workers} workers",
         )  # fmt: skip
         lines: list[Any] = [head, Text(self._counts(ledger))]
@@ -117,7 +120,7 @@ class Progress:
         refused = refusals(ledger.trials)
         if refused:
             reasons = ", ".join(f"{reason}: {count:,}" for reason, count in [*refused.items()][:5])
-            lines.append(Text(f"refused before they were built: {reasons}", style="dim"))
+            lines.append(Text(printable(f"refused before they were built: {reasons}"), style="dim"))
         best = leaders(self.search, ledger.trials)
         lines += [Text(f"best: {line_of(self.search, trial)}", style="green") for trial in best[-3:]]
         finished = [trial for trial in ledger.trials if trial.state.name in (*COUNTED, "FAIL")]

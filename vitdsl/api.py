@@ -132,16 +132,16 @@ def _base(name: str, spec: Spec, layout: Layout | None, size: int | tuple[int, i
 
 def _tables(spec: Spec, *layouts: Layout | None) -> tuple[dict[str, Table], list[str | None]]:
     """The tables by layout that serve a spec, with those that a caller gave; and the names of the caller's layouts."""
-    from vitdsl.checkpoints.tables import given_table, tables_of
+    from vitdsl.checkpoints.tables import custom_table, tables_of
 
     source = spec.tree.pos.source.name if spec.tree.pos else ""
     file = Path(source) if source.endswith(".yaml") else None
     tables, names = tables_of(spec.names, file), []
     for layout in layouts:
-        given = None if layout is None else given_table(layout, spec.names)
-        names.append(str(layout) if given is None and layout is not None else given and given.layout[0])
-        if given is not None:
-            tables[given.layout[0]] = given
+        table = None if layout is None else custom_table(layout, spec.names)
+        names.append(str(layout) if table is None and layout is not None else table and table.layout[0])
+        if table is not None:
+            tables[table.layout[0]] = table
     return tables, names
 
 

@@ -9,7 +9,7 @@ import torch
 from vitdsl.checkpoints.convert import to_ours, to_theirs
 from vitdsl.checkpoints.tables import (
     ENTRY_POINTS,
-    given_table,
+    custom_table,
     parse_table,
     read_table,
     shipped_folder,
@@ -177,16 +177,16 @@ def test_a_table_in_place_of_a_name(tmp_path):
     path = tmp_path / "any.yaml"
     path.write_text("rows:\n  - {from: a, to: b, only: tiny}\n  - c -> d\n")
     for given in (path, str(path), {"rows": [{"from": "a", "to": "b", "only": "tiny"}, "c -> d"]}):
-        table = given_table(given, ("mine", "tiny"))
+        table = custom_table(given, ("mine", "tiny"))
         assert table is not None
         assert [str(row) for row in table.rows] == ["c -> d"]
-    assert given_table("official", ("tiny",)) is None
+    assert custom_table("official", ("tiny",)) is None
 
 
 def test_no_table_is_called_as_our_own_layout(tmp_path):
     (tmp_path / "mine.ours.yaml").write_text("rows:\n  - a -> b\n")
     with pytest.raises(CheckpointError, match="the layout `ours` is that of our own state dicts"):
-        given_table(tmp_path / "mine.ours.yaml", ("mine",))
+        custom_table(tmp_path / "mine.ours.yaml", ("mine",))
     with pytest.raises(CheckpointError, match="the layout `ours` is that of our own state dicts"):
         tables_of(("mine",), tmp_path / "mine.yaml")
 

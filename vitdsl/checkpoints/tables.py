@@ -244,7 +244,7 @@ def _named(table: Table, names: Iterable[str]) -> str:
     return next((name for name in names if any(fnmatchcase(name, each) for each in table.specs)), names[0])
 
 
-def given_table(layout: str | Path | Mapping[str, Any], names: Iterable[str]) -> Table | None:
+def custom_table(layout: str | Path | Mapping[str, Any], names: Iterable[str]) -> Table | None:
     """The table that a caller gives in place of a layout's name: a mapping, or a path; None: it is a name.
 
     Args:

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vitdsl.cli import weights as given_weights
 from vitdsl.cli.options import AsJson, Debug, ImageSize, Settings, SpecName, image_size, to_write
 from vitdsl.cli.output import echo, macs, print_json, print_table
 from vitdsl.cli.specs import load_spec, verified
-from vitdsl.cli.weights import Container, LayoutName, WeightsOptions, WeightsSize, check_weights
+from vitdsl.cli.weights import Container, LayoutName, WeightsOptions, WeightsSize, check_weights, fill, find_weights
 from vitdsl.errors import InputError
 from vitdsl.resolve.files import write_text
 from vitdsl.units import format_count, parse_count
@@ -65,16 +64,16 @@ def run(
 
     It is run on a random image, and what it gives is compared with the inferred shapes.
     """
-    given = image_size(size)
+    image = image_size(size)
     most = {"max_params": _at_most(max_params, "--max-params"), "max_modules": _at_most(max_modules, "--max-modules")}
     options = WeightsOptions(weights, layout, partial, channels, base, container, weights_size)
     check_weights(options)
     to_write(save, "--save", ".safetensors")
     to_write(code, "--code", ".py")
-    known = verified(load_spec(spec, set_), debug, given)
-    report = _describe(known, known.analyze(given))
-    found = given_weights.read(known, options)
-    report |= _build(known, given, most, save, code, lambda model: given_weights.load(model, found, options))
+    known = verified(load_spec(spec, set_), debug, image)
+    report = _describe(known, known.analyze(image))
+    found = find_weights(known, options)
+    report |= _build(known, image, most, save, code, lambda model: fill(model, found, options))
     if as_json:
         print_json(report)
     else:

@@ -26,34 +26,34 @@ SHOWN = 5
 def plain_call(arguments: list[str]) -> tuple[list[str], list[str], bool] | None:
     """The specs, settings and whether JSON is asked for; None where typer has to judge, or to help."""
     specs: list[str] = []
-    given: list[str] = []
+    texts: list[str] = []
     as_json = False
     waiting = iter(arguments)
     for argument in waiting:
         if argument == "--set":
-            given.append(next(waiting, ""))
+            texts.append(next(waiting, ""))
         elif argument == "--json":
             as_json = True
         elif argument.startswith("-"):
             return None
         else:
             specs.append(argument)
-    return (specs, given, as_json) if specs and all(map(is_setting, given)) else None
+    return (specs, texts, as_json) if specs and all(map(is_setting, texts)) else None
 
 
-def diagnose(specs: list[str], given: list[str] | None, as_json: bool, debug: bool = False) -> bool:
+def diagnose(specs: list[str], texts: list[str] | None, as_json: bool, debug: bool = False) -> bool:
     """Prints what is found in each of some specs.
 
     Args:
         specs: files, or names of shipped specs.
-        given: what `--set` says.
+        texts: what `--set` says.
         as_json: whether to print JSON.
         debug: whether to check the graphs themselves.
 
     Returns:
         Whether all are right.
     """
-    reports = [_report(name, given, debug) for name in specs]
+    reports = [_report(name, texts, debug) for name in specs]
     if as_json:
         print_json([{key: value for key, value in report.items() if key != "error"} for report in reports])
     else:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vitdsl.cli import weights as given_weights
 from vitdsl.cli.options import AsJson, Settings, SpecName
 from vitdsl.cli.output import print_json, print_table
 from vitdsl.cli.specs import load_spec
-from vitdsl.cli.weights import Container, LayoutName, WeightsOptions, WeightsSize, check_weights
+from vitdsl.cli.weights import Container, LayoutName, WeightsOptions, WeightsSize, check_weights, fill, find_weights
 from vitdsl.errors import CheckpointError, InputError, Problem
 from vitdsl.syntax.limits import PIXELS
 
@@ -48,7 +47,7 @@ def run(
     if not known.model.classes:
         raise typer.BadParameter(f"{known.name} has no classes", param_hint="SPEC")
     model = build(known, device="meta", training_outputs=False).eval()
-    done: dict[str, Any] = {**given_weights.load(model, given_weights.read(known, options), options)}
+    done: dict[str, Any] = {**fill(model, find_weights(known, options), options)}
     found = predictions(model, images, top)
     if as_json:
         print_json({**done, "images": found})

@@ -143,22 +143,22 @@ def sample(
 
 
 def _drawn(space: Space, count: int, rng: random.Random) -> Iterator[Spec]:
-    seen: set[str] = set()
+    hashes: set[str] = set()
     failed, fault = 0, None
-    while len(seen) < count:
+    while len(hashes) < count:
         try:
             spec = space.sample(rng)
             spec.analyze()
         except SpecError as error:
             failed, fault = failed + 1, error
         else:
-            failed += spec.hash in seen
-            if spec.hash not in seen:
-                seen.add(spec.hash)
+            failed += spec.hash in hashes
+            if spec.hash not in hashes:
+                hashes.add(spec.hash)
                 failed = 0
                 yield spec
         if failed >= TRIES:
-            raise SpecError([_exhausted(space, len(seen)), *(fault.problems[:1] if fault else [])])
+            raise SpecError([_exhausted(space, len(hashes)), *(fault.problems[:1] if fault else [])])
 
 
 def _exhausted(space: Space, found: int) -> Problem:

@@ -1,4 +1,4 @@
-"""The specs that a command is given."""
+"""The specs that a command names."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def is_setting(text: str) -> bool:
     return bool(path.strip() and sign)
 
 
-def settings(given: list[str] | None) -> dict[str, Any]:
+def settings(texts: list[str] | None) -> dict[str, Any]:
     """What `--set` says: values by written path.
 
     Raises:
         SpecError: a value is no YAML.
     """
     found = {}
-    for text in given or ():
+    for text in texts or ():
         if not is_setting(text):
             import typer
 
@@ -34,7 +34,7 @@ def settings(given: list[str] | None) -> dict[str, Any]:
     return found
 
 
-def load_spec(name: str, given: list[str] | None = None) -> Spec:
+def load_spec(name: str, texts: list[str] | None = None) -> Spec:
     """The spec of a command's argument, with what `--set` says.
 
     Raises:
@@ -43,7 +43,7 @@ def load_spec(name: str, given: list[str] | None = None) -> Spec:
     from vitdsl.spec import load
 
     # a name is never YAML text here, whatever signs are in it
-    return load(Path(name), settings(given))
+    return load(Path(name), settings(texts))
 
 
 def verified(spec: Spec, debug: bool, size: int | tuple[int, int] | None = None) -> Spec:

@@ -58,7 +58,7 @@ class WeightsOptions(NamedTuple):
     weights_size: str | None = None
 
 
-class Weights(NamedTuple):
+class LocalWeights(NamedTuple):
     """Weights that are here, in the layout that is known of them, and what was done to have them."""
 
     tensors: Mapping[str, Tensor]
@@ -89,7 +89,7 @@ def is_published(weights: Path) -> bool:
     return str(weights) in LAYOUTS
 
 
-def read(spec: Spec, options: WeightsOptions) -> Weights | None:
+def find_weights(spec: Spec, options: WeightsOptions) -> LocalWeights | None:
     """The weights that the options name, downloaded where they are published; None: they name none.
 
     Raises:
@@ -109,10 +109,10 @@ def read(spec: Spec, options: WeightsOptions) -> Weights | None:
     if not path.suffix and not path.exists():
         names = ", ".join(LAYOUTS)
         raise CheckpointError(f"{path}: there is no such file, and published weights have other names: {names}.")
-    return Weights(read_weights(path, container=options.container).tensors, layout, done)
+    return LocalWeights(read_weights(path, container=options.container).tensors, layout, done)
 
 
-def load(model: VisionModel, weights: Weights | None, options: WeightsOptions) -> dict[str, str]:
+def fill(model: VisionModel, weights: LocalWeights | None, options: WeightsOptions) -> dict[str, str]:
     """Fills a model; says what was done.
 
     Raises:

@@ -12,10 +12,8 @@ from vitdsl import SpecError
 from vitdsl.search.file import load_search
 from vitdsl.search.ledger import Ledger
 from vitdsl.search.proposals import KNOWN, Proposer
-from vitdsl.search.samplers import distribution_of, parameters_of
-from vitdsl.space import Choice
+from vitdsl.search.samplers import parameters_of
 from vitdsl.space.space import Space
-from vitdsl.syntax.holes import Numbers
 from vitdsl.units import format_measure
 
 SAMPLERS = {
@@ -90,31 +88,6 @@ def test_trials_hold_their_decisions_as_parameters():
         value for value in trial.distributions.values() if isinstance(value, optuna.distributions.FloatDistribution)
     )
     assert (ratio.low, ratio.high, ratio.step) == (1, 4, 0.5)
-
-
-@pytest.mark.parametrize(("options", "kind"), [
-    ((1, 2, 3), "IntDistribution"), ((16, 24, 40), "CategoricalDistribution"), ((0.1, 0.2, 0.3), "FloatDistribution"),
-    ((1, 1.5, 2), "FloatDistribution"), ((3,), "CategoricalDistribution"),
-    ((0, 0.333333333333, 0.666666666667, 1), "CategoricalDistribution"),
-])  # fmt: skip
-def test_even_numbers_are_ranges(options, kind):
-    found = distribution_of(Choice("x", options, "x", True))
-    assert type(found).__name__ == kind
-    assert all(found._contains(found.to_internal_repr(option)) for option in options)
-
-
-def test_long_ranges_are_not_listed():
-    found = distribution_of(Choice("x", Numbers(1, 10**9), "x", True))
-    assert found == optuna.distributions.IntDistribution(1, 10**9)
-    uneven = Numbers(0, 1, 1 / 30_000)  # Optuna would move its end, and takes no list so long
-    with pytest.raises(SpecError, match="x has 30,001 numbers, and Optuna takes at most 10,000"):
-        distribution_of(Choice("x", uneven, "x", True))
-
-
-def test_names_are_categories():
-    assert distribution_of(Choice("x", ("b", "a"), "x", False)) == optuna.distributions.CategoricalDistribution(
-        ("b", "a")
-    )
 
 
 @pytest.mark.usefixtures("plugin")

@@ -14,7 +14,7 @@ from vitdsl.search.proposals import costs_of
 from vitdsl.search.report import write_report
 from vitdsl.search.report.correlations import table
 from vitdsl.search.report.page import page
-from vitdsl.search.results import pareto, rows_of, winners
+from vitdsl.search.results import rows_of, winners
 
 SEARCH = """
 name: {name}
@@ -193,17 +193,6 @@ def test_several_objectives():
 
 
 # ---------------------------------------------------------------- numbers
-
-
-def test_the_front_by_hand():
-    search = search_of()
-    rows = rows_of(study_of(search, MANY[:6]), search)
-    points = [(1, 0.5), (2, 0.5), (2, 0.7), (3, 0.6), (1, 0.5), (9, 0.8)]
-    rows = [row._replace(measures={"c": c, "a": a}) for row, (c, a) in zip(rows, points, strict=True)]
-    found = pareto(((row, row.values("ca")) for row in rows), ("minimize", "maximize"))
-    assert [row.number for row in found] == [0, 4, 2, 5]
-    assert [row.number for row in pareto(((row, row.values("a")) for row in rows), ["maximize"])] == [5]
-    assert pareto([], ["maximize"]) == []
 
 
 def test_correlations_by_hand():

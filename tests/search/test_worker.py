@@ -14,7 +14,7 @@ from vitdsl.search.file import load_search
 from vitdsl.search.ledger import Ledger
 from vitdsl.search.proposals import Proposer
 from vitdsl.search.storage import opened
-from vitdsl.search.study import ledger_of, portable, pruner_of, step_of, study_in, study_of, sweep
+from vitdsl.search.study import ledger_of, portable, study_in, study_of, sweep
 from vitdsl.search.trial import TrialRunner
 from vitdsl.search.worker import EXHAUSTED, SPENT, TIME, work
 
@@ -108,14 +108,6 @@ def test_pruners_of_optuna_end_the_worse(tmp_path, pruner):
     }
     assert mean[TrialState.COMPLETE] > mean[TrialState.PRUNED]
     assert all(t.user_attrs["pruned"].endswith("after rung 0") for t in by[TrialState.PRUNED])
-
-
-def test_each_rung_is_one_of_the_pruners_own():
-    for pruner in ("halving", "hyperband"):
-        file = toy(pruner=f"{{type: {pruner}, min_resource: 2, reduction_factor: 3}}", rungs=two_rungs("x")).file
-        assert [step_of(file, rung) for rung in range(3)] == [2, 6, 18]
-    assert pruner_of(file)._max_resource == 6
-    assert [step_of(toy(pruner="median").file, rung) for rung in range(3)] == [0, 1, 2]
 
 
 def test_what_is_not_a_number_is_pruned(tmp_path):

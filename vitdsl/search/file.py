@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from vitdsl.errors import Mark, Problem, Refusal, Source, SpecError, did_you_mean, refuse
 from vitdsl.fields.messages import describe
-from vitdsl.fields.types import Positive, Rate, Title, read_each
+from vitdsl.fields.types import Positive, Title, read_each
 from vitdsl.parts.base import Fields, Reads
 from vitdsl.resolve.edit import put
 from vitdsl.resolve.files import find, load_tree, shipped
 from vitdsl.search.evaluation import Evaluation, read_evaluation, settled
+from vitdsl.search.pruners import PRUNERS, NoPruner
+from vitdsl.search.samplers import SAMPLERS, Evolution
 from vitdsl.space.space import Space
 from vitdsl.syntax.locate import problem
 from vitdsl.syntax.paths import Key, parse_path
@@ -54,83 +56,6 @@ class Bound(Fields):
 
     min: Quantity = None
     max: Quantity = None
-
-
-class Random(Fields):
-    """Draws every decision at random."""
-
-    type: Literal["random"] = "random"
-
-
-class NSGA2(Fields):
-    """Optuna's NSGA-II."""
-
-    type: Literal["nsga2"] = "nsga2"
-    population_size: Annotated[int, Field(ge=2)] = 20
-    mutation_prob: Rate | None = None
-    crossover_prob: Rate = 0.9
-    swapping_prob: Rate = 0.5
-
-
-class TPE(Fields):
-    """Optuna's tree-structured Parzen estimator."""
-
-    type: Literal["tpe"] = "tpe"
-    n_startup_trials: Positive = 10
-    n_ei_candidates: Positive = 24
-    multivariate: bool = False
-    group: bool = False
-
-
-class Evolution(Fields):
-    """Regularized evolution (Real et al., 2019) with steps that know the spec.
-
-    Of the newest `population` candidates, `sample` are drawn. The best of these has a child: with the probability
-    `mutation` by mutation, else by crossover with the second best.
-    """
-
-    type: Literal["evolution"] = "evolution"
-    population: Annotated[int, Field(ge=2)] = 20
-    sample: Annotated[int, Field(ge=2)] = 5
-    mutation: Rate = 0.8
-
-
-class NoPruner(Fields):
-    """Every candidate goes through all rungs."""
-
-    type: Literal["none"] = "none"
-
-
-class Median(Fields):
-    """Optuna's median pruner."""
-
-    type: Literal["median"] = "median"
-    n_startup_trials: Annotated[int, Field(ge=0)] = 5
-    n_warmup_steps: Annotated[int, Field(ge=0)] = 0
-    measure: str | None = None
-
-
-class Halving(Fields):
-    """Optuna's asynchronous successive halving."""
-
-    type: Literal["halving"] = "halving"
-    min_resource: Positive = 1
-    reduction_factor: Annotated[int, Field(ge=2)] = 3
-    min_early_stopping_rate: Annotated[int, Field(ge=0)] = 0
-    measure: str | None = None
-
-
-class Hyperband(Fields):
-    """Optuna's Hyperband."""
-
-    type: Literal["hyperband"] = "hyperband"
-    min_resource: Positive = 1
-    reduction_factor: Annotated[int, Field(ge=2)] = 3
-    measure: str | None = None
-
-
-SAMPLERS: dict[str, type[Fields]] = {"random": Random, "nsga2": NSGA2, "tpe": TPE, "evolution": Evolution}
-PRUNERS: dict[str, type[Fields]] = {"none": NoPruner, "median": Median, "halving": Halving, "hyperband": Hyperband}
 
 
 def _one_of(kinds: Mapping[str, type[Fields]], what: str) -> Any:

@@ -7,9 +7,13 @@ import warnings
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
 
 from vitdsl.errors import Problem, SpecError
+from vitdsl.fields.types import Positive, Rate
+from vitdsl.parts.base import Fields
 from vitdsl.search.results import dominates, gains
 from vitdsl.space import Choice
 from vitdsl.syntax.holes import Numbers
@@ -26,6 +30,54 @@ Propose = Callable[[], "Spec"]
 """Gives a candidate, or raises SpecError where its decisions do not fit."""
 MAX_CATEGORIES = 10_000
 """Options of one decision that Optuna is given as categories."""
+
+
+# ---------------------------------------------------------------- fields of search files
+
+
+class Random(Fields):
+    """Draws every decision at random."""
+
+    type: Literal["random"] = "random"
+
+
+class NSGA2(Fields):
+    """Optuna's NSGA-II."""
+
+    type: Literal["nsga2"] = "nsga2"
+    population_size: Annotated[int, Field(ge=2)] = 20
+    mutation_prob: Rate | None = None
+    crossover_prob: Rate = 0.9
+    swapping_prob: Rate = 0.5
+
+
+class TPE(Fields):
+    """Optuna's tree-structured Parzen estimator."""
+
+    type: Literal["tpe"] = "tpe"
+    n_startup_trials: Positive = 10
+    n_ei_candidates: Positive = 24
+    multivariate: bool = False
+    group: bool = False
+
+
+class Evolution(Fields):
+    """Regularized evolution (Real et al., 2019) with steps that know the spec.
+
+    Of the newest `population` candidates, `sample` are drawn. The best of these has a child: with the probability
+    `mutation` by mutation, else by crossover with the second best.
+    """
+
+    type: Literal["evolution"] = "evolution"
+    population: Annotated[int, Field(ge=2)] = 20
+    sample: Annotated[int, Field(ge=2)] = 5
+    mutation: Rate = 0.8
+
+
+SAMPLERS: dict[str, type[Fields]] = {"random": Random, "nsga2": NSGA2, "tpe": TPE, "evolution": Evolution}
+
+
+# ---------------------------------------------------------------- proposals
 
 
 class RandomProposals:

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from vitdsl.errors import Problem, SpecError, did_you_mean
 from vitdsl.search.ledger import RETRIES, Ledger, history
+from vitdsl.search.pruners import pruner_of
 from vitdsl.search.storage import display_url, failures, opened, unbeaten, url_of
 from vitdsl.syntax.printer import dump_tree
 
 if TYPE_CHECKING:
-    from optuna.pruners import BasePruner
     from optuna.storages import RDBStorage
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
-    from vitdsl.search.file import Search, SearchFile
+    from vitdsl.search.file import Search
 
 SETTLE = timedelta(seconds=2)
 """The least age of a failure before another worker than its finder retries it."""
@@ -60,7 +60,7 @@ def study_in(storage: RDBStorage, search: Search) -> Study:
         storage=storage,
         # our proposals hold every decision before Optuna starts their trials
         sampler=RandomSampler(0),
-        pruner=pruner_of(search.file),
+        pruner=pruner_of(search.file.pruner, len(search.file.rungs)),
         study_name=search.name,
         directions=list(search.file.objectives.values()),
         load_if_exists=True,
@@ -120,32 +120,6 @@ def search_of(study: Study) -> Search:
 def ledger_of(study: Study, retries: int = RETRIES) -> Ledger:
     """The present state of the study's trials."""
     return Ledger(study.get_trials(deepcopy=False), retries)
-
-
-def pruner_of(file: SearchFile) -> BasePruner:
-    """Optuna's pruner, with a rung of its own for each of the search."""
-    from optuna import pruners
-
-    settings, rungs = file.pruner, max(1, len(file.rungs))
-    if settings.type == "median":
-        return pruners.MedianPruner(settings.n_startup_trials, settings.n_warmup_steps)
-    if settings.type == "halving":
-        return pruners.SuccessiveHalvingPruner(
-            settings.min_resource, settings.reduction_factor, settings.min_early_stopping_rate
-        )
-    if settings.type == "hyperband":
-        highest = settings.min_resource * settings.reduction_factor ** (rungs - 1)
-        return pruners.HyperbandPruner(settings.min_resource, highest, settings.reduction_factor)
-    return pruners.NopPruner()
-
-
-def step_of(file: SearchFile, rung: int) -> int:
-    """The step of a rung for the pruner: its number, or its resource in successive halving."""
-    settings = file.pruner
-    if settings.type not in ("halving", "hyperband"):
-        return rung
-    early = getattr(settings, "min_early_stopping_rate", 0)
-    return settings.min_resource * settings.reduction_factor ** (early + rung)
 
 
 class Retry:

@@ -11,7 +11,8 @@ from vitdsl.errors import SpecError
 from vitdsl.search.candidate import Candidate
 from vitdsl.search.ledger import DUPLICATE, NOTHING, RETRIES, SURPLUS
 from vitdsl.search.proposals import violation
-from vitdsl.search.study import ledger_of, step_of
+from vitdsl.search.pruners import step_of
+from vitdsl.search.study import ledger_of
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -125,7 +126,7 @@ class TrialRunner:
             return
         measure = getattr(file.pruner, "measure", None) or next(iter(file.objectives))
         value = candidate.measures.get(measure)
-        step = step_of(file, index)
+        step = step_of(file.pruner, index)
         if value is None:
             return
         if step not in self.reported:

@@ -60,7 +60,7 @@ def _installed(monkeypatch):
         name: EntryPoint(name, f"{__name__}:{target}", registry.ENTRY_POINTS)
         for name, target in (("doubled", "Doubled"), ("steps", "steps"), ("several", "several"), ("wordy", "wordy"))
     }
-    monkeypatch.setattr(registry, "foreign", lambda: found)
+    monkeypatch.setattr(registry, "installed", lambda: found)
     evaluation_class.cache_clear()
     yield
     evaluation_class.cache_clear()

@@ -61,9 +61,9 @@ def empty(server) -> Iterator[str]:
     yield server
     import optuna
 
-    from vitdsl.search.storage import opened
+    from vitdsl.search.storage import open_storage
 
-    with opened(server) as storage:
+    with open_storage(server) as storage:
         for name in optuna.study.get_all_study_names(storage):
             optuna.delete_study(study_name=name, storage=storage)
 

@@ -10,7 +10,7 @@ from optuna.trial import TrialState, create_trial
 
 from tests.search.studies import toy
 from vitdsl import SpecError
-from vitdsl.search.storage import display_url, opened, unbeaten, url_of
+from vitdsl.search.storage import display_url, open_storage, unbeaten, url_of
 from vitdsl.search.study import existing_study, study_of
 
 pytestmark = pytest.mark.usefixtures("plugin")
@@ -91,7 +91,7 @@ def test_a_server_that_does_not_answer(tmp_path):
     ("postgresql://", "cannot be used"), ("sqlite://nowhere", "cannot be used"),
 ])  # fmt: skip
 def test_urls_that_name_nothing(url, said):
-    with pytest.raises(SpecError, match=said), opened(url):
+    with pytest.raises(SpecError, match=said), open_storage(url):
         pass
 
 
@@ -139,7 +139,7 @@ def test_studies_that_are_not_there(tmp_path):
     with pytest.raises(SpecError, match="has no study `toyy`") as caught, existing_study(path, "toyy"):
         pass
     assert "did you mean 'toy'?" in str(caught.value)
-    with opened(path) as storage:
+    with open_storage(path) as storage:
         optuna.create_study(storage=storage, study_name="other")
     with pytest.raises(SpecError, match="holds 2 studies"), existing_study(path):
         pass
@@ -157,7 +157,7 @@ def test_a_waiting_trial_is_started_by_one_worker(tmp_path):
             study.add_trial(create_trial(state=TrialState.WAITING))
 
     def race():
-        with opened(path) as storage:
+        with open_storage(path) as storage:
             own = optuna.load_study(study_name="toy", storage=storage)
             for number, trial in enumerate(own.get_trials()):
                 barrier.wait()
@@ -178,7 +178,7 @@ def test_numbers_are_given_once(tmp_path):
         pass
 
     def add():
-        with opened(path) as storage:
+        with open_storage(path) as storage:
             own = optuna.load_study(study_name="toy", storage=storage)
             for _ in range(each):
                 own.add_trial(create_trial(state=TrialState.WAITING))
@@ -193,7 +193,7 @@ def test_numbers_are_given_once(tmp_path):
 
 
 def test_trials_without_a_sign_of_life(tmp_path):
-    with study_of(toy(), tmp_path / "toy.db", heartbeat=1) as study, opened(tmp_path / "toy.db") as storage:
+    with study_of(toy(), tmp_path / "toy.db", heartbeat=1) as study, open_storage(tmp_path / "toy.db") as storage:
         for state in (TrialState.RUNNING, TrialState.RUNNING, TrialState.WAITING):
             study.add_trial(create_trial(state=state))
         storage.record_heartbeat(study.get_trials()[1]._trial_id)

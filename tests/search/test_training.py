@@ -12,7 +12,7 @@ from vitdsl.errors import Refusal, SpecError
 from vitdsl.search import training
 from vitdsl.search.candidate import Candidate
 from vitdsl.search.data import load_data
-from vitdsl.search.evaluation import read_evaluation, settled
+from vitdsl.search.evaluation import read_evaluation, with_defaults
 from vitdsl.search.training import Run, identity, per_token
 from vitdsl.space.space import Space
 from vitdsl.spec import load
@@ -265,7 +265,7 @@ def test_a_data_set_too_large_for_memory_is_refused():
 
 
 def test_rungs_alike_share_a_schedule():
-    rungs = settled([read_evaluation({**RULE, **each}) for each in (
+    rungs = with_defaults([read_evaluation({**RULE, **each}) for each in (
         {"epochs": 2}, {"epochs": 8}, {"epochs": 3, "batch": 16}, {"epochs": 1, "schedule": 5},
     )])  # fmt: skip
     assert [rung.length for rung in rungs] == [8, 8, 3, 5]

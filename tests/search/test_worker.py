@@ -13,7 +13,7 @@ from vitdsl import SpecError
 from vitdsl.search.file import load_search
 from vitdsl.search.ledger import Ledger
 from vitdsl.search.proposals import Proposer
-from vitdsl.search.storage import opened
+from vitdsl.search.storage import open_storage
 from vitdsl.search.study import ledger_of, portable, study_in, study_of, sweep
 from vitdsl.search.trial import TrialRunner
 from vitdsl.search.worker import EXHAUSTED, SPENT, TIME, work
@@ -164,7 +164,7 @@ def test_a_retry_goes_on_after_the_last_rung_that_was_done(tmp_path):
         found = queued(search, study, rung=0)
         done = {**found.attributes()["measures"], "score": 0.25}
         study.add_trial(optuna.create_trial(state=TrialState.FAIL, user_attrs={"given_up": "of no account"}))
-    with opened(tmp_path / "toy.db") as storage:
+    with open_storage(tmp_path / "toy.db") as storage:
         storage.set_trial_user_attr(1, "measures", done)
     _, trials = worked(search, tmp_path / "toy.db")
     assert [line.split()[2] for line in lines(log)] == ["1.0", "1.0"]
@@ -226,7 +226,7 @@ def test_a_trial_that_others_took_away_is_left_to_them(tmp_path):
 def test_what_died_without_a_sign_of_life_is_tried_again(tmp_path):
     """Killed between its start and its first sign; and between its end and the note that it is to be retried."""
     search = toy(4)
-    with study_of(search, tmp_path / "toy.db", 1, 1) as study, opened(tmp_path / "toy.db", 1, 1) as storage:
+    with study_of(search, tmp_path / "toy.db", 1, 1) as study, open_storage(tmp_path / "toy.db", 1, 1) as storage:
         own = study_in(storage, search)
         first, second = queued(search, own), queued(search, own)
         storage.set_trial_state_values(1, TrialState.RUNNING)

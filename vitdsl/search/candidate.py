@@ -60,7 +60,7 @@ class Candidate:
         """
         from vitdsl.compiler.build import build
 
-        with seeded(self.seed if seed is None else seed):
+        with fixed_seed(self.seed if seed is None else seed):
             return build(self.spec).to(self.device)
 
     def __repr__(self) -> str:
@@ -68,7 +68,7 @@ class Candidate:
 
 
 @contextmanager
-def seeded(seed: int, device: str = "cpu") -> Iterator[None]:
+def fixed_seed(seed: int, device: str = "cpu") -> Iterator[None]:
     """Seeds torch's generators within, and restores them after it.
 
     Args:

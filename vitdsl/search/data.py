@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from vitdsl.errors import Problem, SpecError
 from vitdsl.memo import Table
 from vitdsl.preprocess import transform
+from vitdsl.search import INSTALL
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from vitdsl.spec import Spec
 
 DIGITS = "digits"
-SEARCH = "pip install 'vitdsl[search]'"
 TRAIN = "pip install 'vitdsl[train]'"
 SPLIT_SEED = 0
 """Every candidate is evaluated on the same images, whatever its own seed."""
@@ -116,7 +116,7 @@ def _split(images: Labelled, validation: float) -> tuple[Labelled, Labelled]:
     try:
         from sklearn.model_selection import train_test_split
     except ImportError:
-        raise SpecError(Problem(f"short trainings need scikit-learn: {SEARCH}")) from None
+        raise SpecError(Problem(f"short trainings need scikit-learn: {INSTALL}")) from None
     labels = [label for _, label in images]
     try:
         halves: Any = train_test_split(list(images), test_size=validation, stratify=labels, random_state=SPLIT_SEED)
@@ -130,7 +130,7 @@ def _digits(validation: float) -> tuple[Labelled, Labelled]:
     try:
         from sklearn.datasets import load_digits
     except ImportError:
-        raise SpecError(Problem(f"the digits need scikit-learn: {SEARCH}")) from None
+        raise SpecError(Problem(f"the digits need scikit-learn: {INSTALL}")) from None
     from PIL import Image
 
     digits: Any = load_digits()

@@ -14,7 +14,7 @@ from vitdsl.fields.types import Positive, Title, read_each
 from vitdsl.parts.base import Fields, Reads
 from vitdsl.resolve.edit import put
 from vitdsl.resolve.files import find, load_tree, shipped
-from vitdsl.search.evaluation import Evaluation, read_evaluation, settled
+from vitdsl.search.evaluation import Evaluation, read_evaluation, with_defaults
 from vitdsl.search.pruners import PRUNERS, NoPruner
 from vitdsl.search.samplers import SAMPLERS, Evolution
 from vitdsl.space.space import Space
@@ -101,7 +101,7 @@ def _each(value: Any, what: str, read: Any) -> dict[str, Any]:
 def _rungs(value: Any, reader: Any) -> tuple[Evaluation, ...]:
     if not isinstance(value, (list, tuple)):
         refuse(f"`rungs` must be a list of evaluations, but is {describe(value)}")
-    return settled(read_each(enumerate(value), lambda _, entry: read_evaluation(entry)))
+    return with_defaults(read_each(enumerate(value), lambda _, entry: read_evaluation(entry)))
 
 
 class Budget(Fields):

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vitdsl.errors import Problem, SpecError
+from vitdsl.search import INSTALL
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
 
-EXTRA = "pip install 'vitdsl[search]'"
 LOCK_SECONDS = 60.0
 """The longest wait of a writer for the transaction of another one."""
 FIRST_SECONDS = 5.0
@@ -41,7 +41,7 @@ def file_of(url: str) -> Path | None:
 
 
 @contextmanager
-def opened(
+def open_storage(
     storage: str | Path, heartbeat: int = 60, grace: int = 120, retry: Callable[..., None] | None = None
 ) -> Iterator[RDBStorage]:
     """Optuna's storage, closed at the end.
@@ -59,7 +59,7 @@ def opened(
         import optuna
         from sqlalchemy import exc
     except ModuleNotFoundError as error:
-        raise SpecError(Problem(f"searches need {error.name}", hint=EXTRA)) from None
+        raise SpecError(Problem(f"searches need {error.name}", hint=INSTALL)) from None
     url = url_of(storage)
     file = file_of(url)
     if file is not None:
@@ -71,7 +71,7 @@ def opened(
     except ImportError:
         driver = url.partition("://")[0]
         raise SpecError(
-            Problem(f"{display_url(url)} needs a driver for {driver}, which is not installed", hint=EXTRA)
+            Problem(f"{display_url(url)} needs a driver for {driver}, which is not installed", hint=INSTALL)
         ) from None
     except RuntimeError as error:
         # Optuna's error for tables of other versions
@@ -165,7 +165,7 @@ def _unreached(url: str, error: Exception) -> Problem:
 
 @contextmanager
 def failures(storage: str | Path) -> Iterator[None]:
-    """Turns faults of a storage into SpecErrors within, as `opened` does."""
+    """Turns faults of a storage into SpecErrors within, as `open_storage` does."""
     import optuna
     from sqlalchemy import exc
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from vitdsl.errors import Problem, SpecError, did_you_mean
 from vitdsl.search.ledger import RETRIES, Ledger, history
 from vitdsl.search.pruners import pruner_of
-from vitdsl.search.storage import display_url, failures, opened, unbeaten, url_of
+from vitdsl.search.storage import display_url, failures, open_storage, unbeaten, url_of
 from vitdsl.syntax.printer import dump_tree
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def study_of(
     Raises:
         SpecError: the storage cannot be used, or the study is of another search.
     """
-    with opened(storage, heartbeat, grace, Retry(retries)) as database, failures(storage):
+    with open_storage(storage, heartbeat, grace, Retry(retries)) as database, failures(storage):
         study = study_in(database, search)
         _claim(study, search, url_of(storage))
         yield study
@@ -81,7 +81,7 @@ def existing_study(storage: str | Path, name: str | None = None) -> Iterator[Stu
     url = url_of(storage)
     if "://" not in str(storage) and not Path(storage).exists():
         raise SpecError(Problem(f"there is no study {storage}", hint="`vitdsl search FILE` makes one"))
-    with opened(storage) as database, failures(storage):
+    with open_storage(storage) as database, failures(storage):
         from optuna import load_study
         from optuna.study import get_all_study_names
 

@@ -20,7 +20,7 @@ from torch.nn.functional import cross_entropy
 
 from vitdsl.errors import CheckpointError, Problem, SpecError
 from vitdsl.resolve.files import write_whole
-from vitdsl.search.candidate import Candidate, seeded
+from vitdsl.search.candidate import Candidate, fixed_seed
 from vitdsl.search.data import Examples, load_data
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class Run:
         seed = int(np.random.SeedSequence([self.candidate.seed, self.epochs]).generate_state(1)[0])
         total = torch.zeros((), device=self.candidate.device)
         self.model.train()
-        with seeded(seed, self.candidate.device):
+        with fixed_seed(seed, self.candidate.device):
             order = torch.randperm(len(data.labels))[: per_epoch * batch].to(data.labels.device)
             for index, chosen in enumerate(order.split(batch)):
                 rate = self.rate(self.epochs * per_epoch + index, self.rule.length * per_epoch)

@@ -14,7 +14,7 @@ from vitdsl.errors import Problem, SpecError
 from vitdsl.search.file import Search, load_search
 from vitdsl.search.ledger import RETRIES, Ledger
 from vitdsl.search.proposals import Proposer
-from vitdsl.search.storage import failures, file_of, opened, url_of
+from vitdsl.search.storage import failures, file_of, open_storage, url_of
 from vitdsl.search.study import Retry, ledger_of, study_in, sweep
 from vitdsl.search.trial import TrialRunner
 
@@ -71,7 +71,7 @@ def work(job: Job) -> str:
     if job.threads is not None:
         _use_threads(job.threads)
     search = load_search(job.search)
-    with opened(job.storage, job.heartbeat, job.grace, Retry(job.retries)) as storage, failures(job.storage):
+    with open_storage(job.storage, job.heartbeat, job.grace, Retry(job.retries)) as storage, failures(job.storage):
         return _Worker(job, search, storage).run()
 
 

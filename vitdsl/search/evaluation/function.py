@@ -42,8 +42,8 @@ class Function(Evaluation):
 
     def agree(self) -> None:
         """The function is installed, and is not an evaluation class."""
-        if self.function not in registry.foreign():
-            hint = did_you_mean(self.function, registry.foreign())
+        if self.function not in registry.installed():
+            hint = did_you_mean(self.function, registry.installed())
             message = (
                 f"no installed package offers `{self.function}` in the entry point group `{registry.ENTRY_POINTS}`"
             )
@@ -64,7 +64,7 @@ class Function(Evaluation):
             SpecError: its result has other names than `gives`, or a value that is not a number.
         """
         names = self.names()
-        result = registry.foreign()[self.function].load()(candidate, **self.options)
+        result = registry.installed()[self.function].load()(candidate, **self.options)
         if not isinstance(result, Mapping) and len(names) == 1:
             result = {names[0]: result}
         if not isinstance(result, Mapping) or set(result) != set(names):

@@ -44,9 +44,9 @@ class Latency(Evaluation):
         import torch
         from torch.utils.benchmark.utils.common import set_torch_threads
 
-        from vitdsl.search.evaluation.measuring import images_for, on_device
+        from vitdsl.search.evaluation.measuring import check_device, images_for
 
-        device = on_device(self.device or candidate.device)
+        device = check_device(self.device or candidate.device)
         model = candidate.build().to(device).eval()
         images = images_for(candidate, self.batch, device)
         with torch.inference_mode(), set_torch_threads(self.threads or torch.get_num_threads()):

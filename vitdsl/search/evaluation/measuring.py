@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from vitdsl.search.candidate import Candidate
 
 
-def on_device(name: str) -> str:
+def check_device(name: str) -> str:
     """The name of a device, if this machine has it.
 
     Raises:

@@ -40,11 +40,11 @@ class Memory(Evaluation):
 
     def measure(self, candidate: Candidate) -> dict[str, float]:
         """Runs a new model; the candidate's own is left as it is."""
-        from vitdsl.search.candidate import seeded
-        from vitdsl.search.evaluation.measuring import images_for, on_device, peak_bytes
+        from vitdsl.search.candidate import fixed_seed
+        from vitdsl.search.evaluation.measuring import check_device, images_for, peak_bytes
 
-        device = on_device(self.device or candidate.device)
+        device = check_device(self.device or candidate.device)
         model = candidate.build().to(device)
         images = images_for(candidate, self.batch, device)
-        with seeded(candidate.seed, device):
+        with fixed_seed(candidate.seed, device):
             return {self.name: float(peak_bytes(model, images, self.training))}

@@ -26,7 +26,7 @@ def files() -> dict[str, str]:
 
 
 @cache
-def foreign() -> dict[str, metadata.EntryPoint]:
+def installed() -> dict[str, metadata.EntryPoint]:
     """Entry points of other packages: evaluations by type, and functions for `{type: function}` by name."""
     return {entry.name: entry for entry in metadata.entry_points(group=ENTRY_POINTS)}
 
@@ -40,7 +40,7 @@ def evaluation_class(name: str) -> type[Evaluation] | None:
             value for value in vars(module).values()
             if isinstance(value, type) and issubclass(value, Evaluation) and value.__module__ == module.__name__
         )  # fmt: skip
-    found = foreign()[name].load() if name in foreign() else None
+    found = installed()[name].load() if name in installed() else None
     return found if isinstance(found, type) and issubclass(found, Evaluation) else None
 
 
@@ -63,17 +63,17 @@ def read_evaluation(raw: Any) -> Evaluation:
     return cls.read(fields, None)  # type: ignore[arg-type]
 
 
-def settled(rungs: Sequence[Evaluation]) -> tuple[Evaluation, ...]:
+def with_defaults(rungs: Sequence[Evaluation]) -> tuple[Evaluation, ...]:
     """Rungs with the defaults that depend on the other rungs (`Evaluation.among`)."""
     return tuple(rung.among(rungs) for rung in rungs)
 
 
 def _known() -> list[str]:
-    return sorted({*files(), *(name for name in foreign() if evaluation_class(name) is not None)})
+    return sorted({*files(), *(name for name in installed() if evaluation_class(name) is not None)})
 
 
 def _hint(name: str) -> str:
     """The hint for an unknown type."""
-    if name in foreign():
+    if name in installed():
         return f"`{name}` is a function: write {{type: function, function: {name}}}"
     return did_you_mean(name, _known())

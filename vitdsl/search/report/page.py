@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from vitdsl.errors import Problem, SpecError
 from vitdsl.resolve.files import write_text
+from vitdsl.search import INSTALL
 from vitdsl.search.ledger import refusals
 from vitdsl.search.report.correlations import table
 from vitdsl.search.report.figures import fronts, parallel, progress
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from vitdsl.search.file import Search
 
-SEARCH = "pip install 'vitdsl[search]'"
 HERE = Path(__file__).parent
 
 
@@ -57,7 +57,7 @@ def page(study: Study, search: Search) -> str:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
         from plotly.offline import get_plotlyjs
     except ImportError as error:
-        raise SpecError(Problem(f"reports need {error.name}: {SEARCH}")) from None
+        raise SpecError(Problem(f"reports need {error.name}: {INSTALL}")) from None
     rows = rows_of(study, search)
     against, correlations = table(rows, search)
     refused = refusals(study.get_trials(deepcopy=False))

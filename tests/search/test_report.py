@@ -12,7 +12,7 @@ from tests.search.pages import read
 from vitdsl.search.file import load_search
 from vitdsl.search.proposals import costs_of
 from vitdsl.search.report import write_report
-from vitdsl.search.report.correlations import table
+from vitdsl.search.report.correlations import correlation_table
 from vitdsl.search.report.page import page
 from vitdsl.search.results import rows_of, winners
 
@@ -205,7 +205,7 @@ def test_correlations_by_hand():
         ("PRUNED", {"params": 5, "macs": 0, "dss": math.nan, "accuracy": 0.0}),
         ("PRUNED", {"params": 6, "macs": -1, "dss": 5.0, "accuracy": 0.05}),
     ]
-    against, found = table(rows_of(study_of(search, entries), search), search)
+    against, found = correlation_table(rows_of(study_of(search, entries), search), search)
     assert against == ["params", "macs", "accuracy"]
     # d² of the ranks of dss and params: 0, 1, 1, 0, 0; one of ten pairs is out of order
     assert found["dss"][0] == (pytest.approx(1 - 6 * 2 / (5 * 24), rel=1e-12), pytest.approx(0.8, rel=1e-12), 5)
@@ -231,7 +231,7 @@ def test_components_are_ranked_together():
         )
         for index, given in enumerate(numbers, 1)
     ]
-    _, found = table(rows_of(study_of(search, entries), search), search)
+    _, found = correlation_table(rows_of(study_of(search, entries), search), search)
     # Σ log(rank / 3) is log(2 / 27), log(4 / 27), 0: in order
     assert found["az_nas (ranks together)"][0] == (pytest.approx(1, rel=1e-12), pytest.approx(1, rel=1e-12), 3)
     assert found["az_nas.trainability"][0].kendall == pytest.approx(1 / 3, rel=1e-12)
@@ -239,7 +239,7 @@ def test_components_are_ranked_together():
 
 def test_two_candidates_have_no_rank_correlation():
     search = search_of()
-    _, found = table(rows_of(study_of(search, MANY[:2]), search), search)
+    _, found = correlation_table(rows_of(study_of(search, MANY[:2]), search), search)
     assert {pair.spearman for pairs in found.values() for pair in pairs} == {None}
 
 

@@ -94,9 +94,9 @@ def unsuited(name: str, spec: Spec) -> str | None:
             transform(spec)
         except ValueError as error:
             return str(error)
-    wanted, classes = classes_in(name), spec.model.classes
-    if isinstance(classes, int) and classes != wanted:
-        return f"`{name}` has {wanted} classes, but the spec has {classes}: write `classes: {wanted}`"
+    available, classes = classes_in(name), spec.model.classes
+    if isinstance(classes, int) and classes != available:
+        return f"`{name}` has {available} classes, but the spec has {classes}: write `classes: {available}`"
     return None
 
 
@@ -168,7 +168,7 @@ def _images_in(folder: Path) -> Labelled:
     except ImportError:
         raise SpecError(Problem(f"folders of images need torchvision: {TRAIN}")) from None
     try:
-        found = ImageFolder(str(folder)).samples
+        samples = ImageFolder(str(folder)).samples
     except FileNotFoundError as error:
         raise SpecError(Problem(f"{folder} is no folder of classes: {str(error).splitlines()[0]}")) from None
-    return [(lambda path=path: default_loader(path), label) for path, label in found]
+    return [(lambda path=path: default_loader(path), label) for path, label in samples]

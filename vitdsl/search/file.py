@@ -39,11 +39,11 @@ def read_quantity(value: Any) -> float:
     """
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return value
-    found = parse_quantity(value) if isinstance(value, str) else None
-    if found is None:
+    number = parse_quantity(value) if isinstance(value, str) else None
+    if number is None:
         hint = f"units: {', '.join(unit for unit in UNITS if unit)}"
         refuse(f"must be a number, or one with a unit such as 6M, 20ms or 64MB, but is {describe(value)}", hint)
-    return found
+    return number
 
 
 Quantity = Annotated[

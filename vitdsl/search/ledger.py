@@ -99,9 +99,9 @@ class Ledger:
 
 def refusals(trials: Iterable[FrozenTrial]) -> dict[str, int]:
     """The number of candidates that were refused before they became trials, by reason."""
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for trial in trials:
         if not history(trial):
             for reason, count in trial.user_attrs.get("refused", {}).items():
-                found[reason] = found.get(reason, 0) + count
-    return dict(sorted(found.items(), key=lambda entry: -entry[1]))
+                counts[reason] = counts.get(reason, 0) + count
+    return dict(sorted(counts.items(), key=lambda entry: -entry[1]))

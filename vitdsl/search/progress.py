@@ -32,9 +32,9 @@ def line_of(search: Search, trial: FrozenTrial) -> str:
     """A finished trial in one line; what a terminal would obey or hide is escaped."""
     attributes = trial.user_attrs
     measures = attributes.get("measures", {})
-    wanted = dict.fromkeys([*search.file.objectives, "params", "macs"])
+    names = dict.fromkeys([*search.file.objectives, "params", "macs"])
     parts = [f"trial {trial.number}", trial.state.name.lower()]
-    parts += [f"{name} {format_measure(measures[name], name)}" for name in wanted if name in measures]
+    parts += [f"{name} {format_measure(measures[name], name)}" for name in names if name in measures]
     if "pruned" in attributes:
         parts.append(f"({attributes['pruned']})")
     if "error" in attributes:

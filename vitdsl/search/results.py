@@ -47,8 +47,8 @@ class Row(NamedTuple):
 
     def value(self, name: str) -> float | None:
         """A measure, where it is a finite number."""
-        found = self.measures.get(name)
-        return found if found is not None and math.isfinite(found) else None
+        value = self.measures.get(name)
+        return value if value is not None and math.isfinite(value) else None
 
     def values(self, names: Iterable[str]) -> list[float]:
         """Several measures; KeyError where one is not there."""

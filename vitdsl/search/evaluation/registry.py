@@ -40,8 +40,8 @@ def evaluation_class(name: str) -> type[Evaluation] | None:
             value for value in vars(module).values()
             if isinstance(value, type) and issubclass(value, Evaluation) and value.__module__ == module.__name__
         )  # fmt: skip
-    found = installed()[name].load() if name in installed() else None
-    return found if isinstance(found, type) and issubclass(found, Evaluation) else None
+    target = installed()[name].load() if name in installed() else None
+    return target if isinstance(target, type) and issubclass(target, Evaluation) else None
 
 
 def read_evaluation(raw: Any) -> Evaluation:

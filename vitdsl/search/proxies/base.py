@@ -109,14 +109,14 @@ def device_of(model: VisionModel) -> torch.device:
 def weights_of(model: VisionModel) -> list[Weight]:
     """The matrices of all linear maps, in the order of the graph; without biases and norms."""
     roles = roles_of(graph_of(model))
-    found: dict[str, list[nn.Parameter]] = {path: [] for path in roles}
+    matrices: dict[str, list[nn.Parameter]] = {path: [] for path in roles}
     for name, parameter in model.named_parameters():
         owner = name.rpartition(".")[0]
-        while owner and owner not in found:
+        while owner and owner not in matrices:
             owner = owner.rpartition(".")[0]
         if owner and parameter.ndim >= 2:
-            found[owner].append(parameter)
-    return [Weight(path, roles[path], tensor) for path, tensors in found.items() for tensor in tensors]
+            matrices[owner].append(parameter)
+    return [Weight(path, roles[path], tensor) for path, tensors in matrices.items() for tensor in tensors]
 
 
 def gradients_of(scalar: Tensor, weights: list[Weight]) -> list[Tensor]:

@@ -46,10 +46,10 @@ def naswot(model: VisionModel, batch: Batch) -> float:
     return float(torch.linalg.slogdet(agreement(codes(model, batch))).logabsdet)
 
 
-def agreement(found: list[Tensor]) -> Tensor:
+def agreement(activations: list[Tensor]) -> Tensor:
     """(B, B) in float64: the units of all activations less the Hamming distance."""
-    total = torch.zeros(len(found[0]), len(found[0]), dtype=torch.float64, device=found[0].device)
-    for code in found:
+    total = torch.zeros(len(activations[0]), len(activations[0]), dtype=torch.float64, device=activations[0].device)
+    for code in activations:
         for part in code.split(COLUMNS, 1):
             sign = part.double() * 2 - 1
             total += (part.shape[1] + sign @ sign.T) / 2
@@ -66,11 +66,11 @@ def swap(model: VisionModel, batch: Batch) -> float:
     return float(patterns(codes(model, batch)))
 
 
-def patterns(found: list[Tensor]) -> int:
+def patterns(activations: list[Tensor]) -> int:
     """Number of different columns of bool (B, units) tensors set side by side."""
-    units = torch.zeros(sum(code.shape[1] for code in found), dtype=torch.long, device=found[0].device)
-    for start in range(0, len(found[0]), BITS):
-        word = _index_words(torch.cat([_pack(code[start : start + BITS]) for code in found]))
+    units = torch.zeros(sum(code.shape[1] for code in activations), dtype=torch.long, device=activations[0].device)
+    for start in range(0, len(activations[0]), BITS):
+        word = _index_words(torch.cat([_pack(code[start : start + BITS]) for code in activations]))
         units = _index_words(units * (int(word.max()) + 1) + word)
     return int(units.max()) + 1
 

@@ -78,8 +78,8 @@ def _count(populations: Mapping[str, Sequence[float]]) -> int:
     """The number of candidates."""
     lengths = {len(values) for values in populations.values()}
     if len(lengths) != 1 or lengths == {0}:
-        found = ", ".join(f"{name}: {len(values)}" for name, values in populations.items()) or "no measure"
-        raise refusal(f"every measure needs a value for each candidate, but there are {found}")
+        counts = ", ".join(f"{name}: {len(values)}" for name, values in populations.items()) or "no measure"
+        raise refusal(f"every measure needs a value for each candidate, but there are {counts}")
     for name, values in populations.items():
         for index, value in enumerate(values):
             if not math.isfinite(value):

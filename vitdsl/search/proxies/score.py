@@ -74,10 +74,10 @@ def _on_device(model: VisionModel, images: Tensor, labels: Tensor | None) -> tup
     if device.type == "meta":
         raise refusal("proxies need weights, but this model is on the meta device", "`build` with a device")
     channels = model.spec.graph(model.image_size).frame.features[0].dim
-    wanted = (channels, *model.image_size)
-    if images.ndim != 4 or tuple(images.shape[1:]) != wanted or len(images) < 2:
+    shape_chw = (channels, *model.image_size)
+    if images.ndim != 4 or tuple(images.shape[1:]) != shape_chw or len(images) < 2:
         shape = ", ".join(map(str, images.shape))
-        raise refusal(f"at least two images ({', '.join(map(str, wanted))}) are needed, but the batch is ({shape})")
+        raise refusal(f"at least two images ({', '.join(map(str, shape_chw))}) are needed, but the batch is ({shape})")
     if labels is not None and (labels.shape != images.shape[:1] or labels.is_floating_point()):
         shape = ", ".join(map(str, labels.shape))
         raise refusal(f"labels are integers ({len(images)},), but these are {labels.dtype} ({shape})")

@@ -24,7 +24,7 @@ class Pair(NamedTuple):
     count: int
 
 
-def table(rows: Sequence[Row], search: Search) -> tuple[list[str], dict[str, list[Pair]]]:
+def correlation_table(rows: Sequence[Row], search: Search) -> tuple[list[str], dict[str, list[Pair]]]:
     """Every measure against parameters, multiply-adds and the objectives.
 
     The components of one proxy (`az_nas.expressivity`, …) are also combined by `aggregate`.
@@ -35,10 +35,10 @@ def table(rows: Sequence[Row], search: Search) -> tuple[list[str], dict[str, lis
     against: list[str] = list(dict.fromkeys((*SIZES, *search.file.objectives)))
     known = {name for row in rows for name in row.measures}
     names = [name for name in dict.fromkeys(search.measures) if name in known and name != "trainable_params"]
-    found = {name: [_pair(rows, search, [name], other) for other in against] for name in names}
+    table = {name: [_pair(rows, search, [name], other) for other in against] for name in names}
     for whole, parts in _components(names).items():
-        found[whole + RANKED] = [_pair(rows, search, parts, other) for other in against]
-    return against, found
+        table[whole + RANKED] = [_pair(rows, search, parts, other) for other in against]
+    return against, table
 
 
 def _pair(rows: Sequence[Row], search: Search, parts: list[str], other: str) -> Pair:
@@ -55,9 +55,9 @@ def _pair(rows: Sequence[Row], search: Search, parts: list[str], other: str) -> 
 
 def _components(names: Sequence[str]) -> dict[str, list[str]]:
     """Measures of one proxy, by its name."""
-    found: dict[str, list[str]] = {}
+    components: dict[str, list[str]] = {}
     for name in names:
         whole, dot, _ = name.partition(".")
         if dot:
-            found.setdefault(whole, []).append(name)
-    return {whole: parts for whole, parts in found.items() if len(parts) > 1}
+            components.setdefault(whole, []).append(name)
+    return {whole: parts for whole, parts in components.items() if len(parts) > 1}

@@ -12,7 +12,7 @@ from vitdsl.errors import Problem, SpecError
 from vitdsl.resolve.files import write_text
 from vitdsl.search import INSTALL
 from vitdsl.search.ledger import refusals
-from vitdsl.search.report.correlations import table
+from vitdsl.search.report.correlations import correlation_table
 from vitdsl.search.report.figures import fronts, parallel, progress
 from vitdsl.search.results import Row, rows_of, winners
 from vitdsl.spec import load
@@ -59,7 +59,7 @@ def page(study: Study, search: Search) -> str:
     except ImportError as error:
         raise SpecError(Problem(f"reports need {error.name}: {INSTALL}")) from None
     rows = rows_of(study, search)
-    against, correlations = table(rows, search)
+    against, correlations = correlation_table(rows, search)
     refused = refusals(study.get_trials(deepcopy=False))
     environment = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined)
     environment.filters["cell"] = _cell

@@ -89,10 +89,10 @@ def plugin(monkeypatch):
     """The package is installed, in this process and in those that it starts."""
     monkeypatch.syspath_prepend(str(PLUGIN))
     monkeypatch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
-    registry.foreign.cache_clear()
+    registry.installed.cache_clear()
     registry.evaluation_class.cache_clear()
     yield
-    registry.foreign.cache_clear()
+    registry.installed.cache_clear()
     registry.evaluation_class.cache_clear()
 
 

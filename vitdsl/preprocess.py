@@ -46,8 +46,9 @@ def transform(spec: Spec) -> Callable[[Any], Tensor]:
     return apply
 
 
-def _statistics(kind: str, said: Any, channels: int) -> list[float]:
-    values = STATISTICS[kind][said] if isinstance(said, str) else said
+def _statistics(kind: str, setting: Any, channels: int) -> list[float]:
+    """A mean or a standard deviation for each channel."""
+    values = STATISTICS[kind][setting] if isinstance(setting, str) else setting
     spread = [float(values)] * channels if isinstance(values, (int, float)) else [float(value) for value in values]
     if len(spread) != channels:
         raise ValueError(f"`input.{kind}` has {len(spread)} numbers, but images have {channels} channels")

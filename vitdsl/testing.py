@@ -103,9 +103,9 @@ def check_macs(op: Primitive, features: Sequence[Feature], unseen: Callable[...,
     counter = FlopCounterMode(display=False)
     with counter:
         run(op, module, features, "meta")
-    seen = op.cost(*features).macs - (unseen(op, *features) if unseen else 0)
+    macs = op.cost(*features).macs - (unseen(op, *features) if unseen else 0)
     found, batch = counter.get_total_flops(), BATCH if features else 1
-    hold(found == 2 * seen * batch, f"{found / 2 / batch:g} multiply-adds are counted, `cost` says {seen}")
+    hold(found == 2 * macs * batch, f"{found / 2 / batch:g} multiply-adds are counted, `cost` says {macs}")
 
 
 def check_values(op: Primitive, features: Sequence[Feature], modes: Sequence[bool] = (False, True)) -> None:
@@ -187,9 +187,9 @@ def values(feature: Feature, layout: str, device: str) -> Tensor:
     """Random values of a feature, the same ones each time."""
     if layout == "mask":
         assert feature.grid is not None
-        seen = torch.ones(BATCH, *feature.grid, dtype=torch.bool, device=device)
-        seen[1, :, 1] = False
-        return seen
+        mask = torch.ones(BATCH, *feature.grid, dtype=torch.bool, device=device)
+        mask[1, :, 1] = False
+        return mask
     generator = torch.Generator().manual_seed(11)
     return torch.randn(shape(feature, layout), generator=generator, dtype=torch.float64).to(device)
 

@@ -14,7 +14,7 @@ MIXING = ("attend", "scores", "modulate", "performer_attend")
 def mixers_on_pixels(graph: Graph) -> list[tuple[str, int]]:
     """Module paths of mixers, outside of windows, all of whose queries are the pixels of the image, and how many.
 
-    A stage with a tokenizer has said what its tokens are, also where each is one pixel.
+    The tokens of a stage with a tokenizer are as its file wants them, also where each is one pixel.
     """
     frame = graph.frame
     sizes = {frame.features[number].grid for name, number in frame.inputs.items() if name == "image"}

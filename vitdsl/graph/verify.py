@@ -91,8 +91,8 @@ def _node(frame: Frame, node: Node, defined: set[int], path: str) -> None:
     except ShapeError as fault:
         raise InvalidGraph(f"{path}: {fault.message}") from fault
     _check(0 <= node.output < len(frame.features), path, f"value {node.output} has no feature")
-    said = frame.features[node.output]
-    _check(output == said, path, f"`{node.op.type}` gives {output}, but its value is {said}")
+    value = frame.features[node.output]
+    _check(output == value, path, f"`{node.op.type}` gives {output}, but its value is {value}")
     cost = cost_of(node.op, inputs, output, node.times, node.shared)
     _check(cost == node.cost, path, f"`{node.op.type}` costs {tuple(cost)}, but says {tuple(node.cost)}")
     if node.place is not None and node.place.rate is None and node.place.at is None:
@@ -117,9 +117,9 @@ def _call(frame: Frame, step: Call, defined: set[int], path: str, seen: set[int]
             appended.setdefault(name, []).extend(inner.features[number] for number in numbers)
         state |= given
     tokens = {name: Feature(each[0].dim, count=sum(x.num_tokens for x in each)) for name, each in appended.items()}
-    for what, made, said in (("gives", given, step.gives), ("appends to", tokens, step.appends)):
-        _check(made.keys() == said.keys(), path, f"it {what} {_names(said)}, but its frames {_names(made)}")
-        for name, number in said.items():
+    for what, made, streams in (("gives", given, step.gives), ("appends to", tokens, step.appends)):
+        _check(made.keys() == streams.keys(), path, f"it {what} {_names(streams)}, but its frames {_names(made)}")
+        for name, number in streams.items():
             _check(0 <= number < len(frame.features), path, f"value {number} has no feature")
             feature = frame.features[number]
             _check(feature == made[name], path, f"`{name or 'x'}` is {feature}, but what it {what} is {made[name]}")

@@ -20,13 +20,13 @@ def content(node: Any) -> int:
     if kind is Map or kind is Seq:
         own = node.__dict__.get("content")
         if own is None:
-            own = node.__dict__["content"] = _number(_said(node))
+            own = node.__dict__["content"] = _number(_key(node))
         return own
-    return _number(_said(node))
+    return _number(_key(node))
 
 
-def _said(node: Any) -> Any:
-    """What a tree says, as a key: equal for equal trees, and no number of another tree."""
+def _key(node: Any) -> Any:
+    """The key of a tree: equal for equal trees, positions apart."""
     if isinstance(node, dict):
         return ("m", *node, *[_part(value) for value in node.values()])
     if isinstance(node, (list, tuple)):

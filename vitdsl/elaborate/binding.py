@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from vitdsl.errors import ExpressionError, Refusal, ShapeError
 from vitdsl.features import Feature
 from vitdsl.graph.faults import FormTrail, place_inside
-from vitdsl.graph.ir import Place, joined
+from vitdsl.graph.ir import Node, Place, joined
 from vitdsl.parts.base import LateList, Part, Primitive, settled
 from vitdsl.parts.registry import COMPOSITE, is_role
 from vitdsl.syntax.expressions import Late, Names
@@ -168,17 +168,21 @@ def drop_of(scope: Scope, drop: Drop | str | None) -> str | Place:
 
 
 def note_idle(scope: Scope, drop: Drop | str | None, before: int, path: str) -> None:
-    """Notes where a rate was given, and nothing was written since that drops.
+    """Notes where a rate was given, and no step that was written since drops.
 
     Args:
         scope: where the rate was given.
         drop: what was given.
-        before: how many operators of stochastic depth there were.
+        before: how many steps there were.
         path: segment of module paths of what it was given for.
     """
+    if not isinstance(drop, Drop) or not (drop.rate or drop.rates or drop.at):
+        return
     frame = scope.builder.frame
-    if isinstance(drop, Drop) and (drop.rate or drop.rates or drop.at) and frame.drops == before:
-        frame.idle.append(joined(scope.path, path))
+    for step in frame.steps[before:]:
+        if step.place is not None if isinstance(step, Node) else any(inner.drops for inner in step.frames):
+            return
+    frame.idle.append(joined(scope.path, path))
 
 
 def bind(part: Any, env: Names, reader: SpecReader) -> Any:

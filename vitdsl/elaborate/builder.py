@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 from vitdsl.elaborate.memo import Trace, TraceTable
 from vitdsl.errors import ShapeError, did_you_mean
-from vitdsl.features import Cost, Feature
-from vitdsl.graph.ir import Frame, Value
+from vitdsl.features import Feature
+from vitdsl.graph.ir import Call, Frame, Value
 from vitdsl.parts.base import Part
 from vitdsl.syntax.limits import ITEMS
 from vitdsl.validate import SpecReader
@@ -93,17 +93,15 @@ class Builder:
         outer: what the streams around it hold.
         streams: values by stream.
         paths: the number of the step that has a module path; None: it is a call's.
-        costs: of its steps.
         ends: how many values blocks end with, a call of blocks counted as one.
     """
 
-    __slots__ = ("costs", "ends", "frame", "outer", "paths", "streams")
+    __slots__ = ("ends", "frame", "outer", "paths", "streams")
 
     def __init__(self, outer: Callable[[str], Feature | None]) -> None:
         self.frame, self.outer = Frame(), outer
         self.streams: dict[str, Value] = {}
         self.paths: dict[str, int | None] = {}
-        self.costs: list[Cost] = []
         self.ends = 0
 
     def feature(self, name: str) -> Feature | None:
@@ -121,11 +119,11 @@ class Builder:
         """Goes on from where another stands, in an equal surrounding."""
         mine, theirs = self.frame, other.frame
         mine.features, mine.steps, mine.blocks = theirs.features.copy(), theirs.steps.copy(), theirs.blocks
-        mine.drops, mine.idle = theirs.drops, theirs.idle.copy()
+        mine.idle = theirs.idle.copy()
         mine.inputs, mine.outputs = theirs.inputs.copy(), theirs.outputs.copy()
         mine.appends = {name: numbers.copy() for name, numbers in theirs.appends.items()}
         mine.marks = theirs.marks.copy()
-        self.streams, self.paths, self.costs = other.streams.copy(), other.paths.copy(), other.costs.copy()
+        self.streams, self.paths = other.streams.copy(), other.paths.copy()
 
     def value(self, feature: Feature) -> Value:
         """A new value."""
@@ -161,19 +159,22 @@ class Builder:
         """Appends a token to a stream."""
         self.frame.appends.setdefault(name, []).append(value.index)
 
+    def call(self, step: Call, blocks: int) -> None:
+        """Appends a call that holds so many blocks."""
+        if step.path in self.paths:
+            hint = "give one of them another `name`"
+            raise ShapeError(f"two bodies would both be called `{step.path}` here", hint)
+        self.paths[step.path] = None
+        self.frame.steps.append(step)
+        self.frame.blocks += blocks
+        self.ends += step.flows is not None
+
     def end(self, value: Value) -> None:
         """Notes that a block ends with a value."""
         self.ends += 1
         self.frame.ends.append(value.index)
 
-    def spend(self, cost: Cost) -> None:
-        """Counts a cost."""
-        self.costs.append(cost)
-
     def done(self) -> Frame:
         """The frame, with what it wrote."""
-        params = trainable = macs = size = 0
-        for cost in self.costs:
-            params, trainable, macs, size = params + cost[0], trainable + cost[1], macs + cost[2], size + cost[3]
-        self.frame.cost = Cost(params, trainable, macs, size)
+        self.frame.recount()
         return self.frame

@@ -142,7 +142,7 @@ def perform(scope: Scope, item: Item, path: str) -> None:
         _perform_form(scope, item, part, bound_given(item.given, scope.names.at(read.feature)) | given, path)
         return
     wiring = bound_wiring(scope, item, scope.names.at(read.feature)) if item.late_wiring else item.wiring
-    drops = scope.builder.frame.drops
+    before = len(scope.builder.frame.steps)
     if role in ("body", "use") and target.whole and from_ is None and not _own_value(wiring):
         _in_place(scope, item, wiring, target, path)
     else:
@@ -153,7 +153,7 @@ def perform(scope: Scope, item: Item, path: str) -> None:
         there, source = worked_on(part, wiring, target, read)
         there.put(branch(scope, item, part, wiring, there, source.value, path, operate))
     if "drop_path" in item.given:
-        note_idle(scope, wiring.drop_path, drops, path)
+        note_idle(scope, wiring.drop_path, before, path)
     if wiring.write:
         write_stream(scope, wiring.write, target.value_now())
 

@@ -66,6 +66,8 @@ def call(scope: Scope, path: str, runs: list[tuple[Frame, int]], numbered: bool,
     reads: dict[str, int] = {}
     given: dict[str, Feature] = {}
     appended: dict[str, list[Feature]] = {}
+    frames: list[Frame] = []
+    blocks = 0
     for frame, times in runs:
         for name in frame.inputs:
             if name not in given and name not in reads:
@@ -74,48 +76,23 @@ def call(scope: Scope, path: str, runs: list[tuple[Frame, int]], numbered: bool,
             given[name] = frame.features[number]
         for name, numbers in frame.appends.items():
             appended.setdefault(name, []).extend([frame.features[number] for number in numbers] * times)
-    _append(scope, path, runs, numbered, current, reads, given, appended)
-
-
-def _append(
-    scope: Scope,
-    path: str,
-    runs: list[tuple[Frame, int]],
-    numbered: bool,
-    current: str,
-    reads: dict[str, int],
-    given: dict[str, Feature],
-    appended: dict[str, list[Feature]],
-) -> None:
-    """Appends the call, once it is known what it reads, gives and appends."""
-    builder = scope.builder
-    gives = {name: builder.value(feature) for name, feature in given.items()}
-    joined_tokens = {
-        name: builder.value(Feature(features[0].dim, count=sum(f.num_tokens for f in features)))
-        for name, features in appended.items()
-    }
-    frames = tuple([frame for frame, times in runs for _ in range(times)])
-    step = Call(
-        path, frames, numbered, reads, {n: v.index for n, v in gives.items()},
-        {n: v.index for n, v in joined_tokens.items()}, builder.frame.blocks,
-        current if numbered and not scope.within else None,
-    )  # fmt: skip
-    if path in builder.paths:
-        raise ShapeError(f"two bodies would both be called `{path}` here", "give one of them another `name`")
-    builder.paths[path] = None
-    builder.frame.steps.append(step)
-    builder.ends += step.flows is not None
-    for frame, times in runs:
-        builder.spend(frame.cost.times(times))
-    builder.frame.blocks += sum(frame.blocks * times for frame, times in runs)
-    builder.frame.drops += sum(frame.drops * times for frame, times in runs)
-    for name, value in gives.items():
+        frames += [frame] * times
+        blocks += frame.blocks * times
+    gives: dict[str, int] = {}
+    for name, feature in given.items():
+        value = builder.value(feature)
+        gives[name] = value.index
         if name in (current, HERE):
             scope.flow = value
         else:
             builder.write(name, value)
-    for name, value in joined_tokens.items():
+    appends: dict[str, int] = {}
+    for name, features in appended.items():
+        value = builder.value(Feature(features[0].dim, count=sum(each.num_tokens for each in features)))
+        appends[name] = value.index
         builder.append(name, value)
+    flows = current if numbered and not scope.within else None
+    builder.call(Call(path, tuple(frames), numbered, reads, gives, appends, builder.frame.blocks, flows), blocks)
 
 
 def repetition(scope: Scope, item: Item, trace: Trace, current: str, perform: Perform) -> tuple[Frame, bool]:

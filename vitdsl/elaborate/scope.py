@@ -143,7 +143,6 @@ class Scope:
         cost = _new(Cost, (params, trainable, macs * times, 0 if op.view else size * BYTES_PER_VALUE * times))
         index = len(frame.features)
         frame.features.append(output)
-        builder.costs.append(cost)
         frame.steps.append(_new(Node, (where, op, read, index, cost, shared, times, place, self.role)))
         return Value(index, output)
 
@@ -212,10 +211,7 @@ class Scope:
 
     def drop_path(self, x: Value, place: Place | None) -> Value:
         """Stochastic depth, where there is any."""
-        if place is None:
-            return x
-        self.builder.frame.drops += 1
-        return self.add(DROP_PATH, (x,), "drop_path", place)
+        return x if place is None else self.add(DROP_PATH, (x,), "drop_path", place)
 
     # ------------------------------------------------------------ parts of features
 

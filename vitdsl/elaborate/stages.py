@@ -66,7 +66,7 @@ def elaborate(
     except ShapeError as fault:
         fault.trail.append("head")
         raise
-    if too_many_modules(graph, MODULES.most) and (fault := too_many_modules(graph, MODULES.allowed)):
+    if MODULES.exceeds(graph.frame.modules) and (fault := too_many_modules(graph, MODULES.allowed)):
         raise ShapeError(fault[0], MODULES.hint, fault[1])
     return graph
 

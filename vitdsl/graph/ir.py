@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -112,10 +113,11 @@ class Frame:
         ends: numbers of the values that its blocks end with, but for those that are calls.
         cost: of all of it, once.
         marks: values that a recipe may name.
+        modules: how many modules it becomes, itself one of them, each repetition apart.
     """
 
     __slots__ = (
-        "_modules", "appends", "blocks", "cost", "drops", "ends", "features", "idle", "inputs", "marks", "outputs",
+        "appends", "blocks", "cost", "drops", "ends", "features", "idle", "inputs", "marks", "modules", "outputs",
         "start", "steps",
     )  # fmt: skip
 
@@ -131,38 +133,31 @@ class Frame:
         self.ends: list[int] = []
         self.cost = Cost()
         self.marks: dict[str, int] = {}
-        self._modules = 0
+        self.modules = 0
 
-    @property
-    def modules(self) -> int:
-        """How many modules the frame becomes, itself one of them, each repetition apart; counted once, when done."""
-        if not self._modules:
-            paths: set[str] = set()
-            below = 0
-            for step in self.steps:
-                path = step.path
-                if isinstance(step, Call):
-                    below += sum(inner.modules - (not step.numbered) for inner in step.frames)
-                while path and path not in paths:
-                    paths.add(path)
-                    path = path.rpartition(".")[0]
-            self._modules = 1 + below + len(paths)
-        return self._modules
-
-    def counted(self) -> tuple[Cost, int]:
-        """What its steps cost, and how many of their operators drop."""
-        cost, drops = Cost(), 0
+    def counted(self) -> tuple[Cost, int, int]:
+        """What its steps cost, how many of their operators drop, and how many modules it becomes."""
+        costs: list[Cost] = []
+        drops, modules = 0, 1
+        paths: set[str] = set()
         for step in self.steps:
+            path = step.path
+            while path and path not in paths:
+                paths.add(path)
+                path = path.rpartition(".")[0]
             if isinstance(step, Node):
-                cost, drops = cost + step.cost, drops + (step.place is not None)
+                costs.append(step.cost)
+                drops += step.place is not None
                 continue
-            for inner in step.frames:
-                cost, drops = cost + inner.cost, drops + inner.drops
-        return cost, drops
+            for frame, times in Counter(step.frames).items() if step.numbered else ((step.frames[0], 1),):
+                costs.append(frame.cost.times(times))
+                drops += frame.drops * times
+                modules += (frame.modules - (not step.numbered)) * times
+        return Cost(*map(sum, zip(*costs, strict=True))), drops, modules + len(paths)
 
     def recount(self) -> None:
-        """Sums up what a pass has changed."""
-        self.cost, self.drops = self.counted()
+        """Counts what the steps hold, once they are written."""
+        self.cost, self.drops, self.modules = self.counted()
 
     def below(self, prefix: str = "") -> Iterator[tuple[str, Frame]]:
         """This frame and those that it calls, at any depth, with their module paths; of equal repetitions the first."""

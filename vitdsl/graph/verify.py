@@ -71,7 +71,7 @@ def _frame(frame: Frame, path: str, seen: set[int]) -> None:
     _check_known(defined, frame.marks.items(), path, "the mark")
     ends = [*frame.ends, *([] if frame.start is None else [frame.start])]
     _check_known(defined, (("block", number) for number in ends), path, "the end of a")
-    cost, drops = frame.counted()
+    cost, drops, _ = frame.counted()
     _check(cost == frame.cost, path, f"its steps cost {tuple(cost)}, but it says {tuple(frame.cost)}")
     _check(drops == frame.drops, path, f"{drops} of its operators drop, but it says {frame.drops}")
 

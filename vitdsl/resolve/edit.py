@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from vitdsl.errors import Mark, Problem, SpecError
 from vitdsl.syntax.paths import format_path
@@ -96,52 +96,62 @@ def put(tree: Any, path: tuple[Any, ...], value: Any, origin: Mark | None, label
 
     Only what lies on the path is copied. A short form on it is written out, so that a key can stand below it.
     """
-    return _put(tree, path, 0, value, origin, label, ANYTHING if _leads(tree, path) else place)
+    replaced = True
+    for node, segment in reversed(_as_written(tree, path) or _written_out_on(tree, path, origin, label, place)):
+        made = node.copy()
+        if isinstance(made, Seq):
+            made[segment] = value
+            if replaced and origin and made.marks:
+                made.marks[segment] = origin
+        elif replaced and value is None:
+            made.pop(segment, None)
+        else:
+            made[segment] = value
+            if origin and (replaced or segment not in made.marks):
+                made.marks[segment] = (origin, origin)
+        value, replaced = made, False
+    return value
 
 
-def _leads(tree: Any, path: tuple[Any, ...]) -> bool:
-    """Whether all of a path is there as it is written: then nothing has to be asked of what stands on it."""
-    node = tree
+Steps = list[tuple[Any, Any]]
+"""The mappings and lists on a path, each with the key or index that leads on."""
+
+
+def _as_written(tree: Any, path: tuple[Any, ...]) -> Steps | None:
+    """The steps of a path where all of it is there as it is written: then no place has to be asked. Else None."""
+    steps, node = [], tree
     for segment in path:
-        if isinstance(segment, str):
-            if not isinstance(node, dict) or segment not in node:
-                return False
-        elif not isinstance(segment, int) or not isinstance(node, list) or not segment < len(node):
-            return False
-        node = node[segment]  # pyright: ignore[reportCallIssue, reportArgumentType]
-    return True
+        if isinstance(node, str):
+            return None
+        steps.append((node, segment))
+        try:
+            node = node[segment]
+        except (LookupError, TypeError):
+            return None
+    return steps
 
 
-def _put(node: Any, path: tuple[Any, ...], at: int, value: Any, origin: Mark | None, label: str, place: Place) -> Any:
-    if at == len(path):
-        return value
-    segment = path[at]
-    found, node = node, node if isinstance(node, list) and isinstance(segment, int) else place.long(node)
-    if isinstance(segment, int) and isinstance(node, dict) and segment == 0:
-        return _put(node, path, at + 1, value, origin, label, place)  # a mapping is a list of one
-    if isinstance(segment, int):
-        if not isinstance(node, list) or not segment < len(node):
-            _nowhere(found, path, at, origin, label)
-        there: Any = node[segment]  # type: ignore[index]
-        made = node.copy() if isinstance(node, Seq) else Seq(node)
-        made[segment] = _put(there, path, at + 1, value, origin, label, place.entry())
-        if at + 1 == len(path) and origin and made.marks:
-            made.marks[segment] = origin
-        return made
-    if not isinstance(segment, str) or (not isinstance(node, dict) and node is not None):
-        _nowhere(found, path, at, origin, label)
-    made = (node if isinstance(node, Map) else Map(node or {})).copy()
-    if value is None and at + 1 == len(path):
-        made.pop(segment, None)
-        return made
-    below = place.below(segment, made, made) if at + 1 < len(path) else ANYTHING  # what replaces asks for no place
-    made[segment] = _put(made.get(segment), path, at + 1, value, origin, label, below)
-    if origin and (at + 1 == len(path) or segment not in made.marks):
-        made.marks[segment] = (origin, origin)
-    return made
+def _written_out_on(tree: Any, path: tuple[Any, ...], origin: Mark | None, label: str, place: Place) -> Steps:
+    """The steps of a path, short forms written out; a mapping is a list of one."""
+    steps, node = [], tree
+    for at, segment in enumerate(path):
+        index = isinstance(segment, int)
+        long = node if index and isinstance(node, list) else place.long(node)
+        if index and segment == 0 and isinstance(long, dict):
+            node = long
+        elif index and isinstance(long, list) and segment < len(long):
+            steps.append((long if isinstance(long, Seq) else Seq(long), segment))
+            node, place = long[segment], place.entry()
+        elif isinstance(segment, str) and (isinstance(long, dict) or long is None):
+            long = long if isinstance(long, Map) else Map(long or {})
+            steps.append((long, segment))
+            node, place = long.get(segment), place.below(segment, long, long)
+        else:
+            _nowhere(node, path, at, origin, label)
+    return steps
 
 
-def _nowhere(node: Any, path: tuple[Any, ...], at: int, origin: Mark | None, label: str) -> None:
+def _nowhere(node: Any, path: tuple[Any, ...], at: int, origin: Mark | None, label: str) -> NoReturn:
     before = format_path(path[:at]) or "the file"
     if isinstance(node, list):
         there = f"{before} is a list of {len(node)}"

@@ -32,25 +32,21 @@ def resolve(source: str | Path | Mapping[str, Any], settings: Mapping[str, Any] 
     Raises:
         SpecError: what cannot be found, merged or computed.
     """
-    tree = _extended(source, (), place)
-    names = tree.names
+    tree, names = _extended(source, (), place)
     if settings:
         for path, value in settings.items():
             origin = Mark(Source("--set", f"{path}={value}"), 1, 1)
             tree = put(tree, parse_path(path, "--set"), recognise(_positioned(value), ()), origin, path, place)
-    return _named(folded(tree), names)
-
-
-def _named(tree: Map, names: tuple[str, ...]) -> Map:
-    """The same tree, not the one in the table of files, that knows these names."""
-    made = Map(tree)
+    tree = folded(tree)
+    made = Map(tree)  # the tree may be the one in the table of files
     made.pos, made.marks, made.names, made.variables = tree.pos, tree.marks, names, tree.variables
     return made
 
 
 def _extended(
     source: str | Path | Mapping[str, Any], chain: tuple[str, ...], place: Place, beside: Path | None = None
-) -> Map:
+) -> tuple[Map, tuple[str, ...]]:
+    """A file laid over those that it extends; and what it and these are called, nearest first."""
     path = None
     if isinstance(source, (str, Path)) and not (isinstance(source, str) and ("\n" in source or ": " in source)):
         path = find(str(source), beside)
@@ -60,7 +56,7 @@ def _extended(
     own_name = tree.get("name")
     called: tuple[str, ...] = getattr(source, "names", ()) or ((own_name,) if isinstance(own_name, str) else ())
     if "extends" not in tree:
-        return _named(_own_settings(tree, tree, place), called)
+        return _own_settings(tree, tree, place), called
     name, where = tree["extends"], tree.marks.get("extends", (None, None))[1]
     if not isinstance(name, str):
         raise SpecError(Problem("`extends` must be the name or path of one spec", "extends", where))
@@ -69,14 +65,14 @@ def _extended(
         names = " -> ".join(Path(step).stem for step in [*chain, key])
         raise SpecError(Problem(f"`extends` goes round in a circle: {names}", "extends", where))
     try:
-        base = _extended(name, (*chain, key), place, path.parent if path else None)
+        base, above = _extended(name, (*chain, key), place, path.parent if path else None)
     except SpecError as error:
         if error.problems[0].mark is None:
             raise SpecError(Problem(error.problems[0].message, "extends", where, error.problems[0].hint)) from None
         raise
     own = Map({k: v for k, v in tree.items() if k not in ("extends", "set")})
     own.pos, own.marks = tree.pos, tree.marks
-    return _named(_own_settings(merge(base, own, place), tree, place), (*called, *base.names))
+    return _own_settings(merge(base, own, place), tree, place), (*called, *above)
 
 
 def _own_settings(merged: Map, tree: Map, place: Place) -> Map:

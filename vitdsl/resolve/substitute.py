@@ -44,31 +44,28 @@ def fold(
         mark: the position of the tree.
         partial: puts known names into late values that name others too.
     """
-    names = names_in(node)
-    if not names or env.keys().isdisjoint(names):
+    names = facts(node).names
+    if env.keys().isdisjoint(names):
         return node
     if isinstance(node, Late):
         return _computed(node, env, path, problems, mark, partial) if partial or names <= env.keys() else node
     if isinstance(node, Hole):
         return Hole(fold(node.raw, env, path, problems, mark, partial))
-    if isinstance(node, Map):
-        places = node.marks
-        made = Map(node)
-        inner = env
+    marks = node.marks
+    if isinstance(node, Seq):
+        made = Seq(node)
+        for index, value in enumerate(node):
+            if value.__class__ not in PLAIN:
+                made[index] = fold(value, env, (*path, index), problems, marks[index] if marks else None, partial)
+    else:
+        made, inner = Map(node), env
         if "index" in env and node.get("repeat") is not None:  # what is repeated has an index of its own
             inner = {name: value for name, value in env.items() if name not in INDEXES}
         for key, value in node.items():
             if value.__class__ not in PLAIN:
-                mark = places[key][1] if key in places else None
+                mark = marks[key][1] if key in marks else None
                 made[key] = fold(value, env if key == "repeat" else inner, (*path, key), problems, mark, partial)
-        made.pos, made.marks = node.pos, places
-        return made
-    marks = node.marks
-    made = Seq(node)
-    for index, value in enumerate(node):
-        if value.__class__ not in PLAIN:
-            made[index] = fold(value, env, (*path, index), problems, marks[index] if marks else None, partial)
-    made.pos, made.marks = node.pos, node.marks
+    made.pos, made.marks = node.pos, marks
     return made
 
 

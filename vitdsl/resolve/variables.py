@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from vitdsl.errors import Mark, Problem, SpecError, one_of
-from vitdsl.resolve.substitute import fold, names_in
+from vitdsl.resolve.substitute import fold
 from vitdsl.syntax.expressions import Late
 from vitdsl.syntax.holes import Hole, malformed_below
 from vitdsl.syntax.limits import READINGS, VALUES, size_of
@@ -23,31 +23,29 @@ def folded(tree: Map) -> Map:
     """The tree with its variables put in; those that an unfolded expression still names are kept."""
     if "vars" not in tree:
         return tree
-    variables = _variables(tree)
-    names = tuple(variables)
-    env = _settled(variables)
+    variables, env = _variables(tree)
     problems: list[Problem] = []
-    made = Map()
-    for key, value in tree.items():
-        if key == "vars":
-            continue
-        made[key] = (
-            _fold_define(value, env, problems)
-            if key == "define"
-            else fold(value, env, (key,), problems, tree.marks.get(key, (None, None))[1])
-        )
-    made.pos, made.marks, made.variables = tree.pos, {k: v for k, v in tree.marks.items() if k != "vars"}, names
+    made = tree.copy()
+    raw = made.pop("vars")
+    at_vars = made.marks.pop("vars", None)
+    for key, value in made.items():
+        if key == "define":
+            made[key] = _fold_define(value, env, problems)
+        else:
+            made[key] = fold(value, env, (key,), problems, tree.marks.get(key, (None, None))[1])
+    made.variables = tuple(variables)
     if problems:
         raise SpecError(problems)
     _bound(tree, made, env)
-    wanted = named_by(names_in(made), variables)
+    wanted = named_by(facts(made).names, variables)
     # a variable that nobody names is kept where it has a wrong hole, which is judged with all others of the file
-    left = {name: value for name, value in variables.items() if name in wanted or _wrong_holes(value)}
+    holes = facts(raw).holes
+    left = {name: value for name, value in variables.items() if name in wanted or (holes and _wrong_holes(value))}
     if left:
         kept = made["vars"] = Map(left)
-        kept.pos, kept.marks = tree["vars"].pos, tree["vars"].marks
-        if "vars" in tree.marks:
-            made.marks["vars"] = tree.marks["vars"]
+        kept.pos, kept.marks = raw.pos, raw.marks
+        if at_vars:
+            made.marks["vars"] = at_vars
     return made
 
 
@@ -56,9 +54,10 @@ def _wrong_holes(value: Any) -> bool:
 
 
 def _fold_define(defines: Any, env: dict[str, Any], problems: list[Problem]) -> Any:
-    if not isinstance(defines, Map):
+    """The defines with the variables put in, but for those that an argument hides."""
+    if not isinstance(defines, Map) or env.keys().isdisjoint(facts(defines).names):
         return defines
-    made = Map()
+    made = defines.copy()
     for name, entry in defines.items():
         inner = env
         if isinstance(entry, Map):
@@ -67,28 +66,30 @@ def _fold_define(defines: Any, env: dict[str, Any], problems: list[Problem]) -> 
             taken.update(optional if isinstance(optional, dict) else ())
             inner = {key: value for key, value in env.items() if key not in taken}
         made[name] = fold(entry, inner, ("define", name), problems, defines.marks.get(name, (None, None))[1])
-    made.pos, made.marks = defines.pos, defines.marks
     return made
 
 
-def _variables(tree: Map) -> dict[str, Any]:
-    """The variables, each with those that it reads put in."""
+def _variables(tree: Map) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The variables, each with those that it reads put in; and those of them that are known now."""
     raw = tree["vars"]
     where = tree.marks.get("vars", (None, None))[1]
     if not isinstance(raw, Map):
         raise SpecError(Problem("`vars` must be a mapping of names to values", "vars", where))
     _check_names(raw, where)
     done: dict[str, Any] = {}
-    settled: dict[str, Any] = {}
+    known: dict[str, Any] = {}
     readings: dict[str | int, int] = {}
     for name in _in_order(raw):
+        value = done[name] = raw[name]
+        if not facts(value).late:
+            known[name] = value
+            continue
         problems: list[Problem] = []
-        value = fold(raw[name], settled, ("vars", name), problems, raw.marks.get(name, (None, None))[1])
+        value = done[name] = fold(value, known, ("vars", name), problems, raw.marks.get(name, (None, None))[1])
         if problems:
             raise SpecError(problems)
-        done[name] = value
-        if _is_settled(value):
-            settled[name] = value
+        if not isinstance(value, Late) and not facts(value).holes:
+            known[name] = value
         readings[name] = _readings(value, readings) if facts(value).late else 0
         if READINGS.exceeds(readings[name]):
             raise SpecError(problem(tree, ("vars", name), *READINGS.fault(readings[name])))
@@ -97,15 +98,16 @@ def _variables(tree: Map) -> dict[str, Any]:
         first = next(name for name in raw if name not in done)
         message = f"the variables {circle} are made of one another"
         raise SpecError(Problem(message, f"vars.{first}", raw.marks.get(first, (where, where))[0]))
-    return done
+    return done, known
 
 
 def _in_order(raw: Map) -> Iterator[str]:
     """The names of variables, each behind those that it reads; those that are made of one another are left out."""
-    reads = {name: [other for other in names_in(value) if other in raw] for name, value in raw.items()}
-    waiting = {name: len(others) for name, others in reads.items()}
+    waiting: dict[str, int] = {}
     readers: dict[str, list[str]] = {}
-    for name, others in reads.items():
+    for name, value in raw.items():
+        others = facts(value).names & raw.keys()
+        waiting[name] = len(others)
         for other in others:
             readers.setdefault(other, []).append(name)
     ready = [name for name, count in waiting.items() if not count]
@@ -165,15 +167,5 @@ def named_by(names: Iterable[str], variables: Mapping[str, Any]) -> set[str]:
         name = waiting.pop()
         if name not in found:
             found.add(name)
-            waiting += names_in(variables.get(name))
+            waiting += facts(variables.get(name)).names
     return found
-
-
-def _settled(variables: Mapping[str, Any]) -> dict[str, Any]:
-    """The variables that are known now."""
-    return {name: value for name, value in variables.items() if _is_settled(value)}
-
-
-def _is_settled(value: Any) -> bool:
-    """Whether a variable is known now: neither late itself, nor with a hole in it."""
-    return not isinstance(value, Late) and not facts(value).holes

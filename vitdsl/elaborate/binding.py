@@ -1,4 +1,4 @@
-"""Late values of items, put in where the item runs."""
+"""Evaluates the late values of items, parts and wiring where the item runs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def known_body(scope: Scope, body: Any, home: str = "item") -> Body:
-    """A body, where it is an argument read at its place."""
+    """The body itself, or the one that an argument or a variable stands for."""
     if not isinstance(body, Late):
         return body
     raw = value_of(body, scope.names)
@@ -36,7 +36,7 @@ def known_body(scope: Scope, body: Any, home: str = "item") -> Body:
 
 
 def value_of(late: Late | LateList, env: Names, at: tuple[str | int, ...] = ()) -> Any:
-    """The value of a late value, which stands `at` this place of what is read."""
+    """The value of a late value, located `at` this path below the item or part that holds it."""
     try:
         return settled(late, env)
     except ExpressionError as error:
@@ -44,7 +44,7 @@ def value_of(late: Late | LateList, env: Names, at: tuple[str | int, ...] = ()) 
 
 
 def read_item(scope: Scope, raw: Any) -> Item:
-    """An item that was made, not written."""
+    """Validates an item that a form expands into."""
     try:
         return scope.around.reader.item(kept(raw))
     except Refusal as error:
@@ -82,7 +82,7 @@ def of_part(part: Part, role: str, fault: ShapeError) -> None:
 
 
 def read_body(scope: Scope, raw: Any) -> Body:
-    """A body that was made, not written."""
+    """Validates a body that a form expands into."""
     try:
         return scope.around.reader.body(kept(raw), "item")
     except Refusal as error:
@@ -110,7 +110,7 @@ def late_part(scope: Scope, role: str, late: Late, x: Feature) -> Part | None:
 
 
 def bound_key(scope: Scope, item: Item, key: str) -> Any:
-    """What one key of an item's wiring says, once its late values are known; they see the feature that flows."""
+    """The value of one key of an item's wiring; its late values may name the feature that flows."""
     value = getattr(item.wiring, "from_" if key == "from" else key)
     if not isinstance(value, (Late, LateList)):
         return value
@@ -122,12 +122,12 @@ def bound_key(scope: Scope, item: Item, key: str) -> Any:
 
 
 def bound_given(wiring: Mapping[str, Any], env: Names) -> dict[str, Any]:
-    """The wiring as written, late values put in; `at` and `from`, which say what these see, are left out."""
+    """The wiring as written, with the values of its late values; without `at` and `from`, which are evaluated first."""
     return {key: _put(value, env, (key,)) for key, value in wiring.items() if key not in ("at", "from")}
 
 
 def _put(value: Any, env: Names, at: tuple[str, ...]) -> Any:
-    """A value of the wiring with its late values put in, but for those of bodies."""
+    """A value of the wiring with the values of its late values; bodies are left as they are."""
     if isinstance(value, (Late, LateList)):
         made = value_of(value, env, at)
         if isinstance(made, Late):
@@ -141,7 +141,7 @@ def _put(value: Any, env: Names, at: tuple[str, ...]) -> Any:
 
 
 def bound_wiring(scope: Scope, item: Item, env: Names) -> Wiring:
-    """The wiring, late values put in."""
+    """The wiring with the values of its late values."""
     if not item.late_wiring:
         return item.wiring
     reader = scope.around.reader
@@ -186,7 +186,7 @@ def note_idle(scope: Scope, drop: Drop | str | None, before: int, path: str) -> 
 
 
 def bind(part: Any, env: Names, reader: SpecReader) -> Any:
-    """A part or wiring with its late values put in; what does not fit is a ShapeError at its field."""
+    """A part or a stage with the values of its late values; what does not fit is a ShapeError at its field."""
     try:
         return part.bind(env, reader)
     except Refusal as error:

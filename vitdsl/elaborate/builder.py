@@ -110,13 +110,13 @@ class Builder:
         return None if value is None else value.feature
 
     def copy(self) -> Builder:
-        """Another one at the same place, to be kept."""
+        """A copy of the state, for the memo."""
         made = Builder(_nothing)
         made.resume(self)
         return made
 
     def resume(self, other: Builder) -> None:
-        """Goes on from where another stands, in an equal surrounding."""
+        """Copies the state of another builder, whose surroundings were equal."""
         mine, theirs = self.frame, other.frame
         mine.features, mine.steps, mine.blocks = theirs.features.copy(), theirs.steps.copy(), theirs.blocks
         mine.idle = theirs.idle.copy()

@@ -24,20 +24,20 @@ _entries = TraceTable()
 
 
 def enter(scope: Scope, stage: Stage, stream: str, current: str) -> None:
-    """Writes how a stage begins; what began alike in an equal surrounding is copied."""
+    """Writes the beginning of a stage, or copies it from the memo."""
     builder = scope.builder
     parts = (stage.from_, stage.tokenizer, stage.carry, stage.tokens, stage.position)
     key = (parts, scope.around.key, stream, current, scope.drop)
     outer, names = builder.outer, scope.names
     trace = Trace(names, outer)
 
-    def begun() -> Builder:
+    def make() -> Builder:
         builder.outer, scope.names = trace.stream, NameScope.inside(trace)
         _enter(scope, stage, stream, current)
         builder.outer, scope.names = outer, names
         return builder.copy()
 
-    builder.resume(scope.around.remember(_entries, key, trace, begun))
+    builder.resume(scope.around.remember(_entries, key, trace, make))
 
 
 def _enter(scope: Scope, stage: Stage, stream: str, current: str) -> None:

@@ -21,7 +21,7 @@ KEPT = ("name", "paper", "input", "classes", "vars", "drop_path", "init")
 
 
 def expanded(spec: Any, observed: Observed | None = None) -> Map:
-    """The tree of a spec that says the same without defaults, defines and forms.
+    """The tree of an equivalent spec without defaults, defines and forms.
 
     Args:
         spec: a `vitdsl.spec.Spec`.

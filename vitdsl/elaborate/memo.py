@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from vitdsl.errors import ExpressionError
 from vitdsl.features import Feature
 from vitdsl.memo import Table
-from vitdsl.resolve.substitute import INDEXES, put_in
+from vitdsl.resolve.substitute import INDEXES, substitute_known
 from vitdsl.syntax.content import content
 from vitdsl.syntax.expressions import Late, parse
 from vitdsl.syntax.summary import PLAIN, facts
@@ -59,7 +59,7 @@ class Question:
         if not is_settled(of, self.names, values):
             return UNANSWERED
         try:
-            return answer_key(of.evaluate(values) if of.__class__ is Late else put_in(of, values))
+            return answer_key(of.evaluate(values) if of.__class__ is Late else substitute_known(of, values))
         except ExpressionError:
             return UNANSWERED
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from vitdsl.elaborate.memo import Question, Trace, answer_key, is_settled, name_question, value_question
 from vitdsl.features import Feature
-from vitdsl.resolve.substitute import put_in
+from vitdsl.resolve.substitute import substitute_known
 from vitdsl.syntax.expressions import Late, Names
 from vitdsl.syntax.summary import facts
 
@@ -66,11 +66,11 @@ class NameScope(Names):
         return value
 
     def argument(self, raw: Any) -> Any:
-        """An argument that is more than a number, with the names that are known here put in."""
+        """An argument that is a tree, with the names that are known here substituted."""
         names = facts(raw).names
         if not names:
             return raw
-        value = put_in(raw, self.local)
+        value = substitute_known(raw, self.local)
         self._note_read(raw, names, value)
         return value
 

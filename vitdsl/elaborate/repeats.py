@@ -1,4 +1,4 @@
-"""Repetitions: a repeated item is elaborated once for each different surrounding, and its frames are called."""
+"""Repetitions: a repeated item is elaborated once for all repetitions with equal surroundings."""
 
 from __future__ import annotations
 

@@ -164,7 +164,7 @@ class Scope:
             )
 
     def bound(self, part: Part, x: Feature) -> Part:
-        """The part with its late values put in, which see the feature that enters it."""
+        """The part with the values of its late values, which may name the feature that enters it."""
         if not part.open:
             return part
         bound = bind(part, self.names.at(x), self.around.reader)

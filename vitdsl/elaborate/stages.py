@@ -108,10 +108,10 @@ def _settle(scope: Scope) -> None:
 
 
 def _stage_frame(scope: Scope, stage: Stage, trace: Trace, current: str) -> tuple[Stage, str, Frame]:
-    """A stage with its late values put in, the stream that it makes, and its frame."""
+    """The stage with the values of its late values, the stream that it writes, and its frame."""
     around = scope.around
 
-    def elaborated() -> tuple[Stage, str, Frame]:
+    def make() -> tuple[Stage, str, Frame]:
         names, inner = NameScope.inside(trace), Builder(trace.stream)
         bound: Stage = bind(stage, names, around.reader) if stage.open else stage
         stream = bound.stream or current or FIRST
@@ -121,7 +121,7 @@ def _stage_frame(scope: Scope, stage: Stage, trace: Trace, current: str) -> tupl
         note_idle(inside, bound.drop_path, 0, "")
         return bound, stream, inner.done()
 
-    return around.remember(_stages, (Identity(stage), around.key, current), trace, elaborated)
+    return around.remember(_stages, (Identity(stage), around.key, current), trace, make)
 
 
 def _fill_stage(scope: Scope, stage: Stage, stream: str, current: str) -> None:

@@ -52,18 +52,11 @@ def branch(
     own = target.stream or scope.current
     inside.forbidden = scope.forbidden | ({own} if own is not None else set())
     x, bank = _banked(scope, inside, part, wiring, residual, target, source)
-    opened = _opened(wiring, x)
-    if opened is not None:
-        x = inside.add(opened, (x,), None)
-        bank = None if bank is None else inside.add(opened, (_windowed_bank(opened, bank),), None)
-        inside.opened, inside.times = opened, inside.times * opened.counts[0] * opened.counts[1]
-    y = operate(inside, x, bank)
-    if opened is not None:
-        inside.opened, inside.times = scope.opened, scope.times
-        y = inside.add(CloseWindows.trusted(opened=opened), (y,), None)
-        if residual is not None and isinstance(residual.shortcut, str):
-            close = CloseWindows.trusted(opened=opened)
-            inside.exposed = {name: inside.add(close, (value,), None) for name, value in inside.exposed.items()}
+    windows = _windows(wiring, x)
+    if windows is None:
+        y = operate(inside, x, bank)
+    else:
+        y = _operate_in_windows(inside, windows, residual, x, bank, operate)
     y = _wired(inside, wiring.post, y, "post", "norm")
     if wiring.layer_scale is not None:
         scale = Affine.trusted(bias=False, init=Init.trusted(type="constant", value=wiring.layer_scale))
@@ -73,7 +66,24 @@ def branch(
     y = inside.drop_path(y, scope.place(drop))
     if residual.output != 1:
         y = inside.add(Scale.trusted(value=residual.output), (y,), None)
-    return _summed(inside, residual, target.value, y)
+    return _add_shortcut(inside, residual, target.value, y)
+
+
+def _operate_in_windows(
+    inside: Scope, windows: OpenWindows, residual: Residual | None, x: Value, bank: Value | None, operate: Operate
+) -> Value:
+    """Runs the operator in each window; what it exposes to the shortcut is closed, too."""
+    x = inside.add(windows, (x,), None)
+    bank = None if bank is None else inside.add(windows, (_windowed_bank(windows, bank),), None)
+    around = inside.opened, inside.times
+    inside.opened, inside.times = windows, inside.times * windows.counts[0] * windows.counts[1]
+    y = operate(inside, x, bank)
+    inside.opened, inside.times = around
+    close = CloseWindows.trusted(opened=windows)
+    y = inside.add(close, (y,), None)
+    if residual is not None and isinstance(residual.shortcut, str):
+        inside.exposed = {name: inside.add(close, (value,), None) for name, value in inside.exposed.items()}
+    return y
 
 
 def residual_of(wiring: Wiring) -> Residual | None:
@@ -83,16 +93,16 @@ def residual_of(wiring: Wiring) -> Residual | None:
     return wiring.residual or None
 
 
-def _windowed_bank(opened: OpenWindows, bank: Value) -> Value:
-    """A bank that the same windows cut."""
-    if bank.feature.grid != opened.grid or bank.feature.tokens:
-        grid = f"{opened.grid[0]}x{opened.grid[1]}"
+def _windowed_bank(windows: OpenWindows, bank: Value) -> Value:
+    """The bank, once it is known that the windows can cut it."""
+    if bank.feature.grid != windows.grid or bank.feature.tokens:
+        grid = f"{windows.grid[0]}x{windows.grid[1]}"
         raise ShapeError(f"windows cut the keys too, which must be a grid of {grid} for that, but are {bank.feature}")
     return bank
 
 
 def _wired(inside: Scope, body: Any, x: Value, name: str, home: str, above: str = "") -> Value:
-    """A body of the wiring; faults in it are at its key."""
+    """Runs a body of the wiring on `x`; errors in it are located at its key."""
     if body is None:
         return x
     try:
@@ -102,7 +112,8 @@ def _wired(inside: Scope, body: Any, x: Value, name: str, home: str, above: str 
         raise
 
 
-def _summed(inside: Scope, residual: Residual, t: Value, y: Value) -> Value:
+def _add_shortcut(inside: Scope, residual: Residual, t: Value, y: Value) -> Value:
+    """The sum of the shortcut and the branch, then `after`."""
     shortcut = residual.shortcut
     if isinstance(shortcut, str):
         if shortcut not in inside.exposed:
@@ -128,7 +139,6 @@ def _banked(
     residual: Residual | None,
     target: Target,
     source: Value,
-    role: str = "mixer",
 ) -> tuple[Value, Value | None]:
     """What enters the operator, and the bank of a mixer; `pre` acts on both with the same weights."""
 
@@ -143,10 +153,10 @@ def _banked(
         return pre(source), None
     if keys == "all" and source is target.value:
         whole = pre(target.base())
-        return scope_take(inside, whole, target), whole
+        return whole if target.whole else inside.join([inside.take(whole, part) for part in target.parts]), whole
     if not isinstance(keys, (str, tuple, list)):
-        bank = _bank_of(scope, keys.from_, ("from", "keys", role))
-        return pre(source), bank if keys.pre is None else _wired(inside, keys.pre, bank, "keys", "norm", role)
+        bank = _bank_of(scope, keys.from_, ("from", "keys", "mixer"))
+        return pre(source), bank if keys.pre is None else _wired(inside, keys.pre, bank, "keys", "norm", "mixer")
     names = [keys] if isinstance(keys, str) else list(keys)
     entering = pre(source)
     found = []
@@ -154,23 +164,23 @@ def _banked(
         if name == "self":
             found.append(entering)
         else:
-            trail = ("keys", role) if isinstance(keys, str) else (index, "keys", role)
+            trail = ("keys", "mixer") if isinstance(keys, str) else (index, "keys", "mixer")
             bank = target.base() if name == "all" else _bank_of(scope, name, trail)
             if wiring.pre is not None and bank.feature.dim != source.feature.dim:
-                raise _other_width(sorted({bank.feature.dim, source.feature.dim}), role)
+                raise _other_width(sorted({bank.feature.dim, source.feature.dim}))
             found.append(pre(bank))
     if len(widths := sorted({value.feature.dim for value in found})) > 1:
-        raise _other_width(widths, role)
+        raise _other_width(widths)
     return entering, inside.join(found)
 
 
-def _other_width(widths: list[int], role: str) -> ShapeError:
+def _other_width(widths: list[int]) -> ShapeError:
     """The fault of a bank that is not as wide as what asks it."""
     fault = ShapeError(
         f"features of several widths ({', '.join(map(str, widths))}) cannot be one",
         "`keys: {from: …, pre: [{linear: {dim: …}}]}` brings a bank to this width",
     )
-    fault.trail += ["keys", role]
+    fault.trail += ["keys", "mixer"]
     return fault
 
 
@@ -183,12 +193,7 @@ def _bank_of(scope: Scope, name: Any, trail: tuple[str | int, ...]) -> Value:
         raise
 
 
-def scope_take(inside: Scope, whole: Value, target: Target) -> Value:
-    """The target's part of a feature that was worked on as a whole."""
-    return whole if target.whole else inside.join([inside.take(whole, part) for part in target.parts])
-
-
-def _opened(wiring: Wiring, x: Value) -> OpenWindows | None:
+def _windows(wiring: Wiring, x: Value) -> OpenWindows | None:
     """The windows in which the operator runs; one that covers the grid is no window."""
     windows = wiring.windows
     if windows is None:

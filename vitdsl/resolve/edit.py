@@ -1,4 +1,4 @@
-"""New trees out of old ones: one merged over another, or with a value put in. What does not change is shared."""
+"""Edits of trees: merge one over another, or replace a value at a path. Trees are not changed; parts are shared."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def put(tree: Any, path: tuple[Any, ...], value: Any, origin: Mark | None, label
     Only what lies on the path is copied. A short form on it is written out, so that a key can stand below it.
     """
     replaced = True
-    for node, segment in reversed(_as_written(tree, path) or _written_out_on(tree, path, origin, label, place)):
+    for node, segment in reversed(_existing_path(tree, path) or _resolve_path(tree, path, origin, label, place)):
         made = node.copy()
         if isinstance(made, Seq):
             made[segment] = value
@@ -117,7 +117,7 @@ Steps = list[tuple[Any, Any]]
 """The mappings and lists on a path, each with the key or index that leads on."""
 
 
-def _as_written(tree: Any, path: tuple[Any, ...]) -> Steps | None:
+def _existing_path(tree: Any, path: tuple[Any, ...]) -> Steps | None:
     """The steps of a path where all of it is there as it is written: then no place has to be asked. Else None."""
     steps, node = [], tree
     for segment in path:
@@ -131,7 +131,7 @@ def _as_written(tree: Any, path: tuple[Any, ...]) -> Steps | None:
     return steps
 
 
-def _written_out_on(tree: Any, path: tuple[Any, ...], origin: Mark | None, label: str, place: Place) -> Steps:
+def _resolve_path(tree: Any, path: tuple[Any, ...], origin: Mark | None, label: str, place: Place) -> Steps:
     """The steps of a path, short forms written out; a mapping is a list of one."""
     steps, node = [], tree
     for at, segment in enumerate(path):

@@ -19,7 +19,7 @@ MAX_EXTENDS = 16
 
 
 def resolve(source: str | Path | Mapping[str, Any], settings: Mapping[str, Any] | None, place: Place) -> Map:
-    """The merged file: what it extends below it, `set` and then `settings` put in, variables folded.
+    """The merged file: laid over what it extends, `set` and then `settings` applied, variables substituted.
 
     Args:
         source: a shipped name, a path, YAML text or a mapping.
@@ -46,7 +46,7 @@ def resolve(source: str | Path | Mapping[str, Any], settings: Mapping[str, Any] 
 def _extended(
     source: str | Path | Mapping[str, Any], chain: tuple[str, ...], place: Place, beside: Path | None = None
 ) -> tuple[Map, tuple[str, ...]]:
-    """A file laid over those that it extends; and what it and these are called, nearest first."""
+    """The file merged over those that it extends; and the names of all these files, nearest first."""
     path = None
     if isinstance(source, (str, Path)) and not (isinstance(source, str) and ("\n" in source or ": " in source)):
         path = find(str(source), beside)

@@ -1,4 +1,4 @@
-"""Names in trees, put in: values that are known, also inside expressions that name others."""
+"""Substitution: names in trees become the values that they stand for, also in expressions with unknown names."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def fold(
         path: where the tree stands.
         problems: what could not be computed is added to them.
         mark: the position of the tree.
-        partial: puts known names into late values that name others too.
+        partial: substitutes known names in late values that have unknown names, too.
     """
     names = facts(node).names
     if env.keys().isdisjoint(names):
@@ -87,17 +87,17 @@ def _computed(
 
 
 def spelled(node: Any, variables: Mapping[str, Late]) -> Any:
-    """A tree that names none of these late variables, but what they say; one that cannot be put in is left.
+    """A tree with these late variables substituted by their expressions; one that cannot be substituted is left.
 
-    What a variable reads it reads where it is named. An argument is read where it is written, but put in elsewhere.
+    What a variable reads it reads where it is named. An argument is evaluated where it is written, but used elsewhere.
     """
     for _ in variables:  # each may name another
         node = fold(node, variables, (), [], None, partial=True)
     return node
 
 
-def put_in(node: Any, known: Mapping[str, Any]) -> Any:
-    """A tree with the names that are known put in; those of features and of what uses the tree stay.
+def substitute_known(node: Any, known: Mapping[str, Any]) -> Any:
+    """A tree with the names that are known substituted; those of features, and of where the tree is used, stay.
 
     Args:
         node: the tree: an argument that is more than a number.
@@ -111,7 +111,7 @@ def put_in(node: Any, known: Mapping[str, Any]) -> Any:
 
 
 def partly(late: Late, env: Mapping[str, Any]) -> Any:
-    """A late value with some of its names put in: its value, where these are all.
+    """A late value with some of its names substituted; its value, where these are all of them.
 
     Raises:
         ExpressionError: the value cannot be computed, or a name stands for no number in an expression with others.
@@ -157,7 +157,7 @@ class _Names(ast.NodeTransformer):
 
 
 def substituted(node: Any, env: Mapping[str, Any]) -> Any:
-    """A tree with the names of `env` put in, also inside expressions that still name others."""
+    """A tree with the names of `env` substituted, also in expressions that have other names, too."""
     if isinstance(node, Late):
         return partly(node, env)
     if isinstance(node, Hole):

@@ -1,4 +1,4 @@
-"""Variables of a file, put in."""
+"""Substitutes the variables of a file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vitdsl.syntax.tree import Map
 
 
 def folded(tree: Map) -> Map:
-    """The tree with its variables put in; those that an unfolded expression still names are kept."""
+    """The tree with its variables substituted; `vars` keeps those that a late value still names."""
     if "vars" not in tree:
         return tree
     variables, env = _variables(tree)
@@ -54,7 +54,7 @@ def _wrong_holes(value: Any) -> bool:
 
 
 def _fold_define(defines: Any, env: dict[str, Any], problems: list[Problem]) -> Any:
-    """The defines with the variables put in, but for those that an argument hides."""
+    """The defines with the variables substituted, but for those that an argument hides."""
     if not isinstance(defines, Map) or env.keys().isdisjoint(facts(defines).names):
         return defines
     made = defines.copy()
@@ -70,7 +70,7 @@ def _fold_define(defines: Any, env: dict[str, Any], problems: list[Problem]) -> 
 
 
 def _variables(tree: Map) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The variables, each with those that it reads put in; and those of them that are known now."""
+    """All variables, each with those that it names substituted; and the variables whose value is known."""
     raw = tree["vars"]
     where = tree.marks.get("vars", (None, None))[1]
     if not isinstance(raw, Map):
@@ -139,7 +139,7 @@ def _readings(value: Any, known: dict[str | int, int]) -> int:
 
 
 def _bound(tree: Map, made: Map, env: Mapping[str, Any]) -> None:
-    """Refuses a file that is too large with its variables put in: what holds another twice doubles each time."""
+    """Refuses a file that is too large with its variables: one that names another twice doubles its size."""
     if any(isinstance(value, (dict, list)) for value in env.values()) and VALUES.exceeds(found := size_of(made)):
         largest = max(env, key=lambda name: size_of(env[name]))
         message, hint = VALUES.fault(found)

@@ -60,14 +60,14 @@ def test_bombs_are_refused_quickly(tmp_path: Path) -> None:
         "for bomb in ('[' * 500_000, '{a: ' * 250_000, '- ' * 500_000, 'stages: ' + '[' * 500_000):\n"
         "    path = pathlib.Path(sys.argv[1]) / 'bomb.yaml'\n"
         "    path.write_text(bomb)\n"
-        "    begin = time.perf_counter()\n"
+        "    begin = time.process_time()\n"
         "    try:\n"
         "        vitdsl.load(path)\n"
         "    except SpecError as error:\n"
         "        assert 'nested deeper than 64 levels' in str(error), str(error)[:500]\n"
         "    else:\n"
         "        sys.exit('accepted: ' + bomb[:20])\n"
-        "    if time.perf_counter() - begin > 20:\n"
+        "    if time.process_time() - begin > 20:\n"
         "        sys.exit('slow: ' + bomb[:20])\n"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]

@@ -17,6 +17,7 @@ import vitdsl
 from tests.hybrids import fields, files
 from tests.hybrids.checks import check_dump, check_text
 from tests.hybrids.pen import Pen
+from tests.meta import Shapes
 from vitdsl.cli.show import written_out
 from vitdsl.spec import Spec
 
@@ -71,7 +72,7 @@ def check_meta(spec: Spec) -> None:
     model = vitdsl.build(spec, device="meta").eval()
     assert sum(p.numel() for p in model.parameters()) == spec.analyze().trainable_params
     images = torch.empty(2, 3, 16, 16, device="meta")
-    with torch.no_grad():
+    with torch.no_grad(), Shapes():
         shape = model(images).shape
         assert model.forward_head(model.forward_features(images)).shape == shape
         if model.feature_info:

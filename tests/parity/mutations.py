@@ -12,7 +12,7 @@ from torch import Tensor
 
 import vitdsl
 from tests.parity import fingerprint, zoo_hierarchical, zoo_isotropic
-from vitdsl.checkpoints import steps
+from vitdsl.checkpoints import operations
 from vitdsl.checkpoints.fitting import grids
 from vitdsl.checkpoints.plan import Step, make_plan
 from vitdsl.checkpoints.tables import tables_for
@@ -97,7 +97,7 @@ class Mutable:
         self.theirs: dict[str, Tensor] = {}
         for step in plan.steps:
             found = [self.own[key] for key in step.ours]
-            shaped = steps.backward(step.row, found, places.get(step.ours[0]))
+            shaped = operations.backward(step.row, found, places.get(step.ours[0]))
             self.theirs |= {key: self._filled(spec, key, t) for key, t in zip(step.theirs, shaped, strict=True)}
         for step in plan.steps:
             self._write(step, self.theirs)
@@ -113,7 +113,7 @@ class Mutable:
 
     def _write(self, step: Step, theirs: dict[str, Tensor]) -> None:
         """Puts what a row makes of their tensors into the model."""
-        made = steps.forward(step.row, [theirs[key] for key in step.theirs])
+        made = operations.forward(step.row, [theirs[key] for key in step.theirs])
         with torch.no_grad():
             for key, tensor in zip(step.ours, made, strict=True):
                 self.own[key].copy_(tensor)

@@ -1,34 +1,20 @@
 """Short training: it learns, the same seed gives the same numbers, and it goes on bit by bit."""
 
-import json
 import math
 from pathlib import Path
 
 import pytest
 import torch
-from PIL import Image
 
-from vitdsl.errors import Refusal, SpecError
+from tests.search.trainings import RULE, SPEC, trained
+from vitdsl.errors import SpecError
 from vitdsl.search import training
 from vitdsl.search.candidate import Candidate
 from vitdsl.search.data import load_data
-from vitdsl.search.evaluation import read_evaluation, with_defaults
-from vitdsl.search.training import Run, identity, per_token
+from vitdsl.search.evaluation import read_evaluation
+from vitdsl.search.training import Run, per_token
 from vitdsl.space.space import Space
 from vitdsl.spec import load
-
-SPEC = """
-input: {size: 8, channels: 1, mean: [0.5], std: [0.5], crop: 1.0}
-classes: 10
-stages:
-  - tokenizer: {type: patch, size: 2, dim: 16}
-    body:
-      - {conv: {kernel: 3, norm: batch}, drop_path: 0.2}
-      - {mlp: {ratio: 1}}
-    norm: layer
-head: {pool: mean}
-"""
-RULE = {"type": "train", "batch": 128, "learning_rate": 0.02}
 
 
 @pytest.fixture(autouse=True)
@@ -37,10 +23,6 @@ def _one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-def trained(candidate, **fields):
-    return read_evaluation({**RULE, **fields}).measure(candidate)
 
 
 def equal(first, second):
@@ -205,92 +187,10 @@ def test_training_that_diverges_is_wrong_about_everything(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_the_digits_are_split_by_class_and_shaped_as_the_spec_says():
-    data = load_data("digits", load(SPEC))
-    assert data.train.images.shape == (1347, 1, 8, 8)
-    assert data.validation.images.shape == (450, 1, 8, 8)
-    counts = torch.bincount(torch.cat([data.train.labels, data.validation.labels]))
-    assert counts.tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
-    shares = torch.bincount(data.validation.labels) / counts
-    assert (shares - 0.25).abs().max() < 0.005
-    assert data.train.images.min() == -1
-    assert data.train.images.max() == 1
-    colour = load(SPEC, set={"input.size": 12, "input.channels": 3, "input.mean": "half", "input.std": "half"})
-    images = load_data("digits", colour).train.images
-    assert images.shape == (1347, 3, 12, 12)
-    assert torch.equal(images[:, 0], images[:, 2])
-
-
-def test_a_folder_of_classes_is_a_data_set(tmp_path):
-    for name, grey in (("dark", 20), ("light", 230)):
-        (tmp_path / name).mkdir()
-        for index in range(16):
-            Image.new("RGB", (10, 9), (grey + index, grey, grey)).save(tmp_path / name / f"{index}.png")
-    spec = load(SPEC, set={"classes": 2})
-    assert trained(Candidate(spec), data=str(tmp_path), epochs=12, batch=6)["accuracy"] == 1.0
-    assert load_data(str(tmp_path), spec).validation.labels.bincount().tolist() == [4, 4]
-    with pytest.raises(SpecError, match="has 2 classes, but the spec has 10"):
-        trained(Candidate(load(SPEC)), data=str(tmp_path), epochs=1)
-    for part in ("train", "val"):
-        (tmp_path / "parted" / part).mkdir(parents=True)
-        for name in ("dark", "light"):
-            (tmp_path / name).rename(tmp_path / "parted" / part / name) if part == "train" else None
-    for name in ("dark", "light"):
-        (tmp_path / "parted" / "val" / name).mkdir()
-        (tmp_path / "parted" / "train" / name / "0.png").rename(tmp_path / "parted" / "val" / name / "0.png")
-    given = load_data(str(tmp_path / "parted"), spec)
-    assert (len(given.train.labels), given.validation.labels.tolist()) == (30, [0, 1])
-
-
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [({"classes": 1000}, "has 10 classes, but the spec has 1000"),
-     ({"input.mean": "imagenet"}, "`mean` must have as many numbers as the image has channels .1., but has 3"),
-     ({"input.channels": 2, "input.mean": "half", "input.std": "half"}, "a photo has 1, 3 or 4 channels")],
-)  # fmt: skip
-def test_what_cannot_be_trained_is_refused(changes, said):
-    with pytest.raises(SpecError, match=said):
-        trained(Candidate(load(SPEC, set=changes)), epochs=1)
-
-
 def test_a_head_that_gives_a_map_is_refused():
     text = SPEC.replace("head: {pool: mean}", "head: [classifier]")
     with pytest.raises(SpecError, match="one row of logits is needed"):
         trained(Candidate(load(text)), epochs=1)
-
-
-def test_a_data_set_too_large_for_memory_is_refused():
-    with pytest.raises(SpecError, match=r"takes 6\.7 GiB at 1000x1000"):
-        load_data("digits", load(SPEC, set={"input.size": 1000}))
-
-
-def test_rungs_alike_share_a_schedule():
-    rungs = with_defaults([read_evaluation({**RULE, **each}) for each in (
-        {"epochs": 2}, {"epochs": 8}, {"epochs": 3, "batch": 16}, {"epochs": 1, "schedule": 5},
-    )])  # fmt: skip
-    assert [rung.length for rung in rungs] == [8, 8, 3, 5]
-
-
-@pytest.mark.parametrize(
-    ("fields", "at", "said"),
-    [({"epochs": 3, "schedule": 2}, ("schedule",), "`schedule` must be at least `epochs` (3), but is 2"),
-     ({"epochs": 0}, ("epochs",), "`epochs` must be at least 1, but is 0"),
-     ({"epochs": 1, "validation": 1.0}, ("validation",), "`validation` must be less than 1, but is 1.0"),
-     ({"epochs": 1, "learning_rate": 0}, ("learning_rate",), "`learning_rate` must be more than 0, but is 0")],
-)  # fmt: skip
-def test_fields_that_do_not_fit(fields, at, said):
-    with pytest.raises(Refusal) as caught:
-        read_evaluation({"type": "train", **fields})
-    assert [(loc, message) for loc, message, _ in caught.value.items] == [(at, said)]
-
-
-def test_the_identity_names_all_that_a_training_hangs_on():
-    rule = read_evaluation({**RULE, "epochs": 2, "schedule": 9})
-    said = json.loads(identity(Candidate(load(SPEC), seed=4), rule))
-    assert said["schedule"] == 9
-    assert said["seed"] == 4
-    assert said["spec"] == load(SPEC).hash
-    assert "epochs" not in said
 
 
 def cut_off(path):

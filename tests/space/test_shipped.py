@@ -7,6 +7,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 import vitdsl
+from tests.meta import Shapes
 from tests.zoo.test_zoo import invisible
 from vitdsl.errors import SpecError
 from vitdsl.resolve.files import shipped
@@ -83,9 +84,9 @@ def test_autoformers_count_is_the_papers_where_every_depth_decides_all_blocks():
     assert sum(vitdsl.Space(f"autoformer_{size}").size for size in ("tiny", "small", "base")) == 6_322_468_660_628_274
 
 
-def judged(samples: int) -> tuple[int, int]:
+def judged(seed: int, samples: int) -> tuple[int, int]:
     """How many samples of the hybrid space were built on meta and equal their analysis, and how many were refused."""
-    space, rng = vitdsl.Space("hybrid"), random.Random(7)
+    space, rng = vitdsl.Space("hybrid"), random.Random(seed)
     built = refused = 0
     for _ in range(samples):
         spec = space.sample(rng)
@@ -97,7 +98,7 @@ def judged(samples: int) -> tuple[int, int]:
         model = vitdsl.build(spec, device="meta").eval()
         trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
         counter = FlopCounterMode(display=False)
-        with torch.no_grad(), counter:
+        with torch.no_grad(), Shapes(), counter:
             logits = model(torch.empty(1, 3, 224, 224, device="meta"))
         assert logits.shape == (1, 1000)
         assert trained == found.trainable_params, spec.decisions
@@ -107,16 +108,18 @@ def judged(samples: int) -> tuple[int, int]:
 
 
 def test_hybrids_are_what_their_analysis_says():
-    built, refused = judged(300)
+    built, refused = judged(7, 300)
     assert built + refused == 300
     assert built >= 270
 
 
 @pytest.mark.full
-def test_many_hybrids_are_what_their_analysis_says():
-    built, refused = judged(5_000)
-    assert built + refused == 5_000
-    assert built >= 4_500
+@pytest.mark.parametrize("seed", range(100, 120))
+def test_many_hybrids_are_what_their_analysis_says(seed):
+    """5,000 in all."""
+    built, refused = judged(seed, 250)
+    assert built + refused == 250
+    assert built >= 225
 
 
 def test_the_digits_space_is_small():

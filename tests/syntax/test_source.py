@@ -1,7 +1,5 @@
 """Reading YAML: values, positions, what is refused and in which words."""
 
-import copy
-import pickle
 import subprocess
 import sys
 
@@ -10,10 +8,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vitdsl.errors import Mark, SpecError
+from vitdsl.errors import SpecError
 from vitdsl.syntax import yaml_parser
-from vitdsl.syntax.locate import mark_of
-from vitdsl.syntax.paths import Key, Repetition, format_path, parse_path
 from vitdsl.syntax.source import read, read_file
 from vitdsl.syntax.tree import Map, Seq
 
@@ -69,14 +65,6 @@ def test_positions():
     assert stages[1] == {"norm": None}
     assert [mark[1:] for mark in tree.marks["üß"]] == [(6, 1), (6, 5)]
     assert str(tree.marks["name"][1]) == "f:1:7"
-
-
-def test_values_can_be_copied_and_pickled():
-    tree = read("a: [1, {b: 2}]", "f")
-    for other in (copy.deepcopy(tree), pickle.loads(pickle.dumps(tree))):
-        assert other == tree
-        assert other.marks == tree.marks
-        assert other["a"][1].pos == tree["a"][1].pos
 
 
 @pytest.mark.usefixtures("parser")
@@ -225,17 +213,17 @@ def test_bombs_are_refused_quickly(name):
         "from vitdsl.syntax.source import read\n"
         f"yaml_parser._Parser = yaml_parser._PurePythonParser if 'Pure' in {name!r} else yaml_parser._Parser\n"
         f"for bomb in [{', '.join(BOMBS)}]:\n"
-        "    begin = time.perf_counter()\n"
+        "    begin = time.process_time()\n"
         "    try:\n"
         "        read(bomb, 'bomb')\n"
         "    except SpecError as error:\n"
         "        str(error)\n"
         "    else:\n"
         "        sys.exit('accepted: ' + bomb[:20])\n"
-        "    if time.perf_counter() - begin > 20:\n"
+        "    if time.process_time() - begin > 20:\n"
         "        sys.exit('slow: ' + bomb[:20])\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=600)
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -294,95 +282,3 @@ def test_files(tmp_path):
             read_file(path)
         (problem,) = caught.value.problems
         assert (problem.message, problem.hint) == (f"{path}: {message}", hint)
-
-
-@pytest.mark.parametrize(
-    ("text", "segments"),
-    [
-        ("stages[2].block[0].mixer.heads", ("stages", 2, "block", 0, "mixer", "heads")),
-        ("head.pool", ("head", "pool")),
-        ("block@7[0]", ("block", Repetition(7), 0)),
-        ("a[0]@1.b", ("a", 0, Repetition(1), "b")),
-        ("[0].a", (0, "a")),
-        ('set["stages[0].tokens"].x', ("set", "stages[0].tokens", "x")),
-        ('["a \\" b"]', ('a " b',)),
-        ("dims.0", ("dims", "0")),
-    ],
-)
-def test_paths(text, segments):
-    assert parse_path(text) == segments
-    assert format_path(segments) == text
-
-
-@pytest.mark.parametrize(
-    ("text", "column", "message"),
-    [
-        ("", 1, "the path is empty"),
-        ("a.", 3, "the path ends with a '.'"),
-        (".a", 1, "a key is expected here"),
-        ("a..b", 3, "a key is expected here"),
-        ("a.[0]", 3, "a key is expected here"),
-        ("a.@1", 3, "a key is expected here"),
-        ("@1", 1, "a key is expected here"),
-        ("a[x]", 2, "'[' is followed by an index from 0, or a key in double quotes, and ']'"),
-        ("a[-1]", 2, "'[' is followed by an index from 0, or a key in double quotes, and ']'"),
-        ("[", 1, "'[' is followed by an index from 0, or a key in double quotes, and ']'"),
-        ('a["\\x"]', 2, "'[' is followed by an index from 0, or a key in double quotes, and ']'"),
-        ("a@b", 2, "'@' is followed by the number of a repetition, from 0"),
-        ("a[0]b", 5, "'.', '[' or '@' is expected here"),
-        ("a b", 2, "'.', '[' or '@' is expected here"),
-    ],
-)
-def test_bad_paths(text, column, message):
-    with pytest.raises(SpecError) as caught:
-        parse_path(text, "--set")
-    (problem,) = caught.value.problems
-    assert (problem.file, problem.line, problem.column, problem.message) == ("--set", 1, column, message)
-
-
-def test_a_bad_path_as_text():
-    with pytest.raises(SpecError) as caught:
-        parse_path("stages[x].depth", "--set")
-    assert str(caught.value) == (
-        "--set:1:7: '[' is followed by an index from 0, or a key in double quotes, and ']'\n"
-        "  1 | stages[x].depth\n"
-        "    |       ^\n"
-        "  hint: a path looks like stages[2].block[0].mixer.heads"
-    )
-
-
-@given(st.lists(st.one_of(st.text(), st.integers(0, 10**9 - 1)), min_size=1))
-def test_every_path_comes_back(segments):
-    assert parse_path(format_path(segments)) == tuple(segments)
-
-
-@given(st.text(alphabet='ab.[]@0"\\ '))
-def test_any_text_is_a_path_or_a_spec_error(text):
-    try:
-        segments = parse_path(text)
-    except SpecError:
-        return
-    assert parse_path(format_path(segments)) == segments
-
-
-def test_a_location_has_a_mark():
-    tree = read("a:\n  - {b: 1}\n  - c\nd: x\n", "f")
-
-    def place(path, key=False):
-        *above, last = parse_path(path)
-        mark = mark_of(tree, (*above, Key(last) if key else last))
-        assert isinstance(mark, Mark)
-        return mark.line, mark.column
-
-    assert place("a[0].b") == (2, 9)
-    assert place("a[0].b", key=True) == (2, 6)
-    assert place("a@7[0].b") == (2, 9)
-    assert place("a[1]") == (3, 5)
-    assert place("a[0].missing") == (2, 5)
-    assert place("d.missing") == (4, 4)
-    assert place("a[9]") == (2, 3)
-    assert place("missing") == (1, 1)
-    assert mark_of({"a": tree}, ("a", "d")) == tree.marks["d"][1]
-    assert mark_of({"a": tree}, ("a",)) == tree.pos
-    assert mark_of({"a": [1]}, ("a", 0)) is None
-    assert mark_of(3, ("a",)) is None

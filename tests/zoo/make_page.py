@@ -10,9 +10,9 @@ import vitdsl
 from tests.zoo.specs import NAMES
 from vitdsl.checkpoints.sources import sources
 from vitdsl.checkpoints.tables import tables_of
-from vitdsl.cli.output import short
 from vitdsl.graph.axes import axes
 from vitdsl.spec import Spec
+from vitdsl.units import format_count
 
 PAGE = Path(__file__).parents[2] / "docs" / "zoo.md"
 HEAD = """\
@@ -51,7 +51,7 @@ def _row(spec: Spec, paper: dict[str, Any]) -> str:
     known = {source.layout for source in sources() if source.spec == spec.name}
     layouts = [f"{layout} ↓" if layout in known else layout for layout in sorted(tables_of(spec.names))]
     cells = (
-        f"`{spec.name}`", f"{analysis.params:,}", printed[0], short(analysis.macs), printed[1],
+        f"`{spec.name}`", f"{analysis.params:,}", printed[0], format_count(analysis.macs), printed[1],
         ", ".join(layouts) or "-", condensed(axes(spec.graph())),
     )  # fmt: skip
     return f"| {' | '.join(cells)} |"

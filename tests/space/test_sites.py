@@ -3,7 +3,7 @@
 import pytest
 
 import vitdsl
-from tests.space.test_space import TINY, body
+from tests.space.spaces import TINY, body
 
 MLP = "body: [{mlp: {ratio: %s}}]"
 BAD = {

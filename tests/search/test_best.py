@@ -6,7 +6,7 @@ import optuna
 import pytest
 from optuna.trial import create_trial
 
-from tests.search.report.pages import EVIL, MANY, search_of, study_of
+from tests.search.report.studies import EVIL, MANY, search_of, study_of
 from vitdsl.compiler.build import build
 from vitdsl.errors import SpecError
 from vitdsl.search.best import write_best

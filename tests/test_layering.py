@@ -75,12 +75,12 @@ def test_nothing_left_of_lowering_loads_torch(path):
     assert not wrong, "\n".join(wrong)
 
 
-def test_parts_take_layers_only_in_build():
+def test_parts_take_layers_only_where_they_make_one():
     wrong = [
         f"{path.relative_to(PACKAGE)}:{line}: {module} in {'.'.join(within) or 'the module'}"
         for path in FILES if layer(path) == "parts"
         for module, line, within in imports(path)
-        if own(module) == "layers" and within[-1:] != ("build",)
+        if own(module) == "layers" and within[-1:] != ("layer",)
     ]  # fmt: skip
     assert not wrong, "\n".join(wrong)
 

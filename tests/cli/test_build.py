@@ -87,7 +87,7 @@ def test_weights_and_code_are_written(run, tiny, tmp_path):
     assert found.code == 0
     assert load_file(weights).keys() == vitdsl.build(tiny, device="meta").state_dict().keys()
     tree = ast.parse(code.read_text())
-    assert [node.name for node in tree.body if isinstance(node, ast.ClassDef)] == ["Model", "Stage0Block"]
+    assert [node.name for node in tree.body if isinstance(node, ast.ClassDef)] == ["Block", "Model"]
     assert f"weights written to {weights}" in found.out
 
 

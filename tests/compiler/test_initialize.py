@@ -5,8 +5,8 @@ import torch
 
 import vitdsl
 from tests.parts.test_contract import PRIMITIVES
-from vitdsl.compiler.initialize import initialize
-from vitdsl.testing import built, make
+from vitdsl.compiler.initialize import with_initial_values
+from vitdsl.testing import make
 
 INITIAL = {name: cls for name, cls in PRIMITIVES.items() if "init" in cls.fields and name != "dynamic_conv"}
 """Of a dynamic convolution `init` fills the kernels; the maps that make or weigh them start as torch's."""
@@ -26,8 +26,7 @@ POSITIONS = ["relative_bias", "offset_bias", "relative_2d", "on_keys"]
 def test_a_part_that_takes_init_is_filled_with_it(name: str) -> None:
     for fields, features in INITIAL[name].examples():
         op = make(INITIAL[name], **{**fields, "init": 7.0})
-        layer = built(op, features, "cpu")
-        initialize(layer, op, {})
+        layer = with_initial_values(op.layer(*features), op, {})()
         for key, weight in layer.named_parameters():
             assert (weight == (0.0 if key == "bias" else 7.0)).all(), key
 

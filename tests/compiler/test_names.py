@@ -9,8 +9,8 @@ from torch import nn
 
 import vitdsl
 from tests.hostile import FEW, TEXTS, WORDS
-from vitdsl.cli.build import generated_code, run_once
-from vitdsl.compiler.building import Generated
+from vitdsl.cli.build import run_once
+from vitdsl.compiler.containers import Body
 from vitdsl.graph.graph import Graph
 from vitdsl.graph.paths import paths
 from vitdsl.spec import Spec
@@ -80,7 +80,7 @@ def check_built(spec: Spec, graph: Graph) -> None:
     run_once(model, graph)
     model.train()(torch.rand(2, 3, 16, 16))
     model.forward_head(model.forward_features(torch.rand(1, 3, 16, 16)))
-    shown: list[Any] = [str(graph), spec.dump(), generated_code(model), str(paths(spec))]
+    shown: list[Any] = [str(graph), spec.dump(), model.code, str(paths(spec))]
     assert all(each.replace("\n", "").isprintable() for each in shown)
     compile(shown[2], "code", "exec")
 
@@ -103,5 +103,5 @@ def test_any_name_that_means_something_elsewhere(place):
 
 
 def test_what_modules_call_their_own_is_known():
-    own = {name for cls in (nn.Module, Generated) for name in dir(cls()) if not name.startswith("_")}
+    own = {name for cls in (nn.Module, Body) for name in dir(cls()) if not name.startswith("_")}
     assert own <= {name for name in own if module_fault(name)}

@@ -109,9 +109,8 @@ def test_models_of_the_zoo_can_be_wrapped_and_converted(name):
 
 def test_a_layer_that_loses_the_norm_below_it_is_named():
     model = vitdsl.build(spec_of(ITEMS["conv"]))
-    model.set_submodule("stages.0.block.0.0.conv", nn.Conv2d(16, 16, 3, padding=1))
     with pytest.raises(AttributeError, match="has the module `norm` below it: keep the layer that it replaces"):
-        model(torch.randn(1, 3, 16, 16))
+        model.set_submodule("stages.0.block.0.0.conv", nn.Conv2d(16, 16, 3, padding=1))
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning", "ignore::torch.jit.TracerWarning")

@@ -13,8 +13,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import vitdsl
 from tests.parts.test_contract import STATISTICS, UNSEEN
+from vitdsl.compiler.lower import WITHOUT_MODULE
 from vitdsl.compiler.model import VisionModel
-from vitdsl.compiler.special import WITHOUT_MODULE
 from vitdsl.elaborate.expand import expanded
 from vitdsl.graph.ir import Frame, Node
 from vitdsl.spec import Spec

@@ -26,11 +26,11 @@ FORMULAS: dict[str, Callable[[float], float]] = {
 @pytest.mark.parametrize("name", FORMULAS)
 def test_activation_is_its_formula(name: str) -> None:
     x = torch.linspace(-8, 8, 33, dtype=torch.float64)
-    close(activation(name)(x), torch.tensor([FORMULAS[name](v) for v in x.tolist()], dtype=torch.float64))
+    close(activation(name)()(x), torch.tensor([FORMULAS[name](v) for v in x.tolist()], dtype=torch.float64))
 
 
 def test_softmax_is_over_channels() -> None:
     x = checks.normal(2, 6, 4)
     expected = x.exp() / x.exp().sum(2, keepdim=True)
-    close(activation("softmax")(x), expected)
-    close(as_tokens(activation("softmax")(as_map(x, (2, 3)))), expected)
+    close(activation("softmax")()(x), expected)
+    close(as_tokens(activation("softmax")()(as_map(x, (2, 3)))), expected)

@@ -22,7 +22,7 @@ def test_pool_tokens() -> None:
 def test_pool_that_pads_as_same_counts_what_is_there() -> None:
     x = -checks.normal(1, 1, 4, 5).abs() - 1
     for reduce in ("mean", "max"):
-        found = pool_window(reduce, (3, 3), (2, 2), "same")(x)
+        found = pool_window(reduce, (3, 3), (2, 2), "same")()(x)
         assert found.shape == (1, 1, 2, 3)
         # rows: nothing above, one below; columns: one on each side
         for i, j in itertools.product(range(2), range(3)):

@@ -16,7 +16,7 @@ from vitdsl.checkpoints import operations
 from vitdsl.checkpoints.fitting import grids
 from vitdsl.checkpoints.plan import Step, make_plan
 from vitdsl.checkpoints.tables import tables_for
-from vitdsl.compiler.building import Generated
+from vitdsl.compiler.module import is_repetition
 
 DEIT = {"input.size": 48, "stages[0].depth": 2, "stages[0].tokenizer.dim": 24}
 SMALL: dict[str, dict[str, Any]] = {
@@ -120,7 +120,7 @@ class Mutable:
 
     def _groups(self) -> list[list[str]]:
         """Their keys by the block that the row's first tensor of ours is in."""
-        blocks = {path: module for path, module in self.model.named_modules() if isinstance(module, Generated) and path}
+        blocks = {path: module for path, module in self.model.named_modules() if is_repetition(module) and path}
         found: dict[str, list[str]] = defaultdict(list)
         for key, step in self.steps.items():
             inside = [path for path in blocks if step.ours[0].startswith(f"{path}.")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -143,7 +142,7 @@ def _build(
         write_weights(save, model.state_dict())
         done["saved"] = str(save)
     if code is not None:
-        write_text(code, generated_code(model))
+        write_text(code, model.code)
         done["code"] = str(code)
     return done
 
@@ -187,19 +186,6 @@ def returned_shape(graph: Graph) -> tuple[int, ...]:
     if feature.grid is not None and not feature.tokens and graph.layout != "tokens":
         return (1, feature.dim, *feature.grid)
     return (1, feature.num_tokens, feature.dim)
-
-
-def generated_code(model: VisionModel) -> str:
-    """The generated forwards as one text: the model's, then one for each class of repeated bodies."""
-    from vitdsl.compiler.building import Generated
-
-    classes: dict[str, str] = {}
-    for path, module in model.named_modules():
-        if isinstance(module, Generated):
-            where = f"first at {path}" if path else "the model"
-            body = textwrap.indent(module.code.strip(), "    ")
-            classes.setdefault(type(module).__name__, f"class {type(module).__name__}(nn.Module):  # {where}\n{body}\n")
-    return "\n\n".join(["import torch\nfrom torch import nn\n", *classes.values()])
 
 
 # ---------------------------------------------------------------- text

@@ -17,6 +17,7 @@ COMMANDS = {
     "build": "build.run",
     "check": "commands.check",
     "show": "show.run",
+    "eject": "eject.run",
     "list": "list.run",
     "new": "new.run",
     "schema": "new.schema",

@@ -81,10 +81,9 @@ def _text(spec: Spec, step: Step, size: int | tuple[int, int] | None) -> str:
         return written_out(spec)
     if step is Step.graph:
         return str(spec.graph(size))
-    from vitdsl.cli.build import generated_code
     from vitdsl.compiler.build import build
 
-    return generated_code(build(spec, device="meta", size=size))
+    return build(spec, device="meta", size=size).code
 
 
 def written_out(spec: Spec) -> str:

@@ -6,15 +6,17 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 
-from vitdsl.compiler.building import Generated
 from vitdsl.compiler.checkpointing import checkpointed
 from vitdsl.compiler.edits import with_pool
 from vitdsl.compiler.forwards import IMAGE, write_rest, write_values
+from vitdsl.compiler.lower import Written
+from vitdsl.compiler.module import function_of, is_repetition, written_below
 from vitdsl.compiler.renewal import changed_layers, modes_of, renew, restore_checkpointing
 from vitdsl.compiler.sizes import Sized, set_size
 from vitdsl.compiler.split import Point, Split, classifiers, opened, split
+from vitdsl.compiler.statements import Forward
 from vitdsl.features import Feature
 from vitdsl.graph.graph import Graph
 from vitdsl.graph.image_grids import on_image
@@ -35,12 +37,14 @@ class Backbone(Sized):
     Attributes:
         spec: the spec that it was built from.
         lowered: the graph that it was compiled from.
+        written: its forward, and those of its repetitions.
         forwards: what was generated besides `forward`, by what it is for.
         training_outputs: whether training returns all that the head trains, rather than the same as evaluation.
         image_size: (height, width) that its tables were made for.
         folded: whether its batch norms were folded into the linear maps beside them.
     """
 
+    written: Written
     forwards: dict[Any, Any]
     folded: bool = False
 
@@ -158,11 +162,10 @@ class Backbone(Sized):
             points = [[point for point in points if point.feature.grid == grid][-1] for grid in grids]
         return graph, points
 
-    def _forward(self, key: Any, write: Callable[..., fx.Graph], *given: Any) -> Callable[..., Any]:
-        """A generated forward over the model's own modules."""
+    def _forward(self, key: Any, write: Callable[..., Forward], *given: Any) -> Callable[..., Any]:
+        """A forward over the model's own modules."""
         if key not in self.forwards:
-            built = {path: part.written for path, part in self.named_modules() if path and isinstance(part, Generated)}
-            self.forwards[key] = type(fx.GraphModule(self, write(built, *given))).forward
+            self.forwards[key] = function_of(write(written_below(self.written), *given), self)
         return self.forwards[key]
 
     # ------------------------------------------------------------ what there is
@@ -229,7 +232,8 @@ class Backbone(Sized):
         modes = modes_of(self)
         renew(self, made, changed_layers(self.lowered, made.lowered))
         restore_checkpointing(self, modes)
-        self.spec, self.lowered, self.forwards, self.refusals = spec, made.lowered, {}, {}
+        self.spec, self.lowered, self.written = spec, made.lowered, made.written
+        self.forwards, self.refusals = {}, {}
 
     def set_input_size(self, img_size: int | tuple[int, int], width: int | None = None) -> None:
         """Makes this a model for images of another size, as `vitdsl.build(spec, size=…)` builds it.
@@ -295,7 +299,7 @@ class Backbone(Sized):
         Batch norms inside of them see each batch twice, which moves their running statistics twice.
         """
         for module in self.modules():
-            if isinstance(module, Generated) and module is not self:
+            if is_repetition(module) and module is not self:
                 checkpointed(module, enable)
 
 

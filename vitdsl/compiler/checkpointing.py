@@ -8,10 +8,8 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from vitdsl.compiler.building import Generated
 
-
-def checkpointed(module: Generated, enable: bool) -> None:
+def checkpointed(module: nn.Module, enable: bool) -> None:
     """Lets a module keep no activations in training, or keep them again."""
     cls = type(module)
     if enable and not is_checkpointed(module):
@@ -27,7 +25,7 @@ def is_checkpointed(module: nn.Module) -> bool:
     return hasattr(type(module), "recomputed")
 
 
-def _recomputing(cls: type[Generated]) -> type[Generated]:
+def _recomputing(cls: Any) -> type[nn.Module]:
     """The class whose forward is run again in the backward pass; `recomputed` is the class itself."""
 
     def forward(self: Any, *inputs: Any) -> Any:

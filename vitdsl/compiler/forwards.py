@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
-from torch import fx
-
-from vitdsl.compiler import names
-from vitdsl.compiler.building import OUTPUTS
+from vitdsl.compiler.lower import FrameWriter, Written
 from vitdsl.compiler.ropes import Piece, Rope, Writer
-from vitdsl.compiler.writing import FrameWriter, Written
+from vitdsl.compiler.rules import RULES
+from vitdsl.compiler.statements import Forward, Returned, Value
 from vitdsl.features import Feature
 from vitdsl.graph.graph import Graph
-from vitdsl.layers.outputs import merged
+from vitdsl.layers.outputs import Outputs
 
 Built = Mapping[str, Written]
+OUTPUTS = "outputs"
+"""The path of the layer that gives training and evaluation what is theirs."""
 IMAGE = {"image": 0}
 """What a model takes, and its number in the model's frame."""
 
@@ -27,11 +28,14 @@ def write_model(graph: Graph, training_outputs: bool) -> Written:
         training_outputs: whether training returns what the head says, rather than the same as evaluation.
     """
     frame = _begun({}, graph, IMAGE)
-    _write_outputs(frame, graph, training_outputs)
+    forward = frame.writer.forward
+    forward.returned = _returned(frame, graph, training_outputs)
+    forward.cut_at_once()
+    forward.prune(modules=False)
     return frame.written
 
 
-def write_values(built: Built, graph: Graph, entering: Mapping[str, int], values: Sequence[int]) -> fx.Graph:
+def write_values(built: Built, graph: Graph, entering: Mapping[str, int], values: Sequence[int]) -> Forward:
     """A forward that gives a list of values of the model's frame, and runs no more than they need.
 
     Args:
@@ -41,70 +45,72 @@ def write_values(built: Built, graph: Graph, entering: Mapping[str, int], values
         values: the numbers of those that it gives.
     """
     frame = _begun(built, graph, entering)
-    code = frame.writer.graph
-    code.output([_as_returned(frame.writer, frame.ropes[number], None) for number in values])
-    return _pruned(code)
+    forward = frame.writer.forward
+    given = [_as_returned(frame.writer, frame.ropes[number], None) for number in values]
+    forward.returned = Returned(given, several=True)
+    forward.cut_at_once()
+    forward.prune(modules=True)
+    return forward
 
 
-def write_rest(built: Built, graph: Graph, entering: Mapping[str, int], training_outputs: bool) -> fx.Graph:
+def write_rest(built: Built, graph: Graph, entering: Mapping[str, int], training_outputs: bool) -> Forward:
     """The forward from these values on: it gives what the model gives, in training if all of that follows from them."""
     frame = _begun(built, graph, entering)
-    writer, training = frame.writer, (graph.training or {}) if training_outputs else {}
+    forward, training = frame.writer.forward, (graph.training or {}) if training_outputs else {}
     if all(number in frame.ropes for number in training.values()):
-        _write_outputs(frame, graph, training_outputs)
+        forward.returned = _returned(frame, graph, training_outputs)
     else:
-        weights, _ = returned(graph, False)
-        outputs = [_as_returned(writer, frame.ropes[graph.outputs[name]], graph.layout) for name in graph.evaluation]
-        writer.graph.output(writer.function(merged, outputs, weights, name="merged"))
-    return _pruned(writer.graph)
-
-
-def _pruned(code: fx.Graph) -> fx.Graph:
-    """The same without what nothing reads."""
-    for node in reversed(code.nodes):
-        if not node.users and node.op not in ("output", "placeholder"):
-            code.erase_node(node)
-    return code
+        outputs = [
+            _as_returned(frame.writer, frame.ropes[graph.outputs[name]], graph.layout) for name in graph.evaluation
+        ]
+        forward.returned = Returned(outputs, [*graph.evaluation.values()])
+    forward.cut_at_once()
+    forward.prune(modules=True)
+    return forward
 
 
 def _begun(built: Built, graph: Graph, entering: Mapping[str, int]) -> FrameWriter:
     """The model's frame, all of whose steps are written."""
-    writer = Writer(fx.Graph(), outside=False)
-    frame = FrameWriter(writer, graph.frame, Written("Model", writer.graph), "", {})
+    writer = Writer(Forward(), outside=False)
+    frame = FrameWriter(writer, graph.frame, Written("model", writer.forward), "", {}, RULES)
     frame.built = built
     for name, number in entering.items():
-        placeholder = names.parameter(writer.graph, name)
-        frame.image = frame.image or placeholder
-        frame.ropes[number] = _as_taken(writer, placeholder, graph.frame.features[number])
+        entry = writer.forward.enter(name)
+        frame.image = frame.image or entry
+        frame.ropes[number] = _as_taken(writer, entry, graph.frame.features[number])
     frame.run()
     return frame
 
 
-def returned(graph: Graph, training_outputs: bool) -> tuple[list[float], list[str] | None]:
-    """Weights of the outputs that evaluation merges, and names of those that training returns (None: as evaluation)."""
-    training = graph.training if training_outputs else None
-    return list(graph.evaluation.values()), None if training is None else list(training)
-
-
-def _write_outputs(frame: FrameWriter, graph: Graph, training_outputs: bool) -> None:
+def _returned(frame: FrameWriter, graph: Graph, training_outputs: bool) -> Returned:
+    """What a model gives: an output, or what its layer for outputs makes of them."""
     writer = frame.writer
-    made: dict[int, fx.Node] = {}
-
-    def tensor(number: int) -> fx.Node:
-        if number not in made:
-            made[number] = _as_returned(writer, frame.ropes[number], graph.layout)
-        return made[number]
-
-    weights, trained = returned(graph, training_outputs)
-    evaluated = [tensor(graph.outputs[name]) for name in graph.evaluation]
-    if trained is None and weights == [1.0]:
-        writer.graph.output(evaluated[0])
-        return
-    kept = [] if trained is None or graph.training is None else [tensor(number) for number in graph.training.values()]
-    writer.graph.output(writer.module(OUTPUTS, evaluated, kept, name=OUTPUTS))
+    trained = (graph.training or {}) if training_outputs else {}
+    evaluated = {_evaluated(name, graph, trained): graph.outputs[name] for name in graph.evaluation}
+    values = {
+        name: _as_returned(writer, frame.ropes[number], graph.layout)
+        for name, number in {**evaluated, **trained}.items()
+    }
+    if outputs_of(graph, training_outputs) is None:
+        return Returned([*values.values()])
+    return Returned([writer.module(OUTPUTS, values)])
 
 
-def _as_returned(writer: Writer, rope: Rope, layout: str | None) -> fx.Node:
+def outputs_of(graph: Graph, training_outputs: bool) -> partial[Outputs] | None:
+    """What makes the layer that gives training and evaluation what is theirs; None: there is one output."""
+    trained = graph.training if training_outputs else None
+    if trained is None and [*graph.evaluation.values()] == [1.0]:
+        return None
+    weights = {_evaluated(name, graph, trained or {}): weight for name, weight in graph.evaluation.items()}
+    return partial(Outputs, weights, None if trained is None else tuple(trained))
+
+
+def _evaluated(name: str, graph: Graph, trained: Mapping[str, int]) -> str:
+    """What an output of evaluation is called beside those of training: one of its name may be another value."""
+    return name if trained.get(name, graph.outputs[name]) == graph.outputs[name] else f"{name} in evaluation"
+
+
+def _as_returned(writer: Writer, rope: Rope, layout: str | None) -> Value:
     """A feature as callers get it: (B, C), (B, C, H, W), or (B, N, C)."""
     if rope.feature.num_tokens == 1 and rope.feature.grid is None:
         return writer.method("squeeze", writer.tokens(rope), 1)
@@ -113,7 +119,7 @@ def _as_returned(writer: Writer, rope: Rope, layout: str | None) -> fx.Node:
     return writer.tokens(rope)
 
 
-def _as_taken(writer: Writer, node: fx.Node, feature: Feature) -> Rope:
+def _as_taken(writer: Writer, node: Value, feature: Feature) -> Rope:
     """The feature that a caller's tensor is: (B, C), (B, C, H, W), or (B, N, C)."""
     count = feature.num_tokens
     if count == 1 and feature.grid is None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from vitdsl.graph.operators import LearnedTokens
+from vitdsl.layers.convolution import Conv2d
+from vitdsl.layers.initial import SMALL, Fill, fan_in, fan_out, initialized
+from vitdsl.layers.linear import Linear
+from vitdsl.layers.positions import FixedPosition, LearnedPosition, WindowPosition
+from vitdsl.layers.tokens import Tokens
 from vitdsl.parts.base import Primitive
 from vitdsl.parts.initial import Init
 from vitdsl.parts.registry import family_of
@@ -20,56 +24,52 @@ USUAL = {
     "position": Init(type="trunc_normal"),
 }
 """Where neither part nor spec says anything; families that are not named start as torch's own layers do."""
+FILLS: Mapping[str, Callable[[Init], Fill]] = {
+    "zeros": lambda init: nn.init.zeros_,
+    "ones": lambda init: nn.init.ones_,
+    "constant": lambda init: _constant(init.value),
+    "trunc_normal": lambda init: SMALL if init.std == 0.02 else partial(nn.init.trunc_normal_, std=init.std),
+    "normal": lambda init: partial(nn.init.normal_, std=init.std),
+    "uniform": lambda init: partial(nn.init.uniform_, a=-init.std, b=init.std),
+    "fan_in": lambda init: fan_in,
+    "fan_out": lambda init: fan_out,
+    "xavier_uniform": lambda init: nn.init.xavier_uniform_,
+}
+"""What fills a tensor, by the type of its initial values."""
+TAKES_INIT = frozenset({Linear, Conv2d, Tokens})
+"""Layers that are told their initial values, as `init`."""
+OWN: dict[Any, Fill] = {Linear: SMALL, Tokens: SMALL, LearnedPosition: SMALL, WindowPosition: SMALL}
+"""The values that layers have by themselves, where they are not as torch's layers have them."""
 
-FILLED = ("weight", "height", "width")
-"""What is filled of a layer: its weight, or the tables of its two directions."""
+
+def with_initial_values(make: partial[Any], op: Primitive, inits: Mapping[str, Any]) -> partial[Any]:
+    """What makes a layer with the weights that it starts with.
+
+    Args:
+        make: what makes the layer.
+        op: its operator, which may have initial values of its own.
+        inits: initial values by family, as the spec says.
+    """
+    init = getattr(op, "init", None) or _of_family(op, inits)
+    if init is None:
+        return make
+    fill = None if init.type == "torch" else FILLS[init.type](init)
+    if fill is OWN.get(make.func) or make.func is FixedPosition:
+        return make
+    if make.func in TAKES_INIT:
+        return partial(make.func, *make.args, **make.keywords, init=fill)
+    return make if fill is None else partial(make_initialized, make, fill)
 
 
-def initialize(module: nn.Module, op: Primitive, inits: Mapping[str, Any]) -> None:
-    """Fills the weights of a layer that was just built."""
-    found = (getattr(module, name, None) for name in FILLED)
-    weights = [weight for weight in found if isinstance(weight, nn.Parameter) and not weight.is_meta]
-    init = (getattr(op, "init", None) or _of_family(op, inits)) if weights else None
-    if init is None or init.type == "torch":
-        return
-    for weight in weights:
-        fill(weight, init)
-    bias = getattr(module, "bias", None)
-    if isinstance(bias, nn.Parameter) and op.family != "norm":
-        nn.init.zeros_(bias)
+def make_initialized(make: partial[nn.Module], fill: Fill) -> nn.Module:
+    """Makes a layer, and fills its weights."""
+    return initialized(make(), fill)
+
+
+def _constant(value: float) -> Fill:
+    return {0.0: nn.init.zeros_, 1.0: nn.init.ones_}.get(value) or partial(nn.init.constant_, val=value)
 
 
 def _of_family(op: Primitive, inits: Mapping[str, Any]) -> Init | None:
-    family = family_of(op)
+    family = "tokens" if isinstance(op, LearnedTokens) else family_of(op)
     return inits.get(family) or USUAL.get(family)
-
-
-def initialize_tokens(op: LearnedTokens, inits: Mapping[str, Any]) -> nn.Module:
-    """Learned tokens: a module with one parameter (1, 1, dim) a name, or `weight` (1, count, dim)."""
-    module = nn.Module()
-    for name in op.names or ("weight",):
-        table = nn.Parameter(torch.empty(1, 1 if op.names else op.count, op.dim))
-        if not table.is_meta:
-            fill(table, op.init or inits.get("tokens") or USUAL["tokens"])
-        module.register_parameter(name, table)
-    return module
-
-
-def fill(weight: Tensor, init: Init) -> None:
-    """Fills a tensor in place as `init` says."""
-    with torch.no_grad():
-        if init.type in ("zeros", "ones", "constant"):
-            nn.init.constant_(weight, {"zeros": 0.0, "ones": 1.0}.get(init.type, init.value))
-        elif init.type == "trunc_normal":
-            nn.init.trunc_normal_(weight, std=init.std)
-        elif init.type == "normal":
-            nn.init.normal_(weight, std=init.std)
-        elif init.type == "uniform":
-            nn.init.uniform_(weight, -init.std, init.std)
-        elif init.type == "fan_in":
-            nn.init.normal_(weight, std=math.sqrt(2.0 / weight[0].numel()))
-        elif init.type == "fan_out":
-            fan_out = weight.shape[0] * (weight[0, 0].numel() if weight.ndim > 2 else 1)
-            nn.init.normal_(weight, std=math.sqrt(2.0 / fan_out))
-        elif init.type == "xavier_uniform":
-            nn.init.xavier_uniform_(weight)

@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vitdsl.compiler.building import has_module
 from vitdsl.compiler.forwards import write_model
-from vitdsl.compiler.writing import Written
+from vitdsl.compiler.lower import Written
+from vitdsl.compiler.statements import text_of
+from vitdsl.compiler.tree import has_module
 from vitdsl.features import Feature
 from vitdsl.graph.graph import Graph
 from vitdsl.graph.ir import Call, Frame, Node, joined
@@ -179,7 +180,7 @@ def _other_code(a: Written, b: Written, path: str, seen: set[tuple[int, int]]) -
     if (id(a), id(b)) in seen:
         return None
     seen.add((id(a), id(b)))
-    if str(a.code) != str(b.code) or a.children.keys() != b.children.keys():
+    if text_of(a.forward) != text_of(b.forward) or a.children.keys() != b.children.keys():
         return path
     found = (_other_code(a.children[name], b.children[name], joined(path, name), seen) for name in a.children)
     return next((each for each in found if each is not None), None)

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from pickle import PicklingError
 from typing import Any
 
 import torch
-from torch import nn
 
 from vitdsl.compiler.backbone import Backbone
-from vitdsl.compiler.building import OUTPUTS, Builder, place
-from vitdsl.compiler.forwards import returned, write_model
+from vitdsl.compiler.forwards import OUTPUTS, outputs_of, write_model
+from vitdsl.compiler.lower import Written
+from vitdsl.compiler.module import class_of
 from vitdsl.compiler.renewal import modes_of, unsaved_buffers
+from vitdsl.compiler.tree import Branch, Grower
 from vitdsl.graph.graph import Graph
 from vitdsl.graph.schedule import drops
-from vitdsl.layers.outputs import Outputs
 
-SHARED = ("spec", "lowered", "forwards", "refusals")
+SHARED = ("spec", "lowered", "written", "forwards", "refusals")
 """Attributes that copies of a model have in common."""
 
 
@@ -27,6 +28,8 @@ class VisionModel(Backbone):
     Attributes:
         spec: the spec that it was built from.
         lowered: the graph that it was compiled from.
+        written: its forward, and those of its repetitions.
+        code: the text of its classes, which is what runs.
         training_outputs: whether training returns all that the head trains, rather than the same as evaluation.
         image_size: (height, width) that its tables were made for.
         folded: whether its batch norms were folded into the linear maps beside them.
@@ -71,18 +74,30 @@ def compile_graph(
         training_outputs: whether training returns what the head says.
     """
     written = write_model(graph, training_outputs)
-    rates = {drop.path: drop.rate for drop in drops(graph.frame, graph.drop_path)}
-    builder = Builder(rates, inits)
+    text = class_of(tree_of(graph, written, inits, training_outputs), spec.name)
+    cls = type("Model", (VisionModel, text), {"__module__": __name__})
     with torch.device(device):
-        tree = nn.Module()
-        builder.fill(written, graph.frame, tree, "", "")
-        weights, trained = returned(graph, training_outputs)
-        if trained is not None or weights != [1.0]:
-            place(tree, OUTPUTS, Outputs(weights, trained))
-        model = builder.instance(written, tree, VisionModel)
-    assert isinstance(model, VisionModel)
+        model = cls()
     size = graph.frame.features[0].grid
     assert size is not None
-    model.spec, model.lowered, model.forwards, model.refusals = spec, graph, {}, {}
+    model.spec, model.lowered, model.written = spec, graph, written
+    model.forwards, model.refusals = {}, {}
     model.training_outputs, model.image_size = training_outputs, size
     return model
+
+
+def tree_of(graph: Graph, written: Written, inits: Mapping[str, Any], training_outputs: bool) -> Branch:
+    """What makes each module of a model.
+
+    Args:
+        graph: of the model.
+        written: its forward.
+        inits: initial values by family.
+        training_outputs: whether training returns what the head says.
+    """
+    rates = {drop.path: drop.rate for drop in drops(graph.frame, graph.drop_path)}
+    tree = Grower(rates, inits).grow(written, graph.frame)
+    outputs = outputs_of(graph, training_outputs)
+    if outputs is not None:
+        tree.at(OUTPUTS).make = outputs
+    return tree

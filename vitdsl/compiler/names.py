@@ -5,46 +5,54 @@ from __future__ import annotations
 import builtins
 import keyword
 import re
-from collections.abc import Container
+from collections.abc import Container, Iterator
 
-from torch.fx import Graph, Node
+from torch import nn
 
-_TAKEN = frozenset({*keyword.kwlist, *dir(builtins), "self", "torch", "device", "inf", "nan", "NoneType", "fx_pytree"})
-_OURS = ("vitdsl", "torch", "pytree")
-"""How the functions are called that generated code reads."""
-
-
-def spoken(path: str) -> str:
-    """The name of what a module gives: the last words of its path, `mixer_qkv`."""
-    words = [word for word in path.split(".") if not word.isdigit()]
-    return identifier("_".join(words[-2:]))
+RESERVED = frozenset({*keyword.kwlist, *keyword.softkwlist, *dir(builtins), "self", "torch", "nn", "F", "Tensor"})
+"""What generated code uses as something else."""
+OF_MODULES = frozenset(dir(nn.Module()))
+"""Attributes that every module has."""
+NEXT = ("x", "y", "z", "u", "v", "w")
+"""Names of values that are just the next ones."""
 
 
 def identifier(name: str) -> str:
     """A name that means nothing else in generated code."""
     text = re.sub(r"[^A-Za-z0-9_]", "_", name) or "x"
-    text = f"_{text}" if text[0].isdigit() or text.startswith(_OURS) else text
-    return f"{text}_" if text in _TAKEN else text
+    text = f"_{text}" if text[0].isdigit() else text
+    return f"{text}_" if text in RESERVED else text
 
 
-def parameter(code: Graph, name: str) -> Node:
-    """A parameter of a forward, which no other one of it is called."""
-    taken = {node.target for node in code.nodes if node.op == "placeholder"}
-    return code.placeholder(_unused(identifier(name), taken))
+def unused(hint: str, taken: Container[str]) -> str:
+    """A name that is not taken: the hint, perhaps with a number; without a hint, the next letter."""
+    return next(name for name in _candidates(hint) if name not in taken)
 
 
-def _unused(name: str, taken: Container[object]) -> str:
-    number, found = 0, name
-    while found in taken:
+def _candidates(hint: str) -> Iterator[str]:
+    if not hint:
+        yield from NEXT
+        hint = NEXT[0]
+    else:
+        yield hint
+    number = 2
+    while True:
+        yield f"{hint}{'_' if hint[-1].isdigit() else ''}{number}"
         number += 1
-        found = f"{name}_{number}"
-    return found
 
 
-def class_name(path: str) -> str:
-    """The name of the class of a repeated body: `Stage2Block`."""
-    words = re.findall(r"[A-Za-z]+|[0-9]+", path)
-    while words and words[-1].isdigit():
-        words.pop()
-    joined = "".join(word.capitalize() for word in words).replace("Stages", "Stage")
-    return identifier(joined or "Body")
+def reference(path: str, start: str = "self") -> str:
+    """How code reaches the module at a path below `start`: numbers are indexes, other names attributes."""
+    return start + "".join(map(_step, path.split(".") if path else ()))
+
+
+def _step(name: str) -> str:
+    if name.isdigit():
+        return f"[{int(name)}]"
+    plain = name.isidentifier() and not keyword.iskeyword(name) and not name.startswith("__")
+    return f".{name}" if plain else f'["{name}"]'
+
+
+def last_word(path: str) -> str:
+    """The last part of a path that is no number."""
+    return next((word for word in reversed(path.split(".")) if word and not word.isdigit()), "")

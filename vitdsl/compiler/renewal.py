@@ -7,8 +7,11 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from vitdsl.compiler.building import OUTPUTS, Generated, has_module
 from vitdsl.compiler.checkpointing import checkpointed, is_checkpointed
+from vitdsl.compiler.containers import Body
+from vitdsl.compiler.forwards import OUTPUTS
+from vitdsl.compiler.module import is_repetition
+from vitdsl.compiler.tree import has_module
 from vitdsl.graph.graph import Graph
 from vitdsl.graph.ir import joined
 
@@ -65,7 +68,7 @@ def put_buffers(model: nn.Module, buffers: Mapping[str, Tensor]) -> None:
 def restore_checkpointing(model: nn.Module, modes: Modes) -> None:
     """Lets the same blocks run a second time in the backward pass, where they are still there."""
     for path, module in model.named_modules():
-        if path in modes.checkpointed and isinstance(module, Generated):
+        if path in modes.checkpointed and is_repetition(module):
             checkpointed(module, True)
 
 
@@ -101,9 +104,10 @@ def _layers(graph: Graph) -> dict[str, Any]:
 def _renew(old: nn.Module, made: nn.Module, path: str, changed: set[str]) -> nn.Module:
     """The module that goes on at a path: the old one, unless it is a layer that has changed."""
     kept = made if path in changed else old
-    if isinstance(old, Generated) and isinstance(made, Generated):
-        if old.written is not made.written:
+    if isinstance(old, Body) and isinstance(made, Body):
+        if getattr(type(old), "recomputed", type(old)) is not type(made):
             old.__class__ = type(made)
+        vars(old).update({name: value for name, value in vars(made).items() if name in type(made)._kept})
     elif kept is old and type(old) is not type(made):
         return old  # a caller's own
     new = dict(made._modules)

@@ -10,13 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from torch import fx
+import torch
 
-from vitdsl.compiler.names import identifier, parameter
+from vitdsl.compiler.statements import Forward, Number, Value
 from vitdsl.features import Feature
 from vitdsl.graph.operators import OpenWindows
+from vitdsl.layers.windows import from_windows, map_to_windows, to_windows, windows_to_map
 
 Form = Literal["tokens", "map"]
+Grid = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Piece:
         inner: the tensor's own grid in each of those windows.
     """
 
-    node: Any
+    node: Value
     form: Form
     start: int
     count: int
@@ -69,80 +71,67 @@ class Rope:
 
 
 class Writer:
-    """Writes fx nodes into one graph, and brings ropes into the layouts that operators need.
+    """Writes statements into one forward, and brings ropes into the layouts that operators need.
 
     Attributes:
-        graph: where nodes go.
-        sizes: nodes (or numbers) of height and width by the grid's size in the spec, as far as they were written.
-        asked: placeholders for sizes, in order, where the graph gets them from outside.
+        forward: where statements go.
+        outside: whether sizes that no value here has are parameters.
+        sizes: height and width by the grid's size in the spec, as far as they were written.
+        asked: parameters for sizes, in order, where the forward gets them from outside.
+        inside: how many windows are open; in them the size of a grid is a number.
     """
 
-    def __init__(self, graph: fx.Graph, outside: bool) -> None:
-        self.graph, self.outside = graph, outside
-        self.maps: dict[tuple[int, int], Any] = {}
-        self.sizes: dict[tuple[int, int], tuple[Any, Any]] = {}
-        self.asked: dict[tuple[int, int], tuple[Any, Any]] = {}
+    def __init__(self, forward: Forward, outside: bool) -> None:
+        self.forward, self.outside = forward, outside
+        self.maps: dict[Grid, Value] = {}
+        self.sizes: dict[Grid, tuple[Any, Any]] = {}
+        self.asked: dict[Grid, tuple[Value, Value]] = {}
         self.inside = 0
 
-    # ------------------------------------------------------------ nodes
+    # ------------------------------------------------------------ values
 
-    def function(self, target: Any, *args: Any, name: str, **kwargs: Any) -> fx.Node:
+    def function(self, target: Any, *args: Any, hint: str = "", **named: Any) -> Value:
         """A call of a function."""
-        return self.graph.create_node("call_function", target, args, kwargs, name=name)
+        return self.forward.add("function", target, *args, hint=hint, **named)[0]
 
-    def method(self, name: str, *args: Any, **kwargs: Any) -> fx.Node:
-        """A call of a method of the first argument."""
-        return self.graph.create_node("call_method", name, args, kwargs, name=hint(args[0]))
+    def method(self, name: str, x: Value, *args: Any) -> Value:
+        """A value in another form."""
+        return self.forward.view(name, x, *args)
 
-    def attribute(self, path: str) -> fx.Node:
-        """A module of the model itself, which a function calls."""
-        return self.graph.create_node("get_attr", path, name="layer")
-
-    def module(self, path: str, *args: Any, name: str, **kwargs: Any) -> fx.Node:
+    def module(self, path: str, *args: Any, hint: str = "", **named: Any) -> Value:
         """A call of a module."""
-        return self.graph.create_node("call_module", path, args, kwargs, name=name)
+        return self.forward.add("module", path, *args, hint=hint, **named)[0]
 
     # ------------------------------------------------------------ sizes
 
-    def seen(self, grid: tuple[int, int], node: Any) -> None:
+    def seen(self, grid: Grid, value: Value) -> None:
         """Notes a map from which the size of a grid can be read; the size of a window is a number."""
         if not self.inside:
-            self.maps.setdefault(grid, node)
+            self.maps.setdefault(grid, value)
 
-    def size(self, grid: tuple[int, int]) -> tuple[Any, Any]:
+    def size(self, grid: Grid) -> tuple[Any, Any]:
         """Height and width of a grid: read from the map that it came from, or given from outside."""
         if self.inside:
-            return grid
+            return Number(grid[0], "height"), Number(grid[1], "width")
         if grid in self.sizes:
             return self.sizes[grid]
         if grid in self.maps:
-            node = self.maps[grid]
-            found = (self._length(node, 2, "height"), self._length(node, 3, "width"))
+            found = self._read_size(self.maps[grid])
         elif self.outside:
-            found = self._ask(grid)
+            found = self.asked[grid] = Value("height"), Value("width")
         else:
-            found = grid
+            found = Number(grid[0], "height"), Number(grid[1], "width")
         self.sizes[grid] = found
         return found
 
-    def _length(self, node: fx.Node, axis: int, name: str) -> fx.Node:
-        with self.graph.inserting_after(node):
-            return self.graph.create_node("call_method", "size", (node, axis), {}, name=name)
-
-    def _ask(self, grid: tuple[int, int]) -> tuple[Any, Any]:
-        number = len(self.asked)
-        suffix = f"_{number}" if number else ""
-        places = [node for node in self.graph.nodes if node.op == "placeholder"]
-        with self.graph.inserting_after(places[-1]):
-            width = parameter(self.graph, f"width{suffix}")
-        with self.graph.inserting_after(places[-1]):
-            height = parameter(self.graph, f"height{suffix}")
-        self.asked[grid] = (height, width)
+    def _read_size(self, x: Value) -> tuple[Value, Value]:
+        height, width = self.forward.add("size", None, x, count=2, after=x)
+        height.hint, width.hint = "height", "width"
         return height, width
 
     # ------------------------------------------------------------ layouts
 
-    def tokens(self, rope: Rope) -> fx.Node:
+    def tokens(self, rope: Rope) -> Value:
         """The whole feature as (B, N, C)."""
         return self.token_piece(rope).node
 
@@ -158,47 +147,40 @@ class Writer:
             rope.joined = Piece(node, "tokens", 0, count, count, rope.feature.grid)
         return rope.joined
 
-    def _cat(self, parts: Sequence[Any]) -> fx.Node:
-        import torch
+    def _cat(self, parts: Sequence[Any]) -> Value:
+        return self.function(torch.cat, list(parts), dim=1)
 
-        return self.function(torch.cat, list(parts), dim=1, name="joined")
-
-    def _plain_tokens(self, piece: Piece) -> Any:
+    def _plain_tokens(self, piece: Piece) -> Value:
         """A piece as a tensor of its tokens alone."""
         piece = self.closed(piece)
         if piece.form == "map":
             return self.method("transpose", self.method("flatten", piece.node, 2), 1, 2)
         return self.sliced(piece)
 
-    def sliced(self, piece: Piece) -> Any:
+    def sliced(self, piece: Piece) -> Value:
         """The tensor of the piece's own tokens."""
         if piece.whole:
             return piece.node
         stop = None if piece.start + piece.count == piece.total else piece.start + piece.count
-        import operator
-
-        where = (slice(None), slice(piece.start or None, stop))
-        return self.graph.create_node("call_function", operator.getitem, (piece.node, where), {}, name=hint(piece.node))
+        start = Number(piece.start, "start") if piece.start else None
+        return self.forward.slice(piece.node, 1, start, None if stop is None else Number(stop, "stop"))
 
     def closed(self, piece: Piece) -> Piece:
         """A piece that is no longer in windows."""
         if piece.opened is None:
             return piece
-        from vitdsl.layers.windows import from_windows, windows_to_map
-
         opened, inner = piece.opened, piece.inner
         assert inner is not None and piece.grid is not None
-        pad = opened.padding != (0, 0)
         if piece.form == "map" or inner != opened.size:
             node = piece.node
             if piece.form == "tokens":
-                node = self.method("unflatten", self.method("transpose", node, 1, 2), 2, inner)
+                node = self.method("unflatten", self.method("transpose", node, 1, 2), 2, Number(inner, "inner"))
             height, width = self.size(opened.grid)
-            node = self.function(windows_to_map, node, height, width, opened.size, opened.shift, pad, name="closed")
+            node = self.function(windows_to_map, node, height, width, *_windows(opened), **_filled(opened))
             self.seen(piece.grid, node)
             return Piece(node, "map", 0, piece.count, piece.count, piece.grid)
         height, width = self.size(piece.grid)
-        node = self.function(from_windows, piece.node, height, width, opened.size, opened.shift, pad, name="closed")
+        node = self.function(from_windows, piece.node, height, width, *_windows(opened), **_filled(opened))
         return Piece(node, "tokens", 0, piece.count, piece.count, piece.grid)
 
     def map_piece(self, rope: Rope) -> Piece:
@@ -223,8 +205,6 @@ class Writer:
 
     def windowed(self, rope: Rope, opened: OpenWindows) -> Piece:
         """The feature, a grid alone, cut into windows."""
-        from vitdsl.layers.windows import map_to_windows, to_windows
-
         single = rope.single
         if (
             single is not None
@@ -234,19 +214,14 @@ class Writer:
         ):
             return single
         count = rope.feature.num_tokens
-        pad = opened.padding != (0, 0)
         height, width = self.size(opened.grid)
         if single is not None and single.form == "map" and single.opened is None:
-            node = self.function(
-                map_to_windows, single.node, height, width, opened.size, opened.shift, pad, name="windows"
-            )
+            node = self.function(map_to_windows, single.node, height, width, *_windows(opened), **_filled(opened))
             return Piece(node, "map", 0, count, count, opened.grid, opened, opened.size)
-        node = self.function(
-            to_windows, self.tokens(rope), height, width, opened.size, opened.shift, pad, name="windows"
-        )
+        node = self.function(to_windows, self.tokens(rope), height, width, *_windows(opened), **_filled(opened))
         return Piece(node, "tokens", 0, count, count, opened.grid, opened, opened.size)
 
-    def like(self, rope: Rope, shape: Piece) -> Any:
+    def like(self, rope: Rope, shape: Piece) -> Value:
         """The tensor of a rope in the form of a piece."""
         if shape.opened is not None:
             single = rope.single
@@ -261,13 +236,13 @@ class Writer:
             return self.in_form(piece, shape.form)
         return self.map_piece(rope).node if shape.form == "map" else self.tokens(rope)
 
-    def in_form(self, piece: Piece, form: Form) -> Any:
+    def in_form(self, piece: Piece, form: Form) -> Value:
         """A windowed piece in the other form."""
         if piece.form == form:
             return piece.node
         if form == "tokens":
             return self.method("transpose", self.method("flatten", piece.node, 2), 1, 2)
-        return self.method("unflatten", self.method("transpose", piece.node, 1, 2), 2, piece.inner)
+        return self.method("unflatten", self.method("transpose", piece.node, 1, 2), 2, Number(piece.inner, "inner"))
 
 
 def _alike(a: OpenWindows, b: OpenWindows) -> bool:
@@ -275,15 +250,19 @@ def _alike(a: OpenWindows, b: OpenWindows) -> bool:
     return a.shift == b.shift and a.counts == b.counts and a.padding == b.padding == (0, 0)
 
 
+def _windows(opened: OpenWindows) -> list[Number]:
+    """The size of windows, and their shift where there is one."""
+    return [Number(opened.size, "window"), *([Number(opened.shift, "shift")] if any(opened.shift) else [])]
+
+
+def _filled(opened: OpenWindows) -> dict[str, Any]:
+    return {"pad": True} if opened.padding != (0, 0) else {}
+
+
 def replace_grid(opened: OpenWindows, grid: tuple[int, int] | None, inner: tuple[int, int] | None) -> OpenWindows:
     """The same windows over a grid of another size."""
     assert grid is not None and inner is not None
     return OpenWindows(size=inner, shift=opened.shift, grid=grid)
-
-
-def hint(node: Any) -> str:
-    """A name for a node that is another view of this one."""
-    return identifier(node.name.rstrip("_0123456789")) if isinstance(node, fx.Node) else "value"
 
 
 def cut(rope: Rope, start: int, stop: int) -> list[Piece]:
@@ -313,12 +292,12 @@ def cuttable(writer: Writer, rope: Rope, *places: int) -> Rope:
     return Rope(rope.feature, made, rope.joined)
 
 
-def retensored(piece: Piece, node: Any) -> Piece:
+def retensored(piece: Piece, node: Value) -> Piece:
     """A whole piece of the same form with another tensor."""
     return Piece(node, piece.form, 0, piece.count, piece.count, piece.grid, piece.opened, piece.inner)
 
 
-def raw(writer: Writer, rope: Rope) -> Any:
+def raw(writer: Writer, rope: Rope) -> Value:
     """A tensor as it is: maps, biases and masks are never turned into tokens."""
     single = rope.single
     return single.node if single is not None else writer.map_piece(rope).node

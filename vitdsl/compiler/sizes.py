@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.fx import Proxy
 
-from vitdsl.compiler.building import Generated, has_module
+from vitdsl.compiler.containers import Body
 from vitdsl.compiler.likeness import INTERNAL, Made, difference, entering, layer_of, same_layer
 from vitdsl.compiler.renewal import modes_of, renew, restore_checkpointing
 from vitdsl.compiler.tracing import keep_layers_whole
+from vitdsl.compiler.tree import has_module
 from vitdsl.errors import ImageError, SpecError
 from vitdsl.graph.graph import Graph
 from vitdsl.graph.operators import LearnedTokens, OpenWindows
@@ -30,7 +30,7 @@ OF_THE_GRID = frozenset({"height", "width"})
 """Names of late values that another size of image may change."""
 
 
-class Sized(Generated):
+class Sized(Body):
     """A model that knows for which images it is right.
 
     Attributes:
@@ -44,16 +44,10 @@ class Sized(Generated):
     image_size: Size
     refusals: dict[Size | None, str]
 
-    @staticmethod
-    def entered(forward: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-        """The generated forward, behind the check of what enters it."""
-
-        def checked(self: Sized, image: Any) -> Any:
-            """Returns what the model makes of a batch of images."""
-            self.enter(image)
-            return forward(self, image)
-
-        return checked
+    def forward(self, image: Any) -> Any:
+        """Returns what the model makes of a batch of images (B, C, H, W)."""
+        self.enter(image)
+        return super().forward(image)
 
     def enter(self, image: Any) -> None:
         """Refuses images that this model was not built for, unless one that was built for them is the same.
@@ -168,7 +162,7 @@ def set_size(model: Backbone, size: Size) -> None:
         made.get_submodule(above)._modules[name] = layer if like is None else layer.to(like.device, like.dtype)
     renew(model, made, gone | added.keys())
     restore_checkpointing(model, modes)
-    model.lowered, model.image_size = made.lowered, made.image_size
+    model.lowered, model.written, model.image_size = made.lowered, made.written, made.image_size
     model.forwards, model.refusals = {}, {}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 from torch.fx import Proxy
 
-from vitdsl.compiler.building import Generated
+from vitdsl.layers.containers import Body
 
 
 def keep_layers_whole(image: Proxy, model: nn.Module) -> None:
@@ -16,7 +16,7 @@ def keep_layers_whole(image: Proxy, model: nn.Module) -> None:
     Layers ask for the number of axes or the sizes of what they are given, which a proxy does not have.
     """
     tracer: Any = image.tracer
-    layers = {id(module) for module in model.modules() if not isinstance(module, Generated)}
+    layers = {id(module) for module in model.modules() if not isinstance(module, Body)}
     is_leaf = tracer.is_leaf_module
 
     def is_leaf_or_layer(module: nn.Module, path: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from vitdsl.errors import ShapeError
@@ -195,8 +196,8 @@ class WindowMask(Primitive):
         count = self.opened.size[0] * self.opened.size[1]
         return Feature(1, (count, count))
 
-    def build(self, *inputs: Feature) -> Any:
+    def layer(self, *inputs: Feature) -> partial[Any]:
         """The layer, which holds the mask."""
         from vitdsl.layers.windows import WindowMask as Layer
 
-        return Layer(*self.opened.grid, self.opened.size, self.opened.shift)
+        return partial(Layer, *self.opened.grid, self.opened.size, self.opened.shift)

@@ -3,7 +3,7 @@
 Shapes: b batch, n tokens, c channels, h rows and w columns of a map.
 """
 
-from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -25,27 +25,27 @@ class ChannelSoftmax(nn.Module):
         return torch.softmax(x, dim=1 if x.ndim == 4 else -1)
 
 
-_BY_NAME: dict[str, Callable[[], nn.Module]] = {
-    "gelu": nn.GELU,
-    "gelu_tanh": lambda: nn.GELU("tanh"),
-    "quick_gelu": QuickGelu,
-    "relu": nn.ReLU,
-    "relu6": nn.ReLU6,
-    "silu": nn.SiLU,
-    "hardswish": nn.Hardswish,
-    "sigmoid": nn.Sigmoid,
-    "tanh": nn.Tanh,
-    "softmax": ChannelSoftmax,
+_BY_NAME: dict[str, partial[nn.Module]] = {
+    "gelu": partial(nn.GELU),
+    "gelu_tanh": partial(nn.GELU, "tanh"),
+    "quick_gelu": partial(QuickGelu),
+    "relu": partial(nn.ReLU),
+    "relu6": partial(nn.ReLU6),
+    "silu": partial(nn.SiLU),
+    "hardswish": partial(nn.Hardswish),
+    "sigmoid": partial(nn.Sigmoid),
+    "tanh": partial(nn.Tanh),
+    "softmax": partial(ChannelSoftmax),
 }
 
 
-def activation(name: str) -> nn.Module:
-    """The activation of this name.
+def activation(name: str) -> partial[nn.Module]:
+    """What makes the activation of this name.
 
     Raises:
         KeyError: there is none.
     """
-    return _BY_NAME[name]()
+    return _BY_NAME[name]
 
 
 class Scale(nn.Module):

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .initial import Fill
 from .lengths import is_tracing
 
 Pair = tuple[int, int]
@@ -79,7 +80,9 @@ class Conv2d(nn.Conv2d):
         groups: int = 1,
         bias: bool = True,
         fit: str = "drop",
+        init: Fill | None = None,
     ) -> None:
+        self.init = init
         reach = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
         if padding == "same" and stride == (1, 1) and not any(side % 2 for side in reach):
             padding = (reach[0] // 2, reach[1] // 2)  # the same on all sides, whatever the size
@@ -87,6 +90,16 @@ class Conv2d(nn.Conv2d):
         super().__init__(in_dim, dim, kernel, stride, margin, dilation, groups, bias)
         self.same, self.sliding = padding == "same", (kernel, stride, dilation)
         self.fit, self.margin = "drop" if self.same else fit, margin
+
+    def reset_parameters(self) -> None:
+        """Draw the weight as `init` does, with a bias of zeros; without it, both as torch does."""
+        if self.weight.is_meta:
+            return
+        if self.init is None:
+            return super().reset_parameters()
+        self.init(self.weight)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
         """Return (b, dim, rows, columns)."""

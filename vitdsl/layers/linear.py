@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .initial import SMALL, Fill
+
 
 class Linear(nn.Linear):
     """An affine map of the channels, of tokens or of a map.
@@ -16,8 +18,19 @@ class Linear(nn.Linear):
     Parameters: `weight` (dim, in_dim), `bias` (dim). Multiply-adds: N·in_dim·dim.
     """
 
-    def __init__(self, in_dim: int, dim: int, bias: bool = True) -> None:
+    def __init__(self, in_dim: int, dim: int, bias: bool = True, init: Fill | None = SMALL) -> None:
+        self.init = init
         super().__init__(in_dim, dim, bias)
+
+    def reset_parameters(self) -> None:
+        """Draw the weight as `init` does, with a bias of zeros; without it, both as torch does."""
+        if self.weight.is_meta:
+            return
+        if self.init is None:
+            return super().reset_parameters()
+        self.init(self.weight)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
         """Map (b, n, c) or (b, c) along the last axis, (b, c, h, w) along axis 1."""

@@ -2,43 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
 
-def merged(outputs: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-    """The weighted sum of some outputs; where all weigh the same and add up to 1, their mean."""
-    if len(set(weights)) == 1 and abs(weights[0] * len(outputs) - 1) < 1e-12:
-        total = outputs[0]
-        for tensor in outputs[1:]:
-            total = total + tensor
-        return total / len(outputs)
-    total = outputs[0] * weights[0]
-    for tensor, weight in zip(outputs[1:], weights[1:], strict=True):
-        total = total + tensor * weight
-    return total
-
-
 class Outputs(nn.Module):
-    """In evaluation the weighted sum of the outputs, in training a dict of those that are trained.
+    """In evaluation the weighted sum of the outputs, in training a dict of those that are trained. No parameters.
 
     Args:
-        weights: of each output in evaluation.
-        training: names of what training returns; None: as evaluation.
+        weights: of outputs in evaluation, by name; where all are the same and add up to 1, it is their mean.
+        trained: names of what training returns; None: as evaluation.
     """
 
-    def __init__(self, weights: Sequence[float], training: Sequence[str] | None) -> None:
+    def __init__(self, weights: Mapping[str, float], trained: Sequence[str] | None = None) -> None:
         super().__init__()
-        self.weights = list(weights)
-        self.trained = None if training is None else list(training)
+        self.weights, self.trained = dict(weights), None if trained is None else list(trained)
 
-    def forward(self, evaluated: list[Tensor], trained: list[Tensor]) -> Tensor | dict[str, Tensor]:
-        """The merged tensor, or the dict."""
+    def forward(self, outputs: dict[str, Tensor]) -> Tensor | dict[str, Tensor]:
+        """Return the sum, or the dict."""
         if self.training and self.trained is not None:
-            return dict(zip(self.trained, trained, strict=True))
-        return merged(evaluated, self.weights)
+            return {name: outputs[name] for name in self.trained}
+        weights = list(self.weights.values())
+        first, *others = (outputs[name] for name in self.weights)
+        if len(set(weights)) == 1 and abs(weights[0] * len(weights) - 1) < 1e-12:
+            for tensor in others:
+                first = first + tensor
+            return first / len(weights)
+        total = first * weights[0]
+        for tensor, weight in zip(others, weights[1:], strict=True):
+            total = total + tensor * weight
+        return total
 
     def extra_repr(self) -> str:
         """What `print` shows."""
-        return f"weights={self.weights}, training={self.trained}"
+        return f"weights={self.weights}, trained={self.trained}"

@@ -4,6 +4,7 @@ Shapes: b batch, n tokens, c channels, h rows and w columns of a map.
 """
 
 import math
+from functools import partial
 from typing import Literal
 
 import torch
@@ -54,8 +55,8 @@ class SamePool2d(nn.Module):
         return f"{self.reduce}, kernel={self.kernel}, stride={self.stride}, padding=same"
 
 
-def pool_window(reduce: str, kernel: Pair, stride: Pair, padding: Pair | Literal["same"]) -> nn.Module:
-    """Mean or maximum over neighbourhoods of a map.
+def pool_window(reduce: str, kernel: Pair, stride: Pair, padding: Pair | Literal["same"]) -> partial[nn.Module]:
+    """What makes a layer that gives the mean or maximum over neighbourhoods of a map.
 
     Args:
         reduce: `mean` (filled zeros count, as in torch; not under `same`, as in TensorFlow) or `max`.
@@ -64,9 +65,9 @@ def pool_window(reduce: str, kernel: Pair, stride: Pair, padding: Pair | Literal
         padding: rows and columns on each side, at most half the kernel, or `same`.
     """
     if padding == "same":
-        return SamePool2d(reduce, kernel, stride)
+        return partial(SamePool2d, reduce, kernel, stride)
     pool = nn.AvgPool2d if reduce == "mean" else nn.MaxPool2d
-    return pool(kernel, stride, padding)
+    return partial(pool, kernel, stride, padding)
 
 
 class SequencePool(nn.Module):

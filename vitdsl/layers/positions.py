@@ -3,6 +3,8 @@
 Shapes: b batch, n tokens, c channels.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from typing import Any
@@ -131,7 +133,7 @@ class FixedPosition(GridLayer):
         """Add the table."""
         return x_bnc + self.weight.to(x_bnc.dtype)
 
-    def _apply(self, fn: Any, recurse: bool = True) -> "FixedPosition":
+    def _apply(self, fn: Any, recurse: bool = True) -> FixedPosition:
         before = self.weight
         super()._apply(fn, recurse)
         if not self.persistent and self.weight is not before:

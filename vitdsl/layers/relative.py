@@ -4,6 +4,8 @@ Shapes: b batch, h heads, n tokens, q queries, k keys, d channels of a head, c c
 of a query, i and j those of a key, t entries of a table.
 """
 
+from __future__ import annotations
+
 import math
 from typing import Any
 
@@ -61,12 +63,12 @@ class GatheredBias(GridLayer):
     def _place_index(self) -> None:
         self.register_buffer("index", self.make_index(), persistent=False)
 
-    def train(self, mode: bool = True) -> "GatheredBias":
+    def train(self, mode: bool = True) -> GatheredBias:
         """Set the mode, and drop the kept map."""
         self._cache = None
         return super().train(mode)
 
-    def _apply(self, fn: Any, recurse: bool = True) -> "GatheredBias":
+    def _apply(self, fn: Any, recurse: bool = True) -> GatheredBias:
         self._cache = None
         before = self.index
         super()._apply(fn, recurse)

@@ -7,6 +7,8 @@ The grid is filled with zeros right and below up to a multiple of the window's s
 and to the left by `shift`. `size` and `shift` are (rows, columns). Without `pad` the windows tile the grid.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import torch
@@ -129,7 +131,7 @@ class WindowMask(nn.Module):
         """Return the mask: bool (windows, h·w, h·w)."""
         return self.mask
 
-    def _apply(self, fn: Any, recurse: bool = True) -> "WindowMask":
+    def _apply(self, fn: Any, recurse: bool = True) -> WindowMask:
         before = self.mask
         super()._apply(fn, recurse)
         if self.mask is not before:

@@ -3,6 +3,7 @@
 What a part needs is imported from here: the bases, the types of its fields, and what surrounds it.
 """
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from vitdsl.errors import ShapeError
@@ -90,9 +91,16 @@ class Primitive(Part):
         """Rows and columns of the grid that the operator never reads, because they fill no window of its."""
         return (0, 0)
 
-    def build(self, *inputs: Feature) -> Module:
-        """The module, from `vitdsl.layers`."""
+    def layer(self, *inputs: Feature) -> partial[Module]:
+        """What makes the module: its class, which is one of torch's or of `vitdsl.layers`, and the arguments.
+
+        A part that overrides `build` instead runs as any other does, but cannot be printed.
+        """
         raise NotImplementedError
+
+    def build(self, *inputs: Feature) -> Module:
+        """The module."""
+        return self.layer(*inputs)()
 
     @classmethod
     def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from vitdsl.features import Feature
@@ -21,7 +22,7 @@ class Activation(Primitive):
         "gelu", "gelu_tanh", "quick_gelu", "relu", "relu6", "silu", "hardswish", "sigmoid", "tanh", "softmax"
     ] = "gelu"
 
-    def build(self, *inputs: Feature) -> Module:
+    def layer(self, *inputs: Feature) -> partial[Module]:
         """By name."""
         from vitdsl.layers.activations import activation
 

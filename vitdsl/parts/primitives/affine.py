@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from vitdsl.features import Cost, Feature, weights
@@ -25,11 +26,11 @@ class Affine(Primitive):
     def cost(self, *inputs: Feature) -> Cost:
         return weights((1 + self.bias) * inputs[0].dim)
 
-    def build(self, *inputs: Feature) -> Module:
+    def layer(self, *inputs: Feature) -> partial[Module]:
         """One that takes tokens and maps."""
         from vitdsl.layers.norms import Affine as Layer
 
-        return Layer(inputs[0].dim, self.bias)
+        return partial(Layer, inputs[0].dim, self.bias)
 
     @classmethod
     def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from vitdsl.errors import ShapeError
@@ -39,10 +40,10 @@ class Attend(Primitive):
         q, k, v = inputs[:3]
         return weights(0, q.num_tokens * k.num_tokens * (q.dim + v.dim))
 
-    def build(self, *inputs: Feature) -> Module:
+    def layer(self, *inputs: Feature) -> partial[Module]:
         from vitdsl.layers.attention import Attend as Layer
 
-        return Layer(self.heads, self.scale, self.dropout)
+        return partial(Layer, self.heads, self.scale, self.dropout)
 
     @classmethod
     def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from vitdsl.features import Cost, Feature, weights
@@ -29,11 +30,11 @@ class Batch(Primitive):
     def cost(self, *inputs: Feature) -> Cost:
         return weights(2 * inputs[0].dim * self.affine)
 
-    def build(self, *inputs: Feature) -> Module:
+    def layer(self, *inputs: Feature) -> partial[Module]:
         """One that takes tokens and maps."""
         from vitdsl.layers.norms import BatchNorm
 
-        return BatchNorm(inputs[0].dim, self.eps, self.momentum, self.affine)
+        return partial(BatchNorm, inputs[0].dim, self.eps, self.momentum, self.affine)
 
     @classmethod
     def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:

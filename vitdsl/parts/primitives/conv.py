@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 from vitdsl.errors import ShapeError
@@ -67,14 +68,14 @@ class Conv(Primitive):
         """Unless it is depth-wise."""
         return self.groups < inputs[0].dim
 
-    def build(self, *inputs: Feature) -> Module:
+    def layer(self, *inputs: Feature) -> partial[Module]:
         """A `torch.nn.Conv2d`, or one that pads as TensorFlow does."""
         from vitdsl.layers.convolution import Conv2d
 
-        out = self.infer(*inputs).dim
-        return Conv2d(
-            inputs[0].dim, out, self.kernel, self.stride, self.margin, self.dilation, self.groups, self.bias, self.fit
-        )
+        return partial(
+            Conv2d, inputs[0].dim, self.infer(*inputs).dim, self.kernel, self.stride, self.margin, self.dilation,
+            self.groups, self.bias, self.fit,
+        )  # fmt: skip
 
     def emit(self, scope: Scope, x: Value, path: str) -> Value:
         """One node; with `kernels` it is a dynamic convolution."""

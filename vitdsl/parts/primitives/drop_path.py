@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from vitdsl.features import Feature
@@ -21,10 +22,10 @@ class DropPath(Primitive):
     type: Literal["drop_path"] = "drop_path"
     rate: Rate = 0.0
 
-    def build(self, *inputs: Feature) -> Module:
+    def layer(self, *inputs: Feature) -> partial[Module]:
         from vitdsl.layers.drop import DropPath as Layer
 
-        return Layer(self.rate)
+        return partial(Layer, self.rate)
 
     @classmethod
     def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:

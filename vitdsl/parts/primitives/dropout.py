@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from vitdsl.features import Feature
@@ -22,11 +23,11 @@ class Dropout(Primitive):
     type: Literal["dropout"] = "dropout"
     rate: Rate = 0.0
 
-    def build(self, *inputs: Feature) -> Module:
+    def layer(self, *inputs: Feature) -> partial[Module]:
         """Torch's own."""
         from torch import nn
 
-        return nn.Dropout(self.rate)
+        return partial(nn.Dropout, self.rate)
 
     @classmethod
     def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 from vitdsl.errors import ShapeError
@@ -120,7 +121,7 @@ class DynamicConv(Primitive):
         """A bank of kernels may; kernels that are made are depth-wise."""
         return self.kernels.count is not None and self.groups < inputs[0].dim
 
-    def build(self, *inputs: Feature) -> Module:
+    def layer(self, *inputs: Feature) -> partial[Module]:
         """One of three layers."""
         from vitdsl.layers.dynamic import BankConv2d, GeneratedDepthwise2d, PositionDepthwise2d
 
@@ -128,14 +129,20 @@ class DynamicConv(Primitive):
         kernels, hidden = self.kernels, self._hidden(x)
         sliding = {"stride": self.stride, "padding": self.padding, "dilation": self.dilation}
         if kernels.count is not None:
-            return BankConv2d(
-                x.dim, self.infer(x).dim, self.kernel, count=kernels.count, hidden=hidden, groups=self.groups,
-                temperature=kernels.temperature, bias=self.bias, **sliding,
+            return partial(
+                BankConv2d, x.dim, self.infer(x).dim, self.kernel, count=kernels.count, hidden=hidden,
+                groups=self.groups, temperature=kernels.temperature, bias=self.bias, **sliding,
             )  # fmt: skip
         if kernels.by == "image":
-            return GeneratedDepthwise2d(x.dim, self.kernel, hidden=hidden, bias=self.bias, **sliding)
-        return PositionDepthwise2d(
-            x.dim, self.kernel, hidden=hidden, groups=self._groups(x), stride=self.stride, dilation=self.dilation
+            return partial(GeneratedDepthwise2d, x.dim, self.kernel, hidden=hidden, bias=self.bias, **sliding)
+        return partial(
+            PositionDepthwise2d,
+            x.dim,
+            self.kernel,
+            hidden=hidden,
+            groups=self._groups(x),
+            stride=self.stride,
+            dilation=self.dilation,
         )
 
     @classmethod

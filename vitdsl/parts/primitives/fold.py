@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from vitdsl.errors import ShapeError
@@ -40,11 +41,11 @@ class Fold(Primitive):
             )
         return Feature(x.dim // area, (grid[0] * self.kernel[0], grid[1] * self.kernel[1]))
 
-    def build(self, *inputs: Feature) -> Module:
+    def layer(self, *inputs: Feature) -> partial[Module]:
         """A reshape."""
         from vitdsl.layers.neighbourhoods import Fold as Layer
 
-        return Layer(self.kernel)
+        return partial(Layer, self.kernel)
 
     @classmethod
     def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from vitdsl.errors import ShapeError
@@ -41,10 +42,10 @@ class Gather(Primitive):
         assert maps.grid is not None
         return Cost(macs=maps.grid[0] * maps.grid[1] * v.dim)
 
-    def build(self, *inputs: Feature) -> Module:
+    def layer(self, *inputs: Feature) -> partial[Module]:
         from vitdsl.layers.attention import Gather as Layer
 
-        return Layer()
+        return partial(Layer)
 
     @classmethod
     def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from vitdsl.errors import ShapeError
@@ -36,11 +37,11 @@ class Group(Primitive):
     def cost(self, *inputs: Feature) -> Cost:
         return weights(2 * inputs[0].dim)
 
-    def build(self, *inputs: Feature) -> Module:
+    def layer(self, *inputs: Feature) -> partial[Module]:
         """One that takes tokens and maps."""
         from vitdsl.layers.norms import GroupNorm
 
-        return GroupNorm(self.groups, inputs[0].dim, self.eps)
+        return partial(GroupNorm, self.groups, inputs[0].dim, self.eps)
 
     @classmethod
     def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from vitdsl.features import Cost, Feature, weights
@@ -28,11 +29,11 @@ class Layer(Primitive):
     def cost(self, *inputs: Feature) -> Cost:
         return weights(2 * inputs[0].dim * self.affine)
 
-    def build(self, *inputs: Feature) -> Module:
+    def layer(self, *inputs: Feature) -> partial[Module]:
         """Torch's own."""
         from torch import nn
 
-        return nn.LayerNorm(inputs[0].dim, self.eps, self.affine)
+        return partial(nn.LayerNorm, inputs[0].dim, self.eps, self.affine)
 
     @classmethod
     def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:

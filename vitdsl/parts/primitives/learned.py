@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from vitdsl.errors import ShapeError
@@ -48,14 +49,14 @@ class Learned(Primitive):
         (x,) = inputs
         return weights(x.dim * self.windows[0] * self.windows[1] if self.windows else x.size)
 
-    def build(self, *inputs: Feature) -> Module:
+    def layer(self, *inputs: Feature) -> partial[Module]:
         """The table, with the size that it was made for."""
         from vitdsl.layers.positions import LearnedPosition, WindowPosition
 
         (x,) = inputs
         if self.windows:
-            return WindowPosition(self.windows, x.dim)
-        return LearnedPosition(x.num_tokens, x.dim, x.grid)
+            return partial(WindowPosition, self.windows, x.dim)
+        return partial(LearnedPosition, x.num_tokens, x.dim, x.grid)
 
     @classmethod
     def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from vitdsl.errors import ShapeError
@@ -38,11 +39,11 @@ class Linear(Primitive):
         dim = self.dim or x.dim
         return weights(x.dim * dim + self.bias * dim, x.num_tokens * x.dim * dim)
 
-    def build(self, *inputs: Feature) -> Module:
+    def layer(self, *inputs: Feature) -> partial[Module]:
         """A linear map that takes tokens and maps."""
         from vitdsl.layers.linear import Linear as Layer
 
-        return Layer(inputs[0].dim, self.dim or inputs[0].dim, self.bias)
+        return partial(Layer, inputs[0].dim, self.dim or inputs[0].dim, self.bias)
 
     def emit(self, scope: Scope, x: Value, path: str, again: Feature | None = None) -> Value:
         """Over tokens it is another primitive; where as many come out as `again` has, they are its tokens and grid."""

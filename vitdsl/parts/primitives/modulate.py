@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from vitdsl.features import Cost, Feature
@@ -37,10 +38,10 @@ class Modulate(Primitive):
         q, k = inputs[:2]
         return Cost(macs=q.num_tokens * k.size * len(self.extras))
 
-    def build(self, *inputs: Feature) -> Module:
+    def layer(self, *inputs: Feature) -> partial[Module]:
         from vitdsl.layers.attention import Modulate as Layer
 
-        return Layer(self.heads)
+        return partial(Layer, self.heads)
 
     @classmethod
     def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from vitdsl.features import Cost, Feature, weights
@@ -36,10 +37,10 @@ class OffsetTable(Primitive):
     def cost(self, *inputs: Feature) -> Cost:
         return weights(self.grid[0] * self.grid[1] * self.heads)
 
-    def build(self, *inputs: Feature) -> Module:
+    def layer(self, *inputs: Feature) -> partial[Module]:
         from vitdsl.layers.relative import OffsetBias as Layer
 
-        return Layer(self.heads, self.grid, self.queries, self.stride)
+        return partial(Layer, self.heads, self.grid, self.queries, self.stride)
 
     @classmethod
     def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from vitdsl.features import Cost, Feature, weights
@@ -31,11 +32,11 @@ class OnKeys(Primitive):
     def cost(self, *inputs: Feature) -> Cost:
         return weights(inputs[0].size)
 
-    def build(self, *inputs: Feature) -> Module:
+    def layer(self, *inputs: Feature) -> partial[Module]:
         from vitdsl.layers.relative import OnKeys as Layer
 
         (k,) = inputs
-        return Layer(k.grid if k.grid and not k.tokens else k.num_tokens, k.dim)
+        return partial(Layer, k.grid if k.grid and not k.tokens else k.num_tokens, k.dim)
 
     @classmethod
     def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from vitdsl.features import Cost, Feature, weights
@@ -39,10 +40,10 @@ class PerformerAttend(Primitive):
         macs = self.heads * self.features * ((q.num_tokens + k.num_tokens) * (d + e) + q.num_tokens)
         return weights(0, macs, frozen=self.features * d)
 
-    def build(self, *inputs: Feature) -> Module:
+    def layer(self, *inputs: Feature) -> partial[Module]:
         from vitdsl.layers.performer import Performer
 
-        return Performer(inputs[0].dim // self.heads, self.features, self.heads)
+        return partial(Performer, inputs[0].dim // self.heads, self.features, self.heads)
 
     @classmethod
     def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from vitdsl.features import Feature
@@ -26,11 +27,11 @@ class PoolTokens(Primitive):
         """One token."""
         return Feature(inputs[0].dim, count=1)
 
-    def build(self, *inputs: Feature) -> Module:
+    def layer(self, *inputs: Feature) -> partial[Module]:
         """One that takes tokens and maps."""
         from vitdsl.layers.pooling import PoolTokens as Layer
 
-        return Layer(self.reduce)
+        return partial(Layer, self.reduce)
 
     @classmethod
     def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:

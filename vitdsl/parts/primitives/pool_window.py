@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from vitdsl.errors import ShapeError
@@ -56,7 +57,7 @@ class PoolWindow(Primitive):
         """The padding: what was written, or the kernel's default."""
         return default_padding(self.kernel) if self.padding is None else self.padding
 
-    def build(self, *inputs: Feature) -> Module:
+    def layer(self, *inputs: Feature) -> partial[Module]:
         """Torch's own, or one that pads as TensorFlow does."""
         from vitdsl.layers.pooling import pool_window
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from vitdsl.features import Cost, Feature, weights
@@ -39,12 +40,12 @@ class RelativeLogits(Primitive):
         sides = q.grid[0] + q.grid[1]
         return weights((2 * sides - 2) * q.dim // self.heads, q.num_tokens * sides * q.dim)
 
-    def build(self, *inputs: Feature) -> Module:
+    def layer(self, *inputs: Feature) -> partial[Module]:
         from vitdsl.layers.attention import QueryBias
 
         (q,) = inputs
         assert q.grid is not None
-        return QueryBias(q.grid, self.heads, q.dim // self.heads, self.scale)
+        return partial(QueryBias, q.grid, self.heads, q.dim // self.heads, self.scale)
 
     @classmethod
     def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:

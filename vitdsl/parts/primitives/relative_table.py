@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from vitdsl.features import Cost, Feature, weights
@@ -34,10 +35,10 @@ class RelativeTable(Primitive):
     def cost(self, *inputs: Feature) -> Cost:
         return weights((2 * self.grid[0] - 1) * (2 * self.grid[1] - 1) * self.heads)
 
-    def build(self, *inputs: Feature) -> Module:
+    def layer(self, *inputs: Feature) -> partial[Module]:
         from vitdsl.layers.relative import RelativeBias as Layer
 
-        return Layer(self.heads, self.grid)
+        return partial(Layer, self.heads, self.grid)
 
     @classmethod
     def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from vitdsl.errors import ShapeError
@@ -44,10 +45,10 @@ class Resize(Primitive):
         assert isinstance(self.size, tuple), "`image` is another primitive"
         return Feature(inputs[0].dim, self.size)
 
-    def build(self, *inputs: Feature) -> Module:
+    def layer(self, *inputs: Feature) -> partial[Module]:
         from vitdsl.layers.neighbourhoods import Resize as Layer
 
-        return Layer(self.size if isinstance(self.size, tuple) else None, self.scale, self.mode)
+        return partial(Layer, self.size if isinstance(self.size, tuple) else None, self.scale, self.mode)
 
     def emit(self, scope: Scope, x: Value, path: str) -> Value:
         """To the size of the image it is another primitive."""

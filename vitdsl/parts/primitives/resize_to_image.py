@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from vitdsl.features import Feature
@@ -29,11 +30,11 @@ class ResizeToImage(Primitive):
         """The image's grid."""
         return inputs[0].grid_only.with_grid(self.image)
 
-    def build(self, *inputs: Feature) -> Module:
+    def layer(self, *inputs: Feature) -> partial[Module]:
         """The layer, which takes other sizes than the spec's too."""
         from vitdsl.layers.neighbourhoods import ResizeToImage as Layer
 
-        return Layer(self.image, self.mode)
+        return partial(Layer, self.image, self.mode)
 
     @classmethod
     def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from vitdsl.features import Cost, Feature, weights
@@ -27,11 +28,11 @@ class Rms(Primitive):
     def cost(self, *inputs: Feature) -> Cost:
         return weights(inputs[0].dim)
 
-    def build(self, *inputs: Feature) -> Module:
+    def layer(self, *inputs: Feature) -> partial[Module]:
         """Torch's own."""
         from torch import nn
 
-        return nn.RMSNorm(inputs[0].dim, self.eps)
+        return partial(nn.RMSNorm, inputs[0].dim, self.eps)
 
     @classmethod
     def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:

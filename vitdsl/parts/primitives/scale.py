@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from vitdsl.features import Feature
@@ -22,10 +23,10 @@ class Scale(Primitive):
     type: Literal["scale"] = "scale"
     value: Real
 
-    def build(self, *inputs: Feature) -> Module:
+    def layer(self, *inputs: Feature) -> partial[Module]:
         from vitdsl.layers.activations import Scale as Layer
 
-        return Layer(self.value)
+        return partial(Layer, self.value)
 
     @classmethod
     def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:

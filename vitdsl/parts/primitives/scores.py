@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from vitdsl.features import Cost, Feature
@@ -38,10 +39,10 @@ class Scores(Primitive):
         q, k = inputs[:2]
         return Cost(macs=q.num_tokens * k.num_tokens * q.dim)
 
-    def build(self, *inputs: Feature) -> Module:
+    def layer(self, *inputs: Feature) -> partial[Module]:
         from vitdsl.layers.attention import Scores as Layer
 
-        return Layer(self.heads, self.scale)
+        return partial(Layer, self.heads, self.scale)
 
     @classmethod
     def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from vitdsl.features import Cost, Feature, weights
@@ -30,10 +31,10 @@ class SequencePool(Primitive):
     def cost(self, *inputs: Feature) -> Cost:
         return weights(inputs[0].dim + 1, 2 * inputs[0].size)
 
-    def build(self, *inputs: Feature) -> Module:
+    def layer(self, *inputs: Feature) -> partial[Module]:
         from vitdsl.layers.pooling import SequencePool as Layer
 
-        return Layer(inputs[0].dim)
+        return partial(Layer, inputs[0].dim)
 
     @classmethod
     def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:

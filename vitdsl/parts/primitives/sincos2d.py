@@ -34,14 +34,14 @@ class Sincos2d(Primitive):
             raise ShapeError(f"sincos2d needs a width that 4 divides, but it is {x.dim}", hint)
         return x.grid_only if not x.tokens else _refused(x)
 
-    def build(self, *inputs: Feature) -> Module:
+    def layer(self, *inputs: Feature) -> partial[Module]:
         """The table as a buffer."""
         from vitdsl.layers.positions import FixedPosition
         from vitdsl.layers.tables import sincos2d_table
 
         (x,) = inputs
         assert x.grid is not None
-        return FixedPosition(partial(sincos2d_table, *x.grid, x.dim, self.temperature), persistent=False)
+        return partial(FixedPosition, partial(sincos2d_table, *x.grid, x.dim, self.temperature), persistent=False)
 
     @classmethod
     def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:

@@ -26,13 +26,13 @@ class Sinusoid(Primitive):
     def cost(self, *inputs: Feature) -> Cost:
         return weights(0, frozen=inputs[0].size)
 
-    def build(self, *inputs: Feature) -> Module:
+    def layer(self, *inputs: Feature) -> partial[Module]:
         """The table as a buffer."""
         from vitdsl.layers.positions import FixedPosition
         from vitdsl.layers.tables import sinusoid_table
 
         (x,) = inputs
-        return FixedPosition(partial(sinusoid_table, x.num_tokens, x.dim), persistent=True)
+        return partial(FixedPosition, partial(sinusoid_table, x.num_tokens, x.dim), persistent=True)
 
     @classmethod
     def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from vitdsl.features import Feature
@@ -30,10 +31,10 @@ class Subsample(Primitive):
         assert grid is not None
         return Feature(inputs[0].dim, (-(-grid[0] // self.stride[0]), -(-grid[1] // self.stride[1])))
 
-    def build(self, *inputs: Feature) -> Module:
+    def layer(self, *inputs: Feature) -> partial[Module]:
         from vitdsl.layers.neighbourhoods import Subsample as Layer
 
-        return Layer(self.stride)
+        return partial(Layer, self.stride)
 
     @classmethod
     def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from vitdsl.features import Cost, Feature, weights
@@ -44,11 +45,11 @@ class TokenLinear(Primitive):
         """Each channel alone."""
         return False
 
-    def build(self, *inputs: Feature) -> Module:
+    def layer(self, *inputs: Feature) -> partial[Module]:
         """A linear map of the transposed tokens."""
         from vitdsl.layers.linear import TokenLinear as Layer
 
-        return Layer(inputs[0].num_tokens, self.dim, self.bias)
+        return partial(Layer, inputs[0].num_tokens, self.dim, self.bias)
 
     @classmethod
     def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:

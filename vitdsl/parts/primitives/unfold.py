@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from vitdsl.features import Feature
@@ -48,11 +49,11 @@ class Unfold(Primitive):
             return self.padding
         return (0, 0) if self.step == self.kernel else default_padding(self.kernel)
 
-    def build(self, *inputs: Feature) -> Module:
+    def layer(self, *inputs: Feature) -> partial[Module]:
         """Neighbourhoods that tile are a reshape; others torch's own unfold."""
         from vitdsl.layers.neighbourhoods import Unfold as Layer
 
-        return Layer(self.kernel, self.step, self.margin, self.fit)
+        return partial(Layer, self.kernel, self.step, self.margin, self.fit)
 
     @classmethod
     def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from vitdsl.features import Feature
@@ -24,11 +25,11 @@ class Weigh(Primitive):
     normalize: Literal["none", "tokens", "sqrt_tokens"] = "none"
     extras: tuple[str, ...] = ()
 
-    def build(self, *inputs: Feature) -> Module:
+    def layer(self, *inputs: Feature) -> partial[Module]:
         from vitdsl.layers.attention import Weigh as Layer
 
         assert inputs[0].grid is not None
-        return Layer(self.activation, self.normalize, inputs[0].grid[1])
+        return partial(Layer, self.activation, self.normalize, inputs[0].grid[1])
 
     @classmethod
     def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:

@@ -1,55 +1,56 @@
-"""Frames to forwards: every node a call of a layer, every repetition a call of a module, written by torch.fx."""
+"""Frames to forwards: every node a call of a layer, every repetition a call of a module."""
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from torch import fx
-
-from vitdsl.compiler import names
+from vitdsl.compiler.names import last_word
 from vitdsl.compiler.ropes import Piece, Rope, Writer, raw, retensored
-from vitdsl.compiler.special import SPECIAL, WITHOUT_MODULE
+from vitdsl.compiler.statements import Forward, Returned, Value
 from vitdsl.features import Feature
 from vitdsl.graph.ir import Call, Frame, Node, joined
-from vitdsl.layers.replaceable import call_child, child_of, map_channels, norm_tokens
+from vitdsl.graph.operators import CloseWindows, Combine, Join, LearnedTokens, OpenWindows, Put, Sections, Take
+from vitdsl.layers.replaceable import map_channels
 from vitdsl.parts.base import Primitive
 from vitdsl.parts.primitives.batch import Batch
 from vitdsl.parts.primitives.gather import Gather
 from vitdsl.parts.primitives.group import Group
 from vitdsl.parts.primitives.linear import Linear
+from vitdsl.parts.primitives.scale import Scale
 
 
 class Written:
     """A frame with one signature: its forward, shared by all repetitions.
 
     Attributes:
-        code: the forward.
-        name: of the class.
+        forward: what it does.
+        name: of the repetition, by the last word of its path.
         children: what is written for each numbered repetition inside, by path.
         entering: by stream, the piece that the forward takes, in order.
         outputs: what the forward gives back: (stream, feature, piece), in order.
         appends: likewise, what it appends.
         sizes: grids whose height and width the forward wants behind its tensors.
-        cls: the class, once it was made.
+        chains: paths of containers that the forward calls, rather than their layers in order.
     """
 
-    def __init__(self, name: str, code: fx.Graph) -> None:
-        self.name, self.code = name, code
+    def __init__(self, name: str, forward: Forward) -> None:
+        self.name, self.forward = name, forward
+        self.chains: set[str] = set()
         self.children: dict[str, Written] = {}
         self.entering: dict[str, Piece] = {}
         self.outputs: list[tuple[str, Feature, Piece]] = []
         self.appends: list[tuple[str, Feature, Piece]] = []
         self.sizes: list[tuple[int, int]] = []
-        self.cls: Any = None
 
 
 Memo = dict[Any, Written]
-UNUSUAL: dict[tuple[type, str], Any] = {
-    (Linear, "map"): map_channels, (Batch, "tokens"): norm_tokens, (Group, "tokens"): norm_tokens,
-}  # fmt: skip
-"""Layouts that torch's own class of a layer does not take, and what calls a layer there."""
+Rule = Callable[["FrameWriter", Node, Feature, list[Rope]], Rope]
+WITHOUT_MODULE = frozenset({Scale, Take, Put, Join, Sections, Combine, OpenWindows, CloseWindows, LearnedTokens})
+"""Primitives for which no layer is built; learned tokens are parameters of their own."""
+HINTS = {"scores": "maps", "weigh": "weights", "mask": "mask"}
+"""What values are called, by the last word of the path of the module that makes them."""
+LETTERS = ("qkv", "kv", "qk", "q", "k", "v")
 
 
 class FrameWriter:
@@ -60,14 +61,17 @@ class FrameWriter:
         ropes: the feature of each value, by number.
         prefix: the module path of the frame below the root of what is written.
         image: the model's input, where this is written in place.
+        rules: how operators are written that are more than the call of a layer.
     """
 
-    def __init__(self, writer: Writer, frame: Frame, written: Written, prefix: str, memo: Memo) -> None:
+    def __init__(
+        self, writer: Writer, frame: Frame, written: Written, prefix: str, memo: Memo, rules: Mapping[type, Rule]
+    ) -> None:
         self.writer, self.frame, self.written, self.prefix, self.memo = writer, frame, written, prefix, memo
+        self.rules = rules
         self.built: Mapping[str, Written] = {}
         self.ropes: dict[int, Rope] = {}
-        self.image: fx.Node | None = None
-        self.layers = {step.path for step in frame.steps if isinstance(step, Node) and _is_layer(step)}
+        self.image: Value | None = None
 
     def run(self) -> None:
         """Writes every step, in order."""
@@ -77,7 +81,7 @@ class FrameWriter:
                 continue
             feature = self.frame.features[step.output]
             inputs = [self.ropes[number] for number in step.inputs]
-            write = SPECIAL.get(type(step.op), FrameWriter.layer)
+            write = self.rules.get(type(step.op), FrameWriter.layer)
             self.writer.inside += step.times > 1
             self.ropes[step.output] = write(self, step, feature, inputs)
             self.writer.inside -= step.times > 1
@@ -98,24 +102,31 @@ class FrameWriter:
             arguments = [writer.map_piece(plain[0]).node, writer.tokens(plain[1])]
         else:
             arguments = [writer.tokens(rope) for rope in plain]
-        named = {name: raw(writer, rope) for name, rope in zip(extras, inputs[len(plain) :], strict=True)}
+        others = zip(extras, inputs[len(plain) :], strict=True)
+        named: dict[str, Value] = {name: raw(writer, rope) for name, rope in others}
         form = shape.form if shape is not None else "tokens" if op.layout == "any" else op.layout
-        out = self.module(node, *arguments, through=UNUSUAL.get((type(op), form)), **named)
+        out = self._call_layer(node, form, arguments, named)
         return self.result(op, feature, out, form if op.gives == "same" else op.gives, shape)
 
-    def module(self, node: Node, *arguments: Any, through: Any = None, **named: Any) -> fx.Node:
-        """Writes the call of a node's module, perhaps through a function of `layers.replaceable`."""
-        path, writer = joined(self.prefix, node.path), self.writer
-        owner = next((above for above in _above(node.path) if above in self.layers), "")
-        if not owner and through is None:
-            return writer.module(path, *arguments, name=names.spoken(path), **named)
-        layer, below = writer.attribute(joined(self.prefix, owner or node.path)), node.path[len(owner) + 1 :]
-        if through is None:
-            return writer.function(call_child, layer, below, *arguments, name=names.spoken(path), **named)
-        layer = writer.function(child_of, layer, below, name="layer") if owner else layer
-        return writer.function(through, layer, *arguments, name=names.spoken(path), **named)
+    def _call_layer(self, node: Node, form: str, arguments: list[Value], named: dict[str, Value]) -> Value:
+        """The call of a layer, also where torch's own layer of its kind takes another layout than the value has."""
+        if isinstance(node.op, Linear) and form == "map":
+            path = joined(self.prefix, node.path)
+            return self.writer.forward.add("layer", map_channels, path, *arguments, hint=_hint(node))[0]
+        if isinstance(node.op, Batch) and form == "tokens":
+            (x,) = arguments
+            return self.writer.method("view_as", self.module(node, self.writer.method("flatten", x, 0, 1)), x)
+        if isinstance(node.op, Group) and form == "tokens":
+            column = self.writer.method("unsqueeze", self.writer.method("transpose", arguments[0], 1, 2), 3)
+            normed = self.writer.method("squeeze", self.module(node, column), 3)
+            return self.writer.method("transpose", normed, 1, 2)
+        return self.module(node, *arguments, **named)
 
-    def result(self, op: Primitive, feature: Feature, out: fx.Node, form: Any, shape: Piece | None = None) -> Rope:
+    def module(self, node: Node, *arguments: Any, **named: Any) -> Value:
+        """Writes the call of a node's module."""
+        return self.writer.module(joined(self.prefix, node.path), *arguments, hint=_hint(node), **named)
+
+    def result(self, op: Primitive, feature: Feature, out: Value, form: Any, shape: Piece | None = None) -> Rope:
         """What a module gave, as a rope; `shape` is the piece whose layout it kept."""
         count = feature.num_tokens
         if shape is not None and op.gives == "same":
@@ -123,6 +134,7 @@ class FrameWriter:
         else:
             piece = Piece(out, form, 0, count, count, feature.grid)
         self._seen(piece)
+        describe(piece, feature)
         return Rope(feature, [piece])
 
     def _seen(self, piece: Piece) -> None:
@@ -150,7 +162,7 @@ class FrameWriter:
     def _in_place(
         self, frame: Frame, path: str, state: dict[str, Rope]
     ) -> tuple[dict[str, Rope], dict[str, list[Piece]]]:
-        inner = FrameWriter(self.writer, frame, self.written, path, self.memo)
+        inner = FrameWriter(self.writer, frame, self.written, path, self.memo, self.rules)
         inner.image, inner.built = self.image, self.built
         inner.ropes = {value: state[name] for name, value in frame.inputs.items()}
         inner.run()
@@ -167,14 +179,15 @@ class FrameWriter:
             written, tensors = self._written(frame, path, state)
         self.written.children[path] = written
         sizes = [length for grid in written.sizes for length in self.writer.size(grid)]
-        return self._unpacked(written, self.writer.module(path, *tensors, *sizes, name=names.spoken(path)))
+        count = len(written.outputs) + len(written.appends)
+        return self._unpacked(written, self.writer.forward.add("module", path, *tensors, *sizes, count=count))
 
     def _written(self, frame: Frame, path: str, state: dict[str, Rope]) -> tuple[Written, list[Any]]:
         """The forward of a repetition for what enters it here, and the tensors that do."""
         entering = {name: self._entering(state[name], frame, value) for name, value in frame.inputs.items()}
         key = (id(frame), bool(self.writer.inside), tuple((name, piece.shape) for name, piece in entering.items()))
         if key not in self.memo:
-            self.memo[key] = write_frame(frame, entering, names.class_name(path), self.memo, self.writer.inside)
+            self.memo[key] = write_frame(frame, entering, last_word(path), self.memo, self.rules, self.writer.inside)
         return self.memo[key], [piece.node for piece in entering.values()]
 
     def _entering(self, rope: Rope, frame: Frame, value: int) -> Piece:
@@ -185,15 +198,12 @@ class FrameWriter:
         plain = single.form == "map" and single.opened is None
         return self.writer.token_piece(rope) if plain and _asked(frame, value) == {"tokens"} else single
 
-    def _unpacked(self, inner: Written, call: fx.Node) -> tuple[dict[str, Rope], dict[str, list[Piece]]]:
-        given = [*inner.outputs, *inner.appends]
+    def _unpacked(self, inner: Written, values: list[Value]) -> tuple[dict[str, Rope], dict[str, list[Piece]]]:
         after: dict[str, Rope] = {}
         appended: dict[str, list[Piece]] = {}
-        for index, (name, feature, piece) in enumerate(given):
-            node = call
-            if len(given) > 1:
-                node = self.writer.function(operator.getitem, call, index, name=names.identifier(name or "x"))
-            made = retensored(piece, node)
+        for index, (name, feature, piece) in enumerate([*inner.outputs, *inner.appends]):
+            made = retensored(piece, values[index])
+            describe(made, feature)
             if index < len(inner.outputs):
                 after[name] = Rope(feature, [made])
                 self._seen(made)
@@ -202,15 +212,17 @@ class FrameWriter:
         return after, appended
 
 
-def write_frame(frame: Frame, entering: dict[str, Piece], name: str, memo: Memo, inside: int) -> Written:
+def write_frame(
+    frame: Frame, entering: dict[str, Piece], name: str, memo: Memo, rules: Mapping[type, Rule], inside: int
+) -> Written:
     """The forward of a repetition; what it gives back has the form of what it takes."""
-    code = fx.Graph()
-    written = Written(name, code)
-    writer = Writer(code, outside=not inside)
+    forward = Forward()
+    written = Written(name, forward)
+    writer = Writer(forward, outside=not inside)
     writer.inside = inside
-    inner = FrameWriter(writer, frame, written, "", memo)
+    inner = FrameWriter(writer, frame, written, "", memo, rules)
     for stream, value in frame.inputs.items():
-        own = retensored(entering[stream], names.parameter(code, stream or "x"))
+        own = retensored(entering[stream], forward.enter(stream))
         written.entering[stream] = own
         inner.ropes[value] = Rope(frame.features[value], [own])
         inner._seen(own)
@@ -227,8 +239,13 @@ def write_frame(frame: Frame, entering: dict[str, Piece], name: str, memo: Memo,
             piece = writer.token_piece(inner.ropes[value])
             tensors.append(piece.node)
             written.appends.append((stream, inner.ropes[value].feature, piece))
-    code.output(tensors[0] if len(tensors) == 1 else tuple(tensors))
-    written.sizes = list(writer.asked)
+    forward.returned = Returned(tensors)
+    forward.cut_at_once()
+    forward.prune(modules=False)
+    for grid, lengths in writer.asked.items():
+        if any(forward.is_read(length) for length in lengths):
+            written.sizes.append(grid)
+            forward.entries += lengths
     return written
 
 
@@ -252,16 +269,25 @@ def _asked(frame: Frame, value: int) -> set[str]:
     return forms
 
 
-def _is_layer(node: Node) -> bool:
-    """Whether a layer stands at the node's path."""
-    return bool(node.path) and type(node.op) not in WITHOUT_MODULE
+def describe(piece: Piece, feature: Feature) -> None:
+    """Notes what a comment says of the shape of a piece, where it is whole."""
+    if not piece.whole:
+        return
+    batch = "B" if piece.opened is None else "B·windows"
+    grid = piece.inner if piece.opened is not None else piece.grid
+    if piece.form == "tokens":
+        count = piece.count if piece.opened is None or grid is None else grid[0] * grid[1]
+        piece.node.shape = (f"({batch}, {count}, {feature.dim})", f"({batch}, N, C)")
+    elif grid is not None:
+        piece.node.shape = (f"({batch}, {feature.dim}, {grid[0]}, {grid[1]})", f"({batch}, C, H, W)")
 
 
-def _above(path: str) -> Iterator[str]:
-    """The paths above a module path, longest first."""
-    while "." in path:
-        path = path.rpartition(".")[0]
-        yield path
+def _hint(node: Node) -> str:
+    """What to call what a module gives."""
+    word = last_word(node.path.removesuffix(".norm"))
+    if not node.inputs and word != "mask":
+        return "bias"
+    return word if word in LETTERS else HINTS.get(word, "")
 
 
 def _kept(op: Primitive, inputs: list[Rope]) -> Piece | None:

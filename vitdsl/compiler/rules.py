@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
-from vitdsl.compiler import names
+from vitdsl.compiler.lower import FrameWriter, Rule, describe
 from vitdsl.compiler.ropes import Piece, Rope, Writer, cut, cuttable, retensored
+from vitdsl.compiler.statements import Number
 from vitdsl.features import Feature
 from vitdsl.graph.ir import Node, joined
 from vitdsl.graph.operators import CloseWindows, Combine, Join, LearnedTokens, OpenWindows, Put, Sections, Take
@@ -19,15 +20,12 @@ from vitdsl.parts.primitives.resize_to_image import ResizeToImage
 from vitdsl.parts.primitives.scale import Scale
 from vitdsl.parts.primitives.unfold import Unfold
 
-if TYPE_CHECKING:
-    from vitdsl.compiler.writing import FrameWriter
-
 
 def _scale(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
     assert isinstance(node.op, Scale)
     value = node.op.value
     pieces = [
-        retensored(p, self.writer.function(operator.mul, self.writer.sliced(p), value, name="scaled"))
+        retensored(p, self.writer.function(operator.mul, self.writer.sliced(p), Number(value, "scale")))
         for p in inputs[0].pieces
     ]
     return Rope(feature, pieces)
@@ -38,18 +36,18 @@ def _drop_path(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rop
     if single is None or single.opened is None:
         return self.layer(node, feature, inputs)
     rows, columns = single.opened.counts
-    return self.result(node.op, feature, self.module(node, single.node, rows * columns), "tokens", single)
+    return self.result(
+        node.op, feature, self.module(node, single.node, Number(rows * columns, "windows")), "tokens", single
+    )
 
 
 def _tokens(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
     writer, op = self.writer, node.op
     assert isinstance(op, LearnedTokens) and self.image is not None
-    batch = writer.method("size", self.image, 0)
     pieces = []
     for name in op.names or ("weight",):
-        table = writer.graph.create_node(
-            "get_attr", f"{joined(self.prefix, node.path)}.{name}", name=names.identifier(name)
-        )
+        (batch,) = writer.forward.add("batch", None, self.image)
+        (table,) = writer.forward.add("parameter", f"{joined(self.prefix, node.path)}.{name}")
         count = 1 if op.names else op.count
         pieces.append(Piece(writer.method("expand", table, batch, -1, -1), "tokens", 0, count, count))
     return Rope(feature, pieces)
@@ -81,11 +79,8 @@ def _join(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -
 def _sections(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
     assert isinstance(node.op, Sections)
     piece = inputs[0].single or self.writer.token_piece(inputs[0])
-    section = slice(node.op.start, node.op.stop)
-    where = (Ellipsis, section) if piece.form == "tokens" else (slice(None), section)
-    out = self.writer.function(
-        operator.getitem, piece.node, where, name=f"{piece.node.name.rstrip('_0123456789')}_part"
-    )
+    axis = -1 if piece.form == "tokens" else 1
+    out = self.writer.forward.section(piece.node, axis, node.op.start, node.op.stop, inputs[0].feature.dim)
     return Rope(feature, [retensored(piece, out)])
 
 
@@ -96,19 +91,15 @@ def _combine(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]
     first = fullest.single or writer.token_piece(fullest)
     nodes = [_beside(writer, rope, first, how) for rope in inputs]
     if how == "concat":
-        out = writer.function(torch.cat, nodes, dim=-1 if first.form == "tokens" else 1, name="concatenated")
+        out = writer.function(torch.cat, nodes, dim=-1 if first.form == "tokens" else 1)
     else:
         out = nodes[0]
         for other in nodes[1:]:
-            out = writer.function(
-                operator.mul if how == "multiply" else operator.add,
-                out,
-                other,
-                name="sum" if how != "multiply" else "product",
-            )
+            out = writer.function(operator.mul if how == "multiply" else operator.add, out, other)
         if how == "mean":
-            out = writer.function(operator.truediv, out, len(nodes), name="mean")
+            out = writer.function(operator.truediv, out, len(nodes))
     piece = Piece(out, first.form, 0, feature.num_tokens, feature.num_tokens, feature.grid, first.opened, first.inner)
+    describe(piece, feature)
     return Rope(feature, [piece])
 
 
@@ -119,7 +110,7 @@ def _beside(writer: Writer, rope: Rope, first: Piece, how: str) -> Any:
     token = writer.tokens(rope)
     if first.opened is not None:
         rows, columns = first.opened.counts
-        token = writer.method("repeat_interleave", token, rows * columns, 0)
+        token = writer.method("repeat_interleave", token, Number(rows * columns, "windows"), 0)
     return writer.method("unsqueeze", writer.method("transpose", token, 1, 2), 3) if first.form == "map" else token
 
 
@@ -178,7 +169,9 @@ def _unfold(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope])
         and single.opened.shift == (0, 0)
     ):
         node_ = single.node if single.form == "map" else writer.method("transpose", single.node, 1, 2)
-        flat = writer.method("unflatten", writer.method("flatten", node_, 1), 0, (-1, feature.num_tokens))
+        flat = writer.method(
+            "unflatten", writer.method("flatten", node_, 1), 0, (-1, Number(feature.num_tokens, "count"))
+        )
         return self.result(op, feature, flat, "tokens")
     entering = inputs[0].feature.grid
     assert entering is not None
@@ -196,12 +189,12 @@ def _slid(writer: Writer, length: Any, op: Unfold, axis: int) -> Any:
     stride = op.step[axis]
     if op.fit == "pad":
         sliding = (op.kernel[axis], stride, op.margin[axis])
-        return writer.function(windows_along, length, *sliding, name="length")
+        return writer.function(windows_along, length, *sliding)
     more = stride - 1 if op.margin == "same" else 2 * op.margin[axis] - op.kernel[axis] + stride
-    if isinstance(length, int):
-        return (length + more) // stride
-    reach = writer.function(operator.add, length, more, name="reach") if more else length
-    return writer.function(operator.floordiv, reach, stride, name="length") if stride > 1 else reach
+    if isinstance(length, Number):
+        return Number((length.value + more) // stride, length.name)
+    reach = writer.function(operator.add, length, more) if more else length
+    return writer.function(operator.floordiv, reach, stride, hint=length.hint) if stride > 1 else reach
 
 
 def _resize_to_image(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
@@ -211,10 +204,8 @@ def _resize_to_image(self: FrameWriter, node: Node, feature: Feature, inputs: li
     return self.result(node.op, feature, self.module(node, entering, *self.writer.size(feature.grid)), "map")
 
 
-SPECIAL: dict[type, Any] = {
+RULES: dict[type, Rule] = {
     Scale: _scale, DropPath: _drop_path, LearnedTokens: _tokens, Take: _take, Put: _put, Join: _join,
     Sections: _sections, Combine: _combine, OpenWindows: _open, CloseWindows: _close, Learned: _learned,
     Unfold: _unfold, ResizeToImage: _resize_to_image,
 }  # fmt: skip
-WITHOUT_MODULE = frozenset({Scale, Take, Put, Join, Sections, Combine, OpenWindows, CloseWindows, LearnedTokens})
-"""Primitives for which no layer is built; learned tokens are parameters of their own."""

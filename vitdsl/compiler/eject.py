@@ -1,0 +1,227 @@
+"""A model as one file that needs torch alone: its classes, and the layers that they use from their own source."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from vitdsl import __version__
+from vitdsl.compiler.build import build
+from vitdsl.compiler.classes import Classes
+from vitdsl.compiler.model import VisionModel, tree_of
+from vitdsl.compiler.sizes import is_free
+from vitdsl.errors import SpecError, printable
+from vitdsl.spec import Spec, load
+from vitdsl.syntax.locate import problem
+
+LAYERS = "vitdsl.layers"
+RUNNING = "vitdsl.compiler.containers"
+"""Containers that let layers be replaced; a file has the plain ones of `vitdsl.layers`."""
+
+
+class Definition(NamedTuple):
+    """A function, class or constant of a file.
+
+    Attributes:
+        text: its source.
+        names: the names that it reads.
+    """
+
+    text: str
+    names: frozenset[str]
+
+
+class Source(NamedTuple):
+    """A file of layers.
+
+    Attributes:
+        definitions: by name.
+        imports: by name, the statement that imports it from Python's library or torch.
+        siblings: by name, the file of layers that defines it.
+    """
+
+    definitions: dict[str, Definition]
+    imports: dict[str, str]
+    siblings: dict[str, str]
+
+
+def eject(spec: Spec | str | Path | Mapping[str, Any], size: int | tuple[int, int] | None = None) -> str:
+    """A Python file with the model of a spec: it imports torch alone, and loads the same weights.
+
+    Args:
+        spec: a spec, or what `load` takes.
+        size: of the image, in place of the spec's.
+
+    Returns:
+        The text. `Model()` makes the model; its state dict has the keys of `vitdsl.build`.
+
+    Raises:
+        SpecError: the spec is wrong, or has a part of another package that does not say what its layer is made of.
+    """
+    known = spec if isinstance(spec, Spec) else load(spec)
+    model = build(known, "meta", size=size)
+    classes = Classes(tree_of(model.lowered, model.written, known.model.init or {}, True))
+    if classes.names.parts:
+        parts = sorted({repr(make.func.__self__.type) for make in classes.names.parts.values()})
+        message = f"the part {parts[0]} does not say what its layer is made of, so it cannot be printed"
+        hint = "give its class a method `layer` in place of `build`: docs/extending.md"
+        raise SpecError(problem(known.tree, ("stages",), message, hint))
+    body = _checked(classes.text(), model)
+    needed = Needed()
+    for target in classes.names.used.values():
+        needed.add(target)
+    layers = "\n\n\n".join(needed.texts.values())
+    code = f"{layers}\n\n\n{body}" if layers else body
+    space = "\n\n\n" if code.startswith(("class ", "def ", "@")) else "\n\n"
+    return f"{_head(known)}\n{needed.import_block(code)}{space}{code}"
+
+
+class Needed:
+    """The layers that a file needs, in the order in which they must stand.
+
+    Attributes:
+        texts: their source, by name.
+    """
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+        self._imports: set[str] = set()
+        self._open: set[tuple[str, str]] = set()
+
+    def add(self, target: Any) -> None:
+        """Adds a class or function, and what it reads."""
+        module = target.__module__.replace(RUNNING, f"{LAYERS}.containers")
+        if module.startswith(f"{LAYERS}."):
+            self._visit(module, target.__name__)
+        else:
+            self._imports.add(f"from {module} import {target.__name__}")
+
+    def _visit(self, module: str, name: str) -> None:
+        if (module, name) in self._open:
+            return
+        self._open.add((module, name))
+        source = source_of(module)
+        definition = source.definitions[name]
+        for each in sorted(definition.names):
+            if each in source.definitions:
+                self._visit(module, each)
+            elif each in source.siblings:
+                self._visit(source.siblings[each], each)
+            elif each in source.imports:
+                self._imports.add(source.imports[each])
+        if self.texts.get(name, definition.text) != definition.text:
+            raise RuntimeError(f"two layers are called {name}, with other texts")
+        self.texts[name] = definition.text
+
+    def import_block(self, code: str) -> str:
+        """All imports of a file."""
+        always = {"torch": "import torch", "nn": "from torch import nn", "F": "import torch.nn.functional as F"}
+        lines = self._imports | {line for name, line in always.items() if re.search(rf"\b{name}\.", code)}
+        both = import_lines(lines)
+        torchs = [line for line in both if re.match(r"(import|from) torch\b", line)]
+        groups = (["from __future__ import annotations"], [line for line in both if line not in torchs], torchs)
+        return "\n\n".join("\n".join(group) for group in groups if group)
+
+
+def import_lines(statements: Iterable[str]) -> list[str]:
+    """Imports in the order that isort gives them, those of one module together."""
+    plain: list[str] = []
+    names: dict[str, list[str]] = {}
+    for statement in statements:
+        found = re.fullmatch(r"from (\S+) import (.+)", statement)
+        if found is None:
+            plain.append(statement)
+        else:
+            names.setdefault(found[1], []).append(found[2])
+    lines = sorted(plain)
+    for module, found in sorted(names.items()):
+        renamed = sorted(each for each in found if " as " in each)
+        together = sorted((each for each in found if " as " not in each), key=_kind)
+        lines += [f"from {module} import {', '.join(together)}"] if together else []
+        lines += [f"from {module} import {each}" for each in renamed]
+    return lines
+
+
+def _kind(name: str) -> tuple[int, str]:
+    """Constants come first, then classes, then functions."""
+    return (0 if name.isupper() else 1 if name[:1].isupper() else 2, name)
+
+
+@cache
+def source_of(module: str) -> Source:
+    """A file of layers, taken apart."""
+    text = inspect.getsource(importlib.import_module(module))
+    lines = text.splitlines()
+    definitions: dict[str, Definition] = {}
+    imports: dict[str, str] = {}
+    siblings: dict[str, str] = {}
+    body = ast.parse(text).body
+    for index, node in enumerate(body):
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                if node.level:
+                    siblings[alias.asname or alias.name] = f"{LAYERS}.{node.module}"
+                else:
+                    imports[alias.asname or alias.name] = f"from {node.module} import {ast.unparse(alias)}"
+        elif isinstance(node, ast.Import):
+            imports.update(
+                {alias.asname or alias.name.partition(".")[0]: f"import {ast.unparse(alias)}" for alias in node.names}
+            )
+        else:
+            last = body[index + 1] if index + 1 < len(body) and _is_text(body[index + 1]) else node
+            for name in _defined(node):
+                definitions[name] = Definition(_cut(lines, node, last), frozenset(_read(node)))
+    return Source(definitions, imports, siblings)
+
+
+def _defined(node: ast.stmt) -> list[str]:
+    if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
+        return [node.name]
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return [target.id for target in targets if isinstance(target, ast.Name)]
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def _read(node: ast.stmt) -> Iterator[str]:
+    """The names that a definition reads, those in its annotations too."""
+    for each in ast.walk(node):
+        if isinstance(each, ast.Name):
+            yield each.id
+        elif isinstance(each, ast.Constant) and isinstance(each.value, str) and each.value.isidentifier():
+            yield each.value  # perhaps an annotation
+
+
+def _cut(lines: list[str], node: ast.stmt, last: ast.stmt) -> str:
+    """The source of a definition, with the text that explains a constant."""
+    first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))])
+    end = (node if isinstance(node, (ast.ClassDef, ast.FunctionDef)) else last).end_lineno
+    return "\n".join(re.sub(r"  # (pyright|type): ignore\S*$", "", line) for line in lines[first - 1 : end])
+
+
+def _checked(text: str, model: VisionModel) -> str:
+    """The classes of a model, which refuses images of another size unless it is right for all."""
+    channels, size = model.lowered.frame.features[0].dim, model.image_size
+    shape = (channels, *size)
+    if is_free(model):
+        return text
+    head = "    def forward(self, image):\n"
+    before, found, after = text.rpartition(head)
+    wanted = f"images must be (B, {', '.join(map(str, shape))}), but are {{tuple(image.shape)}}"
+    check = f'        if image.shape[1:] != {shape}:\n            raise ValueError(f"{wanted}")\n'
+    return f"{before}{found}{check}{after}"
+
+
+def _head(spec: Spec) -> str:
+    """What a file says of itself: what wrote it, and the spec."""
+    lines = [f"{spec.name}, written by vitdsl {__version__} from the spec below; its hash is {spec.hash}.", ""]
+    lines += [printable(line) for line in spec.dump().splitlines()]
+    return "\n".join(f"# {line}".rstrip() for line in lines) + "\n"

@@ -1,0 +1,127 @@
+"""Python text that is laid out late: expressions whose numbers may become arguments, and lines that are broken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+WIDTH = 100
+"""Most columns of a line, where it can be broken."""
+
+
+class Slot(NamedTuple):
+    """A number that may be another one in a class with the same text.
+
+    Attributes:
+        value: the number, or a tuple of numbers.
+        name: what an argument in its place is called.
+        letters: what stands in its place in a comment, where it differs; empty: it becomes an argument.
+        before: what stands in front of it, if it stands there.
+        default: the number that is left out, where it is the same in all instances.
+    """
+
+    value: object
+    name: str
+    letters: str = ""
+    before: str = ""
+    default: object = None
+
+
+class Apply(NamedTuple):
+    """A call, or a tuple or list: what stands before its bracket, and what stands in it.
+
+    Attributes:
+        head: before the opening bracket, which it ends with.
+        arguments: in the bracket.
+        close: the closing bracket.
+    """
+
+    head: str
+    arguments: tuple[Expression, ...]
+    close: str = ")"
+
+
+Expression = str | Slot | Apply | tuple["Expression", ...]
+"""A tuple that is none of the others is its parts, side by side."""
+
+
+def pieces(expression: Expression) -> Iterator[str | Slot]:
+    """The text on one line, with its slots."""
+    if isinstance(expression, (str, Slot)):
+        yield expression
+    elif isinstance(expression, Apply):
+        yield expression.head
+        for number, each in enumerate(expression.arguments):
+            if number:
+                yield ", "
+            yield from pieces(each)
+        yield expression.close
+    else:
+        for each in expression:
+            yield from pieces(each)
+
+
+def slots(expression: Expression) -> Iterator[Slot]:
+    """The numbers in a text that may be others elsewhere."""
+    return (each for each in pieces(expression) if isinstance(each, Slot))
+
+
+def filled(expression: Expression, texts: Iterator[str]) -> Expression:
+    """The text with something in its slots; an argument for which nothing comes is left out.
+
+    Args:
+        expression: the text.
+        texts: what comes into the slots, in order.
+    """
+    if isinstance(expression, str):
+        return expression
+    if isinstance(expression, Slot):
+        text = next(texts)
+        return f"{expression.before}{text}" if text else ""
+    if isinstance(expression, Apply):
+        arguments = (filled(each, texts) for each in expression.arguments)
+        return expression._replace(arguments=tuple(each for each in arguments if each != ""))
+    return tuple(filled(each, texts) for each in expression)
+
+
+def quoted(text: str) -> str:
+    """A string as code."""
+    found = repr(text)
+    return f'"{found[1:-1]}"' if found[0] == "'" and '"' not in found else found
+
+
+def in_line(expression: Expression) -> str:
+    """The text on one line; a slot is a zero byte."""
+    return "".join(each if isinstance(each, str) else "\0" for each in pieces(expression))
+
+
+def in_lines(expression: Expression, indent: int, before: str = "", after: str = "") -> list[str]:
+    """The text, its brackets broken where a line is too long.
+
+    Args:
+        expression: the text.
+        indent: columns before it.
+        before: text in front of it.
+        after: text behind it.
+    """
+    whole = " " * indent + before + in_line(expression) + after
+    if len(whole) <= WIDTH or isinstance(expression, (str, Slot)):
+        return [whole]
+    if isinstance(expression, Apply):
+        if not expression.arguments:
+            return [whole]
+        lines = [" " * indent + before + expression.head]
+        for each in expression.arguments:
+            lines += in_lines(each, indent + 4, after=",")
+        return [*lines, " " * indent + expression.close + after]
+    breakable = [number for number, each in enumerate(expression) if isinstance(each, Apply) and each.arguments]
+    breakable += [number for number, each in enumerate(expression) if _is_nested(each)]
+    if not breakable:
+        return [whole]
+    at = max(breakable, key=lambda number: len(in_line(expression[number])))
+    front, back = in_line(expression[:at]), in_line(expression[at + 1 :])
+    return in_lines(expression[at], indent, before + front, back + after)
+
+
+def _is_nested(expression: Expression) -> bool:
+    return isinstance(expression, tuple) and not isinstance(expression, (Slot, Apply))

@@ -1,0 +1,420 @@
+"""Prints forwards: statements become lines of Python.
+
+A value that is used once is written into its use, where the line stays short. Calls of equal modules one after another
+become a loop. A name is used again once its value is of no more use.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from vitdsl.compiler.expressions import Apply, Expression, Slot, pieces, quoted
+from vitdsl.compiler.names import identifier, last_word, reference, unused
+from vitdsl.compiler.statements import Forward, Number, Returned, Statement, Value
+
+OPERATORS: dict[Any, str] = {
+    operator.add: "+", operator.sub: "-", operator.mul: "*", operator.truediv: "/", operator.floordiv: "//",
+}  # fmt: skip
+DEEPEST = 3
+"""Most calls of modules in one another on a line."""
+LONGEST = 84
+"""Most characters of an expression into which others are written."""
+Below = Callable[[str], Sequence[str]]
+"""The names of the modules below a path, in order."""
+
+
+class Line(NamedTuple):
+    """A line of a forward.
+
+    Attributes:
+        indent: columns, below `def`.
+        before: text in front of the expression.
+        expression: what may be broken.
+        comment: the shape of what the line makes.
+    """
+
+    indent: int
+    before: str
+    expression: Expression
+    comment: Slot | None = None
+
+
+class Loop(NamedTuple):
+    """Calls of modules one after another, which differ in the module alone.
+
+    Attributes:
+        calls: the statements.
+        flows: which arguments are outputs of the call before: index of the argument, index of the output.
+    """
+
+    calls: list[Statement]
+    flows: dict[int, int]
+
+
+Item = Statement | Loop
+
+
+def merge_chains(forward: Forward, below: Below) -> set[str]:
+    """Turns calls of all layers of a container, one after another, into calls of the container.
+
+    Args:
+        forward: is changed.
+        below: the names of modules below a path.
+
+    Returns:
+        The paths of these containers.
+    """
+    chains: set[str] = set()
+    while (found := _chain(forward, below)) is not None:
+        path, first, last = found
+        calls = forward.statements[first:last]
+        merged = Statement("module", path, calls[0].arguments, {}, calls[-1].outputs)
+        forward.statements[first:last] = [merged]
+        merged.outputs[0].maker = merged
+        merged.outputs[0].hint = ""
+        chains.add(path)
+    return chains
+
+
+def _chain(forward: Forward, below: Below) -> tuple[str, int, int] | None:
+    """The path of a container, and the places of the calls of its layers."""
+    uses, statements = _uses(forward), forward.statements
+    owners = [path for each in statements if each.kind in ("module", "parameter") for path in _above(each.target)]
+    owners += [path for each in statements if each.kind == "layer" for path in _above(each.arguments[0])]
+    for first, statement in enumerate(statements):
+        path = statement.target.rpartition(".")[0] if statement.kind == "module" else ""
+        names = below(path) if path else ()
+        if len(names) < 2 or statement.target != f"{path}.{names[0]}":
+            continue
+        last = first + len(names)
+        calls = statements[first:last]
+        if [each.target for each in calls] != [f"{path}.{name}" for name in names]:
+            continue
+        plain = all(_is_plain(each) for each in calls)
+        linked = all(a.outputs[0] is b.arguments[0] and uses[a.outputs[0]] == 1 for a, b in pairwise(calls))
+        if plain and linked and owners.count(path) == len(names):
+            return path, first, last
+    return None
+
+
+def _is_plain(statement: Statement) -> bool:
+    """Whether a statement is the call of a module with one value that gives one."""
+    if statement.kind != "module" or statement.named or len(statement.outputs) != 1:
+        return False
+    return len(statement.arguments) == 1 and isinstance(statement.arguments[0], Value)
+
+
+def _above(path: str) -> Iterator[str]:
+    while "." in path:
+        path = path.rpartition(".")[0]
+        yield path
+
+
+def _uses(forward: Forward) -> Counter[Value]:
+    """How often each value is read."""
+    returned = forward.returned
+    uses = Counter(value for statement in forward.statements for value in statement.reads())
+    uses.update(returned.values)
+    return uses
+
+
+def find_loops(forward: Forward, below: Below) -> list[Item]:
+    """The statements, with calls that differ in the module alone as loops."""
+    uses, items, at = _uses(forward), list[Item](), 0
+    while at < len(forward.statements):
+        loop = _loop(forward.statements, at, uses, below)
+        items.append(forward.statements[at] if loop is None else loop)
+        at += 1 if loop is None else len(loop.calls)
+    return items
+
+
+def _loop(statements: list[Statement], at: int, uses: Counter[Value], below: Below) -> Loop | None:
+    calls, flows = [statements[at]], dict[int, int]()
+    for follower in statements[at + 1 :]:
+        found = _flows(calls[-1], follower, uses)
+        if found is None or (len(calls) > 1 and found != flows):
+            break
+        if not _are_neighbours(calls[-1].target, follower.target, below):
+            break
+        calls.append(follower)
+        flows = found
+    return Loop(calls, flows) if len(calls) > 1 else None
+
+
+def _flows(call: Statement, follower: Statement, uses: Counter[Value]) -> dict[int, int] | None:
+    """Which arguments of a call are outputs of the one before; None: the two cannot be turns of one loop."""
+    if {call.kind, follower.kind} != {"module"} or call.named or follower.named:
+        return None
+    if len(call.arguments) != len(follower.arguments) or len(call.outputs) != len(follower.outputs):
+        return None
+    flows: dict[int, int] = {}
+    for place, (before, after) in enumerate(zip(call.arguments, follower.arguments, strict=True)):
+        if after in call.outputs:
+            flows[place] = call.outputs.index(after)
+        elif before is not after and before != after:
+            return None
+    used = Counter(flows.values())
+    return flows if all(uses[each] == used[i] == 1 for i, each in enumerate(call.outputs)) else None
+
+
+def _are_neighbours(path: str, other: str, below: Below) -> bool:
+    """Whether two modules stand side by side in one container, both by number."""
+    (above, _, name), (above_other, _, name_other) = path.rpartition("."), other.rpartition(".")
+    if above != above_other or not (name.isdigit() and name_other.isdigit()):
+        return False
+    names = list(below(above))
+    return names.index(name) + 1 == names.index(name_other)
+
+
+class Printer:
+    """Prints one forward.
+
+    Args:
+        forward: what is printed; it is pruned.
+        below: the names of modules below a path.
+        name_of: what code calls a function, which it may use from now on.
+    """
+
+    def __init__(self, forward: Forward, below: Below, name_of: Callable[[Any], str]) -> None:
+        self._forward, self._below, self._name_of = forward, below, name_of
+        self._items = find_loops(forward, below)
+        self._inlined: set[Value] = set()
+        self._depth: dict[Value, int] = {}
+        self._names: dict[Value, str] = {}
+        self._shape = ""
+        self._functions = {
+            getattr(each.target, "__name__", "") for each in forward.statements if each.kind in ("function", "layer")
+        }
+        self._inline()
+        self._last = self._last_reads()
+
+    def lines(self) -> list[Line]:
+        """The lines of the forward, `def` first."""
+        taken = set(self._functions)
+        for value in self._forward.entries:
+            name = self._names[value] = unused(identifier(value.hint) if value.hint else "", taken)
+            taken.add(name)
+        arguments = ", ".join(["self", *(self._names[value] for value in self._forward.entries)])
+        lines = [Line(0, "", f"def forward({arguments}):")]
+        for at, item in enumerate(self._items):
+            if isinstance(item, Loop):
+                lines += self._loop_lines(item, at)
+            elif not self._is_inlined(item):
+                lines.append(self._line(item, at))
+        return [*lines, *self._return_lines(self._forward.returned)]
+
+    # ------------------------------------------------------------ what is written into its use
+
+    def _inline(self) -> None:
+        """Finds the values that are written into their use."""
+        uses = _uses(self._forward)
+        readers: dict[Value, list[int]] = {}
+        for at, item in enumerate(self._items):
+            for call in item.calls if isinstance(item, Loop) else (item,):
+                for value in call.reads():
+                    readers.setdefault(value, []).append(at)
+        for value in self._forward.returned.values:
+            readers.setdefault(value, []).append(len(self._items))
+        for at, item in enumerate(self._items):
+            if isinstance(item, Loop) or len(item.outputs) != 1 or uses[item.outputs[0]] != 1:
+                continue
+            value, (reader,) = item.outputs[0], readers[item.outputs[0]]
+            inner = max((self._depth[each] for each in item.reads() if each in self._inlined), default=0)
+            self._depth[value] = inner + (item.kind in ("module", "function", "layer"))
+            if self._may_go(item, at, reader):
+                self._inlined.add(value)
+                if self._reader_length(reader) > LONGEST:
+                    self._inlined.remove(value)
+
+    def _may_go(self, item: Statement, at: int, reader: int) -> bool:
+        """Whether a statement may be written into the one that reads it, however long that becomes."""
+        is_last = reader == len(self._items)
+        user = None if is_last else self._items[reader]
+        if isinstance(user, Loop):
+            return False
+        if item.kind == "function" and item.target in OPERATORS:
+            returned = self._forward.returned
+            return is_last and not returned.weights
+        if item.kind in ("parameter", "batch", "slice", "method"):
+            return True
+        between = self._items[at + 1 : reader]
+        if any(isinstance(each, Loop) or not self._is_inlined(each) for each in between):
+            return False
+        if user is not None and sum(1 for value in user.reads() if value in self._inlined) > 1:
+            return False
+        return self._depth[item.outputs[0]] < DEEPEST
+
+    def _reader_length(self, reader: int) -> int:
+        """Characters of the expression that an item is, roughly."""
+        before = 7
+        if reader == len(self._items):
+            expressions = [self._argument(value) for value in self._forward.returned.values]
+        else:
+            item = self._items[reader]
+            assert isinstance(item, Statement)
+            before = sum(3 + len(value.hint or "x") for value in item.outputs)
+            expressions = [self._expression(item)]
+        return before + sum(len(each) if isinstance(each, str) else 4 for part in expressions for each in pieces(part))
+
+    def _is_inlined(self, item: Statement) -> bool:
+        return len(item.outputs) == 1 and item.outputs[0] in self._inlined
+
+    def _reads(self, statement: Statement) -> Iterator[Value]:
+        """The named values that a statement reads, in what is written into it too."""
+        for value in statement.reads():
+            if value in self._inlined and value.maker is not None:
+                yield from self._reads(value.maker)
+            else:
+                yield value
+
+    def _last_reads(self) -> dict[Value, int]:
+        """The number of the last item that reads a value."""
+        last: dict[Value, int] = {}
+        for at, item in enumerate(self._items):
+            for call in item.calls if isinstance(item, Loop) else (item,):
+                if not self._is_inlined(call):
+                    last.update(dict.fromkeys(self._reads(call), at))
+        returned = self._forward.returned
+        for value in returned.values:
+            read = self._reads(value.maker) if value in self._inlined and value.maker is not None else [value]
+            last.update(dict.fromkeys(read, len(self._items)))
+        return last
+
+    # ------------------------------------------------------------ lines
+
+    def _taken(self, at: int) -> set[str]:
+        """Names of values that are still read behind an item."""
+        read = {name for value, name in self._names.items() if self._last.get(value, -1) > at}
+        return read | self._functions
+
+    def _line(self, item: Statement, at: int) -> Line:
+        expression = self._expression(item)
+        taken = self._taken(at)
+        for value in item.outputs:
+            if len(item.outputs) > 1 and value not in self._last:
+                self._names[value] = "_"
+                continue
+            name = self._names[value] = unused(identifier(value.hint) if value.hint else "", taken)
+            taken.add(name)
+        before = ", ".join(self._names[value] for value in item.outputs) + " = "
+        return Line(4, before, expression, self._comment(item.outputs))
+
+    def _loop_lines(self, loop: Loop, at: int) -> list[Line]:
+        """A loop: values that flow have one name in it."""
+        first, last = loop.calls[0], loop.calls[-1]
+        lines: list[Line] = []
+        arguments = [self._argument(each) for each in first.arguments]
+        outputs: dict[int, str] = {}
+        taken = self._taken(at)
+        for place, output in loop.flows.items():
+            value = first.arguments[place]
+            name = self._names[value]
+            if self._last.get(value, -1) > at or name in outputs.values():
+                other = unused("", taken | {*self._names.values()})
+                lines.append(Line(4, f"{other} = ", name))
+                name = other
+            arguments[place] = outputs[output] = name
+            taken.add(name)
+        for number, value in enumerate(last.outputs):
+            self._names[value] = outputs[number]
+        path = first.target.rpartition(".")[0]
+        names = list(self._below(path))
+        start, stop = (names.index(each.target.rpartition(".")[2]) for each in (first, last))
+        every = reference(path)
+        if len(loop.calls) < len(names):
+            every += f"[{start or ''}:{'' if stop + 1 == len(names) else stop + 1}]"
+        each = unused(identifier(_singular(last_word(path))), {*self._names.values()})
+        lines.append(Line(4, "", f"for {each} in {every}:"))
+        call = Apply(f"{each}(", tuple(arguments))
+        before = ", ".join(outputs[number] for number in range(len(first.outputs)))
+        return [*lines, Line(8, f"{before} = ", call, self._comment(last.outputs))]
+
+    def _comment(self, outputs: list[Value]) -> Slot | None:
+        """The shape of what a line makes, where it is another one than the last that was told."""
+        if len(outputs) != 1 or outputs[0].shape is None or outputs[0].shape[0] == self._shape:
+            return None
+        self._shape, letters = outputs[0].shape
+        return Slot(self._shape, "shape", letters)
+
+    def _return_lines(self, returned: Returned) -> list[Line]:
+        values = [self._argument(value) for value in returned.values]
+        if returned.weights is not None:
+            return [Line(4, "return ", _weighted(values, returned.weights))]
+        if returned.several:
+            return [Line(4, "return ", Apply("[", tuple(values), "]"))]
+        return [Line(4, "return ", tuple(_commas(values)))]
+
+    # ------------------------------------------------------------ expressions
+
+    def _argument(self, argument: Any) -> Expression:
+        if isinstance(argument, Value):
+            inlined = argument in self._inlined and argument.maker is not None
+            return self._expression(argument.maker) if inlined and argument.maker else self._names.get(argument, "x")
+        if isinstance(argument, Number):
+            return Slot(argument.value, argument.name)
+        if isinstance(argument, dict):
+            entries = ((f"{quoted(name)}: ", self._argument(each)) for name, each in argument.items())
+            return Apply("{", tuple(entries), "}")
+        if isinstance(argument, list):
+            return Apply("[", tuple(map(self._argument, argument)), "]")
+        if isinstance(argument, tuple):
+            inner = tuple(_commas([self._argument(each) for each in argument]))
+            return ("(", *inner, ",)" if len(argument) == 1 else ")")
+        return quoted(argument) if isinstance(argument, str) else repr(argument)
+
+    def _expression(self, item: Statement) -> Expression:
+        """What a statement computes."""
+        given = [self._argument(each) for each in item.arguments]
+        named = [(f"{name}=", self._argument(each)) for name, each in item.named.items()]
+        if item.kind == "module":
+            return Apply(f"{reference(item.target)}(", (*given, *named))
+        if item.kind == "function":
+            if item.target in OPERATORS:
+                left, right = given
+                return (left, f" {OPERATORS[item.target]} ", right)
+            return Apply(f"{self._name_of(item.target)}(", (*given, *named))
+        if item.kind == "layer":
+            function, path, arguments = item.target, item.arguments[0], given[1:]
+            return Apply(f"{self._name_of(function)}(", (reference(path), *arguments, *named))
+        if item.kind == "method":
+            return (given[0], Apply(f".{item.target}(", (*given[1:], *named)))
+        if item.kind == "slice":
+            return _sliced(given, item)
+        if item.kind == "parameter":
+            path, _, name = item.target.rpartition(".")
+            plain = reference(name, "").startswith(".")
+            return reference(item.target) if plain else f"{reference(path)}.get_parameter({quoted(name)})"
+        if item.kind == "size":
+            return (given[0], ".shape[2:]")
+        assert item.kind == "batch", item.kind
+        return (given[0], ".shape[0]")
+
+
+def _sliced(given: list[Expression], item: Statement) -> Expression:
+    tensor, start, stop = given[0], *(each if value is not None else "" for each, value in zip(
+        given[1:], item.arguments[1:], strict=True))  # fmt: skip
+    return (tensor, "[..., " if item.target == -1 else "[:, ", start, ":", stop, "]")
+
+
+def _commas(values: Sequence[Expression]) -> Iterator[Expression]:
+    for number, value in enumerate(values):
+        if number:
+            yield ", "
+        yield value
+
+
+def _weighted(values: list[Expression], weights: list[float]) -> Expression:
+    """The weighted sum of some outputs; where all weigh the same and add up to 1, their mean."""
+    if len(set(weights)) == 1 and abs(weights[0] * len(values) - 1) < 1e-12:
+        terms = [each for value in values for each in (" + ", value)][1:]
+        return values[0] if len(values) == 1 else ("(", *terms, f") / {len(values)}")
+    weighed = [(value, f" * {weight!r}") for value, weight in zip(values, weights, strict=True)]
+    return tuple(each for value in weighed for each in (" + ", value))[1:]
+
+
+def _singular(word: str) -> str:
+    return {"body": "layer", "": "layer", "forward": "layer"}.get(word, word)

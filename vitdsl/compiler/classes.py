@@ -155,8 +155,7 @@ class Classes:
         names = [f"{word}{role}" for word, role in zip(_special(texts, roles), roles, strict=True)]
         found: list[str] = []
         for index, name in enumerate(names):
-            several = names.count(name) > 1 or name in self._taken
-            text = f"{name}{1 + names[:index].count(name)}" if several else name
+            text = f"{name}{1 + names[:index].count(name)}" if names.count(name) > 1 else name
             found.append(unused(text, self._taken))
             self._taken.add(found[-1])
         return found
@@ -185,11 +184,11 @@ class Classes:
         count = len(list(slots(first.init)))
         init = filled(first.init, arguments.texts(0, count))
         forward = _written(first.lines, arguments.texts(count, len(columns), kept=True))
-        signature = ", ".join(["self", *(f"{key}: {kind}" for key, kind in arguments.kinds.items())])
+        signature = Apply("__init__(", ("self", *(f"{key}: {kind}" for key, kind in arguments.kinds.items())))
         places = [member.path for member in members]
         self.all.append(Class(name, arguments.kinds, places, [
             f"class {name}({self.names(Body)}):", f'    """{_docstring(places)}"""', "",
-            f"    def __init__({signature}) -> None:", *in_lines(init, 8),
+            *in_lines(signature, 4, "def ", " -> None:"), *in_lines(init, 8),
             *(f"        self.{key} = {key}" for key in arguments.kept), "", *forward,
         ], arguments.kept))  # fmt: skip
         for number, member in enumerate(members):
@@ -415,7 +414,7 @@ def _key(init: Apply, lines: list[Line]) -> str:
 
 
 def _written(lines: list[Line], texts: Iterator[str]) -> list[str]:
-    """The lines of a forward as text."""
+    """The lines of a forward as text; a shape is told where it is another one than the last that was told."""
     made: list[str] = []
     last = ""
     for line in lines:

@@ -111,8 +111,10 @@ def in_lines(expression: Expression, indent: int, before: str = "", after: str =
         if not expression.arguments:
             return [whole]
         lines = [" " * indent + before + expression.head]
-        for each in expression.arguments:
-            lines += in_lines(each, indent + 4, after=",")
+        if all(map(_is_flat, expression.arguments)):
+            lines += _packed([in_line(each) for each in expression.arguments], indent + 4)
+        else:
+            lines += [line for each in expression.arguments for line in in_lines(each, indent + 4, after=",")]
         return [*lines, " " * indent + expression.close + after]
     breakable = [number for number, each in enumerate(expression) if isinstance(each, Apply) and each.arguments]
     breakable += [number for number, each in enumerate(expression) if _is_nested(each)]
@@ -121,6 +123,26 @@ def in_lines(expression: Expression, indent: int, before: str = "", after: str =
     at = max(breakable, key=lambda number: len(in_line(expression[number])))
     front, back = in_line(expression[:at]), in_line(expression[at + 1 :])
     return in_lines(expression[at], indent, before + front, back + after)
+
+
+def _is_flat(expression: Expression) -> bool:
+    """Whether there is no call in it that has arguments."""
+    if isinstance(expression, Apply):
+        return not expression.arguments
+    return isinstance(expression, (str, Slot)) or all(map(_is_flat, expression))
+
+
+def _packed(texts: list[str], indent: int) -> list[str]:
+    """Texts on as few lines as hold them."""
+    lines = [" " * indent + texts[0]]
+    for text in texts[1:]:
+        if len(lines[-1]) + len(text) + 3 <= WIDTH:
+            lines[-1] += f", {text}"
+        else:
+            lines[-1] += ","
+            lines.append(" " * indent + text)
+    lines[-1] += ","
+    return lines
 
 
 def _is_nested(expression: Expression) -> bool:

@@ -106,7 +106,10 @@ class FrameWriter:
         named: dict[str, Value] = {name: raw(writer, rope) for name, rope in others}
         form = shape.form if shape is not None else "tokens" if op.layout == "any" else op.layout
         out = self._call_layer(node, form, arguments, named)
-        return self.result(op, feature, out, form if op.gives == "same" else op.gives, shape)
+        rope = self.result(op, feature, out, form if op.gives == "same" else op.gives, shape)
+        if not inputs:
+            out.shape = None  # a table is the same for all images
+        return rope
 
     def _call_layer(self, node: Node, form: str, arguments: list[Value], named: dict[str, Value]) -> Value:
         """The call of a layer, also where torch's own layer of its kind takes another layout than the value has."""
@@ -134,7 +137,7 @@ class FrameWriter:
         else:
             piece = Piece(out, form, 0, count, count, feature.grid)
         self._seen(piece)
-        describe(piece, feature)
+        describe(piece, feature, self.writer.inside)
         return Rope(feature, [piece])
 
     def _seen(self, piece: Piece) -> None:
@@ -203,7 +206,7 @@ class FrameWriter:
         appended: dict[str, list[Piece]] = {}
         for index, (name, feature, piece) in enumerate([*inner.outputs, *inner.appends]):
             made = retensored(piece, values[index])
-            describe(made, feature)
+            describe(made, feature, self.writer.inside)
             if index < len(inner.outputs):
                 after[name] = Rope(feature, [made])
                 self._seen(made)
@@ -269,11 +272,11 @@ def _asked(frame: Frame, value: int) -> set[str]:
     return forms
 
 
-def describe(piece: Piece, feature: Feature) -> None:
-    """Notes what a comment says of the shape of a piece, where it is whole."""
+def describe(piece: Piece, feature: Feature, inside: int) -> None:
+    """Notes what a comment says of the shape of a whole piece; `inside` is how many windows are open."""
     if not piece.whole:
         return
-    batch = "B" if piece.opened is None else "B·windows"
+    batch = "B·windows" if inside or piece.opened is not None else "B"
     grid = piece.inner if piece.opened is not None else piece.grid
     if piece.form == "tokens":
         count = piece.count if piece.opened is None or grid is None else grid[0] * grid[1]

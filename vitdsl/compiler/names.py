@@ -13,8 +13,8 @@ RESERVED = frozenset({*keyword.kwlist, *keyword.softkwlist, *dir(builtins), "sel
 """What generated code uses as something else."""
 OF_MODULES = frozenset(dir(nn.Module()))
 """Attributes that every module has."""
-NEXT = ("x", "y", "z", "u", "v", "w")
-"""Names of values that are just the next ones."""
+NEXT = ("x", "y", "z", "u", "w")
+"""Names of values that are just the next ones; `v` is for values of attention."""
 
 
 def identifier(name: str) -> str:

@@ -99,7 +99,7 @@ def _combine(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]
         if how == "mean":
             out = writer.function(operator.truediv, out, len(nodes))
     piece = Piece(out, first.form, 0, feature.num_tokens, feature.num_tokens, feature.grid, first.opened, first.inner)
-    describe(piece, feature)
+    describe(piece, feature, writer.inside)
     return Rope(feature, [piece])
 
 

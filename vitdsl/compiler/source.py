@@ -185,7 +185,6 @@ class Printer:
         self._inlined: set[Value] = set()
         self._depth: dict[Value, int] = {}
         self._names: dict[Value, str] = {}
-        self._shape = ""
         self._functions = {
             getattr(each.target, "__name__", "") for each in forward.statements if each.kind in ("function", "layer")
         }
@@ -258,7 +257,7 @@ class Printer:
             assert isinstance(item, Statement)
             before = sum(3 + len(value.hint or "x") for value in item.outputs)
             expressions = [self._expression(item)]
-        return before + sum(len(each) if isinstance(each, str) else 4 for part in expressions for each in pieces(part))
+        return before + sum(_length(each) for part in expressions for each in pieces(part))
 
     def _is_inlined(self, item: Statement) -> bool:
         return len(item.outputs) == 1 and item.outputs[0] in self._inlined
@@ -334,11 +333,11 @@ class Printer:
         return [*lines, Line(8, f"{before} = ", call, self._comment(last.outputs))]
 
     def _comment(self, outputs: list[Value]) -> Slot | None:
-        """The shape of what a line makes, where it is another one than the last that was told."""
-        if len(outputs) != 1 or outputs[0].shape is None or outputs[0].shape[0] == self._shape:
+        """The shape of what a line makes."""
+        if len(outputs) != 1 or outputs[0].shape is None:
             return None
-        self._shape, letters = outputs[0].shape
-        return Slot(self._shape, "shape", letters)
+        shape, letters = outputs[0].shape
+        return Slot(shape, "shape", letters)
 
     def _return_lines(self, returned: Returned) -> list[Line]:
         values = [self._argument(value) for value in returned.values]
@@ -353,7 +352,11 @@ class Printer:
     def _argument(self, argument: Any) -> Expression:
         if isinstance(argument, Value):
             inlined = argument in self._inlined and argument.maker is not None
-            return self._expression(argument.maker) if inlined and argument.maker else self._names.get(argument, "x")
+            return (
+                self._expression(argument.maker)
+                if inlined and argument.maker
+                else self._names.get(argument, argument.hint or "x")
+            )
         if isinstance(argument, Number):
             return Slot(argument.value, argument.name)
         if isinstance(argument, dict):
@@ -392,6 +395,11 @@ class Printer:
             return (given[0], ".shape[2:]")
         assert item.kind == "batch", item.kind
         return (given[0], ".shape[0]")
+
+
+def _length(piece: str | Slot) -> int:
+    """Characters of a piece; a number may become `self.name`."""
+    return len(piece) if isinstance(piece, str) else len(piece.name) + 5
 
 
 def _sliced(given: list[Expression], item: Statement) -> Expression:

@@ -1,0 +1,129 @@
+"""Forwards as Python: the goldens, what comments say, names, and what becomes a loop."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import Any
+
+import pytest
+import torch
+
+import vitdsl
+from tests.compiler.goldens import NAMES, code_of, file_of
+from tests.compiler.printed import functions, unread, with_checks
+from tests.compiler.small import SMALL, photos, small
+from tests.zoo.specs import NAMES as SHIPPED
+
+ALL = [*SMALL, *(pytest.param(name, marks=pytest.mark.full) for name in SHIPPED if name not in SMALL)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_code_is_that_of_the_golden(name: str) -> None:
+    """`python -m tests.compiler.goldens` writes them anew."""
+    assert code_of(name) == file_of(name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_comments_say_the_shapes_that_there_are(name: str) -> None:
+    model, seen = small(name), list[str]()
+
+    def check_shape(value: torch.Tensor, said: str, entering: torch.Tensor) -> None:
+        seen.append(said)
+        axes = said.split(", ")
+        assert value.ndim == len(axes), f"{tuple(value.shape)} is said to be ({said})"
+        assert axes[0] in ("B", "B·windows")
+        assert value.shape[0] == 2 if axes[0] == "B" else value.shape[0] % 2 == 0
+        for length, axis in zip(value.shape[1:], axes[1:], strict=True):
+            assert axis in ("N", "C", "H", "W") or length == int(axis), f"{tuple(value.shape)} is said to be ({said})"
+
+    namespace: dict[str, Any] = {"check_shape": check_shape}
+    exec(compile(with_checks(model.code), name, "exec"), namespace)
+    checked = namespace["Model"]()
+    checked.load_state_dict(model.state_dict())
+    with torch.no_grad():
+        assert torch.equal(checked.eval()(photos(model)), model(photos(model)))
+    assert len(seen) >= model.code.count("  # (B") > 3
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_nothing_is_named_that_is_not_read(name: str) -> None:
+    code = small_code(name)
+    assert [each for function in functions(code) for each in unread(function)] == []
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_lines_are_short(name: str) -> None:
+    """Comments apart, a line is longer than it should be only where it has nothing to break."""
+    code = small_code(name)
+    long = [line for line in code.splitlines() if len(re.sub("  # .*", "", line)) > 100]
+    assert [line for line in long if not line.lstrip().startswith(('"""', "from "))] == []
+
+
+def small_code(name: str) -> str:
+    return vitdsl.build(vitdsl.load(name, SMALL.get(name, {})), "meta").code
+
+
+# ---------------------------------------------------------------- loops
+
+
+def forward(stage: dict[str, Any], **more: Any) -> str:
+    """The forward of a model with one stage."""
+    tokenizer = {"tokenizer": {"type": "patch", "size": 4, "dim": 8}}
+    spec = {"name": "s", "classes": 3, "input": {"size": 16}, "stages": [{**tokenizer, **stage}], **more}
+    model = vitdsl.build({"head": {"pool": "mean"}, **spec})
+    assert model.eval()(torch.rand(2, 3, 16, 16)).shape == (2, 3)
+    return ast.unparse([*functions(model.code)][-1])
+
+
+MLP = {"mlp": {"ratio": 1}}
+ATTEND = {"type": "global", "heads": 2}
+
+
+def test_blocks_that_differ_in_numbers_alone_are_one_call() -> None:
+    """Blocks that are all of a container and nothing else become one call of it."""
+    code = forward({"depth": 4, "block": [MLP]}, drop_path=0.2)
+    assert code.count("self.stages[0].block") == 1
+    assert "for " not in code
+
+
+def test_blocks_with_more_than_one_value_loop() -> None:
+    stage = {"tokens": ["cls"], "depth": 4, "block": [{"peg": {}}, MLP]}
+    code = forward(stage)
+    assert "for block in self.stages[0].block:\n        x = block(x, height, width)" in code
+    assert code.count("self.stages[0].block") == 1
+
+
+def test_blocks_that_append_values_do_not_loop() -> None:
+    kept = {"repeat": 3, "body": [MLP, {"from": "x", "pool": "mean", "write": "kept[]"}]}
+    code = forward({"body": [MLP, kept, {"from": "kept", "mlp": {}}]})
+    assert "for " not in code
+    assert len(re.findall(r"self\.stages\[0\]\.body\[1\]\[\d\]\(", code)) == 3
+
+
+def test_what_is_read_behind_a_loop_keeps_its_name() -> None:
+    inner = {"repeat": 3, "body": [MLP, {"peg": {}}]}
+    code = forward({"tokens": ["cls"], "body": [{"write": "early"}, inner, {"mixer": {**ATTEND, "keys": ["x", "early"]}}]})
+    (copied,) = re.findall(r"^    (\w+) = (\w+)$", code, re.MULTILINE)
+    assert copied[0] != copied[1]
+    assert code.index(f"{copied[0]} = {copied[1]}") < code.index("for ")
+
+
+def test_a_part_of_a_container_loops_over_that_part() -> None:
+    """The second of two loops over the same container begins where the first has stopped."""
+    each = {"repeat": 2, "body": [{"peg": {}}, MLP]}
+    code = forward({"tokens": ["cls"], "body": [each, MLP, each]})
+    assert code.count("for layer in ") == 2
+
+
+def test_names_come_back() -> None:
+    """A name is free once its value is read for the last time: a chain of items needs few."""
+    items = [{"norm": "layer"}, {"activation": "gelu"}, {"linear": 8}] * 12
+    code = forward({"body": items})
+    stored = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    assert stored <= {"x", "y"}
+
+
+def test_a_size_is_read_where_something_needs_it() -> None:
+    assert ".shape[2:]" not in forward({"body": [MLP]})
+    assert forward({"body": [MLP, {"peg": {}}, {"peg": {}}]}).count(".shape[2:]") == 1

@@ -82,8 +82,18 @@ def test_texts_that_differ_in_more_than_numbers_differ() -> None:
     """The rule of this file sees an activation, a flag, a further layer, another order."""
     base = "class A:\n '''d'''\n def __init__(self, dim):\n  super().__init__(f(dim, 2 * dim, bias=False, a=(1, 2)))\n"
     base += " def forward(self, x):\n  return self[0](x) * 2.0\n"
-    same = [base.replace("A", "B"), base.replace("2 * dim", "7"), base.replace("(1, 2)", "dim"), base.replace("'''d", "'''e")]
-    other = [base.replace("False", "True"), base.replace("f(", "g("), base.replace("self[0]", "self.a"), base.replace("*", "+")]
+    same = [
+        base.replace("A", "B"),
+        base.replace("2 * dim", "7"),
+        base.replace("(1, 2)", "dim"),
+        base.replace("'''d", "'''e"),
+    ]
+    other = [
+        base.replace("False", "True"),
+        base.replace("f(", "g("),
+        base.replace("self[0]", "self.a"),
+        base.replace("*", "+"),
+    ]
     text = [neutral(ast.parse(each).body[0]) for each in (base, *same, *other)]  # type: ignore[arg-type]
     assert len(set(text[: len(same) + 1])) == 1
     assert all(each != text[0] for each in text[len(same) + 1 :])
@@ -100,12 +110,19 @@ def test_an_instance_says_its_numbers() -> None:
 
 def test_two_classes_may_not_have_one_name() -> None:
     """Names that a spec gives blocks are names of classes; what code uses already is not taken."""
-    bodies = [{"repeat": 2, "name": name, "body": [{"mlp": {"ratio": 1}}]} for name in ("model", "linear", "chain", "b")]
+    bodies = [
+        {"repeat": 2, "name": name, "body": [{"mlp": {"ratio": 1}}]} for name in ("model", "linear", "chain", "b")
+    ]
     spec = {
         "name": "s", "input": {"size": 8}, "classes": 2, "head": {"pool": "mean"},
         "stages": [{"tokenizer": {"type": "patch", "size": 4, "dim": 8}, "body": bodies}],
     }  # fmt: skip
     code = vitdsl.build(spec, "meta").code
     names = [node.name for node in ast.parse(code).body if isinstance(node, ast.ClassDef)]
-    bound = [alias.asname or alias.name for node in ast.parse(code).body if isinstance(node, ast.ImportFrom) for alias in node.names]
+    bound = [
+        alias.asname or alias.name
+        for node in ast.parse(code).body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    ]
     assert len({*names, *bound}) == len(names) + len(bound)

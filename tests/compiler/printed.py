@@ -58,7 +58,8 @@ def _events(statement: ast.stmt) -> Iterator[tuple[str, bool, tuple[int, str]]]:
         for target in statement.targets:
             yield from _stores(target)
     else:
-        assert isinstance(statement, ast.Return) and statement.value is not None, ast.dump(statement)
+        assert isinstance(statement, ast.Return), ast.dump(statement)
+        assert statement.value is not None
         yield from _loads(statement.value)
 
 

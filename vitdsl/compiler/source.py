@@ -351,12 +351,9 @@ class Printer:
 
     def _argument(self, argument: Any) -> Expression:
         if isinstance(argument, Value):
-            inlined = argument in self._inlined and argument.maker is not None
-            return (
-                self._expression(argument.maker)
-                if inlined and argument.maker
-                else self._names.get(argument, argument.hint or "x")
-            )
+            if argument in self._inlined and argument.maker is not None:
+                return self._expression(argument.maker)
+            return self._names.get(argument, argument.hint or "x")
         if isinstance(argument, Number):
             return Slot(argument.value, argument.name)
         if isinstance(argument, dict):

@@ -26,12 +26,13 @@ class {name}(Form):
 
 
 @contextmanager
-def installed(folder: Path, package: str, **parts: str) -> Iterator[None]:
+def installed(folder: Path, package: str, code: str = "", **parts: str) -> Iterator[None]:
     """Within, a package is installed whose parts are linear maps; those of other packages and ours stay.
 
     Args:
         folder: an empty one, which becomes a place of installed packages.
         package: its name.
+        code: of its module, where its parts are others.
         parts: the family of each part by type; a part whose family is its own name is a role.
     """
     metadata = folder / f"{package}-0.1.dist-info"
@@ -40,7 +41,7 @@ def installed(folder: Path, package: str, **parts: str) -> Iterator[None]:
     entries = [f"{kind} = {package}:{kind.title()}" for kind in parts]
     (metadata / "entry_points.txt").write_text("\n".join(["[vitdsl.parts]", *entries]) + "\n")
     text = [FORM.format(name=kind.title(), family=family, type=kind) for kind, family in parts.items()]
-    (folder / f"{package}.py").write_text("".join(text))
+    (folder / f"{package}.py").write_text(code or "".join(text))
     sys.path.insert(0, str(folder))
     renew()
     try:

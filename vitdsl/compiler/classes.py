@@ -92,8 +92,14 @@ class Namespace:
             by_module.setdefault(target.__module__, []).append(own if own == name else f"{own} as {name}")
         ours = [f"from {module} import {', '.join(sorted(names))}" for module, names in sorted(by_module.items())]
         standard = [each for each in ours if each.startswith("from functools ")]
-        groups = (standard, torchs, [each for each in ours if each not in standard])
+        made = [f"# {name}: made by {_maker_name(make)}" for name, make in self.parts.items()]
+        groups = (standard, torchs, [each for each in ours if each not in standard], made)
         return "\n\n".join("\n".join(lines) for lines in groups if lines)
+
+
+def _maker_name(make: partial[Any]) -> str:
+    """What a reader finds the maker of a layer by."""
+    return f"`{make.func.__qualname__}` of {make.func.__module__}"
 
 
 class Member(NamedTuple):

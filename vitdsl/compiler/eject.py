@@ -7,7 +7,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +16,10 @@ from vitdsl.compiler.build import build
 from vitdsl.compiler.classes import Classes
 from vitdsl.compiler.model import VisionModel, tree_of
 from vitdsl.compiler.sizes import is_free
-from vitdsl.errors import SpecError, printable
+from vitdsl.compiler.tree import has_module, maker
+from vitdsl.errors import Problem, SpecError, printable
+from vitdsl.graph.graph import Graph
+from vitdsl.graph.paths import written_place
 from vitdsl.spec import Spec, load
 from vitdsl.syntax.locate import problem
 
@@ -62,16 +65,12 @@ def eject(spec: Spec | str | Path | Mapping[str, Any], size: int | tuple[int, in
         The text. `Model()` makes the model; its state dict has the keys of `vitdsl.build`.
 
     Raises:
-        SpecError: the spec is wrong, or has a part of another package that does not say what its layer is made of.
+        SpecError: the spec is wrong, or has a part of another package whose layer is not made of torch's and ours.
     """
     known = spec if isinstance(spec, Spec) else load(spec)
     model = build(known, "meta", size=size)
+    _refuse_foreign(known, model.lowered)
     classes = Classes(tree_of(model.lowered, model.written, known.model.init or {}, True))
-    if classes.names.parts:
-        parts = sorted({repr(make.func.__self__.type) for make in classes.names.parts.values()})
-        message = f"the part {parts[0]} does not say what its layer is made of, so it cannot be printed"
-        hint = "give its class a method `layer` in place of `build`: docs/extending.md"
-        raise SpecError(problem(known.tree, ("stages",), message, hint))
     body = _checked(classes.text(), model)
     needed = Needed()
     for target in classes.names.used.values():
@@ -80,6 +79,41 @@ def eject(spec: Spec | str | Path | Mapping[str, Any], size: int | tuple[int, in
     code = f"{layers}\n\n\n{body}" if layers else body
     space = "\n\n\n" if code.startswith(("class ", "def ", "@")) else "\n\n"
     return f"{_head(known)}\n{needed.import_block(code)}{space}{code}"
+
+
+def _refuse_foreign(spec: Spec, graph: Graph) -> None:
+    """Refuses parts of other packages whose layers a file cannot hold, each at the place of its first use."""
+    problems: dict[str, Problem] = {}
+    for path, node, frame in graph.frame.nodes():
+        kind = node.op.type
+        if kind in problems or not has_module(node):
+            continue
+        make = maker(frame, node, 0.0)
+        if not inspect.isclass(make.func):
+            message = f"the part `{kind}` does not say what its layer is made of"
+            hint = "in place of `build`, its class needs a method `layer` that gives a class and its arguments"
+        elif other := next((each for each in _called(make) if not _is_known(each)), None):
+            message = f"the layer of the part `{kind}` needs `{other.__name__}` of {other.__module__}"
+            hint = "a file needs torch alone: its `layer` may use what torch and `vitdsl.layers` have"
+        else:
+            continue
+        problems[kind] = problem(spec.tree, written_place(spec, path), f"{message}, so it cannot be written", hint)
+    if problems:
+        raise SpecError([*problems.values()])
+
+
+def _called(value: Any) -> Iterator[Any]:
+    """The classes and functions in what makes a layer."""
+    if isinstance(value, partial):
+        for each in (value.func, *value.args, *value.keywords.values()):
+            yield from _called(each)
+    elif callable(value):
+        yield value
+
+
+def _is_known(target: Any) -> bool:
+    """Whether a file has a class or function: it is torch's, or its source goes into the file."""
+    return target.__module__.partition(".")[0] in ("torch", "builtins") or target.__module__.startswith(f"{LAYERS}.")
 
 
 class Needed:

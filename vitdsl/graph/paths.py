@@ -1,4 +1,4 @@
-"""Pairs of a written path and the module path that it leads to."""
+"""Pairs of a written path and the module path that it leads to, and back."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from vitdsl.graph.ir import joined
 from vitdsl.syntax.expressions import Late
-from vitdsl.syntax.paths import format_path
+from vitdsl.syntax.paths import Segment, format_path, parse_path
 from vitdsl.validate import Body, Item, SpecReader, UsedStage, read_stage
 
 
@@ -34,6 +34,23 @@ def paths(spec: Any) -> list[tuple[str, str]]:
         if head.pool is not None:
             found.append((format_path(["head", "pool"]), "head.classifier"))
     return found
+
+
+def written_place(spec: Any, module: str) -> tuple[Segment, ...]:
+    """The place in a file of the item, or of its part, that a module comes from.
+
+    Args:
+        spec: whose file.
+        module: path of the module.
+    """
+    found, longest = "stages", 0
+    names = module.split(".")
+    for written, path in paths(spec):
+        pattern = path.split(".")
+        pairs = zip(pattern, names, strict=False)
+        if longest < len(pattern) <= len(names) and all(a == b or (a == "{n}" and b.isdigit()) for a, b in pairs):
+            found, longest = written, len(pattern)
+    return parse_path(found)
 
 
 def _body(reader: SpecReader, body: Any, written: list[Any], module: str) -> Iterator[tuple[str, str]]:

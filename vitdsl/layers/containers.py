@@ -18,8 +18,13 @@ class Body(nn.Module):
                 self.add_module(str(name), module)
 
     def __getitem__(self, key: Any) -> Any:
-        """The module of a number or name; of a slice, the list of these modules."""
-        return list(self._modules.values())[key] if isinstance(key, slice) else self._modules[str(key)]
+        """The module of a number, from the end where that is negative, or of a name; of a slice, a list of modules."""
+        if isinstance(key, slice) or (isinstance(key, int) and key < 0):
+            return list(self._modules.values())[key]
+        return self._modules[str(key)]
+
+    def __len__(self) -> int:
+        return len(self._modules)
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self._modules.values())

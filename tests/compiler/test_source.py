@@ -131,3 +131,33 @@ def test_names_come_back() -> None:
 def test_a_size_is_read_where_something_needs_it() -> None:
     assert ".shape[2:]" not in forward({"body": [{"linear": 4}]})
     assert forward({"body": [MLP, {"peg": {}}, {"peg": {}}]}).count(".shape[2:]") == 1
+
+
+def test_a_size_is_that_of_the_map_before() -> None:
+    """Two grids may be of one size at the spec's own images: what is read is the one at hand."""
+    bank = [{"conv": {"kernel": 2, "stride": 2, "padding": 0}}]
+    second = {
+        "tokenizer": [{"conv": {"kernel": 3, "stride": 2, "dim": 8}}],
+        "tokens": ["cls"],
+        "body": [MLP, {"peg": {}}],
+    }
+    code = forward({"body": [{"mixer": {**ATTEND, "bank": bank}}]}, second)
+    before, _, behind = code.partition("self.stages[1].tokenizer[0].conv(")
+    assert before
+    assert re.search(r"height, width = x\.shape\[2:\]", behind)
+    assert "height2" not in code
+
+
+def test_a_size_that_is_computed_is_one_line() -> None:
+    unfold = {"unfold": {"kernel": 3, "stride": 2, "padding": 1}}
+    code = forward({"tokenizer": [unfold, {"linear": 8}], "body": [{"conv": {"kernel": 3}}]})
+    assert re.findall(r"height = \(height \+ \d+\) // 2\n", code)
+    assert not re.findall(r"= (?:height|width) \+ \d+\n", code)
+
+
+def test_views_of_queries_are_called_queries() -> None:
+    """Where sections of a map become tokens, they keep their names."""
+    code = vitdsl.build("botnet50", "meta").code
+    views = re.findall(r"^ +(\w+) = (\w)\.flatten\(2\)\.transpose\(1, 2\)", code, re.MULTILINE)
+    assert ("q", "q") in views
+    assert all(name == source for name, source in views if source in ("q", "k", "v"))

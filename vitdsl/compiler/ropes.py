@@ -105,9 +105,9 @@ class Writer:
     # ------------------------------------------------------------ sizes
 
     def seen(self, grid: Grid, value: Value) -> None:
-        """Notes a map from which the size of a grid can be read; the size of a window is a number."""
+        """Notes a map from which the size of a grid can be read, the last one; the size of a window is a number."""
         if not self.inside:
-            self.maps.setdefault(grid, value)
+            self.maps[grid] = value
 
     def size(self, grid: Grid) -> tuple[Any, Any]:
         """Height and width of a grid: read from the map that it came from, or given from outside."""

@@ -237,7 +237,8 @@ class Printer:
             return False
         if item.kind == "function" and item.target in OPERATORS:
             returned = self._forward.returned
-            return is_last and not returned.weights
+            halves = isinstance(user, Statement) and user.kind == "function" and user.target is operator.floordiv
+            return halves or (is_last and not returned.weights)
         if item.kind in ("parameter", "batch", "slice", "method"):
             return True
         between = self._items[at + 1 : reader]
@@ -366,6 +367,12 @@ class Printer:
             return ("(", *inner, ",)" if len(argument) == 1 else ")")
         return quoted(argument) if isinstance(argument, str) else repr(argument)
 
+    def _grouped(self, argument: Any, expression: Expression) -> Expression:
+        """An operand, in brackets where it is an operation itself."""
+        maker = argument.maker if isinstance(argument, Value) and argument in self._inlined else None
+        inner = maker is not None and maker.kind == "function" and maker.target in OPERATORS
+        return ("(", expression, ")") if inner else expression
+
     def _expression(self, item: Statement) -> Expression:
         """What a statement computes."""
         given = [self._argument(each) for each in item.arguments]
@@ -374,7 +381,7 @@ class Printer:
             return Apply(f"{reference(item.target)}(", (*given, *named))
         if item.kind == "function":
             if item.target in OPERATORS:
-                left, right = given
+                left, right = map(self._grouped, item.arguments, given)
                 return (left, f" {OPERATORS[item.target]} ", right)
             return Apply(f"{self._name_of(item.target)}(", (*given, *named))
         if item.kind == "layer":

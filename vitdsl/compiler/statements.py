@@ -178,6 +178,9 @@ class Forward:
             self.statements = [each for each in self.statements if each is cut or each not in makers]
             for value in values:
                 value.maker = cut
+        for each in self.statements:
+            if each.kind == "method" and len(each.outputs) == 1:  # a view is called what its value is called
+                each.outputs[0].hint = each.outputs[0].hint or each.arguments[0].hint
 
     def prune(self, modules: bool) -> None:
         """Leaves out what nothing reads.

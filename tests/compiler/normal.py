@@ -44,7 +44,8 @@ def normal_form(code: str, name: str | None = None) -> list[str]:
 def _function(node: ast.FunctionDef, names: dict[str, str], name: str | None) -> list[str]:
     arguments = {each.arg: f"argument {number}" for number, each in enumerate(node.args.args)}
     form = _Form({**names, **arguments}, name)
-    return [form.statement(each) for each in node.body]
+    found = [form.statement(each) for each in node.body]
+    return [each for each in found if each]
 
 
 class _Form:

@@ -461,6 +461,8 @@ def _repeated(calls: list[Apply]) -> Expression:
     if not varying:
         return ("*(", call, f" for _ in range({len(calls)}))")
     names = ", ".join(name for name, _ in varying)
+    if len(varying) == len(columns) > 1:
+        call, names = call._replace(arguments=("*numbers",)), "numbers"
     if len(varying) == 1:
         name, values = varying[0]
         turns = tuple[Expression, ...](Slot(value, name) for value in values)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import ast
+import importlib
 from collections import Counter
+from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 import vitdsl
 from tests.compiler.small import SMALL
 from tests.zoo.specs import NAMES
+from vitdsl import layers
 from vitdsl.compiler.module import is_repetition
 
 FEW = [*SMALL, "convnext_tiny", "twins_svt_small"]
@@ -108,21 +113,28 @@ def test_an_instance_says_its_numbers() -> None:
             assert module.rate == pytest.approx(want, rel=1e-9, abs=0)
 
 
-def test_two_classes_may_not_have_one_name() -> None:
-    """Names that a spec gives blocks are names of classes; what code uses already is not taken."""
+def test_no_class_has_the_name_of_a_layer() -> None:
+    """A spec may call its items as layers are called: their classes, each with another text, are called otherwise."""
+    names = ("linear", "model", "chain", "body", "layer_norm", "pair", "fill", "block", "token_block")
     bodies = [
-        {"repeat": 2, "name": name, "body": [{"mlp": {"ratio": 1}}]} for name in ("model", "linear", "chain", "b")
+        {"repeat": 2, "name": name, "body": [{"mlp": {"ratio": 1}}] * number} for number, name in enumerate(names, 1)
     ]
     spec = {
         "name": "s", "input": {"size": 8}, "classes": 2, "head": {"pool": "mean"},
         "stages": [{"tokenizer": {"type": "patch", "size": 4, "dim": 8}, "body": bodies}],
     }  # fmt: skip
-    code = vitdsl.build(spec, "meta").code
-    names = [node.name for node in ast.parse(code).body if isinstance(node, ast.ClassDef)]
-    bound = [
-        alias.asname or alias.name
-        for node in ast.parse(code).body
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    ]
-    assert len({*names, *bound}) == len(names) + len(bound)
+    assert vitdsl.build(spec).eval()(torch.rand(1, 3, 8, 8)).shape == (1, 2)
+    code = vitdsl.eject(spec)
+    namespace: dict[str, Any] = {"__name__": "ejected"}
+    exec(compile(code, "ejected", "exec"), namespace)
+    assert namespace["Model"]().eval()(torch.rand(1, 3, 8, 8)).shape == (1, 2)
+    found = [node.name for node in ast.parse(code).body if isinstance(node, ast.ClassDef)]
+    assert len(set(found)) == len(found)
+    assert {"LinearBlock", "PairBlock"} <= {*found}
+
+
+def test_no_layer_has_the_name_of_a_class() -> None:
+    """Classes of repetitions are called `…Block`, and the model `Model`; nothing that a file may hold is."""
+    for path in Path(layers.__path__[0]).glob("*.py"):
+        names = [name for name in vars(importlib.import_module(f"vitdsl.layers.{path.stem}")) if name[0] != "_"]
+        assert not [name for name in names if name.rstrip("0123456789").endswith("Block") or name == "Model"]

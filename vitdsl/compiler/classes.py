@@ -52,11 +52,13 @@ class Namespace:
     Attributes:
         used: by name, all that is none of torch's.
         parts: by name, what makes the layer of a part of another package that says no more of it.
+        classes: names of the classes that the code defines.
     """
 
     def __init__(self) -> None:
         self.used: dict[str, Any] = {}
         self.parts: dict[str, partial[Any]] = {}
+        self.classes: set[str] = set()
         self._known: dict[int, str] = {}
 
     def __call__(self, target: Any) -> str:
@@ -66,7 +68,7 @@ class Namespace:
         name = getattr(target, "__name__", "") or "part"
         found = next((f"{short}.{name}" for short, module in TORCH if getattr(module, name, None) is target), "")
         if not found:
-            found = unused(identifier(name), {*self.used, *RESERVED})
+            found = unused(identifier(name), {*self.used, *self.classes, *RESERVED})
             self.used[found] = target
         self._known[id(target)] = found
         return found
@@ -133,7 +135,6 @@ class Classes:
         self.names = Namespace()
         self._calls: dict[int, Apply] = {}
         self._printed: dict[int, list[Line]] = {}
-        self._taken: set[str] = {"Body", "Chain"}
         levels: dict[int, list[tuple[str, Branch]]] = {}
         for path, branch in (*tree.repetitions(), ("", tree)):
             levels.setdefault(_height(branch), []).append((path, branch))
@@ -162,8 +163,8 @@ class Classes:
         found: list[str] = []
         for index, name in enumerate(names):
             text = f"{name}{1 + names[:index].count(name)}" if names.count(name) > 1 else name
-            found.append(unused(text, self._taken))
-            self._taken.add(found[-1])
+            found.append(unused(text, self.names.classes | self.names.used.keys()))
+            self.names.classes.add(found[-1])
         return found
 
     # ------------------------------------------------------------ one class
@@ -474,9 +475,9 @@ def _repeated(calls: list[Apply]) -> Expression:
 
 
 def _role(path: str) -> str:
-    """What a repetition is: `Block`."""
-    word = last_word(path)
-    return "Model" if not path else "Block" if word == "body" else identifier(word.title().replace("_", ""))
+    """What a repetition is: `Block`, or where it has a name of its own, `NameBlock`, which no layer is called."""
+    word = "" if last_word(path) in ("body", "block") else re.sub("[^A-Za-z0-9]", "", last_word(path).title())
+    return f"{word}Block" if path else "Model"
 
 
 SPECIAL = (

@@ -94,6 +94,8 @@ class FrameWriter:
         extras = getattr(op, "extras", ())
         plain = inputs[: len(inputs) - len(extras)]
         shape = _kept(op, inputs)
+        if isinstance(op, Linear) and shape is not None and shape.form == "map" and self._goes_to_mixers(node.output):
+            shape = None  # a product of tokens is faster than one of maps, and tokens are what is wanted
         if shape is not None:
             arguments = [shape.node]
         elif op.layout == "map":
@@ -110,6 +112,11 @@ class FrameWriter:
         if not inputs:
             out.shape = None  # a table is the same for all images
         return rope
+
+    def _goes_to_mixers(self, value: int) -> bool:
+        """Whether a value is read as tokens by mixers, and as nothing else."""
+        ends = {*self.frame.outputs.values(), *(n for numbers in self.frame.appends.values() for n in numbers)}
+        return value not in ends and _asked(self.frame, value) == {"tokens"}
 
     def _call_layer(self, node: Node, form: str, arguments: list[Value], named: dict[str, Value]) -> Value:
         """The call of a layer, also where torch's own layer of its kind takes another layout than the value has."""

@@ -125,8 +125,9 @@ class Mutable:
         for key, step in self.steps.items():
             inside = [path for path in blocks if step.ours[0].startswith(f"{path}.")]
             found[max(inside, key=len) if inside else _outside(step.ours[0])].append(key)
-        one_of_class = {type(blocks[path]): path for path in reversed(found) if path in blocks}
-        return [keys for path, keys in found.items() if path not in blocks or path in one_of_class.values()]
+        in_order = [path for path in reversed(found) if path in blocks]
+        one_of_each = {(type(blocks[path]), path.rpartition(".")[0]): path for path in in_order}.values()
+        return [keys for path, keys in found.items() if path not in blocks or path in one_of_each]
 
     def outputs(self) -> list[Tensor]:
         """All that the model returns, in evaluation and in training with norms as in evaluation."""

@@ -89,7 +89,7 @@ def usage() -> Usage:
 @cache
 def _layers(op: Primitive, inputs: tuple[Any, ...]) -> tuple[str, ...]:
     """Classes of ours that an operator is made of."""
-    if type(op).build is Primitive.build:
+    if type(op).layer is Primitive.layer and type(op).build is Primitive.build:
         return ()
     with torch.device("meta"):
         made = op.build(*inputs)

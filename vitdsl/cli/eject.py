@@ -22,7 +22,7 @@ def run(
     set_: Settings = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write the model as one Python file that needs torch alone; `Model()` there takes the same weights."""
+    """Write the model as one Python file that needs torch alone."""
     to_write(output, "--output", ".py")
     known = load_spec(spec, set_)
     from vitdsl.compiler.eject import eject

@@ -191,7 +191,7 @@ class Forward:
         read = {id(value) for value in self.returned.values}
         kept: list[Statement] = []
         for statement in reversed(self.statements):
-            acts = statement.kind == "module" and not modules and bool(statement.outputs)
+            acts = statement.kind in ("module", "layer") and not modules and bool(statement.outputs)
             if acts or any(id(value) in read for value in statement.outputs):
                 kept.append(statement)
                 read.update(id(value) for value in statement.reads())

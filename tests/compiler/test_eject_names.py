@@ -13,7 +13,7 @@ from tests.compiler.test_names import PLACES, written
 from tests.hostile import FEW, TEXTS, WORDS
 
 MANY = 60
-"""Names at each place, so that it is 5,000 files in all."""
+"""Names at each place; `python -m tests.evidence.eject_names` tries 5,000 in all."""
 LINES = (
     "a\nb",
     "\nimport os",

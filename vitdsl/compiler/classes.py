@@ -221,21 +221,18 @@ class Classes:
 
     def _numbered(self, branches: Sequence[Branch | None]) -> Iterator[Expression]:
         """Modules in order; calls of one class that differ in numbers are written once."""
+        calls = [None if branch is None else self._calls.get(id(branch)) for branch in branches]
         at = 0
         while at < len(branches):
-            run = [self._call_of(branch) for branch in branches[at:]]
-            first = run[0]
-            length = next((n for n, call in enumerate(run) if not _are_alike(call, first)), len(run))
-            if first is None or length < 2:
+            end = at + 1
+            while end < len(branches) and _are_alike(calls[end], calls[at]):
+                end += 1
+            if end - at < 2:
                 branch = branches[at]
                 yield "None" if branch is None else self._module(branch)
-                at += 1
-                continue
-            yield _repeated([call for call in run[:length] if call is not None])
-            at += length
-
-    def _call_of(self, branch: Branch | None) -> Apply | None:
-        return None if branch is None else self._calls.get(id(branch))
+            else:
+                yield _repeated([call for call in calls[at:end] if call is not None])
+            at = end
 
     def _module(self, branch: Branch) -> Expression:
         call = self._calls.get(id(branch))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import operator
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -25,6 +26,8 @@ LONGEST = 84
 """Most characters of an expression into which others are written."""
 Below = Callable[[str], Sequence[str]]
 """The names of the modules below a path, in order."""
+Places = Callable[[str], dict[str, int]]
+"""The place of each module below a path, by name."""
 
 
 class Line(NamedTuple):
@@ -69,22 +72,24 @@ def merge_chains(forward: Forward, below: Below) -> set[str]:
         The paths of these containers.
     """
     chains: set[str] = set()
-    while (found := _chain(forward, below)) is not None:
-        path, first, last = found
-        calls = forward.statements[first:last]
-        merged = Statement("module", path, calls[0].arguments, {}, calls[-1].outputs)
-        forward.statements[first:last] = [merged]
-        merged.outputs[0].maker = merged
-        merged.outputs[0].hint = ""
-        chains.add(path)
+    while found := [*_chains(forward, below)]:
+        for path, first, last in reversed(found):
+            calls = forward.statements[first:last]
+            merged = Statement("module", path, calls[0].arguments, {}, calls[-1].outputs)
+            forward.statements[first:last] = [merged]
+            merged.outputs[0].maker = merged
+            merged.outputs[0].hint = ""
+            chains.add(path)
     return chains
 
 
-def _chain(forward: Forward, below: Below) -> tuple[str, int, int] | None:
-    """The path of a container, and the places of the calls of its layers."""
+def _chains(forward: Forward, below: Below) -> Iterator[tuple[str, int, int]]:
+    """The paths of containers, and the places of the calls of their layers."""
     uses, statements = _uses(forward), forward.statements
-    owners = [path for each in statements if each.kind in ("module", "parameter") for path in _above(each.target)]
-    owners += [path for each in statements if each.kind == "layer" for path in _above(each.arguments[0])]
+    owners = Counter(
+        path for each in statements if each.kind in ("module", "parameter") for path in _above(each.target)
+    )
+    owners.update(path for each in statements if each.kind == "layer" for path in _above(each.arguments[0]))
     for first, statement in enumerate(statements):
         path = statement.target.rpartition(".")[0] if statement.kind == "module" else ""
         names = below(path) if path else ()
@@ -96,9 +101,8 @@ def _chain(forward: Forward, below: Below) -> tuple[str, int, int] | None:
             continue
         plain = all(_is_plain(each) for each in calls)
         linked = all(a.outputs[0] is b.arguments[0] and uses[a.outputs[0]] == 1 for a, b in pairwise(calls))
-        if plain and linked and owners.count(path) == len(names):
-            return path, first, last
-    return None
+        if plain and linked and owners[path] == len(names):
+            yield path, first, last
 
 
 def _is_plain(statement: Statement) -> bool:
@@ -125,20 +129,26 @@ def _uses(forward: Forward) -> Counter[Value]:
 def find_loops(forward: Forward, below: Below) -> list[Item]:
     """The statements, with calls that differ in the module alone as loops."""
     uses, items, at = _uses(forward), list[Item](), 0
+
+    @cache
+    def places(path: str) -> dict[str, int]:
+        return {name: place for place, name in enumerate(below(path))}
+
     while at < len(forward.statements):
-        loop = _loop(forward.statements, at, uses, below)
+        loop = _loop(forward.statements, at, uses, places)
         items.append(forward.statements[at] if loop is None else loop)
         at += 1 if loop is None else len(loop.calls)
     return items
 
 
-def _loop(statements: list[Statement], at: int, uses: Counter[Value], below: Below) -> Loop | None:
+def _loop(statements: list[Statement], at: int, uses: Counter[Value], places: Places) -> Loop | None:
     calls, flows = [statements[at]], dict[int, int]()
-    for follower in statements[at + 1 :]:
+    for index in range(at + 1, len(statements)):
+        follower = statements[index]
         found = _flows(calls[-1], follower, uses)
         if found is None or (len(calls) > 1 and found != flows):
             break
-        if not _are_neighbours(calls[-1].target, follower.target, below):
+        if not _are_neighbours(calls[-1].target, follower.target, places):
             break
         calls.append(follower)
         flows = found
@@ -161,13 +171,12 @@ def _flows(call: Statement, follower: Statement, uses: Counter[Value]) -> dict[i
     return flows if all(uses[each] == used[i] == 1 for i, each in enumerate(call.outputs)) else None
 
 
-def _are_neighbours(path: str, other: str, below: Below) -> bool:
+def _are_neighbours(path: str, other: str, places: Places) -> bool:
     """Whether two modules stand side by side in one container, both by number."""
     (above, _, name), (above_other, _, name_other) = path.rpartition("."), other.rpartition(".")
     if above != above_other or not (name.isdigit() and name_other.isdigit()):
         return False
-    names = list(below(above))
-    return names.index(name) + 1 == names.index(name_other)
+    return places(above)[name] + 1 == places(above)[name_other]
 
 
 class Printer:
@@ -185,6 +194,7 @@ class Printer:
         self._inlined: set[Value] = set()
         self._depth: dict[Value, int] = {}
         self._names: dict[Value, str] = {}
+        self._alive: dict[Value, str] = {}
         self._functions = {
             getattr(each.target, "__name__", "") for each in forward.statements if each.kind in ("function", "layer")
         }
@@ -195,7 +205,7 @@ class Printer:
         """The lines of the forward, `def` first."""
         taken = set(self._functions)
         for value in self._forward.entries:
-            name = self._names[value] = unused(identifier(value.hint) if value.hint else "", taken)
+            name = self._names[value] = self._alive[value] = unused(identifier(value.hint) if value.hint else "", taken)
             taken.add(name)
         arguments = ", ".join(["self", *(self._names[value] for value in self._forward.entries)])
         lines = [Line(0, "", f"def forward({arguments}):")]
@@ -288,7 +298,8 @@ class Printer:
 
     def _taken(self, at: int) -> set[str]:
         """Names of values that are still read behind an item."""
-        read = {name for value, name in self._names.items() if self._last.get(value, -1) > at}
+        self._alive = {value: name for value, name in self._alive.items() if self._last.get(value, -1) > at}
+        read = {*self._alive.values()}
         return read | self._functions
 
     def _line(self, item: Statement, at: int) -> Line:
@@ -298,7 +309,7 @@ class Printer:
             if len(item.outputs) > 1 and value not in self._last:
                 self._names[value] = "_"
                 continue
-            name = self._names[value] = unused(identifier(value.hint) if value.hint else "", taken)
+            name = self._names[value] = self._alive[value] = unused(identifier(value.hint) if value.hint else "", taken)
             taken.add(name)
         before = ", ".join(self._names[value] for value in item.outputs) + " = "
         return Line(4, before, expression, self._comment(item.outputs))
@@ -320,7 +331,7 @@ class Printer:
             arguments[place] = outputs[output] = name
             taken.add(name)
         for number, value in enumerate(last.outputs):
-            self._names[value] = outputs[number]
+            self._names[value] = self._alive[value] = outputs[number]
         path = first.target.rpartition(".")[0]
         names = list(self._below(path))
         start, stop = (names.index(each.target.rpartition(".")[2]) for each in (first, last))

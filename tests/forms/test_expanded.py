@@ -275,3 +275,11 @@ def test_a_number_that_a_stage_reads_where_it_is_used_is_written() -> None:
     other = vitdsl.load(written_out(spec))
     assert str(other.graph()) == str(spec.graph())
     assert other.graph().frame.features[-1].dim == 32
+
+
+@pytest.mark.parametrize("norm", ["group", "batch", "layer", "rms"])
+def test_a_form_with_parts_of_its_own_is_written_a_level_at_a_time(norm: str) -> None:
+    """What a form passes on is written as a file has it, also where a number of it was read from the feature."""
+    merge = {"tokenizer": {"type": "merge", "dim": "$(dim + 1)", "kernel": 2, "norm": norm}}
+    spec = vitdsl.load({"input": {"size": 16}, "classes": 0, "stages": [merge], "head": {"pool": "mean"}})
+    assert str(vitdsl.load(written_out(spec)).graph()) == str(spec.graph())

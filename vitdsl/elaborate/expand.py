@@ -137,7 +137,7 @@ class Expander:
             return self.part(part)
         raw = self._expansion(part)
         raw = raw["body"] if raw.keys() == {"body"} else [raw]
-        return self.body(self.reader.body(raw, "item")) if self._deep else raw
+        return self.body(self.reader.body(raw, "item")) if self._deep else self.value(raw)
 
     def items(self, item: Any, alone: bool) -> list[Any]:
         """What one item becomes: a `use` that is all of its body is spliced into it."""
@@ -160,7 +160,7 @@ class Expander:
             return {"repeat": 0, "body": []}
         if item.part is not None and not isinstance(item.part, (Late, Hole)) and item.part.expands:
             raw = wiring_over_expansion(self._expansion(item.part), item.given)
-            return self.item(self.reader.item(raw)) if self._deep else raw
+            return self.item(self.reader.item(raw)) if self._deep else self.value(raw)
         wiring = self._wiring(item)
         if item.role == "use":
             return {**wiring, "body": self._used(item)}

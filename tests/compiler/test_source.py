@@ -14,6 +14,10 @@ from tests.compiler.goldens import NAMES, code_of, file_of
 from tests.compiler.printed import functions, unread, with_checks
 from tests.compiler.small import SMALL, photos, small
 from tests.zoo.specs import NAMES as SHIPPED
+from vitdsl.compiler.classes import plain_text
+from vitdsl.compiler.namespace import Namespace
+from vitdsl.compiler.source import Printer
+from vitdsl.compiler.statements import Forward, Returned
 
 ALL = [*SMALL, *(pytest.param(name, marks=pytest.mark.full) for name in SHIPPED if name not in SMALL)]
 
@@ -157,7 +161,14 @@ def test_a_size_that_is_computed_is_one_line() -> None:
 
 def test_views_of_queries_are_called_queries() -> None:
     """Where sections of a map become tokens, they keep their names."""
-    code = vitdsl.build("botnet50", "meta").code
+    written = Forward()
+    (qkv,) = written.add("module", "mixer.qkv", written.enter("x"), hint="qkv")
+    sections = [written.section(qkv, 1, start, start + 8, 24) for start in (0, 8, 16)]
+    tokens = [written.view("transpose", written.view("flatten", section, 2), 1, 2) for section in sections]
+    written.returned = Returned([*written.add("module", "mixer.attend", *tokens), *tokens], several=True)
+    written.cut_at_once()
+    written.prune(modules=False)
+    code = plain_text(Printer(written, lambda path: [], Namespace()).lines())
     views = re.findall(r"^ +(\w+) = (\w)\.flatten\(2\)\.transpose\(1, 2\)", code, re.MULTILINE)
     assert ("q", "q") in views
     assert all(name == source for name, source in views if source in ("q", "k", "v"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import inspect
 import linecache
 import pickle
@@ -56,6 +57,20 @@ def test_lines_stay_when_caches_are_checked() -> None:
     model = small("deit_tiny_distilled")
     linecache.checkcache()
     assert inspect.getsource(type(model.stages[0].block[0]).forward)
+
+
+def test_lines_go_with_what_they_define() -> None:
+    """A search builds thousands of models, and keeps few of them."""
+
+    def shown() -> set[str]:
+        gc.collect()
+        return {file for file in linecache.cache if file.startswith("<vitdsl")}
+
+    before = shown()
+    for heads in range(1, module.RECENT + 8):
+        stage = {"depth": 1, "block": [{"mixer": {"type": "global", "heads": heads, "head_dim": 1}}]}
+        vitdsl.build({"input": {"size": 4}, "classes": 2, "stages": [stage], "head": {"pool": "mean"}}, "meta")
+    assert len(shown() - before) <= module.RECENT
 
 
 def test_equal_texts_are_run_once() -> None:

@@ -10,13 +10,7 @@ from vitdsl.search.candidate import Candidate
 from vitdsl.search.data import load_data
 from vitdsl.spec import load
 
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_the_digits_are_split_by_class_and_shaped_as_the_spec_says():

@@ -16,13 +16,7 @@ from vitdsl.search.training import Run, per_token
 from vitdsl.space.space import Space
 from vitdsl.spec import load
 
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def equal(first, second):

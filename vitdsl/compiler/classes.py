@@ -6,24 +6,19 @@ import inspect
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache, partial
-from types import ModuleType
 from typing import Any, NamedTuple
 
-import torch
-import torch.nn.functional as F
-from torch import nn
-
+from vitdsl.compiler.arguments import Arguments, number_text, same
 from vitdsl.compiler.containers import Body, Chain
 from vitdsl.compiler.expressions import Apply, Expression, Slot, filled, in_line, in_lines, quoted, slots
 from vitdsl.compiler.initialize import make_initialized
-from vitdsl.compiler.names import OF_MODULES, RESERVED, identifier, last_word, unused
+from vitdsl.compiler.names import RESERVED, last_word, unused
+from vitdsl.compiler.namespace import Namespace
 from vitdsl.compiler.source import Line, Printer, merge_chains
 from vitdsl.compiler.tree import Branch
 from vitdsl.layers.containers import with_modules
 from vitdsl.layers.initial import initialized
 
-TORCH: tuple[tuple[str, ModuleType], ...] = (("nn.init", nn.init), ("nn", nn), ("torch", torch), ("F", F))
-"""What code calls torch's own modules."""
 WIDTHS = {"in_dim": "dim", "normalized_shape": "dim", "num_features": "dim", "in_features": "dim"}
 """Names of arguments that are called otherwise in a class."""
 
@@ -33,75 +28,13 @@ class Class(NamedTuple):
 
     Attributes:
         name: what it is called.
-        arguments: of `__init__`, by name, and what they are.
-        places: paths of the modules that are its instances.
         lines: its text.
         kept: names of the arguments that its forward reads.
     """
 
     name: str
-    arguments: dict[str, str]
-    places: list[str]
     lines: list[str]
     kept: list[str]
-
-
-class Namespace:
-    """What code may name: torch, and whatever else it has named so far.
-
-    Attributes:
-        used: by name, all that is none of torch's.
-        parts: by name, what makes the layer of a part of another package that says no more of it.
-        classes: names of the classes that the code defines.
-    """
-
-    def __init__(self) -> None:
-        self.used: dict[str, Any] = {}
-        self.parts: dict[str, partial[Any]] = {}
-        self.classes: set[str] = set()
-        self._known: dict[int, str] = {}
-
-    def __call__(self, target: Any) -> str:
-        """What code calls a function or class."""
-        if id(target) in self._known:
-            return self._known[id(target)]
-        name = getattr(target, "__name__", "") or "part"
-        found = next((f"{short}.{name}" for short, module in TORCH if getattr(module, name, None) is target), "")
-        if not found:
-            found = unused(identifier(name), {*self.used, *self.classes, *RESERVED})
-            self.used[found] = target
-        self._known[id(target)] = found
-        return found
-
-    def part(self, make: partial[Any]) -> str:
-        """What code calls what makes the layer of a part that says no more of it."""
-        name = unused("part", {*self.used, *self.parts})
-        self.parts[name] = make
-        return name
-
-    def imports(self, text: str) -> str:
-        """The imports of a text.
-
-        Args:
-            text: all code that used these names.
-        """
-        torchs = ["import torch"] if re.search(r"\btorch\.", text) else []
-        torchs += ["import torch.nn.functional as F"] if re.search(r"\bF\.", text) else []
-        torchs += ["from torch import nn"] if re.search(r"\bnn\.", text) else []
-        by_module: dict[str, list[str]] = {}
-        for name, target in self.used.items():
-            own = target.__name__
-            by_module.setdefault(target.__module__, []).append(own if own == name else f"{own} as {name}")
-        ours = [f"from {module} import {', '.join(sorted(names))}" for module, names in sorted(by_module.items())]
-        standard = [each for each in ours if each.startswith("from functools ")]
-        made = [f"# {name}: made by {_maker_name(make)}" for name, make in self.parts.items()]
-        groups = (standard, torchs, [each for each in ours if each not in standard], made)
-        return "\n\n".join("\n".join(lines) for lines in groups if lines)
-
-
-def _maker_name(make: partial[Any]) -> str:
-    """What a reader finds the maker of a layer by."""
-    return f"`{make.func.__qualname__}` of {make.func.__module__}"
 
 
 class Member(NamedTuple):
@@ -193,13 +126,13 @@ class Classes:
         forward = _written(first.lines, arguments.texts(count, len(columns), kept=True))
         signature = Apply("__init__(", ("self", *(f"{key}: {kind}" for key, kind in arguments.kinds.items())))
         places = [member.path for member in members]
-        self.all.append(Class(name, arguments.kinds, places, [
+        self.all.append(Class(name, [
             f"class {name}({self.names(Body)}):", f'    """{_docstring(places)}"""', "",
             *in_lines(signature, 4, "def ", " -> None:"), *in_lines(init, 8),
             *(f"        self.{key} = {key}" for key in arguments.kept), "", *forward,
         ], arguments.kept))  # fmt: skip
         for number, member in enumerate(members):
-            given = [_slot(values[number], key) for key, values in arguments.values.items()]
+            given = [Slot(values[number], key) for key, values in arguments.values.items()]
             self._calls[id(member.branch)] = Apply(f"{name}(", tuple(given))
 
     # ------------------------------------------------------------ what makes a module
@@ -262,7 +195,7 @@ class Classes:
         yield from (self._argument(value, name, "", defaults) for name, value in given[:plain])
         yield from (self._literal(value, rest) for value in make.args[len(names) :])
         for name, value in named:
-            if _is_number(value) or name not in defaults or not _same(defaults[name], value):
+            if _is_number(value) or name not in defaults or not same(defaults[name], value):
                 yield self._argument(value, name, f"{name}=", defaults)
 
     def _argument(self, value: Any, name: str, before: str, defaults: dict[str, Any]) -> Expression:
@@ -293,62 +226,6 @@ class Classes:
         raise TypeError(f"{value!r} cannot be printed")
 
 
-class Arguments:
-    """The numbers of a class that differ among its instances, as arguments of `__init__`.
-
-    Args:
-        columns: of each slot, what it is in each instance.
-        children: names of the modules of an instance, which no attribute may have.
-
-    Attributes:
-        kinds: the type of each argument, by name.
-        values: what it is in each instance.
-        kept: arguments that the forward reads too.
-    """
-
-    def __init__(self, columns: list[tuple[Slot, ...]], children: list[str]) -> None:
-        self.kinds: dict[str, str] = {}
-        self.values: dict[str, tuple[Any, ...]] = {}
-        self.kept: list[str] = []
-        self._columns = columns
-        self._reserved = {*children, *OF_MODULES, *RESERVED}
-        self._texts = [self._text(column) for column in columns]
-
-    def texts(self, start: int, stop: int, kept: bool = False) -> Iterator[str]:
-        """What stands in the slots from a number to another.
-
-        Args:
-            start: number of the first slot.
-            stop: number of the slot behind the last.
-            kept: whether arguments are read from attributes.
-        """
-        for before, name in self._texts[start:stop]:
-            if not name:
-                yield before
-                continue
-            if kept and name not in self.kept:
-                self.kept.append(name)
-            yield f"{before}self.{name}" if kept else f"{before}{name}"
-
-    def _text(self, column: tuple[Slot, ...]) -> tuple[str, str]:
-        """What stands in a slot: a text, and the argument behind it, where there is one."""
-        first, values = column[0], tuple(slot.value for slot in column)
-        if all(_same(value, values[0]) for value in values):
-            if first.default is not None and all(_same(slot.value, slot.default) for slot in column):
-                return "", ""
-            return str(first.value) if first.letters else _number(first.value), ""
-        if first.letters:
-            return first.letters, ""
-        for name, known in self.values.items():
-            times = _times(values, known)
-            if times:
-                return f"{times} * " if times > 1 else "", name
-        name = unused(identifier(first.name), self._reserved | self.kinds.keys())
-        self.values[name] = values
-        self.kinds[name] = _kind(values)
-        return "", name
-
-
 @cache
 def _signature(target: Any) -> tuple[tuple[str, ...], dict[str, Any], str]:
     """Names of the arguments by position, defaults by name, and the name of all other arguments by position."""
@@ -362,38 +239,6 @@ def _signature(target: Any) -> tuple[tuple[str, ...], dict[str, Any], str]:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _same(a: object, b: object) -> bool:
-    return type(a) is type(b) and a == b
-
-
-def _number(value: object) -> str:
-    """A number or a tuple of numbers as code; infinities have no literal."""
-    text = repr(value)
-    return text if not ("inf" in text or "nan" in text) else f"float({text!r})"
-
-
-def _slot(value: Any, name: str) -> Slot:
-    return Slot(value, name)
-
-
-def _times(values: tuple[Any, ...], known: tuple[Any, ...]) -> int:
-    """How many times a number is another, in every instance; 0: there is no such number."""
-    if not all(type(each) is int for each in (*values, *known)):
-        return int(len(values) == len(known) and all(_same(a, b) for a, b in zip(values, known, strict=True)))
-    if not known[0]:
-        return int(values == known)
-    times = values[0] // known[0]
-    return times if times > 0 and all(a == times * b for a, b in zip(values, known, strict=True)) else 0
-
-
-def _kind(values: tuple[Any, ...]) -> str:
-    kinds = {
-        f"tuple[{', '.join(type(each).__name__ for each in v)}]" if isinstance(v, tuple) else type(v).__name__
-        for v in values
-    }
-    return "float" if kinds == {"int", "float"} else " | ".join(sorted(kinds))
 
 
 def _height(branch: Branch) -> int:
@@ -433,7 +278,7 @@ def _written(lines: list[Line], texts: Iterator[str]) -> list[str]:
 
 def plain_text(lines: list[Line]) -> str:
     """The text of a forward whose numbers are what they are."""
-    texts = (str(slot.value) if slot.letters else _number(slot.value) for slot in _slots(lines))
+    texts = (str(slot.value) if slot.letters else number_text(slot.value) for slot in _slots(lines))
     return "\n".join(_written(lines, texts))
 
 
@@ -450,7 +295,7 @@ def _repeated(calls: list[Apply]) -> Expression:
         first = column[0]
         assert isinstance(first, Slot)
         values = tuple(each.value for each in column if isinstance(each, Slot))
-        if all(_same(value, values[0]) for value in values):
+        if all(same(value, values[0]) for value in values):
             given.append(first)
         else:
             given.append(first.name)

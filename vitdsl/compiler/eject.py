@@ -6,7 +6,7 @@ import ast
 import importlib
 import inspect
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ from vitdsl import __version__
 from vitdsl.compiler.build import build
 from vitdsl.compiler.classes import Classes
 from vitdsl.compiler.model import VisionModel, tree_of
+from vitdsl.compiler.namespace import import_block
 from vitdsl.compiler.sizes import is_free
 from vitdsl.compiler.tree import has_module, maker
 from vitdsl.errors import Problem, SpecError, printable
@@ -78,7 +79,8 @@ def eject(spec: Spec | str | Path | Mapping[str, Any], size: int | tuple[int, in
     layers = "\n\n\n".join(needed.texts.values())
     code = f"{layers}\n\n\n{body}" if layers else body
     space = "\n\n\n" if code.startswith(("class ", "def ", "@")) else "\n\n"
-    return f"{_head(known)}\n{needed.import_block(code)}{space}{code}"
+    imports = import_block(["from __future__ import annotations", *needed.imports], code)
+    return f"{_head(known)}\n{imports}{space}{code}"
 
 
 def _refuse_foreign(spec: Spec, graph: Graph) -> None:
@@ -121,11 +123,12 @@ class Needed:
 
     Attributes:
         texts: their source, by name.
+        imports: the statements that import what they read of Python's library and of torch.
     """
 
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}
-        self._imports: set[str] = set()
+        self.imports: set[str] = set()
         self._open: set[tuple[str, str]] = set()
 
     def add(self, target: Any) -> None:
@@ -134,7 +137,7 @@ class Needed:
         if module.startswith(f"{LAYERS}."):
             self._visit(module, target.__name__)
         else:
-            self._imports.add(f"from {module} import {target.__name__}")
+            self.imports.add(f"from {module} import {target.__name__}")
 
     def _visit(self, module: str, name: str) -> None:
         if (module, name) in self._open:
@@ -148,43 +151,10 @@ class Needed:
             elif each in source.siblings:
                 self._visit(source.siblings[each], each)
             elif each in source.imports:
-                self._imports.add(source.imports[each])
+                self.imports.add(source.imports[each])
         if self.texts.get(name, definition.text) != definition.text:
             raise RuntimeError(f"two layers are called {name}, with other texts")
         self.texts[name] = definition.text
-
-    def import_block(self, code: str) -> str:
-        """All imports of a file."""
-        always = {"torch": "import torch", "nn": "from torch import nn", "F": "import torch.nn.functional as F"}
-        lines = self._imports | {line for name, line in always.items() if re.search(rf"\b{name}\.", code)}
-        both = import_lines(lines)
-        torchs = [line for line in both if re.match(r"(import|from) torch\b", line)]
-        groups = (["from __future__ import annotations"], [line for line in both if line not in torchs], torchs)
-        return "\n\n".join("\n".join(group) for group in groups if group)
-
-
-def import_lines(statements: Iterable[str]) -> list[str]:
-    """Imports in the order that isort gives them, those of one module together."""
-    plain: list[str] = []
-    names: dict[str, list[str]] = {}
-    for statement in statements:
-        found = re.fullmatch(r"from (\S+) import (.+)", statement)
-        if found is None:
-            plain.append(statement)
-        else:
-            names.setdefault(found[1], []).append(found[2])
-    lines = sorted(plain)
-    for module, found in sorted(names.items()):
-        renamed = sorted(each for each in found if " as " in each)
-        together = sorted((each for each in found if " as " not in each), key=_kind)
-        lines += [f"from {module} import {', '.join(together)}"] if together else []
-        lines += [f"from {module} import {each}" for each in renamed]
-    return lines
-
-
-def _kind(name: str) -> tuple[int, str]:
-    """Constants come first, then classes, then functions."""
-    return (0 if name.isupper() else 1 if name[:1].isupper() else 2, name)
 
 
 @cache

@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import linecache
 import textwrap
+import weakref
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from torch import nn
 
-from vitdsl.compiler.classes import Classes, Namespace, plain_text
+from vitdsl.compiler.classes import Classes, plain_text
 from vitdsl.compiler.lower import Written
+from vitdsl.compiler.namespace import Namespace
 from vitdsl.compiler.source import Printer
 from vitdsl.compiler.statements import Forward
 from vitdsl.compiler.tree import Branch
@@ -24,12 +26,6 @@ RECENT = 64
 _compiled: dict[str, dict[str, Any]] = {}
 
 
-def text_of(classes: Classes) -> str:
-    """A module of Python with all classes of a model, the model last."""
-    body = classes.text()
-    return f"{classes.names.imports(body)}\n\n\n{body}"
-
-
 def class_of(tree: Branch, name: str) -> type[Body]:
     """The class of a model.
 
@@ -38,7 +34,8 @@ def class_of(tree: Branch, name: str) -> type[Body]:
         name: of the model, for tracebacks.
     """
     classes = Classes(tree)
-    text = text_of(classes)
+    body = classes.text()
+    text = f"{classes.names.imports(body)}\n\n\n{body}"
     namespace = run(text, name, classes.names.parts)
     for each in classes.all:
         namespace[each.name].code = "\n".join(each.lines) + "\n"
@@ -62,12 +59,20 @@ def run(text: str, name: str, parts: Mapping[str, partial[Any]]) -> dict[str, An
     file = f"<vitdsl {name} {digest}>"
     namespace: dict[str, Any] = {"__name__": f"vitdsl.compiled_{digest}", **parts}
     exec(compile(text, file, "exec"), namespace)
-    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+    linecache.cache[file] = lines = (len(text), None, text.splitlines(keepends=True), file)
+    # what a text defines lives as long as any of it, so its lines go with what it defined last
+    weakref.finalize(next(reversed(namespace.values())), _forget_lines, file, lines)
     if not parts:
         _compiled[text] = namespace
         while len(_compiled) > RECENT:
             del _compiled[next(iter(_compiled))]
     return namespace
+
+
+def _forget_lines(file: str, lines: object) -> None:
+    """Forgets the lines of a text that nothing runs any more, unless it was compiled again."""
+    if linecache.cache.get(file) is lines:
+        del linecache.cache[file]
 
 
 def function_of(forward: Forward, model: nn.Module) -> Any:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .initial import Fill
+from .initial import Fill, initialized
 from .lengths import is_tracing
 
 Pair = tuple[int, int]
@@ -93,13 +93,10 @@ class Conv2d(nn.Conv2d):
 
     def reset_parameters(self) -> None:
         """Draw the weight as `init` does, with a bias of zeros; without it, both as torch does."""
-        if self.weight.is_meta:
-            return
-        if self.init is None:
-            return super().reset_parameters()
-        self.init(self.weight)
-        if self.bias is not None:
-            nn.init.zeros_(self.bias)
+        if self.init is not None:
+            initialized(self, self.init)
+        elif not self.weight.is_meta:
+            super().reset_parameters()
 
     def forward(self, input: Tensor) -> Tensor:
         """Return (b, dim, rows, columns)."""

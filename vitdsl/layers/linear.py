@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .initial import SMALL, Fill
+from .initial import SMALL, Fill, initialized
 
 
 class Linear(nn.Linear):
@@ -24,13 +24,10 @@ class Linear(nn.Linear):
 
     def reset_parameters(self) -> None:
         """Draw the weight as `init` does, with a bias of zeros; without it, both as torch does."""
-        if self.weight.is_meta:
-            return
-        if self.init is None:
-            return super().reset_parameters()
-        self.init(self.weight)
-        if self.bias is not None:
-            nn.init.zeros_(self.bias)
+        if self.init is not None:
+            initialized(self, self.init)
+        elif not self.weight.is_meta:
+            super().reset_parameters()
 
     def forward(self, input: Tensor) -> Tensor:
         """Map (b, n, c) or (b, c) along the last axis, (b, c, h, w) along axis 1."""

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-import torch
 
 from tests.search.trainings import RULE, SPEC, trained
 from vitdsl.errors import Refusal, SpecError
@@ -12,13 +11,7 @@ from vitdsl.search.evaluation import read_evaluation, with_defaults
 from vitdsl.search.training import identity
 from vitdsl.spec import load
 
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.mark.parametrize(

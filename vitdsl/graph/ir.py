@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from vitdsl.features import BYTES_PER_VALUE, Cost, Feature
@@ -138,22 +139,17 @@ class Frame:
     def counted(self) -> tuple[Cost, int, int]:
         """What its steps cost, how many of their operators drop, and how many modules it becomes."""
         costs: list[Cost] = []
-        drops, modules = 0, 1
-        paths: set[str] = set()
+        drops, modules = 0, _modules_at(tuple([step.path for step in self.steps]))
         for step in self.steps:
-            path = step.path
-            while path and path not in paths:
-                paths.add(path)
-                path = path.rpartition(".")[0]
             if isinstance(step, Node):
                 costs.append(step.cost)
                 drops += step.place is not None
                 continue
-            for frame, times in Counter(step.frames).items() if step.numbered else ((step.frames[0], 1),):
-                costs.append(frame.cost.times(times))
+            for frame, times in _repeated(step):
+                costs.append(frame.cost if times == 1 else frame.cost.times(times))
                 drops += frame.drops * times
                 modules += (frame.modules - (not step.numbered)) * times
-        return Cost(*map(sum, zip(*costs, strict=True))), drops, modules + len(paths)
+        return Cost(*map(sum, zip(*costs, strict=True))), drops, modules
 
     def recount(self) -> None:
         """Counts what the steps hold, once they are written."""
@@ -174,6 +170,24 @@ class Frame:
             else:
                 for path, frame in step.paths():
                     yield from frame.nodes(joined(prefix, path))
+
+
+def _repeated(call: Call) -> Iterable[tuple[Frame, int]]:
+    """Each frame that a call runs, and how often its modules are there."""
+    if not call.numbered:
+        return ((call.frames[0], 1),)
+    return Counter(call.frames).items()
+
+
+@lru_cache(maxsize=4096)
+def _modules_at(paths: tuple[str, ...]) -> int:
+    """How many modules a frame with modules at these paths has without what they hold: itself and those above them."""
+    above: set[str] = set()
+    for path in paths:
+        while path and path not in above:
+            above.add(path)
+            path = path.rpartition(".")[0]
+    return 1 + len(above)
 
 
 def cost_of(op: Primitive, inputs: Sequence[Feature], output: Feature, times: int = 1, shared: bool = False) -> Cost:

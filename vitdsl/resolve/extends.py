@@ -37,9 +37,11 @@ def resolve(source: str | Path | Mapping[str, Any], settings: Mapping[str, Any] 
         for path, value in settings.items():
             origin = Mark(Source("--set", f"{path}={value}"), 1, 1)
             tree = put(tree, parse_path(path, "--set"), recognise(_positioned(value), ()), origin, path, place)
-    tree = folded(tree)
-    made = Map(tree)  # the tree may be the one in the table of files
-    made.pos, made.marks, made.names, made.variables = tree.pos, tree.marks, names, tree.variables
+    made = folded(tree)
+    if made is tree:  # which may be the one in the table of files
+        made = Map(tree).placed(tree)
+        made.variables = tree.variables
+    made.names = names
     return made
 
 

@@ -44,29 +44,46 @@ def fold(
         mark: the position of the tree.
         partial: substitutes known names in late values that have unknown names, too.
     """
-    names = facts(node).names
-    if env.keys().isdisjoint(names):
-        return node
+    return _folded(node, env, path, problems, mark, partial) if _reads(node, env) else node
+
+
+def _folded(
+    node: Any,
+    env: Mapping[str, Any],
+    path: tuple[str | int, ...],
+    problems: list[Problem],
+    mark: Mark | None,
+    partial: bool,
+) -> Any:
+    """The tree, which reads a name of `env`."""
     if isinstance(node, Late):
-        return _computed(node, env, path, problems, mark, partial) if partial or names <= env.keys() else node
+        return _computed(node, env, path, problems, mark, partial) if partial or node.names <= env.keys() else node
     if isinstance(node, Hole):
-        return Hole(fold(node.raw, env, path, problems, mark, partial))
+        return Hole(_folded(node.raw, env, path, problems, mark, partial))
     marks = node.marks
     if isinstance(node, Seq):
         made = Seq(node)
         for index, value in enumerate(node):
-            if value.__class__ not in PLAIN:
-                made[index] = fold(value, env, (*path, index), problems, marks[index] if marks else None, partial)
+            if _reads(value, env):
+                made[index] = _folded(value, env, (*path, index), problems, marks[index] if marks else None, partial)
     else:
         made, inner = Map(node), env
         if "index" in env and node.get("repeat") is not None:  # what is repeated has an index of its own
             inner = {name: value for name, value in env.items() if name not in INDEXES}
         for key, value in node.items():
-            if value.__class__ not in PLAIN:
+            if _reads(value, env):
                 mark = marks[key][1] if key in marks else None
-                made[key] = fold(value, env if key == "repeat" else inner, (*path, key), problems, mark, partial)
+                made[key] = _folded(value, env if key == "repeat" else inner, (*path, key), problems, mark, partial)
     made.pos, made.marks = node.pos, marks
     return made
+
+
+def _reads(node: Any, env: Mapping[str, Any]) -> bool:
+    """Whether a late value in a tree reads a name of `env`."""
+    if node.__class__ in PLAIN:
+        return False
+    names = facts(node).names
+    return bool(names) and not env.keys().isdisjoint(names)
 
 
 def _computed(

@@ -33,19 +33,19 @@ def folded(tree: Map) -> Map:
             made[key] = _fold_define(value, env, problems)
         else:
             made[key] = fold(value, env, (key,), problems, tree.marks.get(key, (None, None))[1])
-    made.variables = tuple(variables)
     if problems:
         raise SpecError(problems)
     _bound(tree, made, env)
     wanted = named_by(facts(made).names, variables)
     # a variable that nobody names is kept where it has a wrong hole, which is judged with all others of the file
-    holes = facts(raw).holes
-    left = {name: value for name, value in variables.items() if name in wanted or (holes and _wrong_holes(value))}
+    left = {name: value for name, value in variables.items() if name in wanted or _wrong_holes(value)}
     if left:
+        made = made.copy()  # what stands in it is found out anew
         kept = made["vars"] = Map(left)
         kept.pos, kept.marks = raw.pos, raw.marks
         if at_vars:
             made.marks["vars"] = at_vars
+    made.variables = tuple(variables)
     return made
 
 
@@ -76,16 +76,13 @@ def _variables(tree: Map) -> tuple[dict[str, Any], dict[str, Any]]:
     if not isinstance(raw, Map):
         raise SpecError(Problem("`vars` must be a mapping of names to values", "vars", where))
     _check_names(raw, where)
-    done: dict[str, Any] = {}
-    known: dict[str, Any] = {}
+    known: dict[str, Any] = {name: value for name, value in raw.items() if not facts(value).late}
+    done = known.copy()
+    late = {name: value for name, value in raw.items() if name not in known}
     readings: dict[str | int, int] = {}
-    for name in _in_order(raw):
-        value = done[name] = raw[name]
-        if not facts(value).late:
-            known[name] = value
-            continue
+    for name in _in_order(late):
         problems: list[Problem] = []
-        value = done[name] = fold(value, known, ("vars", name), problems, raw.marks.get(name, (None, None))[1])
+        value = done[name] = fold(late[name], known, ("vars", name), problems, raw.marks.get(name, (None, None))[1])
         if problems:
             raise SpecError(problems)
         if not isinstance(value, Late) and not facts(value).holes:
@@ -101,12 +98,12 @@ def _variables(tree: Map) -> tuple[dict[str, Any], dict[str, Any]]:
     return done, known
 
 
-def _in_order(raw: Map) -> Iterator[str]:
-    """The names of variables, each behind those that it reads; those that are made of one another are left out."""
+def _in_order(late: Mapping[str, Any]) -> Iterator[str]:
+    """The names of late variables, each behind those that it reads; those that are made of one another are left out."""
     waiting: dict[str, int] = {}
     readers: dict[str, list[str]] = {}
-    for name, value in raw.items():
-        others = facts(value).names & raw.keys()
+    for name, value in late.items():
+        others = facts(value).names & late.keys()
         waiting[name] = len(others)
         for other in others:
             readers.setdefault(other, []).append(name)

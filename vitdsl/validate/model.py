@@ -221,10 +221,10 @@ class Model(Fields):
 
     def agree(self) -> None:
         """There is one rate for each stage, where there are several, and a mean and a deviation for each channel."""
-        for name in ("mean", "std") if isinstance(self.input, Input) else ():
+        for name in sorted(self.input.fields_set & {"mean", "std"}) if isinstance(self.input, Input) else ():
             value, channels = getattr(self.input, name), self.input.channels
             count = 3 if value == "imagenet" else len(value) if isinstance(value, list) else channels
-            if name in self.input.fields_set and isinstance(channels, int) and count != channels:
+            if isinstance(channels, int) and count != channels:
                 words = f"`{name}` must have as many numbers as the image has channels ({channels}), but has {count}"
                 refuse(words, "`half` is for any number of channels", at=("input", name))
         rate = self.drop_path.rate if isinstance(self.drop_path, DropPath) else None

@@ -8,26 +8,15 @@ from __future__ import annotations
 
 import argparse
 import gc
-import math
-import os
 import statistics
 import time
 from collections.abc import Callable
 from typing import Any
 
-import timm
 import torch
 
 import vitdsl
-
-MODELS = {
-    "vit_small16": "vit_small_patch16_224", "deit_tiny": "deit_tiny_patch16_224",
-    "deit3_small": "deit3_small_patch16_224", "cait_xxs24": "cait_xxs24_224", "pit_s": "pit_s_224",
-    "crossvit_15": "crossvit_15_240", "tnt_small": "tnt_s_patch16_224", "twins_svt_small": "twins_svt_small",
-    "twins_pcpvt_small": "twins_pcpvt_small", "levit_256": "levit_256", "swin_tiny": "swin_tiny_patch4_window7_224",
-    "convnext_tiny": "convnext_tiny", "resnet50": "resnet50", "mobilenet_v2": "mobilenetv2_100",
-}  # fmt: skip
-"""Our spec: timm's name."""
+from tests.benchmarks.pairs import MODELS, Ratio, geometric_mean, ratio, theirs, versions
 
 
 def seconds(call: Callable[[], Any]) -> float:
@@ -38,19 +27,18 @@ def seconds(call: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def compare(spec: str, device: str, rounds: int) -> tuple[float, float, list[float]]:
+def compare(spec: str, device: str, rounds: int) -> tuple[float, float, Ratio]:
     """Milliseconds of timm and ours (medians), and quartiles of timm's time over ours, pair by pair."""
 
-    def theirs() -> Any:
+    def their_model() -> Any:
         with torch.device(device):
-            return timm.create_model(MODELS[spec])
+            return theirs(spec)
 
     def ours() -> Any:
         return vitdsl.build(spec, device)
 
-    pairs = [(seconds(theirs), seconds(ours)) for _ in range(rounds + 1)][1:]
-    ratios = statistics.quantiles([a / b for a, b in pairs], n=4)
-    return 1e3 * statistics.median(a for a, _ in pairs), 1e3 * statistics.median(b for _, b in pairs), ratios
+    pairs = [(seconds(their_model), seconds(ours)) for _ in range(rounds + 1)][1:]
+    return 1e3 * statistics.median(a for a, _ in pairs), 1e3 * statistics.median(b for _, b in pairs), ratio(pairs)
 
 
 def main() -> None:
@@ -61,18 +49,14 @@ def main() -> None:
     parser.add_argument("--devices", nargs="*", default=["cpu", "meta"])
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    load = os.getloadavg()[0]
-    print(f"torch {torch.__version__}, timm {timm.__version__}, {arguments.threads} threads, load {load:.1f}")
+    print(f"{versions()}, {arguments.threads} threads")
     for device in arguments.devices:
         medians: list[float] = []
         for spec in MODELS:
-            theirs, ours, (low, middle, high) = compare(spec, device, arguments.rounds)
-            medians.append(middle)
-            print(
-                f"{device:5} {spec:18} timm {theirs:8.1f} ms  ours {ours:8.1f} ms  {middle:.2f} [{low:.2f}, {high:.2f}]"
-            )
-        mean = math.exp(statistics.fmean(map(math.log, medians)))
-        print(f"{device:5} geometric mean {mean:.2f}, least {min(medians):.2f}")
+            timms, ours, found = compare(spec, device, arguments.rounds)
+            medians.append(found.middle)
+            print(f"{device:5} {spec:18} timm {timms:8.1f} ms  ours {ours:8.1f} ms  {found}", flush=True)
+        print(f"{device:5} geometric mean {geometric_mean(medians):.2f}, least {min(medians):.2f}")
 
 
 if __name__ == "__main__":

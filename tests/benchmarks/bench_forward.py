@@ -1,115 +1,83 @@
 """Forward passes of our modules beside timm's own models: the same weights, the same images, the same attention.
 
-Run with `python -m tests.benchmarks.bench_forward`; a ratio above 1 says that ours is faster. Pairs are interleaved, so
-that what else the machine does falls on both alike.
+Run with `python -m tests.benchmarks.bench_forward`, and with `--train` for training steps: forward and backward, both
+models in training mode. A ratio above 1 says that ours is faster. Pairs are interleaved, so that what else the machine
+does falls on both alike.
 """
 
 from __future__ import annotations
 
 import argparse
-import ctypes
-import statistics
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
-import timm
 import torch
 from torch import Tensor, nn
 
-import vitdsl
+from tests.benchmarks.pairs import MODELS, Ratio, geometric_mean, keep_memory, pair_of, ratio, versions
 
-SAME = 1e-4
-"""How far the logits of a pair may lie apart, in float32."""
-LEAST = 0.95
-MODELS: dict[str, tuple[str, dict[str, Any]]] = {
-    "deit_tiny_distilled": ("deit_tiny_distilled_patch16_224", {}),
-    "cait_xxs24": ("cait_xxs24_224", {}),
-    "swin_tiny": ("swin_tiny_patch4_window7_224", {}),
-    "crossvit_tiny": ("crossvit_tiny_240", {"img_size": 224, "img_scale": (240 / 224, 1.0)}),
-    "tnt_small": ("tnt_s_patch16_224", {}),
-    "levit_128s": ("levit_128s", {}),
-}
-"""Our spec: timm's name, and options for images of our size."""
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+LEAST = {False: (1.10, 0.98), True: (1.00, 0.96)}
+"""The geometric mean and the least ratio that are wanted, of inference and of training steps."""
 
 
-class Result(NamedTuple):
-    """Milliseconds of both, and quartiles of timm's time over ours, pair by pair."""
-
-    theirs: float
-    ours: float
-    quartiles: tuple[float, float, float]
-
-
-def keep_memory() -> None:
-    """Lets the C library keep what it was given: else either model may pay for pages that it gave back before.
-
-    Without it the same pair is anywhere between 0.84 and 1.12 from run to run. Other C libraries are left as they are.
-    """
-    library = ctypes.CDLL(None)
-    if hasattr(library, "mallopt"):
-        for parameter, value in ((M_MMAP_THRESHOLD, 1 << 25), (M_TRIM_THRESHOLD, 2**31 - 1)):
-            library.mallopt(parameter, value)
-
-
-def pair_of(spec: str) -> tuple[nn.Module, nn.Module]:
-    """timm's model and ours in evaluation mode, with timm's weights in both.
-
-    Raises:
-        AssertionError: they do not give the same logits, so there is nothing to compare.
-    """
-    name, options = MODELS[spec]
-    torch.manual_seed(0)
-    theirs = timm.create_model(name, **options).eval()
-    ours = vitdsl.build(spec)
-    vitdsl.load_weights(ours, theirs.state_dict())
-    ours.eval()
-    images = torch.randn(2, 3, 224, 224)
+def infer(model: nn.Module, images: Tensor) -> None:
+    """One forward pass."""
     with torch.inference_mode():
-        apart = (theirs(images) - ours(images)).abs().max().item()
-    assert apart < SAME, f"{spec}: the logits are {apart} apart"
-    return theirs, ours
+        model(images)
 
 
-def compare(theirs: nn.Module, ours: nn.Module, images: Tensor, pairs: int) -> Result:
+def step(model: nn.Module, images: Tensor) -> None:
+    """A forward and a backward pass."""
+    outputs: Any = model(images)
+    for values in outputs.values() if isinstance(outputs, dict) else (outputs,):
+        values.float().square().mean().backward(retain_graph=True)
+    model.zero_grad()
+
+
+def compare(models: tuple[nn.Module, nn.Module], images: Tensor, run: Callable[..., None], seconds: float) -> Ratio:
     """Times both models in turn, each first every other time."""
-    models: list[Callable[[Tensor], Tensor]] = [theirs, ours]
-    times: list[list[float]] = [[], []]
-    with torch.inference_mode():
-        for number in range(-3, pairs):
-            for which in (0, 1) if number % 2 else (1, 0):
-                begin = time.perf_counter()
-                models[which](images)
-                if number >= 0:
-                    times[which].append(time.perf_counter() - begin)
-    ratios = [their / our for their, our in zip(*times, strict=True)]
-    first, middle, last = statistics.quantiles(ratios, n=4)
-    return Result(1e3 * statistics.median(times[0]), 1e3 * statistics.median(times[1]), (first, middle, last))
+    pairs: list[tuple[float, float]] = []
+    run(models[0], images)
+    run(models[1], images)
+    begin = time.perf_counter()
+    while len(pairs) < 7 or time.perf_counter() - begin < seconds:
+        times = [0.0, 0.0]
+        for which in (0, 1) if len(pairs) % 2 else (1, 0):
+            start = time.perf_counter()
+            run(models[which], images)
+            times[which] = time.perf_counter() - start
+        pairs.append((times[0], times[1]))
+    return ratio(pairs)
 
 
 def main() -> None:
-    """Prints a line for each model and batch, and fails where a median lies below the limit."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Prints a line for each model, batch and number of threads, and fails where a figure is missed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("specs", nargs="*", default=list(MODELS), help=f"of {', '.join(MODELS)}")
-    parser.add_argument("--batches", type=int, nargs="+", default=[8, 1])
-    parser.add_argument("--pairs", type=int, default=30)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--batches", type=int, nargs="+", help="1 and 8, or 8 for training steps")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--seconds", type=float, default=6, help="of each measurement")
+    parser.add_argument("--train", action="store_true", help="training steps in place of inference")
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
     keep_memory()
-    print(f"{'spec':<20} {'batch':>5} {'timm ms':>9} {'ours ms':>9} {'timm/ours':>9}   quartiles")
-    slow = []
+    print(versions())
+    found: list[float] = []
     for spec in options.specs:
-        theirs, ours = pair_of(spec)
-        for batch in options.batches:
-            found = compare(theirs, ours, torch.randn(batch, 3, 224, 224), options.pairs)
-            low, middle, high = found.quartiles
-            times = f"{found.theirs:>9.2f} {found.ours:>9.2f} {middle:>9.3f}   {low:.3f} to {high:.3f}"
-            print(f"{spec:<20} {batch:>5} {times}", flush=True)
-            slow += [f"{spec} at batch {batch}"] if middle < LEAST else []
-    if slow:
-        raise SystemExit(f"slower than {LEAST} of timm's speed: {', '.join(slow)}")
+        models = pair_of(spec)
+        for model in models:
+            model.train(options.train)
+        for threads in options.threads:
+            torch.set_num_threads(threads)
+            for batch in options.batches or ([8] if options.train else [1, 8]):  # batch norm needs more than one image
+                images = torch.randn(batch, 3, 224, 224)
+                result = compare(models, images, step if options.train else infer, options.seconds)
+                found.append(result.middle)
+                print(f"{spec:<18} batch {batch}, {threads} threads: timm/ours {result}", flush=True)
+    mean, least = geometric_mean(found), min(found)
+    print(f"geometric mean {mean:.3f}, least {least:.3f}")
+    if mean < LEAST[options.train][0] or least < LEAST[options.train][1]:
+        raise SystemExit("wanted: a geometric mean of {} and none below {}".format(*LEAST[options.train]))
 
 
 if __name__ == "__main__":

@@ -115,6 +115,19 @@ def test_what_is_read_behind_a_loop_keeps_its_name() -> None:
     assert code.index(f"{copied[0]} = {copied[1]}") < code.index("for ")
 
 
+def test_a_stream_that_a_loop_begins_with_stays_what_it_was() -> None:
+    """The stream and the value that flows are one tensor before the first repetition, and two after it."""
+    item = {"linear": 8, "from": "early", "repeat": 3}
+    code = forward({"body": [{"write": "early"}, item]})
+    assert re.search(r"for layer in .*:\n        (\w+) = layer\(\1, (?!\1\b)\w+\)", code)
+
+
+def test_what_nothing_reads_has_no_name() -> None:
+    """A module may act where nothing reads what it gives: a batch norm keeps statistics."""
+    code = forward({"body": [{"write": "kept"}, {"norm": "batch"}]}, {"stream": "kept", "body": [{"norm": "layer"}]})
+    assert re.search(r"^    self\.stages\[0\]\.body\[1\]\.norm\(", code, re.MULTILINE)
+
+
 def test_a_part_of_a_container_loops_over_that_part() -> None:
     """The second of two loops over the same container begins where the first has stopped."""
     each = {"repeat": 2, "body": [{"peg": {}}, MLP]}

@@ -311,7 +311,8 @@ class Printer:
                 continue
             name = self._names[value] = self._alive[value] = unused(identifier(value.hint) if value.hint else "", taken)
             taken.add(name)
-        before = ", ".join(self._names[value] for value in item.outputs) + " = "
+        is_read = any(value in self._last for value in item.outputs)
+        before = ", ".join(self._names[value] for value in item.outputs) + " = " if is_read else ""
         return Line(4, before, expression, self._comment(item.outputs))
 
     def _loop_lines(self, loop: Loop, at: int) -> list[Line]:
@@ -324,7 +325,8 @@ class Printer:
         for place, output in loop.flows.items():
             value = first.arguments[place]
             name = self._names[value]
-            if self._last.get(value, -1) > at or name in outputs.values():
+            stays = any(each is value for other, each in enumerate(first.arguments) if other not in loop.flows)
+            if stays or self._last.get(value, -1) > at or name in outputs.values():
                 other = unused("", taken | {*self._names.values()})
                 lines.append(Line(4, f"{other} = ", name))
                 name = other

@@ -75,7 +75,7 @@ def _statistics(fold: Fold, state: Mapping[str, Tensor]) -> tuple[Tensor, Tensor
     return scale, shift + state[f"{fold.norm}.bias"] if f"{fold.norm}.bias" in state else shift
 
 
-def _pairs(frame: Frame) -> Iterator[tuple[Node, Node, bool]]:
+def norm_pairs(frame: Frame) -> Iterator[tuple[Node, Node, bool]]:
     """Each batch norm with the linear map that takes it up, and whether it stands before it."""
     readers: Counter[int | None] = Counter(
         number for step in frame.steps for number in (step.inputs if isinstance(step, Node) else step.reads.values())
@@ -99,7 +99,7 @@ def _pairs(frame: Frame) -> Iterator[tuple[Node, Node, bool]]:
 
 
 def _folds(frame: Frame, prefix: str) -> Iterator[Fold]:
-    for norm, linear, before in _pairs(frame):
+    for norm, linear, before in norm_pairs(frame):
         assert isinstance(norm.op, Batch)
         yield Fold(joined(prefix, norm.path), joined(prefix, linear.path), before, norm.op.eps)
     for step in frame.steps:
@@ -116,7 +116,7 @@ def _frame(frame: Frame, memo: dict[int, Frame]) -> Frame:
     made.appends, made.blocks, made.marks = frame.appends, frame.blocks, frame.marks
     made.start, made.ends, made.idle = frame.start, frame.ends, frame.idle
     gone, changed = {}, {}
-    for norm, linear, before in _pairs(frame):
+    for norm, linear, before in norm_pairs(frame):
         gone[id(norm)] = norm
         changed[id(linear)] = linear._replace(inputs=norm.inputs) if before else linear._replace(output=norm.output)
     for step in frame.steps:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from vitdsl.compiler.fold import norm_pairs
 from vitdsl.compiler.names import last_word
 from vitdsl.compiler.ropes import Piece, Rope, Writer, raw, retensored
-from vitdsl.compiler.statements import Forward, Returned, Value
+from vitdsl.compiler.statements import Forward, Layer, Returned, Value
 from vitdsl.features import Feature
 from vitdsl.graph.ir import Call, Frame, Node, joined
 from vitdsl.graph.operators import CloseWindows, Combine, Join, LearnedTokens, OpenWindows, Put, Sections, Take
+from vitdsl.layers.folding import conv_and_norm, linear_and_norm, pointwise_and_norm
 from vitdsl.layers.replaceable import map_channels
 from vitdsl.parts.base import Primitive
 from vitdsl.parts.primitives.batch import Batch
@@ -69,6 +71,7 @@ class FrameWriter:
     ) -> None:
         self.writer, self.frame, self.written, self.prefix, self.memo = writer, frame, written, prefix, memo
         self.rules = rules
+        self._normed = {norm.output: linear.path for norm, linear, before in norm_pairs(frame) if not before}
         self.built: Mapping[str, Written] = {}
         self.ropes: dict[int, Rope] = {}
         self.image: Value | None = None
@@ -121,8 +124,14 @@ class FrameWriter:
     def _call_layer(self, node: Node, form: str, arguments: list[Value], named: dict[str, Value]) -> Value:
         """The call of a layer, also where torch's own layer of its kind takes another layout than the value has."""
         if isinstance(node.op, Linear) and form == "map":
-            path = joined(self.prefix, node.path)
-            return self.writer.forward.add("layer", map_channels, path, *arguments, hint=_hint(node))[0]
+            layer = Layer(joined(self.prefix, node.path))
+            return self.writer.function(map_channels, layer, *arguments, hint=_hint(node))
+        if isinstance(node.op, Batch) and (linear := self._normed.get(node.output)) is not None:
+            call = arguments[0].maker
+            if call is not None and joined(self.prefix, linear) in call.layers():
+                on_map = pointwise_and_norm if call.target is map_channels else conv_and_norm
+                call.follow(linear_and_norm if form == "tokens" else on_map, joined(self.prefix, node.path))
+                return arguments[0]
         if isinstance(node.op, Batch) and form == "tokens":
             (x,) = arguments
             return self.writer.method("view_as", self.module(node, self.writer.method("flatten", x, 0, 1)), x)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from vitdsl.compiler.expressions import Apply, Expression, Slot, pieces, quoted
 from vitdsl.compiler.names import identifier, last_word, reference, unused
-from vitdsl.compiler.statements import Forward, Number, Returned, Statement, Value
+from vitdsl.compiler.statements import Forward, Layer, Number, Returned, Statement, Value
 
 OPERATORS: dict[Any, str] = {
     operator.add: "+", operator.sub: "-", operator.mul: "*", operator.truediv: "/", operator.floordiv: "//",
@@ -86,10 +86,8 @@ def merge_chains(forward: Forward, below: Below) -> set[str]:
 def _chains(forward: Forward, below: Below) -> Iterator[tuple[str, int, int]]:
     """The paths of containers, and the places of the calls of their layers."""
     uses, statements = _uses(forward), forward.statements
-    owners = Counter(
-        path for each in statements if each.kind in ("module", "parameter") for path in _above(each.target)
-    )
-    owners.update(path for each in statements if each.kind == "layer" for path in _above(each.arguments[0]))
+    owners = Counter(path for each in statements for layer in each.layers() for path in _above(layer))
+    owners.update(path for each in statements if each.kind == "parameter" for path in _above(each.target))
     for first, statement in enumerate(statements):
         path = statement.target.rpartition(".")[0] if statement.kind == "module" else ""
         names = below(path) if path else ()
@@ -99,9 +97,9 @@ def _chains(forward: Forward, below: Below) -> Iterator[tuple[str, int, int]]:
         calls = statements[first:last]
         if [each.target for each in calls] != [f"{path}.{name}" for name in names]:
             continue
-        plain = all(_is_plain(each) for each in calls)
-        linked = all(a.outputs[0] is b.arguments[0] and uses[a.outputs[0]] == 1 for a, b in pairwise(calls))
-        if plain and linked and owners[path] == len(names):
+        if not all(map(_is_plain, calls)) or owners[path] != len(names):
+            continue
+        if all(a.outputs[0] is b.arguments[0] and uses[a.outputs[0]] == 1 for a, b in pairwise(calls)):
             yield path, first, last
 
 
@@ -196,7 +194,7 @@ class Printer:
         self._names: dict[Value, str] = {}
         self._alive: dict[Value, str] = {}
         self._functions = {
-            getattr(each.target, "__name__", "") for each in forward.statements if each.kind in ("function", "layer")
+            getattr(each.target, "__name__", "") for each in forward.statements if each.kind == "function"
         }
         self._inline()
         self._last = self._last_reads()
@@ -233,7 +231,7 @@ class Printer:
                 continue
             value, (reader,) = item.outputs[0], readers[item.outputs[0]]
             inner = max((self._depth[each] for each in item.reads() if each in self._inlined), default=0)
-            self._depth[value] = inner + (item.kind in ("module", "function", "layer"))
+            self._depth[value] = inner + (item.kind in ("module", "function"))
             if self._may_go(item, at, reader):
                 self._inlined.add(value)
                 if self._reader_length(reader) > LONGEST:
@@ -370,6 +368,8 @@ class Printer:
             return self._names.get(argument, argument.hint or "x")
         if isinstance(argument, Number):
             return Slot(argument.value, argument.name)
+        if isinstance(argument, Layer):
+            return reference(argument.path)
         if isinstance(argument, dict):
             entries = ((f"{quoted(name)}: ", self._argument(each)) for name, each in argument.items())
             return Apply("{", tuple(entries), "}")
@@ -397,9 +397,6 @@ class Printer:
                 left, right = map(self._grouped, item.arguments, given)
                 return (left, f" {OPERATORS[item.target]} ", right)
             return Apply(f"{self._name_of(item.target)}(", (*given, *named))
-        if item.kind == "layer":
-            function, path, arguments = item.target, item.arguments[0], given[1:]
-            return Apply(f"{self._name_of(function)}(", (reference(path), *arguments, *named))
         if item.kind == "method":
             return (given[0], Apply(f".{item.target}(", (*given[1:], *named)))
         if item.kind == "slice":

@@ -38,14 +38,23 @@ class Number(NamedTuple):
     name: str
 
 
+class Layer(NamedTuple):
+    """A module that a function gets.
+
+    Attributes:
+        path: of the module.
+    """
+
+    path: str
+
+
 class Statement:
     """What one line does.
 
     Attributes:
-        kind: `module` (target: its path), `function` (target: the function), `layer` (likewise, and the first argument
-            is the path of a layer that the function calls), `method` (target: its name; the first argument is the
-            object), `slice` (target: axis; arguments: the tensor, start, stop), `parameter` (target: its path), `size`
-            (lengths of the last two axes) or `batch` (length of the first).
+        kind: `module` (target: its path), `function` (target: the function, which may get modules), `method` (target:
+            its name; the first argument is the object), `slice` (target: axis; arguments: the tensor, start, stop),
+            `parameter` (target: its path), `size` (lengths of the last two axes) or `batch` (length of the first).
         outputs: what it makes; several are unpacked.
     """
 
@@ -60,6 +69,24 @@ class Statement:
         """The values among its arguments, each as often as it stands there."""
         for argument in (*self.arguments, *self.named.values()):
             yield from values_in(argument)
+
+    def follow(self, function: Any, path: str) -> None:
+        """Turns the call of a module into that of a function, which calls the module at the path after it.
+
+        Args:
+            function: gets the first module, the value and, where the second is not `norm` below it, the second.
+            path: of the second.
+        """
+        *layers, x = self.arguments
+        layer = Layer(self.target) if self.kind == "module" else layers[0]
+        named = {} if path == f"{layer.path}.norm" else {"norm": Layer(path)}
+        self.kind, self.target, self.arguments, self.named = "function", function, (layer, x), named
+
+    def layers(self) -> Iterator[str]:
+        """The paths of the modules that it calls."""
+        if self.kind == "module":
+            yield self.target
+        yield from (each.path for each in (*self.arguments, *self.named.values()) if isinstance(each, Layer))
 
 
 def values_in(argument: Any) -> Iterator[Value]:
@@ -191,7 +218,7 @@ class Forward:
         read = {id(value) for value in self.returned.values}
         kept: list[Statement] = []
         for statement in reversed(self.statements):
-            acts = statement.kind in ("module", "layer") and not modules and bool(statement.outputs)
+            acts = any(statement.layers()) and not modules and bool(statement.outputs)
             if acts or any(id(value) in read for value in statement.outputs):
                 kept.append(statement)
                 read.update(id(value) for value in statement.reads())

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 from vitdsl.features import BYTES_PER_VALUE, Cost, Feature
+from vitdsl.memo import Table
 from vitdsl.parts.base import Primitive
 
 HEAD = "head"
@@ -179,15 +179,20 @@ def _repeated(call: Call) -> Iterable[tuple[Frame, int]]:
     return Counter(call.frames).items()
 
 
-@lru_cache(maxsize=4096)
+_counts = Table(4096)
+
+
 def _modules_at(paths: tuple[str, ...]) -> int:
     """How many modules a frame with modules at these paths has without what they hold: itself and those above them."""
+    count = _counts.get(paths)
+    if count is not None:
+        return count
     above: set[str] = set()
     for path in paths:
         while path and path not in above:
             above.add(path)
             path = path.rpartition(".")[0]
-    return 1 + len(above)
+    return _counts.keep(paths, 1 + len(above))
 
 
 def cost_of(op: Primitive, inputs: Sequence[Feature], output: Feature, times: int = 1, shared: bool = False) -> Cost:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .lengths import known_equal
+from .lengths import is_tracing, known_equal
 from .relative import Relative2d
 
 
@@ -42,7 +42,7 @@ def logit_bias(bias: Tensor | None, mask: Tensor | None, x: Tensor) -> Tensor | 
         x: batch first; gives batch and type.
 
     Returns:
-        (1 or batch, h or 1, q, k) in the type of x, or None.
+        (1, windows or batch, h or 1, q, k) in the type of x, or None.
     """
     bias = None if bias is None else bias.to(x.dtype)
     if mask is not None:
@@ -50,7 +50,27 @@ def logit_bias(bias: Tensor | None, mask: Tensor | None, x: Tensor) -> Tensor | 
         if bias is not None and bias.shape[0] != 1:
             seen_gqk = repeat_windows(seen_gqk, bias.shape[0])
         bias = torch.where(seen_gqk, x.new_zeros(()) if bias is None else bias, torch.finfo(x.dtype).min)
-    return None if bias is None else repeat_windows(bias, x.shape[0])
+    return bias
+
+
+def add_bias(maps_bhqk: Tensor, bias: Tensor | None) -> Tensor:
+    """Add what `logit_bias` gives to the logits (b, h, q, k); of windows, to those of each image."""
+    if bias is None:
+        return maps_bhqk
+    if bias.shape[0] == 1 or known_equal(bias.shape[0], maps_bhqk.shape[0]):
+        return maps_bhqk + bias
+    return (maps_bhqk.unflatten(0, (-1, bias.shape[0])) + bias).flatten(0, 1)
+
+
+FEW = 64
+"""Up to so many keys, the CPU's fused attention is slower than two products, but for inference in one thread."""
+
+
+def _are_few(k_bhnd: Tensor) -> bool:
+    """Whether attention to these keys is faster in steps, on a CPU."""
+    if type(k_bhnd) is not Tensor or torch.compiler.is_compiling() or is_tracing():
+        return False
+    return k_bhnd.shape[2] <= FEW and (torch.is_grad_enabled() or torch.get_num_threads() > 1)
 
 
 class Attend(nn.Module):
@@ -75,11 +95,11 @@ class Attend(nn.Module):
         q, k, v = (split_heads(x_bnc, self.heads) for x_bnc in (q_bnc, k_bnc, v_bnc))
         rate = self.dropout if self.training else 0.0
         added = logit_bias(bias, mask, q)
-        if q.device.type == "cpu" and q.shape[-1] != v.shape[-1]:
+        if q.device.type == "cpu" and (q.shape[-1] != v.shape[-1] or _are_few(k)):
             # no fused kernel of the CPU takes values of another width, and what stands in for it is slower than this
-            maps_bhqk = (q * self.scale) @ k.transpose(2, 3)
-            weights_bhqk = torch.softmax(maps_bhqk if added is None else maps_bhqk + added, dim=-1)
-            return join_heads(F.dropout(weights_bhqk, rate) @ v)
+            maps_bhqk = add_bias((q * self.scale) @ k.transpose(2, 3), added)
+            return join_heads(F.dropout(torch.softmax(maps_bhqk, dim=-1), rate) @ v)
+        added = None if added is None else repeat_windows(added, q.shape[0])
         return join_heads(F.scaled_dot_product_attention(q, k, v, added, rate, scale=self.scale))
 
     def extra_repr(self) -> str:
@@ -98,8 +118,7 @@ class Scores(nn.Module):
         """Return the maps (b, h, queries, keys); arguments as those of `Attend`."""
         q, k = split_heads(q_bnc, self.heads), split_heads(k_bnc, self.heads)
         maps_bhqk = (q * self.scale) @ k.transpose(2, 3)
-        added = logit_bias(bias, None, maps_bhqk)
-        return maps_bhqk if added is None else maps_bhqk + added
+        return add_bias(maps_bhqk, logit_bias(bias, None, maps_bhqk))
 
     def extra_repr(self) -> str:
         """What `print` shows."""

@@ -100,12 +100,16 @@ class Conv2d(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Return (b, dim, rows, columns)."""
+        return self.compute(input, self.weight, self.bias)
+
+    def compute(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """Do what `forward` does, with another weight and bias."""
         if self.same:
-            input = pad_same(input, *self.sliding)
+            x = pad_same(x, *self.sliding)
         elif self.fit != "drop":
             kernel, stride, dilation = self.sliding
-            input = fit_windows(input, kernel, stride, self.margin, dilation, self.fit)
-        return super().forward(input)
+            x = fit_windows(x, kernel, stride, self.margin, dilation, self.fit)
+        return F.conv2d(x, weight, bias, self.stride, self.padding, self.dilation, self.groups)
 
     def extra_repr(self) -> str:
         """What `print` shows of the sizes."""

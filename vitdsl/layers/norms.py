@@ -3,6 +3,10 @@
 Shapes: b batch, n tokens, c channels, h rows and w columns of a map.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -14,6 +18,8 @@ class BatchNorm(_BatchNorm):
 
     Parameters: `weight` (dim), `bias` (dim) where affine; the running statistics are buffers with torch's names.
     """
+
+    _product: Product | None = None
 
     def __init__(self, dim: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True) -> None:
         super().__init__(dim, eps, momentum, affine)
@@ -34,6 +40,65 @@ class BatchNorm(_BatchNorm):
             return super().forward(input)
         self._check_input_dim(input)  # what follows is what torch's own forward comes to
         return F.batch_norm(input, mean, var, self.weight, self.bias, False, 0.0, self.eps)
+
+    def folded(self, layer: nn.Module) -> tuple[Tensor, Tensor] | None:
+        """Return weight and bias of the layer and of this norm behind it, as one product; None: they cannot be kept.
+
+        Args:
+            layer: has `weight` (dim, …), and `bias` (dim) or none.
+        """
+        own, theirs, statistics = self._parameters, layer._parameters, self._buffers
+        sources = (
+            theirs["weight"], theirs["bias"], own["weight"], own["bias"],
+            statistics["running_mean"], statistics["running_var"],
+        )  # fmt: skip
+        kept = self._product
+        if kept is not None and kept.is_of(sources):
+            return kept.weight, kept.bias
+        weight, bias, scale, shift, mean, var = sources
+        if weight is None or mean is None or var is None or any(x is not None and x.is_inference() for x in sources):
+            return None
+        with torch.inference_mode(False), torch.no_grad():
+            working = torch.promote_types(weight.dtype, torch.float32)
+            factor = torch.rsqrt(var.to(working) + self.eps)
+            factor = factor if scale is None else factor * scale
+            moved = (-mean if bias is None else bias - mean) * factor
+            moved = moved if shift is None else moved + shift
+            product = (weight * factor.view(-1, *[1] * (weight.ndim - 1))).to(weight.dtype), moved.to(weight.dtype)
+            if weight.ndim == 4 and weight.device.type == "cpu":
+                product = product[0].contiguous(memory_format=torch.channels_last), product[1]
+        if type(product[0]) is Tensor:  # fake and distributed tensors must not outlive the mode that made them
+            self._product = Product(*product, sources)
+        return product
+
+    def train(self, mode: bool = True) -> BatchNorm:
+        """Set the mode, and drop the product that is kept."""
+        self._product = None
+        return super().train(mode)
+
+    def _apply(self, fn: Any, recurse: bool = True) -> BatchNorm:
+        self._product = None
+        return super()._apply(fn, recurse)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_product"}
+
+
+class Product:
+    """Weight and bias of a layer with a batch norm in them, and the state of the tensors that they were made of."""
+
+    __slots__ = ("bias", "sources", "stamps", "weight")
+
+    def __init__(self, weight: Tensor, bias: Tensor, sources: tuple[Tensor | None, ...]) -> None:
+        self.weight, self.bias, self.sources = weight, bias, sources
+        self.stamps = [None if x is None else (x._version, x.data_ptr()) for x in sources]
+
+    def is_of(self, sources: tuple[Tensor | None, ...]) -> bool:
+        """Whether these are the tensors that it was made of, and nothing was written into them since."""
+        for x, before, stamp in zip(sources, self.sources, self.stamps, strict=True):
+            if x is not before or (x is not None and (x._version, x.data_ptr()) != stamp):
+                return False
+        return True
 
 
 class GroupNorm(nn.GroupNorm):

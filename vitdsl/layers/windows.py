@@ -9,17 +9,41 @@ and to the left by `shift`. `size` and `shift` are (rows, columns). Without `pad
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .lengths import is_tracing
+
 Pair = tuple[int, int]
+
+
+def _may_gather(x: Tensor, shift: Pair, pad: bool) -> bool:
+    """Whether windows are cut by one gather: up to four times as fast as `roll` and a reshape, where they are rolled.
+
+    What is compiled or exported gets the operators that its compiler can fuse.
+    """
+    return any(shift) and not pad and type(x) is Tensor and not torch.compiler.is_compiling() and not is_tracing()
+
+
+@lru_cache(maxsize=256)
+def token_order(height: int, width: int, size: Pair, shift: Pair, device: torch.device, back: bool = False) -> Tensor:
+    """Return which token each token of the windows is, int64 (height·width); with `back`, the inverse."""
+    with torch.inference_mode(False), torch.no_grad():
+        places = torch.arange(height * width, device=device).view(height, width)
+        rolled = torch.roll(places, (-shift[0], -shift[1]), (0, 1))
+        order = rolled.unflatten(1, (-1, size[1])).unflatten(0, (-1, size[0])).transpose(1, 2).flatten()
+        return order.argsort() if back else order
 
 
 def to_windows(x_bnc: Tensor, height: int, width: int, size: Pair, shift: Pair = (0, 0), pad: bool = False) -> Tensor:
     """Cut tokens (b, height·width, c) into windows (b·windows, h·w, c)."""
+    if _may_gather(x_bnc, shift, pad):
+        order = token_order(height, width, size, shift, x_bnc.device)
+        return x_bnc.index_select(1, order).unflatten(1, (-1, size[0] * size[1])).flatten(0, 1)
     x_bhwc = x_bnc.unflatten(1, (height, width))
     if pad:
         below, right = -height % size[0], -width % size[1]
@@ -34,6 +58,9 @@ def to_windows(x_bnc: Tensor, height: int, width: int, size: Pair, shift: Pair =
 
 def from_windows(x_bnc: Tensor, height: int, width: int, size: Pair, shift: Pair = (0, 0), pad: bool = False) -> Tensor:
     """Put windows (b·windows, h·w, c) back to tokens (b, height·width, c): the inverse of `to_windows`."""
+    if _may_gather(x_bnc, shift, pad):
+        order = token_order(height, width, size, shift, x_bnc.device, back=True)
+        return x_bnc.reshape(-1, height * width, x_bnc.shape[2]).index_select(1, order)
     (h, w), rows, columns = size, -(-height // size[0]), -(-width // size[1])
     tiles = x_bnc.unflatten(1, (h, w)).unflatten(0, (-1, rows, columns)).transpose(2, 3)
     x_bhwc = tiles.reshape(tiles.shape[0], rows * h, columns * w, x_bnc.shape[2])

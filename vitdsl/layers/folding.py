@@ -1,0 +1,70 @@
+"""A batch norm behind a linear map or convolution: in inference both are one product."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.module import _has_any_global_hook
+
+from .convolution import Conv2d
+from .lengths import is_tracing
+from .linear import Linear
+from .norms import BatchNorm
+from .replaceable import map_channels
+
+
+def linear_and_norm(linear: nn.Module, x_bnc: Tensor, norm: nn.Module | None = None) -> Tensor:
+    """Apply a linear map to tokens, then its batch norm.
+
+    Without gradients, and with the norm in evaluation mode, both are one product. Its weights are kept in the norm;
+    they are made anew where one of the tensors that they are made of is another one, or was written to (a write through
+    `.data` cannot be noticed: call `eval()` after it). Both modules are called as they are in training, while something
+    compiles, exports or traces, where either has a hook, and where it was replaced.
+
+    Args:
+        linear: `Linear`, or what was put in its place.
+        x_bnc: (b, n, c).
+        norm: `BatchNorm`, or what was put in its place; None: `linear.norm`.
+
+    Returns:
+        (b, n, dim).
+    """
+    norm = linear.norm if norm is None else norm  # type: ignore[assignment]
+    y_bnc = _product(linear, norm, x_bnc)
+    if y_bnc is not None:
+        return y_bnc
+    y_bnc = linear(x_bnc)
+    return norm(y_bnc.flatten(0, 1)).view_as(y_bnc)
+
+
+def conv_and_norm(conv: nn.Module, x_bchw: Tensor, norm: nn.Module | None = None) -> Tensor:
+    """Apply a convolution to a map, then its batch norm, as `linear_and_norm` does; return (b, dim, h', w')."""
+    norm = conv.norm if norm is None else norm  # type: ignore[assignment]
+    y_bchw = _product(conv, norm, x_bchw)
+    return norm(conv(x_bchw)) if y_bchw is None else y_bchw
+
+
+def pointwise_and_norm(linear: nn.Module, x_bchw: Tensor, norm: nn.Module | None = None) -> Tensor:
+    """Apply a linear map to a map, then its batch norm, as `linear_and_norm` does; return (b, dim, h, w)."""
+    norm = linear.norm if norm is None else norm  # type: ignore[assignment]
+    y_bchw = _product(linear, norm, x_bchw)
+    return norm(map_channels(linear, x_bchw)) if y_bchw is None else y_bchw
+
+
+def _product(layer: nn.Module, norm: nn.Module, x: Tensor) -> Tensor | None:
+    """What both make, in one; None: both must be called."""
+    if torch.compiler.is_compiling() or torch.is_grad_enabled() or not _are_plain(layer, norm, x):
+        return None
+    product = norm.folded(layer)  # type: ignore[operator]
+    return None if product is None else layer.compute(x, *product)  # type: ignore[operator]
+
+
+def _are_plain(layer: nn.Module, norm: nn.Module, x: Tensor) -> bool:
+    """Whether a call of both would be no more than their own forwards in evaluation."""
+    if norm.training or type(norm) is not BatchNorm or type(layer) not in (Linear, Conv2d) or type(x) is not Tensor:
+        return False
+    if is_tracing() or _has_any_global_hook():
+        return False
+    return not any(
+        each._forward_hooks or each._forward_pre_hooks or "forward" in each.__dict__ for each in (layer, norm)
+    )

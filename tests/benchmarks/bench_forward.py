@@ -30,8 +30,8 @@ def infer(model: nn.Module, images: Tensor) -> None:
 def step(model: nn.Module, images: Tensor) -> None:
     """A forward and a backward pass."""
     outputs: Any = model(images)
-    for values in outputs.values() if isinstance(outputs, dict) else (outputs,):
-        values.float().square().mean().backward(retain_graph=True)
+    several = outputs.values() if isinstance(outputs, dict) else (outputs,)
+    torch.stack([each.square().mean() for each in several]).sum().backward()
     model.zero_grad()
 
 

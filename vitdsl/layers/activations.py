@@ -14,7 +14,8 @@ class QuickGelu(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the same shape."""
-        return x * torch.sigmoid(1.702 * x)
+        gate = (1.702 * x).sigmoid_()
+        return x * gate if torch.is_grad_enabled() else gate.mul_(x)
 
 
 class ChannelSoftmax(nn.Module):

@@ -63,6 +63,16 @@ def windows_along(length: int, kernel: int, stride: int, padding: int) -> int:
     return max((length + 2 * padding - kernel) // stride + 1 + more, 1)
 
 
+def known_layout(x_bchw: Tensor) -> Tensor:
+    """Return the same map; of one image that lies channels last, so that torch sees it.
+
+    An axis of one entry may have any stride, and by that of the batch torch decides which kernel it takes.
+    """
+    if x_bchw.shape[0] != 1 or x_bchw.stride(1) != 1 or x_bchw.shape[1] == 1 or x_bchw.stride(0) == x_bchw.numel():
+        return x_bchw
+    return x_bchw[0].permute(1, 2, 0)[None].permute(0, 3, 1, 2)
+
+
 class Conv2d(nn.Conv2d):
     """A convolution that can pad as TensorFlow does, for strides too.
 
@@ -109,6 +119,8 @@ class Conv2d(nn.Conv2d):
         elif self.fit != "drop":
             kernel, stride, dilation = self.sliding
             x = fit_windows(x, kernel, stride, self.margin, dilation, self.fit)
+        if type(x) is Tensor and not torch.compiler.is_compiling() and not is_tracing():
+            x = known_layout(x)
         return F.conv2d(x, weight, bias, self.stride, self.padding, self.dilation, self.groups)
 
     def extra_repr(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
-from vitdsl.errors import ShapeError
+from vitdsl.errors import ShapeError, refuse
 from vitdsl.features import Cost, Feature, weights
 from vitdsl.fields.types import Margin, Natural, Positive, PositiveReal, Size
 from vitdsl.parts.base import Fields, Module, Nested, Primitive
@@ -27,6 +27,17 @@ class Kernels(Fields):
     temperature: PositiveReal = 1.0
     groups: Positive | None = None
     extra: Natural = 0
+
+    def agree(self) -> None:
+        """Refuses fields that do nothing beside the others."""
+        if self.by == "position" and self.count is not None:
+            refuse("kernels by position are generated, not mixed, so `count` would do nothing",
+                   "`by: image` mixes a bank of kernels", at=("count",))  # fmt: skip
+        bank, position = self.count is not None, self.by == "position"
+        needs = {"temperature": (bank, "`count`"), "groups": (position and not bank, "`by: position`")}
+        for name, (is_read, other) in needs.items():
+            if not is_read and name in self.fields_set and getattr(self, name) is not None:
+                refuse(f"`{name}` of kernels needs {other} beside it", f"leave `{name}` out", at=(name,))
 
 
 class DynamicConv(Primitive):

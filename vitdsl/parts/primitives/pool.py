@@ -35,6 +35,7 @@ class Pool(Part):
 
     def emit(self, scope: Scope, x: Value, path: str) -> Value:
         """One of three primitives, or a part of the feature."""
+        self._refuse_idle()
         if self.type == "sequence":
             return scope.add(SequencePool.trusted(init=self.init), (x,), path)
         if self.type not in ("mean", "max"):
@@ -46,6 +47,20 @@ class Pool(Part):
             there = "stride" if self.stride is not None else "padding"
             raise ShapeError(f"`pool` with `{there}` needs a `kernel`", "", (there,))
         return scope.add(PoolTokens.trusted(reduce=self.type), (self._pooled(scope, x),), path)
+
+    def _refuse_idle(self) -> None:
+        """Refuses fields that mean nothing for what is pooled."""
+        if self.type == "sequence":
+            what, read = "`pool: sequence` weighs all tokens", {"init"}
+        elif self.type not in ("mean", "max"):
+            what, read = f"`pool: {self.type}` takes one token", set[str]()
+        elif self.kernel is not None:
+            what, read = "`pool` with a `kernel` pools neighbourhoods", {"kernel", "stride", "padding"}
+        else:
+            what, read = "`pool` without a `kernel` pools tokens", {"over", "stride", "padding"}
+        for name in self.fields:
+            if name in self.fields_set - read - {"type"} and getattr(self, name) is not None:
+                raise ShapeError(f"{what}, so `{name}` would do nothing", f"leave `{name}` out", (name,))
 
     def _taken(self, scope: Scope, x: Value) -> Value:
         """One token by its name or place."""

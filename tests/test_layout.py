@@ -67,6 +67,7 @@ OF_SEVERAL = {
     "elaborate/test_streams_in_windows.py",
     "layers/test_plain_layers.py",
     "parts/test_contract.py",
+    "parts/test_idle_fields.py",
     "search/proxies/test_refusals.py",
     "search/proxies/test_zoo.py",
     "search/test_hostile.py",

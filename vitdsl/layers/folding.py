@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import _has_any_global_hook
@@ -29,26 +31,26 @@ def linear_and_norm(linear: nn.Module, x_bnc: Tensor, norm: nn.Module | None = N
     Returns:
         (b, n, dim).
     """
-    norm = linear.norm if norm is None else norm  # type: ignore[assignment]
-    y_bnc = _product(linear, norm, x_bnc)
+    follower: Any = linear.norm if norm is None else norm
+    y_bnc = _product(linear, follower, x_bnc)
     if y_bnc is not None:
         return y_bnc
     y_bnc = linear(x_bnc)
-    return norm(y_bnc.flatten(0, 1)).view_as(y_bnc)
+    return follower(y_bnc.flatten(0, 1)).view_as(y_bnc)
 
 
 def conv_and_norm(conv: nn.Module, x_bchw: Tensor, norm: nn.Module | None = None) -> Tensor:
     """Apply a convolution to a map, then its batch norm, as `linear_and_norm` does; return (b, dim, h', w')."""
-    norm = conv.norm if norm is None else norm  # type: ignore[assignment]
-    y_bchw = _product(conv, norm, x_bchw)
-    return norm(conv(x_bchw)) if y_bchw is None else y_bchw
+    follower: Any = conv.norm if norm is None else norm
+    y_bchw = _product(conv, follower, x_bchw)
+    return follower(conv(x_bchw)) if y_bchw is None else y_bchw
 
 
 def pointwise_and_norm(linear: nn.Module, x_bchw: Tensor, norm: nn.Module | None = None) -> Tensor:
     """Apply a linear map to a map, then its batch norm, as `linear_and_norm` does; return (b, dim, h, w)."""
-    norm = linear.norm if norm is None else norm  # type: ignore[assignment]
-    y_bchw = _product(linear, norm, x_bchw)
-    return norm(map_channels(linear, x_bchw)) if y_bchw is None else y_bchw
+    follower: Any = linear.norm if norm is None else norm
+    y_bchw = _product(linear, follower, x_bchw)
+    return follower(map_channels(linear, x_bchw)) if y_bchw is None else y_bchw
 
 
 def _product(layer: nn.Module, norm: nn.Module, x: Tensor) -> Tensor | None:

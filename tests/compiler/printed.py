@@ -5,6 +5,11 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+import vitdsl
 
 SHAPE = re.compile(r"  # \(([^)]*)\)$")
 
@@ -73,3 +78,16 @@ def _stores(node: ast.expr) -> Iterator[tuple[str, bool, tuple[int, str]]]:
     for each in ast.walk(node):
         if isinstance(each, ast.Name):
             yield each.id, True, (each.lineno, each.id)
+
+
+def forward(stage: dict[str, Any], *others: dict[str, Any], **more: Any) -> str:
+    """The forward of a model with these stages."""
+    first = {"tokenizer": {"type": "patch", "size": 4, "dim": 8}, **stage}
+    spec = {"name": "s", "classes": 3, "input": {"size": 16}, "stages": [first, *others], **more}
+    model = vitdsl.build({"head": {"pool": "mean"}, **spec})
+    assert model.eval()(torch.rand(2, 3, 16, 16)).shape == (2, 3)
+    return ast.unparse([*functions(model.code)][-1])
+
+
+MLP = {"mlp": {"ratio": 1}}
+ATTEND = {"type": "global", "heads": 2}

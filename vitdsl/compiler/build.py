@@ -9,12 +9,14 @@ from typing import Any
 import torch
 
 from vitdsl.compiler.fold import folded_graph, folded_state
-from vitdsl.compiler.model import VisionModel, compile_graph
+from vitdsl.compiler.model import Compiled, VisionModel, compile_graph, make_model
 from vitdsl.compiler.renewal import Modes, put_buffers, set_modes, unsaved_buffers
 from vitdsl.errors import Problem, SpecError
 from vitdsl.graph.costs import too_many_modules
 from vitdsl.graph.graph import Graph
 from vitdsl.graph.ir import Call
+from vitdsl.memo import Table
+from vitdsl.parts.registry import foreign
 from vitdsl.spec import Spec, load
 from vitdsl.syntax.locate import problem
 
@@ -53,7 +55,19 @@ def build(
         raise SpecError(_too_large(known, graph, max_params))
     if fault := too_many_modules(graph, max_modules):
         raise SpecError(problem(known.tree, fault[1], fault[0], "`--max-modules` allows more"))
-    return compile_graph(graph, known, known.model.init or {}, device, training_outputs)
+    return make_model(_compiled(known, graph, training_outputs), known, device)
+
+
+_classes = Table(64)
+
+
+def _compiled(spec: Spec, graph: Graph, training_outputs: bool) -> Compiled:
+    """The class of the models of a spec; it is made once for equal specs, as long as all parts are ours."""
+    key = (spec.hash, spec.name, graph.frame.features[0].grid, training_outputs)
+    known = None if foreign() else _classes.get(key)
+    if known is None:
+        known = _classes.keep(key, compile_graph(graph, spec.name, spec.model.init or {}, training_outputs))
+    return known
 
 
 def fold(model: VisionModel) -> VisionModel:
@@ -66,7 +80,7 @@ def fold(model: VisionModel) -> VisionModel:
     """
     spec, graph = model.spec, model.spec.graph(model.image_size)
     state = folded_state(graph, model.state_dict())
-    made = compile_graph(folded_graph(graph), spec, {}, "meta", model.training_outputs)
+    made = make_model(compile_graph(folded_graph(graph), spec.name, {}, model.training_outputs), spec, "meta")
     made.to_empty(device=next(iter(state.values())).device)
     made.load_state_dict(state, assign=True)
     put_buffers(made, {name: buffer.clone() for name, buffer in unsaved_buffers(model).items()})

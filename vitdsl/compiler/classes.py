@@ -12,9 +12,10 @@ from vitdsl.compiler.arguments import Arguments, number_text, same
 from vitdsl.compiler.containers import Body, Chain
 from vitdsl.compiler.expressions import Apply, Expression, Slot, filled, in_line, in_lines, quoted, slots
 from vitdsl.compiler.initialize import make_initialized
+from vitdsl.compiler.loops import merge_chains
 from vitdsl.compiler.names import RESERVED, last_word, unused
 from vitdsl.compiler.namespace import Namespace
-from vitdsl.compiler.source import Line, Printer, merge_chains
+from vitdsl.compiler.source import Line, Printer
 from vitdsl.compiler.tree import Branch
 from vitdsl.layers.containers import with_modules
 from vitdsl.layers.initial import initialized

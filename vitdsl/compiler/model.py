@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from pickle import PicklingError
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -17,6 +17,7 @@ from vitdsl.compiler.renewal import modes_of, unsaved_buffers
 from vitdsl.compiler.tree import Branch, Grower
 from vitdsl.graph.graph import Graph
 from vitdsl.graph.schedule import drops
+from vitdsl.spec import Spec
 
 SHARED = ("spec", "lowered", "written", "forwards", "refusals")
 """Attributes that copies of a model have in common."""
@@ -61,28 +62,52 @@ class VisionModel(Backbone):
         return made
 
 
-def compile_graph(
-    graph: Graph, spec: Any, inits: Any, device: str | torch.device, training_outputs: bool
-) -> VisionModel:
-    """The module of a graph.
+class Compiled(NamedTuple):
+    """A graph with the class of its models.
+
+    Attributes:
+        graph: what was compiled.
+        written: its forward, and those of its repetitions.
+        cls: an instance is a model without a spec.
+        training_outputs: whether training returns what the head says.
+    """
+
+    graph: Graph
+    written: Written
+    cls: type[VisionModel]
+    training_outputs: bool
+
+
+def compile_graph(graph: Graph, name: str, inits: Mapping[str, Any], training_outputs: bool) -> Compiled:
+    """The class of the models of a graph.
 
     Args:
         graph: what is compiled.
-        spec: kept on the model.
+        name: of the model, for tracebacks.
         inits: initial values by family.
-        device: where its tensors are made.
         training_outputs: whether training returns what the head says.
     """
     written = write_model(graph, training_outputs)
-    text = class_of(tree_of(graph, written, inits, training_outputs), spec.name)
+    text = class_of(tree_of(graph, written, inits, training_outputs), name)
     cls = type("Model", (VisionModel, text), {"__module__": __name__})
+    return Compiled(graph, written, cls, training_outputs)
+
+
+def make_model(compiled: Compiled, spec: Spec, device: str | torch.device) -> VisionModel:
+    """A model with new weights.
+
+    Args:
+        compiled: its class.
+        spec: what it was compiled from.
+        device: where its tensors are made.
+    """
     with torch.device(device):
-        model = cls()
-    size = graph.frame.features[0].grid
+        model = compiled.cls()
+    size = compiled.graph.frame.features[0].grid
     assert size is not None
-    model.spec, model.lowered, model.written = spec, graph, written
+    model.spec, model.lowered, model.written = spec, compiled.graph, compiled.written
     model.forwards, model.refusals = {}, {}
-    model.training_outputs, model.image_size = training_outputs, size
+    model.training_outputs, model.image_size = compiled.training_outputs, size
     return model
 
 

@@ -63,7 +63,9 @@ class Statement:
     def __init__(
         self, kind: str, target: Any, arguments: tuple[Any, ...], named: dict[str, Any], outputs: list[Value]
     ) -> None:
-        self.kind, self.target, self.arguments, self.named, self.outputs = kind, target, arguments, named, outputs
+        self.kind, self.target, self.outputs = kind, target, outputs
+        self.arguments: tuple[Any, ...] = arguments
+        self.named: dict[str, Any] = named
 
     def reads(self) -> Iterator[Value]:
         """The values among its arguments, each as often as it stands there."""

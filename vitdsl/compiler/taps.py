@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
-from vitdsl.compiler.model import VisionModel, compile_graph
+from vitdsl.compiler.model import VisionModel, compile_graph, make_model
 from vitdsl.compiler.unrolled import Unrolled, copied
 from vitdsl.features import Feature
 from vitdsl.graph.graph import Graph
@@ -54,7 +54,7 @@ def with_taps(model: VisionModel) -> tuple[VisionModel, list[list[Seen]]]:
     spec = model.spec
     taken, chains = tapped(model.lowered)
     state = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
-    made = compile_graph(taken, spec, {}, "meta", model.training_outputs)
+    made = make_model(compile_graph(taken, spec.name, {}, model.training_outputs), spec, "meta")
     made.to_empty(device=next(iter(state.values())).device)
     made.load_state_dict(state, assign=True)
     made.folded = model.folded

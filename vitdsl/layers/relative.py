@@ -34,7 +34,7 @@ class GatheredBias(GridLayer):
         self.weight = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
 
     def make_index(self) -> Tensor:
-        """Entries of the table, one for each pair of a query and a key; int64, where the table is, flat."""
+        """Entries of the table, one for each pair of a query and a key; int64, on the CPU, flat."""
         raise NotImplementedError
 
     def gather(self) -> Tensor:
@@ -61,7 +61,7 @@ class GatheredBias(GridLayer):
         return not (torch.is_grad_enabled() and self.weight.requires_grad)
 
     def _place_index(self) -> None:
-        self.register_buffer("index", self.make_index(), persistent=False)
+        self.register_buffer("index", self.make_index().to(self.weight.device), persistent=False)
 
     def train(self, mode: bool = True) -> GatheredBias:
         """Set the mode, and drop the kept map."""
@@ -114,7 +114,7 @@ class RelativeBias(GatheredBias):
     def make_index(self) -> Tensor:
         """Entries of the table for all pairs, flat."""
         height, width = self.window
-        y, x = (torch.arange(size, device=self.weight.device) for size in self.window)
+        y, x = (torch.arange(size, device="cpu") for size in self.window)
         dy_yi = y[:, None] - y + height - 1
         dx_xj = x[:, None] - x + width - 1
         return (dy_yi[:, None, :, None] * (2 * width - 1) + dx_xj[None, :, None, :]).flatten()
@@ -176,9 +176,8 @@ class OffsetBias(GatheredBias):
 
     def make_index(self) -> Tensor:
         """Entries of the table for all pairs, flat."""
-        device = self.weight.device
         dy_yi, dx_xj = (
-            (self.stride * torch.arange(queries, device=device)[:, None] - torch.arange(keys, device=device)).abs()
+            (self.stride * torch.arange(queries, device="cpu")[:, None] - torch.arange(keys, device="cpu")).abs()
             for queries, keys in zip(self.query_grid, self.key_grid, strict=True)
         )
         return (dy_yi[:, None, :, None] * self.offset_grid[1] + dx_xj[None, :, None, :]).flatten()

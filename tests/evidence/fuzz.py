@@ -96,9 +96,12 @@ def judge(number: int, judged: Callable[[int], Spec | None]) -> tuple[str, Spec 
 def judge_many(first: int, count: int, built: int, searches: bool) -> dict[str, Any]:
     """Counts of what came out, and each fault by its number."""
     from tests.search import hostile
+    from tests.search.studies import PLUGIN
 
-    if searches:  # the limit is for what searches take, not for the library that evaluates candidates
-        import torch as torch
+    if searches:
+        import torch as torch  # the limit is for what searches take, not for the library that evaluates candidates
+
+        sys.path.insert(0, str(PLUGIN))
 
     judged = hostile.judge if searches else read
     signal.signal(signal.SIGPROF, _stop)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import sys
 from random import Random
 from typing import Any
 from unittest.mock import patch
@@ -16,7 +15,6 @@ from rich.console import Console
 
 from tests.hostile import NAMES
 from tests.search.pages import read
-from tests.search.studies import PLUGIN
 from vitdsl.errors import SpecError
 from vitdsl.search.file import Search, load_search
 from vitdsl.search.ledger import Ledger
@@ -35,13 +33,11 @@ def text(rng: Random) -> str:
 
 
 def drawn(number: int) -> tuple[Search, Study]:
-    """A search and its study, all of whose texts may mean harm.
+    """A search and its study, all of whose texts may mean harm; needs `plugin`.
 
     Raises:
         SpecError: the file is wrong.
     """
-    if str(PLUGIN) not in sys.path:
-        sys.path.insert(0, str(PLUGIN))
     rng = Random(number)
     body = {text(rng): [{"mlp": {"ratio": 2}}], text(rng): ["linear"], "plain": ["linear", "linear"]}
     depth = rng.choice([2, {"range": [1, 3]}])

@@ -6,6 +6,8 @@ from tests.evidence.fuzz import many
 from tests.search.hostile import TERMINAL, drawn, judge
 from vitdsl.search.progress import line_of
 
+pytestmark = pytest.mark.usefixtures("plugin")
+
 
 def test_hostile_searches() -> None:
     assert sum(judge(number) is not None for number in range(12)) > 6

@@ -48,3 +48,11 @@ def test_a_path_with_dots_leads_to_one_with_brackets(path, meant):
     with pytest.raises(SpecError) as caught:
         vitdsl.load("deit_tiny", set={path: 2})
     assert f"`{meant}`" in caught.value.problems[0].hint
+
+
+def test_a_schema_is_recognised():
+    """Its patterns look like late values, which would be seven problems."""
+    with pytest.raises(SpecError) as caught:
+        vitdsl.load({"$schema": "http://json-schema.org/draft-07/schema#", "pattern": "^\\$"})
+    (problem,) = caught.value.problems
+    assert problem.message == "this is a JSON schema, not a spec"

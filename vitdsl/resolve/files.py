@@ -79,11 +79,18 @@ def _candidates(name: str, beside: Path | None) -> tuple[Path, ...]:
 def load_tree(source: str | Path | Mapping[str, Any]) -> Map:
     """The file as written, late values recognised: a path, a shipped name, YAML text or a mapping."""
     if isinstance(source, Mapping):
-        return _mapping(recognise(_positioned(source), ()), None)
+        return _recognised(_positioned(source), None)
     text = str(source)
     if isinstance(source, str) and ("\n" in text or ":" in text.replace(":\\", "")):
-        return _mapping(recognise(read(text, "<text>"), ()), None)
+        return _recognised(read(text, "<text>"), None)
     return _read_cached(find(text))
+
+
+def _recognised(raw: Any, path: Path | None) -> Map:
+    """The mapping of a file with its late values; a JSON schema is full of texts that look like them."""
+    if isinstance(raw, Map) and "$schema" in raw:
+        raise SpecError(Problem("this is a JSON schema, not a spec", mark=raw.pos, hint="editors check specs with it"))
+    return _mapping(recognise(raw, ()), path)
 
 
 def _read_cached(path: Path) -> Map:
@@ -103,7 +110,7 @@ def _read(path: Path, stamp: Any) -> Map:
     files = _files()
     if path in files and files[path][0] == stamp:
         return files[path][1]
-    tree = _mapping(recognise(read_file(path), ()), path)
+    tree = _recognised(read_file(path), path)
     if len(files) >= 512:
         files.clear()
     files[path] = (stamp, tree)

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 from vitdsl.errors import refuse
 from vitdsl.fields.messages import describe
-from vitdsl.fields.record import NONE, Fields, Part
+from vitdsl.fields.nothing import NONE
+from vitdsl.fields.record import Fields, Part
 from vitdsl.fields.types import FieldType
 
 

@@ -11,13 +11,10 @@ from pydantic_core import CoreSchema, core_schema
 from vitdsl.errors import ExpressionError, Refusal, did_you_mean, refuse
 from vitdsl.fields.declaration import Declaration, declarations
 from vitdsl.fields.messages import describe, with_name
+from vitdsl.fields.nothing import NONE, remedy_for_nothing, says_none
 from vitdsl.syntax.expressions import Late, LateList, settled
 from vitdsl.syntax.paths import Key
 
-NONE = "none"
-"""The word that means nothing: `pre: none`."""
-WORDS_FOR_NONE = frozenset({"off", "no", "false", "nothing", "null", "identity", "disabled", "without"})
-"""What others write where nothing is meant."""
 _new, _set = object.__new__, object.__setattr__
 _NOT_WRITTEN: frozenset[str] = frozenset()
 _AS_IF_NOT_WRITTEN: Any = object()
@@ -117,7 +114,7 @@ class Fields:
     @classmethod
     def _is_nothing(cls, key: str, value: Any) -> bool:
         """Whether a key is there as if it were not."""
-        return key in cls.fields_by_key if value is None else key in cls.absent and _says_none(value)
+        return key in cls.fields_by_key if value is None else key in cls.absent and says_none(value)
 
     def agree(self) -> None:
         """Refuses values that are right each, but not together."""
@@ -247,7 +244,7 @@ def _bound(field: Declaration, value: Any, env: Mapping[str, object], reader: An
         if isinstance(value, Fields):
             return value.bind(env, reader)
         made = settled(value, env)
-        nothing = made is None or (absent and _says_none(made))
+        nothing = made is None or (absent and says_none(made))
         return _AS_IF_NOT_WRITTEN if nothing else field.read(made, reader)
     except ExpressionError as error:
         raise Refusal([((field.key,), error.message, error.hint)]) from None
@@ -255,31 +252,11 @@ def _bound(field: Declaration, value: Any, env: Mapping[str, object], reader: An
         raise Refusal(_below(field, error, made, absent, reader)) from None
 
 
-def _says_none(value: Any) -> bool:
-    return value.__class__ is str and value == NONE
-
-
 def _below(field: Declaration, error: Refusal, value: Any, absent: bool, reader: Any) -> list[Any]:
     """What is wrong in a field, with locations below the mapping that holds it."""
-    nothing = _instead_of_nothing(field, value, absent, reader)
+    nothing = remedy_for_nothing(field, value, absent, reader)
     found = [((field.key, *loc), message, nothing or hint) for loc, message, hint in error.items]
     return [(loc, with_name(message, loc), hint) for loc, message, hint in found]
-
-
-def _instead_of_nothing(field: Declaration, value: Any, absent: bool, reader: Any) -> str:
-    """The hint where a value seems to mean nothing, in a word that the field does not take."""
-    if _says_none(value) and not field.required:
-        usual = field.default[0] if isinstance(field.default, tuple) and field.default else field.default
-        then = f": it is {usual:g} then" if usual.__class__ in (int, float) else " for what is usual"
-        return f"leave `{field.key}` out{then}"
-    if value is not False and not (isinstance(value, str) and value.casefold() in WORDS_FOR_NONE):
-        return ""
-    try:
-        if not absent:
-            field.read(NONE, reader)
-    except Refusal:
-        return ""
-    return f"write `{field.key}: none`"
 
 
 def _missing(field: Declaration) -> Any:

@@ -20,7 +20,8 @@ from vitdsl.fields.marks import (
     Reads,
     no_scalar,
 )
-from vitdsl.fields.record import NONE, Fields, Part
+from vitdsl.fields.nothing import NONE
+from vitdsl.fields.record import Fields, Part
 from vitdsl.parts.protocols import Reader, Scope, Value
 from vitdsl.syntax.expressions import LateList, settled
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vitdsl.fields.record import NONE, Part
+from vitdsl.fields.nothing import NONE
+from vitdsl.fields.record import Part
 from vitdsl.resolve.edit import merge
 from vitdsl.validate.places import NO_DEFINES, WIRING_PLACE, PartPlace
 

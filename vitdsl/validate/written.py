@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from vitdsl.errors import Problem
-from vitdsl.fields.record import NONE
+from vitdsl.fields.nothing import NONE
 from vitdsl.parts.registry import class_of
 from vitdsl.syntax.holes import entries
 from vitdsl.syntax.locate import mark_of

@@ -53,6 +53,13 @@ class _Form:
 
     def __init__(self, names: dict[str, str], name: str | None) -> None:
         self.names, self.name = names, name
+        self.roots = {"self"}  # and what stands for a module below it
+
+    def is_path(self, node: ast.expr) -> bool:
+        """Whether this reaches a module from `self`."""
+        while isinstance(node, (ast.Attribute, ast.Subscript)):
+            node = node.value
+        return isinstance(node, ast.Name) and node.id in self.roots
 
     def word(self, text: str) -> str:
         """A name of a module, or a text."""
@@ -63,7 +70,10 @@ class _Form:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Attribute):
             return ""  # a number that the forward reads, which is its argument there
         if isinstance(node, ast.Assign):
+            is_path = self.is_path(node.value)
             self._store(node.targets[0], self.value(node.value))
+            if is_path and isinstance(node.targets[0], ast.Name):
+                self.roots.add(node.targets[0].id)
             return ""
         if isinstance(node, ast.For):
             self._store(node.target, _digest("each", self.value(node.iter)))
@@ -84,6 +94,7 @@ class _Form:
             return
         assert isinstance(target, ast.Name)
         self.names[target.id] = value
+        self.roots.discard(target.id)
 
     def value(self, node: Any) -> str:
         """What an expression is."""
@@ -94,8 +105,10 @@ class _Form:
         if isinstance(node, ast.Constant):
             return f"text {self.word(node.value)}" if isinstance(node.value, str) else repr(node.value)
         if isinstance(node, ast.Attribute):
-            return _digest("attribute", self.value(node.value), self.word(node.attr) if _is_path(node) else node.attr)
-        if isinstance(node, ast.Subscript) and _is_path(node) and isinstance(node.slice, ast.Constant):
+            return _digest(
+                "attribute", self.value(node.value), self.word(node.attr) if self.is_path(node) else node.attr
+            )
+        if isinstance(node, ast.Subscript) and self.is_path(node) and isinstance(node.slice, ast.Constant):
             key = node.slice.value
             name = self.word(key) if isinstance(key, str) else key
             return _digest("attribute", self.value(node.value), name)
@@ -126,13 +139,6 @@ class _Form:
         for each in node.generators:
             inner._store(each.target, _digest("each", self.value(each.iter)))
         return _digest("generator", inner.value(node.elt), *(self.value(each.iter) for each in node.generators))
-
-
-def _is_path(node: ast.expr) -> bool:
-    """Whether this reaches a module from `self`."""
-    while isinstance(node, (ast.Attribute, ast.Subscript)):
-        node = node.value
-    return isinstance(node, ast.Name) and node.id == "self"
 
 
 def _digest(kind: str, *parts: object) -> str:

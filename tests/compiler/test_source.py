@@ -84,7 +84,7 @@ def test_names_come_back() -> None:
     stored = {
         node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
     }
-    assert stored <= {"x", "y"}
+    assert stored <= {"x", "y", "body"}
 
 
 def test_a_size_is_read_where_something_needs_it() -> None:
@@ -127,3 +127,28 @@ def test_views_of_queries_are_called_queries() -> None:
     views = re.findall(r"^ +(\w+) = (\w)\.flatten\(2\)\.transpose\(1, 2\)", code, re.MULTILINE)
     assert ("q", "q") in views
     assert all(name == source for name, source in views if source in ("q", "k", "v"))
+
+
+# ---------------------------------------------------------------- containers
+
+
+def test_a_deep_container_that_is_named_often_gets_a_name() -> None:
+    code = forward({"body": [{"body": [{"norm": "layer"}, {"activation": "gelu"}, {"linear": 8}, MLP]}, MLP]})
+    assert "    layer = self.stages[0].body[0]\n" in code
+    assert code.count("self.stages[0].body[0]") == 1
+
+
+def test_what_is_named_once_or_is_near_keeps_its_path() -> None:
+    code = forward({"body": [{"norm": "layer"}]})
+    assert "self.stages[0].body" in code
+    assert " = self.stages" not in code.replace(" = self.stages[0].tokenizer[0].conv(", "")
+
+
+@pytest.mark.parametrize("name", ["layer", "block", "x", "self", "conv_and_norm"])
+def test_a_name_of_a_container_hides_nothing(name: str) -> None:
+    """A stage may have any name; the container that is called after it must be no value that is still read."""
+    conv = {"conv": {"kernel": 3, "padding": 1, "norm": "batch"}}
+    inner = {"name": name, "body": [conv, MLP, {"linear": 8}, {"norm": "layer"}, MLP]}
+    code = forward({"tokens": ["cls"], "body": [{"write": "early"}, inner]})
+    assert re.search(rf"    {name}\w* = self\.stages\[0\]\.body", code)
+    assert not unread(ast.parse(code).body[0])  # type: ignore[arg-type]

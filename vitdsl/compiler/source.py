@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator, Sequence
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 from vitdsl.compiler.expressions import Apply, Expression, Slot, pieces, quoted
-from vitdsl.compiler.loops import Below, Loop, count_uses, find_loops
+from vitdsl.compiler.loops import Below, Item, Loop, count_uses, find_loops
 from vitdsl.compiler.names import identifier, last_word, reference, unused
 from vitdsl.compiler.statements import Forward, Layer, Number, Returned, Statement, Value
 
@@ -22,6 +23,8 @@ DEEPEST = 3
 """Most calls of modules in one another on a line."""
 LONGEST = 84
 """Most characters of an expression into which others are written."""
+DEEP, OFTEN = 3, 3
+"""A container so deep that is named so often on lines one after another gets a name."""
 
 
 class Line(NamedTuple):
@@ -38,6 +41,20 @@ class Line(NamedTuple):
     before: str
     expression: Expression
     comment: Slot | None = None
+
+
+class Short(NamedTuple):
+    """A name for a container, on some lines.
+
+    Attributes:
+        path: of the container.
+        name: what it is called.
+        last: the number of the last item that uses the name.
+    """
+
+    path: str
+    name: str
+    last: int
 
 
 class Printer:
@@ -59,6 +76,7 @@ class Printer:
         self._functions = {
             getattr(each.target, "__name__", "") for each in forward.statements if each.kind == "function"
         }
+        self._short: Short | None = None
         self._inline()
         self._last = self._last_reads()
 
@@ -70,12 +88,65 @@ class Printer:
             taken.add(name)
         arguments = ", ".join(["self", *(self._names[value] for value in self._forward.entries)])
         lines = [Line(0, "", f"def forward({arguments}):")]
+        shorts = self._shorts(taken)
+        self._functions |= {short.name for short in shorts.values()}
         for at, item in enumerate(self._items):
+            lines += self._begun(shorts.get(at), at)
             if isinstance(item, Loop):
                 lines += self._loop_lines(item, at)
             elif not self._is_inlined(item):
                 lines.append(self._line(item, at))
-        return [*lines, *self._return_lines(self._forward.returned)]
+        end = len(self._items)
+        return [*lines, *self._begun(shorts.get(end), end), *self._return_lines(self._forward.returned)]
+
+    # ------------------------------------------------------------ names of containers
+
+    def _begun(self, short: Short | None, at: int) -> list[Line]:
+        """The line that gives a container a name before an item, if there is one."""
+        if short is not None:
+            self._short = short
+            return [Line(4, f"{short.name} = ", reference(short.path))]
+        if self._short is not None and self._short.last < at:
+            self._short = None
+        return []
+
+    def _shorts(self, taken: set[str]) -> dict[int, Short]:
+        """Names for deep containers, by the number of the first item that uses each."""
+        found: dict[int, Short] = {}
+        named = [(at, [*self._containers(item)]) for at, item in enumerate(self._items) if not self._hides(item)]
+        returned = [value.maker for value in self._forward.returned.values if value in self._inlined]
+        named.append((len(self._items), [path for each in returned if each for path in self._containers(each)]))
+        named = [(at, paths) for at, paths in named if paths]
+        at = 0
+        while at < len(named):
+            last, path = _run(named, at)
+            if path:
+                word = last_word(path)
+                word = _singular(word) if path[-1].isdigit() else word
+                found[named[at][0]] = Short(path, unused(identifier(word), taken), named[last][0])
+            at = last + 1
+        return found
+
+    def _hides(self, item: Item) -> bool:
+        return not isinstance(item, Loop) and self._is_inlined(item)
+
+    def _containers(self, item: Item) -> Iterator[str]:
+        """What holds the modules and parameters that a line names, once for each."""
+        if isinstance(item, Loop):
+            yield item.calls[0].target.rpartition(".")[0].rpartition(".")[0]
+            return
+        for path in (*item.layers(), *[item.target] * (item.kind == "parameter")):
+            yield path.rpartition(".")[0]
+        for value in item.reads():
+            if value in self._inlined and value.maker is not None:
+                yield from self._containers(value.maker)
+
+    def _reference(self, path: str) -> str:
+        """How code reaches a module here."""
+        short = self._short
+        if short is None or not f"{path}.".startswith(f"{short.path}."):
+            return reference(path)
+        return reference(path[len(short.path) + 1 :], short.name)
 
     # ------------------------------------------------------------ what is written into its use
 
@@ -198,10 +269,10 @@ class Printer:
         path = first.target.rpartition(".")[0]
         names = list(self._below(path))
         start, stop = (names.index(each.target.rpartition(".")[2]) for each in (first, last))
-        every = reference(path)
+        every = self._reference(path)
         if len(loop.calls) < len(names):
             every += f"[{start or ''}:{'' if stop + 1 == len(names) else stop + 1}]"
-        each = unused(identifier(_singular(last_word(path))), {*self._names.values()})
+        each = unused(identifier(_singular(last_word(path))), {*self._names.values(), *self._functions})
         lines.append(Line(4, "", f"for {each} in {every}:"))
         call = Apply(f"{each}(", tuple(arguments))
         before = ", ".join(outputs[number] for number in range(len(first.outputs)))
@@ -232,7 +303,7 @@ class Printer:
         if isinstance(argument, Number):
             return Slot(argument.value, argument.name)
         if isinstance(argument, Layer):
-            return reference(argument.path)
+            return self._reference(argument.path)
         if isinstance(argument, dict):
             entries = ((f"{quoted(name)}: ", self._argument(each)) for name, each in argument.items())
             return Apply("{", tuple(entries), "}")
@@ -254,7 +325,7 @@ class Printer:
         given = [self._argument(each) for each in item.arguments]
         named = [(f"{name}=", self._argument(each)) for name, each in item.named.items()]
         if item.kind == "module":
-            return Apply(f"{reference(item.target)}(", (*given, *named))
+            return Apply(f"{self._reference(item.target)}(", (*given, *named))
         if item.kind == "function":
             if item.target in OPERATORS:
                 left, right = map(self._grouped, item.arguments, given)
@@ -267,7 +338,7 @@ class Printer:
         if item.kind == "parameter":
             path, _, name = item.target.rpartition(".")
             plain = reference(name, "").startswith(".")
-            return reference(item.target) if plain else f"{reference(path)}.get_parameter({quoted(name)})"
+            return self._reference(item.target) if plain else f"{self._reference(path)}.get_parameter({quoted(name)})"
         if item.kind == "size":
             return (given[0], ".shape[2:]")
         assert item.kind == "batch", item.kind
@@ -299,6 +370,24 @@ def _weighted(values: list[Expression], weights: list[float]) -> Expression:
         return values[0] if len(values) == 1 else ("(", *terms, f") / {len(values)}")
     weighed = [(value, f" * {weight!r}") for value, weight in zip(values, weights, strict=True)]
     return tuple(each for value in weighed for each in (" + ", value))[1:]
+
+
+def _run(named: list[tuple[int, list[str]]], first: int) -> tuple[int, str]:
+    """The last of the lines from `first` on that share a deep container, and that container; empty: there is none."""
+    shared, count, last = _common(named[first][1]), len(named[first][1]), first
+    for index in range(first + 1, len(named)):
+        paths = named[index][1]
+        narrower = _common([".".join(shared), *paths])
+        if len(narrower) < DEEP or (len(narrower) < len(shared) and count >= OFTEN):
+            break
+        shared, count, last = narrower, count + len(paths), index
+    return (last, ".".join(shared)) if count >= OFTEN and len(shared) >= DEEP else (first, "")
+
+
+def _common(paths: Sequence[str]) -> list[str]:
+    """The names that paths begin with."""
+    columns = zip(*(path.split(".") for path in paths), strict=False)
+    return [names[0] for names in takewhile(lambda names: len({*names}) == 1, columns)]
 
 
 def _singular(word: str) -> str:

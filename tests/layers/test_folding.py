@@ -99,6 +99,7 @@ CHANGES: dict[str, Callable[[nn.Module, Any], Any]] = {
     "a weight is another one": lambda layer, norm: setattr(layer, "weight", nn.Parameter(layer.weight.detach() * 2)),
     "the mean is another one": lambda layer, norm: setattr(norm, "running_mean", norm.running_mean + 1),
     "the data are others": lambda layer, norm: setattr(layer.weight, "data", layer.weight.data * 2),
+    "eps is another one": lambda layer, norm: setattr(norm, "eps", 0.5),
     "a state is loaded": lambda layer, norm: layer.load_state_dict({k: 2 * v for k, v in layer.state_dict().items()}),
     "a state is assigned": lambda layer, norm: norm.load_state_dict(
         {k: 2 * v for k, v in norm.state_dict().items()}, assign=True
@@ -201,6 +202,22 @@ def test_weights_of_inference_mode_are_never_kept() -> None:
     assert norm._product is None
 
 
+def test_several_sets_of_weights_at_once() -> None:
+    """As ensembles are run: each call of the modules stands for one of several sets."""
+    pairs = [nn.Sequential(*pair()), nn.Sequential(*pair())]
+    for each in pairs[1].parameters():
+        nn.init.uniform_(each, 0.5, 2)
+    parameters, buffers = torch.func.stack_module_state(pairs)
+    model = Normed(*pair())
+    names = {"0": "layer", "1": "norm"}
+    state = {f"{names[key[0]]}{key[1:]}": value for key, value in {**parameters, **buffers}.items()}
+    with torch.no_grad():
+        model(images())
+        made = torch.vmap(lambda state, x: torch.func.functional_call(model, state, (x,)), (0, None))(state, images())
+        for number, (layer, norm) in enumerate(pairs):
+            torch.testing.assert_close(made[number], both(layer, norm, images()), rtol=1e-12, atol=1e-12)
+
+
 def test_a_compiled_program_has_both() -> None:
     layer, norm = pair()
     program = torch.export.export(Normed(layer, norm), (images(),))
@@ -215,4 +232,4 @@ class Normed(nn.Module):
         self.layer, self.norm = layer, norm
 
     def forward(self, x: Tensor) -> Tensor:
-        return apply_normed(self.layer, self.norm, x)
+        return linear_and_norm(self.layer, x, self.norm)

@@ -53,11 +53,13 @@ class BatchNorm(_BatchNorm):
             statistics["running_mean"], statistics["running_var"],
         )  # fmt: skip
         kept = self._product
-        if kept is not None and kept.is_of(sources):
+        if kept is not None and kept.is_of(sources, self.eps):
             return kept.weight, kept.bias
         weight, bias, scale, shift, mean, var = sources
         if weight is None or mean is None or var is None or any(x is not None and x.is_inference() for x in sources):
             return None
+        if any(type(x) is not nn.Parameter for x in sources[:4] if x is not None):
+            return None  # a tensor in place of a parameter is there for one call, and may stand for several
         with torch.inference_mode(False), torch.no_grad():
             working = torch.promote_types(weight.dtype, torch.float32)
             factor = torch.rsqrt(var.to(working) + self.eps)
@@ -68,7 +70,7 @@ class BatchNorm(_BatchNorm):
             if weight.ndim == 4 and weight.device.type == "cpu":
                 product = product[0].contiguous(memory_format=torch.channels_last), product[1]
         if type(product[0]) is Tensor:  # fake and distributed tensors must not outlive the mode that made them
-            self._product = Product(*product, sources)
+            self._product = Product(*product, sources, self.eps)
         return product
 
     def train(self, mode: bool = True) -> BatchNorm:
@@ -87,14 +89,16 @@ class BatchNorm(_BatchNorm):
 class Product:
     """Weight and bias of a layer with a batch norm in them, and the state of the tensors that they were made of."""
 
-    __slots__ = ("bias", "sources", "stamps", "weight")
+    __slots__ = ("bias", "eps", "sources", "stamps", "weight")
 
-    def __init__(self, weight: Tensor, bias: Tensor, sources: tuple[Tensor | None, ...]) -> None:
-        self.weight, self.bias, self.sources = weight, bias, sources
+    def __init__(self, weight: Tensor, bias: Tensor, sources: tuple[Tensor | None, ...], eps: float) -> None:
+        self.weight, self.bias, self.sources, self.eps = weight, bias, sources, eps
         self.stamps = [None if x is None else (x._version, x.data_ptr()) for x in sources]
 
-    def is_of(self, sources: tuple[Tensor | None, ...]) -> bool:
-        """Whether these are the tensors that it was made of, and nothing was written into them since."""
+    def is_of(self, sources: tuple[Tensor | None, ...], eps: float) -> bool:
+        """Whether it was made of these tensors and this `eps`, and nothing was written into them since."""
+        if eps != self.eps:
+            return False
         for x, before, stamp in zip(sources, self.sources, self.stamps, strict=True):
             if x is not before or (x is not None and (x._version, x.data_ptr()) != stamp):
                 return False

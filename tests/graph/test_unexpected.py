@@ -229,3 +229,9 @@ def test_a_norm_beside_the_default_one(items: str, more: str, count: int) -> Non
     problems = list(two_norms(given.tree))
     assert len(problems) == count
     assert all(problem.mark is not None and problem.path.startswith("stages[0].body[") for problem in problems)
+
+
+def test_a_long_chain_of_sums_is_looked_through() -> None:
+    """Tokens pass more than a thousand sums in one frame: more than a recursion may be deep."""
+    body = ", ".join(["{activation: relu, residual: true}"] * 1200)
+    assert "are added to themselves" not in words_of(spec(f"{PATCH}, tokens: [cls], body: [{body}]"))

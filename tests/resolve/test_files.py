@@ -56,3 +56,12 @@ def test_a_schema_is_recognised():
         vitdsl.load({"$schema": "http://json-schema.org/draft-07/schema#", "pattern": "^\\$"})
     (problem,) = caught.value.problems
     assert problem.message == "this is a JSON schema, not a spec"
+
+
+@pytest.mark.parametrize("text", ["a$b: ", "$", "in$put", "a$ b", "[$(", "- $("])
+def test_a_file_that_is_no_mapping_is_refused_at_its_beginning(text, tmp_path):
+    file = tmp_path / "s.yaml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(SpecError) as caught:
+        vitdsl.load(file)
+    assert all(problem.mark for problem in caught.value.problems)

@@ -145,3 +145,33 @@ def counted(counts):
         counts[-1] = self.work
 
     return count
+
+
+def cpu_seconds(text: str) -> float:
+    """How long it takes to refuse a file."""
+    before = time.process_time()
+    with pytest.raises(vitdsl.SpecError) as caught:
+        vitdsl.load(text).graph()
+    assert all(problem.mark or problem.path for problem in caught.value.problems)
+    return time.process_time() - before
+
+
+def test_a_message_reads_no_more_of_a_value_than_it_shows():
+    """Variables hold one another twice, forty deep, and an expression counts with the largest."""
+    rows = ["a0: [1, 2]", *(f"a{n + 1}: [$a{n}, $a{n}]" for n in range(40))]
+    text = (
+        FILE.replace("ITEM", "{linear: $big}") + "vars:\n" + "".join(f"  {row}\n" for row in [*rows, "big: $(a40 + 1)"])
+    )
+    assert cpu_seconds(text) < 5
+
+
+def test_copies_of_a_ghost_are_counted_before_they_are_written_out():
+    assert cpu_seconds(FILE.replace("ITEM", "{mlp: {type: ghost, copies: 1000000}}")) < 2
+
+
+def test_sizes_that_would_fit_are_looked_for_within_bounds():
+    """At the sizes that are tried, more items are put in than any file may have."""
+    text = doubling(
+        "{use: d0}", "", "d{here}: {{body: [{{use: d{next}}}, {{use: d{next}}}]}}", "d38: {body: [mlp]}", "define"
+    )
+    assert cpu_seconds(text.replace("size: 16", "size: 18")) < 5

@@ -8,8 +8,8 @@ from typing import Any
 from vitdsl.errors import RimError, ShapeError
 
 Size = tuple[int, int]
-TRIES = 12
-"""How many sizes are tried in each direction."""
+TRIES, EFFORT = 12, 20_000
+"""How many sizes are tried in each direction; none is, once so many items were elaborated."""
 
 
 def with_sizes(fault: RimError, size: Size, run: Callable[[Size], Any]) -> RimError:
@@ -29,8 +29,10 @@ def with_sizes(fault: RimError, size: Size, run: Callable[[Size], Any]) -> RimEr
 
 def _nearest(fault: RimError, size: Size, run: Callable[[Size], Any], index: int) -> Size | None:
     """The nearest size below (0) or above (1)."""
-    steps = (0, 0)
+    steps, work = (0, 0), fault.work
     for _ in range(TRIES):
+        if work > EFFORT:
+            return None
         last = size
         size = (size[0] + steps[0], size[1] + steps[1]) if fault is None else _moved(fault, size, index)
         if min(size) < 1 or size == last:
@@ -39,8 +41,9 @@ def _nearest(fault: RimError, size: Size, run: Callable[[Size], Any], index: int
         try:
             run(size)
         except RimError as other:
-            fault = other
-        except ShapeError:
+            fault, work = other, work + other.work
+        except ShapeError as other:
+            work += other.work
             steps, fault = _stride(steps, fault, last), None  # type: ignore[assignment]
         else:
             return size

@@ -59,12 +59,14 @@ def elaborate(
             current = _run_stage(scope, stage, index, current)
         except ShapeError as fault:
             fault.trail += [index, "stages"]
+            fault.work = around.work
             raise
     scope.current = current
     try:
         graph = run_head(scope, model)
     except ShapeError as fault:
         fault.trail.append("head")
+        fault.work = around.work
         raise
     if MODULES.exceeds(graph.frame.modules) and (fault := too_many_modules(graph, MODULES.allowed)):
         raise ShapeError(fault[0], MODULES.hint, fault[1])

@@ -89,7 +89,10 @@ class ShapeError(Exception):
 
     Attributes:
         trail: path segments appended by enclosing code while the error propagates, so the innermost comes first.
+        work: how many items of the spec were elaborated before.
     """
+
+    work = 0
 
     def __init__(self, message: str, hint: str = "", at: tuple[str | int, ...] = ()) -> None:
         super().__init__(message, hint)

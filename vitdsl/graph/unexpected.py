@@ -142,16 +142,22 @@ def _meet(terms: list[set[int]]) -> bool:
 
 def _terms(number: int, nodes: Nodes, of: str) -> set[int]:
     """What the grid, or the extra tokens, of a value are the sum of; factors and dropping do not count."""
-    node = nodes.get(number)
-    if node is None:
-        return {number}
-    if isinstance(node.op, Combine) and node.op.how == "add":
-        return set().union(*(_terms(each, nodes, of) for each in node.inputs))
-    if isinstance(node.op, Put):
-        return _terms(node.inputs[of == "grid"], nodes, of)
-    if isinstance(node.op, (Take, Affine, DropPath, Dropout, Scale)):
-        return _terms(node.inputs[0], nodes, of)
-    return {number}
+    found: set[int] = set()
+    known, waiting = {number}, [number]
+    for at in waiting:  # which grows
+        node = nodes.get(at)
+        if node is not None and isinstance(node.op, Combine) and node.op.how == "add":
+            more = node.inputs
+        elif node is not None and isinstance(node.op, Put):
+            more = (node.inputs[of == "grid"],)
+        elif node is not None and isinstance(node.op, (Take, Affine, DropPath, Dropout, Scale)):
+            more = node.inputs[:1]
+        else:
+            found.add(at)
+            continue
+        waiting += [each for each in more if each not in known]
+        known.update(more)
+    return found
 
 
 def _at_grid(number: int, nodes: Nodes) -> str:

@@ -90,7 +90,7 @@ def _recognised(raw: Any, path: Path | None) -> Map:
     """The mapping of a file with its late values; a JSON schema is full of texts that look like them."""
     if isinstance(raw, Map) and "$schema" in raw:
         raise SpecError(Problem("this is a JSON schema, not a spec", mark=raw.pos, hint="editors check specs with it"))
-    return _mapping(recognise(raw, ()), path)
+    return _mapping(recognise(_mapping(raw, path), ()), path)
 
 
 def _read_cached(path: Path) -> Map:

@@ -239,10 +239,30 @@ def _apply(apply: Callable[[Any, Any], Any], a: Any, b: Any, sign: str, text: st
     raise ExpressionError(f"{text}: {show(a)} {sign} {show(b)} {reason}")
 
 
+class Short(reprlib.Repr):
+    """Reads no more of a value than it shows: variables that hold one another twice are huge when written out."""
+
+    def repr_Map(self, x: Any, level: int) -> str:
+        """As any mapping."""
+        return self.repr_dict(x, level)
+
+    def repr_Seq(self, x: Any, level: int) -> str:
+        """As any list."""
+        return self.repr_list(x, level)
+
+    def repr_Hole(self, x: Any, level: int) -> str:
+        """What stands in it."""
+        return self.repr1(x.raw, level)
+
+
+SHORT = Short()
+SHORT.maxlevel = 3
+
+
 def show(value: object) -> str:
     """A value, cut short, for a message."""
     plain = isinstance(value, Unsettled) or (isinstance(value, str) and len(value) < 80 and "$" in value)
-    return str(value) if plain else reprlib.repr(value)
+    return str(value) if plain else SHORT.repr(value)
 
 
 def element(container: Any, key: Any, text: str) -> Any:

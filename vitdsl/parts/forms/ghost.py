@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
+from vitdsl.errors import ShapeError
 from vitdsl.fields.types import Positive
 from vitdsl.parts.base import Form, Part
 from vitdsl.parts.forms.mlp import MlpFields, Ratio
+from vitdsl.syntax.limits import ITEMS
 
 
 class Ghost(MlpFields, Form):
@@ -23,6 +25,8 @@ class Ghost(MlpFields, Form):
 
     def expand(self) -> dict[str, Any]:
         """An mlp with the copies beside its hidden channels."""
+        if ITEMS.exceeds(self.copies):
+            raise ShapeError(*ITEMS.fault(self.copies), ("copies",))
         activation = self.activation if isinstance(self.activation, Part) else "none"
         copy = [{"norm": {"type": "affine", "bias": False, "init": 1}}, {"activation": activation}]
         copies = {"parallel": [[], *[copy for _ in range(self.copies)]], "merge": "concat"}

@@ -20,23 +20,27 @@ def with_sizes(fault: RimError, size: Size, run: Callable[[Size], Any]) -> RimEr
         size: height and width.
         run: elaborates the spec for a size.
     """
-    found = [near for index in (0, 1) if (near := _nearest(fault, size, run, index)) is not None]
+    found: list[Size] = []
+    work = fault.work
+    for index in (0, 1):
+        near, work = _nearest(fault, size, run, index, work)
+        found += [] if near is None else [near]
     if found:
         sizes = " or ".join(f"{height}x{width}" for height, width in dict.fromkeys(found))
         fault.hint = f"images of {sizes} fit, or {fault.hint}"
     return fault
 
 
-def _nearest(fault: RimError, size: Size, run: Callable[[Size], Any], index: int) -> Size | None:
-    """The nearest size below (0) or above (1)."""
-    steps, work = (0, 0), fault.work
+def _nearest(fault: RimError, size: Size, run: Callable[[Size], Any], index: int, work: int) -> tuple[Size | None, int]:
+    """The nearest size below (0) or above (1), and how many items were elaborated until it was found."""
+    steps = (0, 0)
     for _ in range(TRIES):
         if work > EFFORT:
-            return None
+            return None, work
         last = size
         size = (size[0] + steps[0], size[1] + steps[1]) if fault is None else _moved(fault, size, index)
         if min(size) < 1 or size == last:
-            return None
+            return None, work
         steps = (size[0] - last[0] or steps[0], size[1] - last[1] or steps[1])
         try:
             run(size)
@@ -46,8 +50,8 @@ def _nearest(fault: RimError, size: Size, run: Callable[[Size], Any], index: int
             work += other.work
             steps, fault = _stride(steps, fault, last), None  # type: ignore[assignment]
         else:
-            return size
-    return None
+            return size, work
+    return None, work
 
 
 def _moved(fault: RimError, size: Size, index: int) -> Size:

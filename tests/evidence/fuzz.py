@@ -36,7 +36,7 @@ from vitdsl.spec import Spec
 SECONDS, MEMORY = 5, 1 << 30
 PER_PROCESS = 1000
 LARGEST = 2**24
-"""What has more bytes of activations for one image is not built."""
+"""What has more parameters, or more bytes of activations for one image, is not built."""
 
 
 class TookTooLongError(BaseException):
@@ -115,7 +115,7 @@ def judge_many(first: int, count: int, built: int, searches: bool) -> dict[str, 
         before = time.process_time()
         outcome, spec = judge(number, judged)
         slowest = max(slowest, time.process_time() - before)
-        if spec is not None and counts["built"] < built and spec.analyze().activation_bytes <= LARGEST:
+        if spec is not None and counts["built"] < built and _is_small(spec):
             outcome = _build(spec) or outcome
             counts["built"] += 1
         counts[outcome if outcome in ("refused", "right") else "faults"] += 1
@@ -124,6 +124,11 @@ def judge_many(first: int, count: int, built: int, searches: bool) -> dict[str, 
         if number % 50 == 0:
             forget()
     return {"counts": counts, "faults": faults, "slowest": slowest}
+
+
+def _is_small(spec: Spec) -> bool:
+    found = spec.analyze()
+    return found.activation_bytes <= LARGEST and found.params <= LARGEST
 
 
 def _build(spec: Spec) -> str:

@@ -55,13 +55,13 @@ def build(
         raise SpecError(_too_large(known, graph, max_params))
     if fault := too_many_modules(graph, max_modules):
         raise SpecError(problem(known.tree, fault[1], fault[0], "`--max-modules` allows more"))
-    return make_model(_compiled(known, graph, training_outputs), known, device)
+    return make_model(_class_for(known, graph, training_outputs), known, device)
 
 
 _classes = Table(64)
 
 
-def _compiled(spec: Spec, graph: Graph, training_outputs: bool) -> Compiled:
+def _class_for(spec: Spec, graph: Graph, training_outputs: bool) -> Compiled:
     """The class of the models of a spec; it is made once for equal specs, as long as all parts are ours."""
     key = (spec.hash, spec.name, graph.frame.features[0].grid, training_outputs)
     known = None if foreign() else _classes.get(key)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from vitdsl.graph.graph import Graph
 from vitdsl.graph.ir import Call, Frame, Node, cost_of, joined
+from vitdsl.layers.norms import scale_and_shift
 from vitdsl.parts.primitives.batch import Batch
 from vitdsl.parts.primitives.conv import Conv
 from vitdsl.parts.primitives.linear import Linear
@@ -49,7 +50,9 @@ def folded_state(graph: Graph, state: Mapping[str, Tensor]) -> dict[str, Tensor]
     """
     made = dict(state)
     for fold in folds(graph):
-        scale, shift = _statistics(fold, made)
+        mean, var = made[f"{fold.norm}.running_mean"], made[f"{fold.norm}.running_var"]
+        own, moved = made.get(f"{fold.norm}.weight"), made.get(f"{fold.norm}.bias")
+        scale, shift = scale_and_shift(mean, var, own, moved, fold.eps)
         weight = made[f"{fold.linear}.weight"]
         bias = made.get(
             f"{fold.linear}.bias", torch.zeros_like(weight[:, 0].flatten(1)[:, 0] if weight.ndim > 2 else weight[:, 0])
@@ -63,16 +66,6 @@ def folded_state(graph: Graph, state: Mapping[str, Tensor]) -> dict[str, Tensor]
         for key in [key for key in made if key.rpartition(".")[0] == fold.norm]:
             del made[key]
     return made
-
-
-def _statistics(fold: Fold, state: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """What a batch norm does in evaluation: y = scale·x + shift."""
-    mean, var = state[f"{fold.norm}.running_mean"], state[f"{fold.norm}.running_var"]
-    scale = torch.rsqrt(var + fold.eps)
-    if f"{fold.norm}.weight" in state:
-        scale = scale * state[f"{fold.norm}.weight"]
-    shift = -mean * scale
-    return scale, shift + state[f"{fold.norm}.bias"] if f"{fold.norm}.bias" in state else shift
 
 
 def norm_pairs(frame: Frame) -> Iterator[tuple[Node, Node, bool]]:

@@ -113,7 +113,7 @@ class Printer:
     def _shorts(self, taken: set[str]) -> dict[int, Short]:
         """Names for deep containers, by the number of the first item that uses each."""
         found: dict[int, Short] = {}
-        named = [(at, [*self._containers(item)]) for at, item in enumerate(self._items) if not self._hides(item)]
+        named = [(at, [*self._containers(item)]) for at, item in enumerate(self._items) if not self._is_inlined(item)]
         returned = [value.maker for value in self._forward.returned.values if value in self._inlined]
         named.append((len(self._items), [path for each in returned if each for path in self._containers(each)]))
         named = [(at, paths) for at, paths in named if paths]
@@ -126,9 +126,6 @@ class Printer:
                 found[named[at][0]] = Short(path, unused(identifier(word), taken), named[last][0])
             at = last + 1
         return found
-
-    def _hides(self, item: Item) -> bool:
-        return not isinstance(item, Loop) and self._is_inlined(item)
 
     def _containers(self, item: Item) -> Iterator[str]:
         """What holds the modules and parameters that a line names, once for each."""
@@ -184,7 +181,7 @@ class Printer:
         if item.kind in ("parameter", "batch", "slice", "method"):
             return True
         between = self._items[at + 1 : reader]
-        if any(isinstance(each, Loop) or not self._is_inlined(each) for each in between):
+        if not all(map(self._is_inlined, between)):
             return False
         if user is not None and sum(1 for value in user.reads() if value in self._inlined) > 1:
             return False
@@ -202,8 +199,9 @@ class Printer:
             expressions = [self._expression(item)]
         return before + sum(_length(each) for part in expressions for each in pieces(part))
 
-    def _is_inlined(self, item: Statement) -> bool:
-        return len(item.outputs) == 1 and item.outputs[0] in self._inlined
+    def _is_inlined(self, item: Item) -> bool:
+        """Whether an item is written into the one that reads it; a loop never is."""
+        return not isinstance(item, Loop) and len(item.outputs) == 1 and item.outputs[0] in self._inlined
 
     def _reads(self, statement: Statement) -> Iterator[Value]:
         """The named values that a statement reads, in what is written into it too."""

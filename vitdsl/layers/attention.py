@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .lengths import is_tracing, known_equal
+from .lengths import known_equal, runs_as_written
 from .relative import Relative2d
 
 
@@ -68,9 +68,9 @@ FEW = 64
 
 def _are_few(k_bhnd: Tensor) -> bool:
     """Whether attention to these keys is faster in steps, on a CPU."""
-    if type(k_bhnd) is not Tensor or torch.compiler.is_compiling() or is_tracing():
-        return False
-    return k_bhnd.shape[2] <= FEW and (torch.is_grad_enabled() or torch.get_num_threads() > 1)
+    return (
+        runs_as_written(k_bhnd) and k_bhnd.shape[2] <= FEW and (torch.is_grad_enabled() or torch.get_num_threads() > 1)
+    )
 
 
 class Attend(nn.Module):

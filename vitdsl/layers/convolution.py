@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .initial import Fill, initialized
-from .lengths import is_tracing
+from .lengths import is_tracing, runs_as_written
 
 Pair = tuple[int, int]
 
@@ -119,7 +119,7 @@ class Conv2d(nn.Conv2d):
         elif self.fit != "drop":
             kernel, stride, dilation = self.sliding
             x = fit_windows(x, kernel, stride, self.margin, dilation, self.fit)
-        if type(x) is Tensor and not torch.compiler.is_compiling() and not is_tracing():
+        if runs_as_written(x):
             x = known_layout(x)
         return F.conv2d(x, weight, bias, self.stride, self.padding, self.dilation, self.groups)
 

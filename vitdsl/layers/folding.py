@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import _has_any_global_hook
 
 from .convolution import Conv2d
-from .lengths import is_tracing
+from .lengths import runs_as_written
 from .linear import Linear
 from .norms import BatchNorm
 from .replaceable import map_channels
@@ -55,17 +55,15 @@ def pointwise_and_norm(linear: nn.Module, x_bchw: Tensor, norm: nn.Module | None
 
 def _product(layer: nn.Module, norm: nn.Module, x: Tensor) -> Tensor | None:
     """What both make, in one; None: both must be called."""
-    if torch.compiler.is_compiling() or torch.is_grad_enabled() or not _are_plain(layer, norm, x):
+    if not runs_as_written(x) or torch.is_grad_enabled() or not _are_plain(layer, norm):
         return None
     product = norm.folded(layer)  # type: ignore[operator]
     return None if product is None else layer.compute(x, *product)  # type: ignore[operator]
 
 
-def _are_plain(layer: nn.Module, norm: nn.Module, x: Tensor) -> bool:
+def _are_plain(layer: nn.Module, norm: nn.Module) -> bool:
     """Whether a call of both would be no more than their own forwards in evaluation."""
-    if norm.training or type(norm) is not BatchNorm or type(layer) not in (Linear, Conv2d) or type(x) is not Tensor:
-        return False
-    if is_tracing() or _has_any_global_hook():
+    if norm.training or type(norm) is not BatchNorm or type(layer) not in (Linear, Conv2d) or _has_any_global_hook():
         return False
     return not any(
         each._forward_hooks or each._forward_pre_hooks or "forward" in each.__dict__ for each in (layer, norm)

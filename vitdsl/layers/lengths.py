@@ -1,4 +1,4 @@
-"""Lengths of axes, which are symbols while a model is exported, and tensors while it is traced."""
+"""What an export and a trace see: lengths of axes are symbols in the one, and tensors in the other."""
 
 import warnings
 from typing import Any
@@ -22,6 +22,11 @@ def known_equal(first: Any, second: Any) -> bool:
 def is_tracing() -> bool:
     """Whether `torch.jit.trace` runs."""
     return _is_tracing()
+
+
+def runs_as_written(x: Any) -> bool:
+    """Whether a call with `x` runs as it is written: nothing compiles, exports or traces it; `x` is a plain tensor."""
+    return not torch.compiler.is_compiling() and type(x) is torch.Tensor and not _is_tracing()
 
 
 def length_of(length: Any) -> int:

@@ -13,6 +13,24 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
+def scale_and_shift(
+    mean: Tensor, var: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
+) -> tuple[Tensor, Tensor]:
+    """Return what a batch norm does in evaluation, scale·x + shift: both (dim).
+
+    Args:
+        mean: running mean (dim).
+        var: running variance (dim).
+        weight: (dim), or None where it is 1.
+        bias: (dim), or None where it is 0.
+        eps: is added to the variance.
+    """
+    scale = torch.rsqrt(var + eps)
+    scale = scale if weight is None else scale * weight
+    shift = -mean * scale
+    return scale, shift if bias is None else shift + bias
+
+
 class BatchNorm(_BatchNorm):
     """Batch normalization of each channel over images and tokens.
 
@@ -62,10 +80,8 @@ class BatchNorm(_BatchNorm):
             return None  # a tensor in place of a parameter is there for one call, and may stand for several
         with torch.inference_mode(False), torch.no_grad():
             working = torch.promote_types(weight.dtype, torch.float32)
-            factor = torch.rsqrt(var.to(working) + self.eps)
-            factor = factor if scale is None else factor * scale
-            moved = (-mean if bias is None else bias - mean) * factor
-            moved = moved if shift is None else moved + shift
+            factor, moved = scale_and_shift(mean.to(working), var.to(working), scale, shift, self.eps)
+            moved = moved if bias is None else moved + bias * factor
             product = (weight * factor.view(-1, *[1] * (weight.ndim - 1))).to(weight.dtype), moved.to(weight.dtype)
             if weight.ndim == 4 and weight.device.type == "cpu":
                 product = product[0].contiguous(memory_format=torch.channels_last), product[1]

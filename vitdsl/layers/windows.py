@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .lengths import is_tracing
+from .lengths import runs_as_written
 
 Pair = tuple[int, int]
 
@@ -26,7 +26,7 @@ def _may_gather(x: Tensor, shift: Pair, pad: bool) -> bool:
 
     What is compiled or exported gets the operators that its compiler can fuse.
     """
-    return any(shift) and not pad and type(x) is Tensor and not torch.compiler.is_compiling() and not is_tracing()
+    return any(shift) and not pad and runs_as_written(x)
 
 
 @lru_cache(maxsize=256)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import math
 import resource
 import signal
 import subprocess
@@ -36,7 +37,7 @@ from vitdsl.spec import Spec
 SECONDS, MEMORY = 5, 1 << 30
 PER_PROCESS = 1000
 LARGEST = 2**24
-"""What has more parameters, or more bytes of activations for one image, is not built."""
+"""What has more parameters, more bytes of activations for one image, or more values in an image, is not built."""
 
 
 class TookTooLongError(BaseException):
@@ -127,8 +128,9 @@ def judge_many(first: int, count: int, built: int, searches: bool) -> dict[str, 
 
 
 def _is_small(spec: Spec) -> bool:
-    found = spec.analyze()
-    return found.activation_bytes <= LARGEST and found.params <= LARGEST
+    """Whether a module of it, and an image for it, fit anywhere."""
+    found, image = spec.analyze(), spec.model.input
+    return max(found.activation_bytes, found.params, image.channels * math.prod(image.size)) <= LARGEST
 
 
 def _build(spec: Spec) -> str:

@@ -127,3 +127,31 @@ def test_a_module_that_differs_from_its_graph_is_our_fault(run, tiny):
     other = vitdsl.build(spec, size=(32, 32))
     with pytest.raises(RuntimeError, match="parameters"):
         run_once(other, vitdsl.load(tiny, {"stages[0].depth": 1}).graph())
+
+
+HUGE = """\
+input: {size: 1000000}
+classes: 0
+stages:
+  - {tokenizer: [{resize: [4, 4]}, {conv: {dim: 8, kernel: 3}}], body: [{mlp: {ratio: 2}}]}
+head: {pool: mean}
+"""
+
+
+def test_an_image_of_too_many_pixels_is_refused_at_its_place(run, tmp_path):
+    (path := tmp_path / "huge.yaml").write_text(HUGE)
+    found = run("build", path)
+    assert found.code == 1
+    assert f"{path}:1:15: input.size\n  at most 100,000,000 pixels of an image are allowed, but here are" in found.err
+    assert "VITDSL_MAX_PIXELS" in found.err
+    assert run("build", path, "--size", "32").code == 0
+    asked = run("build", path, "--size", "20000")
+    assert asked.code == 2
+    assert "100,000,000 pixels" in asked.err
+
+
+def test_a_model_that_does_not_fit_in_memory_is_no_fault_of_ours(run, tmp_path):
+    (path := tmp_path / "huge.yaml").write_text(HUGE.replace("1000000", "32").replace("[4, 4]", "[100000, 100000]"))
+    found = run("build", path)
+    assert found.code == 1
+    assert found.err.startswith("this machine has too little memory")

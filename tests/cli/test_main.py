@@ -6,10 +6,12 @@ import subprocess
 import sys
 
 import pytest
+import torch
 import typer
 
 from vitdsl import __version__
 from vitdsl.cli.commands import COMMANDS, runner
+from vitdsl.cli.main import is_out_of_memory
 
 SPEC = """\
 stages:
@@ -85,6 +87,34 @@ def test_our_fault_is_3(run, monkeypatch):
     assert "Traceback" not in found.err
     monkeypatch.setenv("VITDSL_TRACEBACK", "1")
     assert "Traceback" in run("check", "cvt13").err
+
+
+@pytest.mark.parametrize(("fault", "asked"), [
+    (MemoryError(), ""),
+    (RuntimeError("[enforce fail at alloc_cpu.cpp:128] . DefaultCPUAllocator: can't allocate memory: you tried to "
+                  "allocate 4000000000000 bytes. Error code 12 (Cannot allocate memory)"), ": one tensor needs 4TB"),
+    (RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 96000 bytes."), " needs 96kB"),
+    (RuntimeError("MPS backend out of memory (MPS allocated: 1 GiB). Tried to allocate 20.00 GiB"), "needs 20.00 GiB"),
+    (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has"), "needs 2.50 GiB"),
+])  # fmt: skip
+def test_too_little_memory_is_no_fault_of_ours(run, monkeypatch, fault, asked):
+    def fails(*_):
+        raise fault
+
+    monkeypatch.setattr("vitdsl.cli.check.load_spec", fails)
+    found = run("check", "cvt13")
+    assert found.code == 1
+    assert found.err.startswith("this machine has too little memory for what was asked")
+    assert f"{asked}\n" in found.err
+    assert "our fault" not in found.err
+
+
+@pytest.mark.parametrize("size", [10**15, 2**63 // 4])
+def test_torch_says_too_little_memory_in_words_that_we_know(size):
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(size, 4)
+    assert is_out_of_memory(caught.value)
+    assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
 
 
 def test_set_goes_by_yaml(run):

@@ -12,8 +12,10 @@ from vitdsl.cli.options import AsJson, Debug, ImageSize, Settings, SpecName, ima
 from vitdsl.cli.output import echo, macs, print_json, print_table
 from vitdsl.cli.specs import load_spec, verified
 from vitdsl.cli.weights import Container, LayoutName, WeightsOptions, WeightsSize, check_weights, fill, find_weights
-from vitdsl.errors import InputError
+from vitdsl.errors import InputError, SpecError
 from vitdsl.resolve.files import write_text
+from vitdsl.syntax.limits import PIXELS
+from vitdsl.syntax.locate import problem
 from vitdsl.units import format_count, parse_count
 
 if TYPE_CHECKING:
@@ -70,7 +72,9 @@ def run(
     to_write(save, "--save", ".safetensors")
     to_write(code, "--code", ".py")
     known = verified(load_spec(spec, set_), debug, image)
-    report = _describe(known, known.analyze(image))
+    analysis = known.analyze(image)
+    _check_pixels(known, analysis.graph, image is None)
+    report = _describe(known, analysis)
     found = find_weights(known, options)
     report |= _build(known, image, most, save, code, lambda model: fill(model, found, options))
     if as_json:
@@ -78,6 +82,22 @@ def run(
     else:
         _print_costs(report)
         _print_module(report)
+
+
+def _check_pixels(spec: Spec, graph: Graph, by_spec: bool) -> None:
+    """Refuses a model that cannot be run once, since its image has too many pixels.
+
+    Args:
+        spec: what is built.
+        graph: of the spec.
+        by_spec: whether the spec says the image's size, and not the call.
+    """
+    height, width = graph.frame.features[0].grid or (0, 0)
+    if PIXELS.exceeds(height * width):
+        message, hint = PIXELS.fault(height * width)
+        if by_spec:
+            raise SpecError(problem(spec.tree, ("input", "size"), message, hint))
+        raise typer.BadParameter(f"{message}; {hint}", param_hint="--size")
 
 
 def _at_most(text: str, option: str) -> int:

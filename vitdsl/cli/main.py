@@ -75,7 +75,8 @@ def _run(arguments: list[str]) -> int:
 
 def is_out_of_memory(error: Exception) -> bool:
     """Whether an error says that what was asked for does not fit in memory; torch is not loaded for the answer."""
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and bool(OUT_OF_MEMORY.search(str(error))))
+    by_torch = isinstance(error, RuntimeError) and OUT_OF_MEMORY.search(str(error)) is not None
+    return by_torch or isinstance(error, MemoryError)
 
 
 def _report_memory(error: Exception) -> int:

@@ -136,6 +136,14 @@ class Frame:
         self.marks: dict[str, int] = {}
         self.modules = 0
 
+    def copy(self) -> Frame:
+        """Another frame with the same steps, which may be changed."""
+        made = Frame()
+        for name in Frame.__slots__:
+            value = getattr(self, name)
+            setattr(made, name, value.copy() if isinstance(value, (list, dict, set)) else value)
+        return made
+
     def counted(self) -> tuple[Cost, int, int]:
         """What its steps cost, how many of their operators drop, and how many modules it becomes."""
         costs: list[Cost] = []

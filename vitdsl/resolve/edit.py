@@ -33,6 +33,22 @@ class Place:
         return ANYTHING
 
 
+class Root(Place):
+    """The root of a file of one kind.
+
+    Attributes:
+        what: the kind, as messages call it.
+        is_a: what such a file is, as a sentence says it.
+        folders: of `specs`, in which files of this kind are shipped; the first one found is taken.
+        list_all: how to see the names of those that are shipped.
+    """
+
+    what = "spec"
+    is_a = "a mapping with `stages` and a `head`"
+    folders: tuple[str, ...] = ("", "spaces")
+    list_all = "`vitdsl list` prints the specs that are shipped"
+
+
 ANYTHING = Place()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vitdsl.errors import Mark, Problem, Source, SpecError
-from vitdsl.resolve.edit import Place, merge, put
+from vitdsl.resolve.edit import Place, Root, merge, put
 from vitdsl.resolve.files import _positioned, _read_cached, find, load_tree
 from vitdsl.resolve.variables import folded
 from vitdsl.syntax.limits import SETTINGS
@@ -18,7 +18,7 @@ from vitdsl.syntax.tree import Map
 MAX_EXTENDS = 16
 
 
-def resolve(source: str | Path | Mapping[str, Any], settings: Mapping[str, Any] | None, place: Place) -> Map:
+def resolve(source: str | Path | Mapping[str, Any], settings: Mapping[str, Any] | None, place: Root) -> Map:
     """The merged file: laid over what it extends, `set` and then `settings` applied, variables substituted.
 
     Args:
@@ -46,22 +46,22 @@ def resolve(source: str | Path | Mapping[str, Any], settings: Mapping[str, Any] 
 
 
 def _extended(
-    source: str | Path | Mapping[str, Any], chain: tuple[str, ...], place: Place, beside: Path | None = None
+    source: str | Path | Mapping[str, Any], chain: tuple[str, ...], place: Root, beside: Path | None = None
 ) -> tuple[Map, tuple[str, ...]]:
     """The file merged over those that it extends; and the names of all these files, nearest first."""
     path = None
     if isinstance(source, (str, Path)) and not (isinstance(source, str) and ("\n" in source or ": " in source)):
-        path = find(str(source), beside)
-        tree = _read_cached(path)
+        path = find(str(source), beside, place)
+        tree = _read_cached(path, place)
     else:
-        tree = load_tree(source)
+        tree = load_tree(source, place)
     own_name = tree.get("name")
     called: tuple[str, ...] = getattr(source, "names", ()) or ((own_name,) if isinstance(own_name, str) else ())
     if "extends" not in tree:
         return _own_settings(tree, tree, place), called
     name, where = tree["extends"], tree.marks.get("extends", (None, None))[1]
     if not isinstance(name, str):
-        raise SpecError(Problem("`extends` must be the name or path of one spec", "extends", where))
+        raise SpecError(Problem(f"`extends` must be the name or path of one {place.what}", "extends", where))
     key = str(path.resolve()) if path else "<text>"
     if key in chain or len(chain) >= MAX_EXTENDS:
         names = " -> ".join(Path(step).stem for step in [*chain, key])

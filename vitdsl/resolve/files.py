@@ -14,29 +14,36 @@ from pathlib import Path
 from typing import Any
 
 from vitdsl.errors import Mark, Problem, Source, SpecError, did_you_mean
+from vitdsl.resolve.edit import Root
 from vitdsl.syntax.recognise import recognise
 from vitdsl.syntax.source import read, read_file
 from vitdsl.syntax.tree import Map, Seq
 
+SPEC = Root()
+"""A spec, of which only this is asked: where it is, and what it is called."""
 
-def find(name: str, beside: Path | None = None) -> Path:
-    """The file of a spec: a path, or the name of a shipped spec.
+
+def find(name: str, beside: Path | None = None, root: Root = SPEC) -> Path:
+    """The file of a path, or of the name of a shipped file.
+
+    Args:
+        name: a path or a name.
+        beside: a folder in which a path is looked for first.
+        root: the kind of the file.
 
     Raises:
         SpecError: there is no such file.
     """
-    for path in _candidates(name, beside):
+    for path in _candidates(name, beside, root.folders):
         if os.path.isfile(path):  # noqa: PTH113 - several times faster, and a search asks for every candidate
             return path
     given = Path(name)
-    names = [path.stem for folder in ("", "spaces") for path in shipped(folder).glob("*.yaml")]
-    hint = "" if os.path.isdir(given) else _called_elsewhere(given.name, names)  # noqa: PTH112
+    names = [path.stem for folder in root.folders for path in shipped(folder).glob("*.yaml")]
+    hint = "" if root.what != SPEC.what or os.path.isdir(given) else _called_elsewhere(given.name, names)  # noqa: PTH112
     if not hint and (given.suffix or given.parent != Path() or (name and os.path.isdir(given))):  # noqa: PTH112
         return given
-    raise SpecError(Problem(f"there is no spec `{name}`", hint=hint or did_you_mean(name, names) or ALL))
-
-
-ALL = "`vitdsl list` prints the specs that are shipped"
+    hint = hint or did_you_mean(name, names) or root.list_all
+    raise SpecError(Problem(f"there is no {root.what} `{name}`", hint=hint))
 
 
 def _called_elsewhere(name: str, names: list[str]) -> str:
@@ -68,37 +75,38 @@ def _plainly(name: str) -> str:
 
 
 @lru_cache(maxsize=512)
-def _candidates(name: str, beside: Path | None) -> tuple[Path, ...]:
-    """Where a spec of this name may be, in order."""
+def _candidates(name: str, beside: Path | None, folders: tuple[str, ...]) -> tuple[Path, ...]:
+    """Where a file of this name may be, in order."""
     given = Path(name)
     near = [given] if beside is None else [beside / given, given]
     written = [path.with_suffix(".yaml") for path in near if path.name and not path.suffix]
-    return (*near, *written, shipped() / f"{name}.yaml", shipped("spaces") / f"{name}.yaml")
+    return (*near, *written, *(shipped(folder) / f"{name}.yaml" for folder in folders))
 
 
-def load_tree(source: str | Path | Mapping[str, Any]) -> Map:
+def load_tree(source: str | Path | Mapping[str, Any], root: Root = SPEC) -> Map:
     """The file as written, late values recognised: a path, a shipped name, YAML text or a mapping."""
     if isinstance(source, Mapping):
-        return _recognised(_positioned(source), None)
+        return _recognised(_positioned(source), None, root)
     text = str(source)
     if isinstance(source, str) and ("\n" in text or ":" in text.replace(":\\", "")):
-        return _recognised(read(text, "<text>"), None)
-    return _read_cached(find(text))
+        return _recognised(read(text, "<text>"), None, root)
+    return _read_cached(find(text, None, root), root)
 
 
-def _recognised(raw: Any, path: Path | None) -> Map:
+def _recognised(raw: Any, path: Path | None, root: Root) -> Map:
     """The mapping of a file with its late values; a JSON schema is full of texts that look like them."""
     if isinstance(raw, Map) and "$schema" in raw:
-        raise SpecError(Problem("this is a JSON schema, not a spec", mark=raw.pos, hint="editors check specs with it"))
-    return _mapping(recognise(_mapping(raw, path), ()), path)
+        message = f"this is a JSON schema, not a {root.what}"
+        raise SpecError(Problem(message, mark=raw.pos, hint=f"editors check {root.what}s with it"))
+    return _mapping(recognise(_mapping(raw, path, root), ()), path, root)
 
 
-def _read_cached(path: Path) -> Map:
+def _read_cached(path: Path, root: Root) -> Map:
     try:
         status = path.stat()
     except (OSError, ValueError):
-        return _read(path, None)
-    return _read(path, (status.st_mtime_ns, status.st_size))
+        return _read(path, None, root)
+    return _read(path, (status.st_mtime_ns, status.st_size), root)
 
 
 @cache
@@ -106,23 +114,22 @@ def _files() -> dict[Path, tuple[Any, Map]]:
     return {}
 
 
-def _read(path: Path, stamp: Any) -> Map:
+def _read(path: Path, stamp: Any, root: Root) -> Map:
     files = _files()
     if path in files and files[path][0] == stamp:
         return files[path][1]
-    tree = _recognised(read_file(path), path)
+    tree = _recognised(read_file(path), path, root)
     if len(files) >= 512:
         files.clear()
     files[path] = (stamp, tree)
     return tree
 
 
-def _mapping(tree: Any, path: Path | None) -> Map:
+def _mapping(tree: Any, path: Path | None, root: Root) -> Map:
     if not isinstance(tree, Map):
         where = Mark(Source(str(path or "<text>"), ""), 1, 1)
-        raise SpecError(
-            Problem("a spec is a mapping with `stages` and a `head`, but this is a single value or a list", mark=where)
-        )
+        message = f"a {root.what} is {root.is_a}, but this is a single value or a list"
+        raise SpecError(Problem(message, mark=where))
     return tree
 
 

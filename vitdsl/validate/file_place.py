@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vitdsl.parts.initial import InitialField
-from vitdsl.resolve.edit import ANYTHING, Place
+from vitdsl.resolve.edit import ANYTHING, Place, Root
 from vitdsl.validate.head import HEAD_KEYS, Head, is_head
 from vitdsl.validate.model import Model, Stage
 from vitdsl.validate.places import (
@@ -24,8 +24,8 @@ from vitdsl.validate.places import (
 from vitdsl.validate.wiring import DEFAULT_WIRING, Wiring
 
 
-class FilePlace(Place):
-    """The root of a file."""
+class FilePlace(Root):
+    """The root of a spec."""
 
     def below(self, key: str, base: Mapping[str, Any], over: Mapping[str, Any]) -> Place:
         """What a file's own keys hold."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
-from vitdsl.errors import refuse
+from vitdsl.errors import did_you_mean, refuse
 from vitdsl.fields.messages import describe
 from vitdsl.fields.nothing import NONE
 from vitdsl.fields.record import Fields, Part
@@ -91,6 +91,39 @@ class Nested(FieldType):
     def read(self, value: Any, reader: Any) -> Any:
         """Reads the mapping."""
         return value if value is None or isinstance(value, self.model) else self.model.read(value, reader)
+
+
+class KindField(FieldType):
+    """Annotation of a field that holds one of several kinds of mappings: by `type`, or by the bare name of one."""
+
+    structured = True
+    short = "type"
+
+    def __init__(self, kinds: Mapping[str, type[Fields]], what: str) -> None:
+        self.kinds, self.what = kinds, what
+
+    def json_schema(self, of: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """The name of a kind, or a mapping with that type and its fields."""
+        steps = [
+            {"if": {"properties": {"type": {"const": name}}, "required": ["type"]}, "then": of(kind)}
+            for name, kind in self.kinds.items()
+        ]
+        names = {"enum": list(self.kinds)}
+        mapping = {"type": "object", "properties": {"type": names}, "required": ["type"], "allOf": steps}
+        return {"anyOf": [names, mapping]}
+
+    def read(self, value: Any, reader: Any) -> Any:
+        """The kind that is named, with its fields."""
+        if isinstance(value, Fields):
+            return value
+        raw = {"type": value} if isinstance(value, str) else value
+        if not isinstance(raw, dict) or not isinstance(raw.get("type"), str):
+            message = f"a {self.what} is a name, or a mapping with `type`, but this is {describe(value)}"
+            refuse(message, f"known: {', '.join(self.kinds)}")
+        if raw["type"] not in self.kinds:
+            at = () if isinstance(value, str) else ("type",)
+            refuse(f"there is no {self.what} `{raw['type']}`", did_you_mean(raw["type"], self.kinds), at)
+        return self.kinds[raw["type"]].read(raw, reader)
 
 
 class FieldsOr(FieldType):

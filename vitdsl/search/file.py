@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from vitdsl.errors import Mark, Problem, Refusal, Source, SpecError, did_you_mean, refuse
+from vitdsl.fields.marks import KindField
 from vitdsl.fields.messages import describe
 from vitdsl.fields.types import Positive, Title, read_each
 from vitdsl.parts.base import Fields, Reads
@@ -58,23 +59,6 @@ class Bound(Fields):
     max: Quantity = None
 
 
-def _one_of(kinds: Mapping[str, type[Fields]], what: str) -> Any:
-    """The annotation of a field that holds one of several kinds, by `type` or by the bare name."""
-
-    def read(value: Any, reader: Any) -> Any:
-        if isinstance(value, Fields):
-            return value
-        raw = {"type": value} if isinstance(value, str) else value
-        if not isinstance(raw, dict) or not isinstance(raw.get("type"), str):
-            refuse(f"a {what} is a name, or a mapping with `type`, but this is {describe(value)}", ", ".join(kinds))
-        if raw["type"] not in kinds:
-            at = () if isinstance(value, str) else ("type",)
-            refuse(f"there is no {what} `{raw['type']}`", did_you_mean(raw["type"], kinds), at)
-        return kinds[raw["type"]].read(raw, reader)
-
-    return Reads(read, {"enum": list(kinds)})
-
-
 def _bounds(value: Any, reader: Any) -> Any:
     return _each(value, "constraints", lambda name, entry: Bound.read(entry, reader))
 
@@ -118,9 +102,9 @@ class SearchFile(Fields):
     space: Annotated[Any, Reads(lambda value, reader: value, {"type": ["string", "object"]})]
     constraints: Annotated[Any, Reads(_bounds, {"type": "object"})] = None
     objectives: Annotated[Any, Reads(_directions, {"type": ["string", "object"]})]
-    sampler: Annotated[Any, _one_of(SAMPLERS, "sampler")] = Evolution()
+    sampler: Annotated[Any, KindField(SAMPLERS, "sampler")] = Evolution()
     rungs: Annotated[Any, Reads(_rungs, {"type": "array"})] = ()
-    pruner: Annotated[Any, _one_of(PRUNERS, "pruner")] = NoPruner()
+    pruner: Annotated[Any, KindField(PRUNERS, "pruner")] = NoPruner()
     budget: Budget
     seed: Annotated[int, Field(ge=0)] = 0
 

@@ -1,0 +1,289 @@
+"""The file of a recipe: how a model is trained. It is read as specs are, and knows no model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from vitdsl.errors import Problem, Refusal, SpecError, refuse
+from vitdsl.fields.marks import KindField, Nested, Reads
+from vitdsl.fields.messages import describe, with_name
+from vitdsl.fields.types import Natural, Positive, PositiveReal, Rate, Title, read_each
+from vitdsl.parts.base import NONE, Fields
+from vitdsl.resolve.edit import ANYTHING, Place, Root
+from vitdsl.resolve.extends import resolve
+from vitdsl.syntax.locate import problem
+from vitdsl.syntax.printer import dump_tree, plain
+from vitdsl.syntax.summary import facts
+from vitdsl.syntax.tree import Map
+from vitdsl.training.kinds import CROPS, LOSSES, MIXES, CrossEntropy, Loss, RandomResizedCrop
+from vitdsl.validate.model import RawField
+
+NotNegative = Annotated[float, Field(ge=0, le=3.4e38)]
+
+
+class Augment(Fields):
+    """How a photo of the training set becomes an image; its size, mean and deviation are those of the spec's `input`.
+
+    Attributes:
+        crop: which part is cut: `random_resized`, `padded`, or `none`: as in evaluation.
+        flip: the probability of a horizontal flip.
+        vertical_flip: the probability of a vertical flip.
+        color_jitter: the largest relative change of brightness, contrast and saturation.
+        policy: a policy in timm's words, as `rand-m9-mstd0.5-inc1`, or `three`: DeiT III's three augmentations.
+        erase: the probability that a rectangle is replaced by noise (Zhong et al., 2017).
+        repeats: how often each image stands in a batch, augmented anew (Hoffer et al., 2019).
+    """
+
+    crop: Annotated[Any, KindField(CROPS, "crop")] = RandomResizedCrop()
+    flip: Rate = 0.5
+    vertical_flip: Rate = 0.0
+    color_jitter: NotNegative = 0.0
+    policy: str | None = None
+    erase: Rate = 0.0
+    repeats: Positive = 1
+
+
+class Optimizer(Fields):
+    """What moves the weights.
+
+    Attributes:
+        type: an optimizer by timm's name.
+        learning_rate: its highest value, for a batch of `per_batch` images; for other batches it is scaled linearly.
+        per_batch: None: the learning rate is that of the batch as it is.
+        weight_decay: of matrices and kernels. Biases, norms, scales, learned tokens and tables of positions have none.
+        betas: of Adam and its kin.
+        eps: what keeps a division from one by zero; None: the optimizer's own.
+        momentum: of SGD.
+        layer_decay: the factor on the learning rate from one block to the one before it (Clark et al., 2020).
+    """
+
+    type: str = "adamw"
+    learning_rate: PositiveReal
+    per_batch: Positive | None = None
+    weight_decay: NotNegative = 0.0
+    betas: list[Rate] | None = None
+    eps: PositiveReal | None = None
+    momentum: Rate = 0.9
+    layer_decay: Annotated[float, Field(gt=0, le=1)] | None = None
+
+    def agree(self) -> None:
+        """There are two betas."""
+        if self.betas is not None and len(self.betas) != 2:
+            refuse(f"`betas` must be two numbers, but are {len(self.betas)}", at=("betas",))
+
+
+class Schedule(Fields):
+    """The learning rate from step to step.
+
+    Attributes:
+        type: `cosine`: half a cosine from the highest value to `end` (Loshchilov and Hutter, 2017); `linear`: a line
+            there; `constant`: no change.
+        warmup: epochs in which it rises linearly from `warmup_from`.
+        warmup_steps: steps, in place of `warmup`.
+        warmup_from: where it begins.
+        end: where it ends.
+        cooldown: epochs at `end`, of those of the recipe.
+        scaled: whether `warmup_from` and `end` are scaled with the batch as the highest value is.
+        by: whether it changes with every `step`, or every `epoch`.
+    """
+
+    type: Literal["cosine", "linear", "constant"] = "cosine"
+    warmup: NotNegative = 0.0
+    warmup_steps: Natural | None = None
+    warmup_from: NotNegative = 0.0
+    end: NotNegative = 0.0
+    cooldown: NotNegative = 0.0
+    scaled: bool = False
+    by: Literal["step", "epoch"] = "step"
+
+    def agree(self) -> None:
+        """The length of the warm-up is said once."""
+        if self.warmup and self.warmup_steps is not None:
+            refuse("the warm-up has `warmup` epochs or `warmup_steps` steps, but both are given", at=("warmup_steps",))
+
+
+class Average(Fields):
+    """A running average of the weights, which is evaluated beside them.
+
+    Attributes:
+        decay: what is left of the average after a step.
+        warmup: whether the decay begins lower, as (1 + step) / (10 + step).
+    """
+
+    decay: Annotated[float, Field(ge=0, lt=1)]
+    warmup: bool = False
+
+
+def _average(value: Any, reader: Any) -> Average | None:
+    if value is None or value == NONE or isinstance(value, Average):
+        return None if value == NONE else value
+    return Average.read(value if isinstance(value, dict) else {"decay": value}, reader)
+
+
+def _losses(value: Any, reader: Any) -> dict[str, Loss]:
+    if not isinstance(value, dict):
+        refuse(f"`losses` must be a mapping of names to losses, but is {describe(value)}")
+    read = partial(KindField(LOSSES, "loss").read, reader=reader)
+    kept = {name: entry for name, entry in value.items() if entry not in (None, NONE)}
+    if not kept:
+        refuse("`losses` must hold a loss, as `labels: cross_entropy`")
+    return dict(zip(kept, read_each(kept.items(), lambda _, entry: read(entry)), strict=True))
+
+
+_LOSS_SCHEMA = {"type": "object", "additionalProperties": KindField(LOSSES, "loss").json_schema(lambda _: {})}
+
+
+_AVERAGE_SCHEMA = {"type": ["number", "object", "string"]}
+
+
+class RecipeFile(Fields):
+    """A whole recipe.
+
+    Attributes:
+        name: what it is called; by default as its file.
+        paper: where it comes from: `title`, `arxiv`, `code`.
+        data: what it trains on, where the command does not say it.
+        epochs: passes over the training images.
+        batch: images a step, of all devices together.
+        smoothing: the share of a label that is spread over all classes.
+        augment: how a photo becomes an image.
+        mix: how images of a batch are mixed with one another: `mixup_cutmix`, `rolled_mixup`, `mix_token`, `regions`.
+        losses: by a name of your choice, what is minimized: the sum, each times its `weight`.
+        optimizer: what moves the weights.
+        schedule: the learning rate from step to step.
+        clip: the largest norm of all gradients together.
+        average: a running average of the weights: its decay, or `{decay, warmup}`.
+        validation: the share of each class that evaluates, of data sets without images for that.
+        evaluate_every: epochs between evaluations.
+        seed: what all draws follow from.
+    """
+
+    name: Title | None = None
+    paper: RawField = None
+    data: str | None = None
+    epochs: Positive
+    batch: Positive
+    smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    augment: Annotated[Augment, Nested(Augment)] = Augment()
+    mix: Annotated[Any, KindField(MIXES, "way to mix")] = None
+    losses: Annotated[Any, Reads(_losses, _LOSS_SCHEMA)] = {"labels": CrossEntropy()}  # noqa: RUF012
+    optimizer: Annotated[Optimizer, Nested(Optimizer)]
+    schedule: Annotated[Schedule, Nested(Schedule)] = Schedule()
+    clip: PositiveReal | None = None
+    average: Annotated[Any, Reads(_average, _AVERAGE_SCHEMA, short="decay", model=Average)] = None
+    validation: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    evaluate_every: Positive = 1
+    seed: Natural = 0
+    merged: ClassVar[tuple[str, ...]] = ("extends", "set", "vars")
+    absent: ClassVar[frozenset[str]] = frozenset({"mix", "clip", "average"})
+
+    def agree(self) -> None:
+        """The schedule is no longer than the training."""
+        length = self.schedule.warmup + self.schedule.cooldown
+        if length > self.epochs:
+            message = f"`warmup` and `cooldown` take {length:g} epochs, but there are {self.epochs}"
+            refuse(message, at=("schedule",))
+
+
+class Recipe:
+    """A validated recipe.
+
+    Attributes:
+        tree: the merged file, with positions.
+        file: its fields.
+        name: what it is called.
+    """
+
+    def __init__(self, tree: Map, file: RecipeFile, name: str) -> None:
+        self.tree, self.file, self.name = tree, file, name
+
+    def dump(self) -> str:
+        """Canonical YAML: merged, variables put in; `load_recipe` gives the same recipe back."""
+        return dump_tree(self.tree)
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What decides about the numbers of a training, as plain values."""
+        return {key: plain(value) for key, value in self.tree.items() if key not in ("name", "paper", "data")}
+
+    def problem(self, at: tuple[Any, ...], message: str, hint: str = "") -> Problem:
+        """A fault at a place of the file."""
+        return problem(self.tree, at, message, hint)
+
+
+class _LossesPlace(Place):
+    """The losses of a recipe, by name; each may be the bare name of its type."""
+
+    def below(self, key: str, base: Mapping[str, Any], over: Mapping[str, Any]) -> Place:
+        return _KIND
+
+
+class _KindPlace(Place):
+    """One of several kinds; a bare name is short for a mapping with that type."""
+
+    def long(self, value: Any) -> Any:
+        return {"type": value} if isinstance(value, str) and value != NONE else value
+
+
+class _AveragePlace(Place):
+    """The average; a bare number is its decay."""
+
+    def long(self, value: Any) -> Any:
+        return {"decay": value} if isinstance(value, (int, float)) else value
+
+
+class _AugmentPlace(Place):
+    """The augmentation, whose crop is one of several kinds."""
+
+    def below(self, key: str, base: Mapping[str, Any], over: Mapping[str, Any]) -> Place:
+        return _KIND if key == "crop" else ANYTHING
+
+
+_KIND = _KindPlace()
+_BELOW = {"losses": _LossesPlace(), "mix": _KIND, "average": _AveragePlace(), "augment": _AugmentPlace()}
+
+
+class _RecipePlace(Root):
+    """The root of a recipe."""
+
+    what = "recipe"
+    is_a = "a mapping with `epochs`, `batch` and an `optimizer`"
+    folders = ("recipes",)
+    list_all = "`vitdsl list --recipes` prints the recipes that are shipped"
+
+    def below(self, key: str, base: Mapping[str, Any], over: Mapping[str, Any]) -> Place:
+        return _BELOW.get(key, ANYTHING)
+
+
+RECIPE = _RecipePlace()
+"""What a recipe is, where two are merged."""
+
+
+def load_recipe(source: str | Path | Mapping[str, Any], set: Mapping[str, Any] | None = None) -> Recipe:
+    """Reads and validates a recipe.
+
+    Args:
+        source: a shipped name (`specs/recipes`), a path, YAML text or a mapping.
+        set: values by written path, laid over the file.
+
+    Raises:
+        SpecError: with every problem found, each at its place.
+    """
+    tree = resolve(source, set, RECIPE)
+    if "stages" in tree:
+        hint = "a recipe says how a model is trained; `vitdsl train SPEC --recipe RECIPE`"
+        raise SpecError(Problem("this is a spec, not a recipe", mark=tree.pos, hint=hint))
+    late = [key for key, value in tree.items() if key != "vars" and facts(value).late]
+    if late:
+        message = "a recipe is written out: it has no holes, and reads nothing but its own `vars`"
+        raise SpecError([problem(tree, (key,), message) for key in late])
+    try:
+        file = RecipeFile.read({key: value for key, value in tree.items() if key != "vars"}, None)
+    except Refusal as error:
+        raise SpecError([problem(tree, loc, with_name(text, loc), hint) for loc, text, hint in error.items]) from None
+    return Recipe(tree, file, file.name or (tree.names[0] if tree.names else "recipe"))

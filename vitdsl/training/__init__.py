@@ -1,0 +1,1 @@
+"""How models are trained: losses, labels and mixing, as functions of tensors."""

@@ -20,7 +20,7 @@ from vitdsl.training.diversity import (
     unit_contrast,
 )
 from vitdsl.training.losses import soft_cross_entropy
-from vitdsl.training.mixing import Box, box_mask
+from vitdsl.training.boxes import Box, box_mask
 
 FIRST, LAST = rnd("h1", 2, 9, 12), rnd("hL", 2, 9, 12)
 

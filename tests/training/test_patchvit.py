@@ -10,7 +10,7 @@ from tests.parity import fingerprint
 from tests.training.recorded import CASES, assert_is, soft
 from vitdsl.compiler.model import VisionModel
 from vitdsl.training.diversity import neighbour_contrast, pool_region, region_mixing
-from vitdsl.training.mixing import Box, box_mask
+from vitdsl.training.boxes import Box, box_mask
 
 CASE = CASES["patchvit_train_repo"]
 GRID, BOX = (7, 7), Box(1, 2, 5, 6)

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vitdsl.training.losses import in_float32, soft_cross_entropy, soft_targets
-from vitdsl.training.mixing import Grid
+from vitdsl.training.boxes import Grid
 from vitdsl.training.shapes import check_shape
 
 FLOOR = 1e-8

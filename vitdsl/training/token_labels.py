@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from vitdsl.training.losses import in_float32, soft_cross_entropy, soft_targets
-from vitdsl.training.mixing import Box, Grid, check_grid, mix_labels
+from vitdsl.training.boxes import Box, Grid, check_grid, mix_labels
 from vitdsl.training.shapes import check_numbers, check_shape, check_share
 
 EXACT = 2048

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.training.recorded import assert_is, rnd, soft
-from vitdsl.training.mixing import (
+from vitdsl.training.boxes import (
     Box,
     box_mask,
     draw_box,

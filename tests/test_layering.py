@@ -85,6 +85,19 @@ def test_parts_take_layers_only_where_they_make_one():
     assert not wrong, "\n".join(wrong)
 
 
+LOSSES = ("diversity.py", "losses.py", "mixing.py", "shapes.py", "token_labels.py")
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses_know_tensors_alone(name):
+    """They read no specs; torchvision is loaded by the function that needs it."""
+    wrong = [
+        f"line {line}: {module}" for module, line, within in imports(PACKAGE / "training" / name)
+        if (own(module) not in (None, "training")) or (module.partition(".")[0] in HEAVY - {"torch"} and not within)
+    ]  # fmt: skip
+    assert not wrong, "\n".join(wrong)
+
+
 # ---------------------------------------------------------------- circles
 
 MODULES = {".".join(("vitdsl", *path.relative_to(PACKAGE).with_suffix("").parts)): path for path in FILES}

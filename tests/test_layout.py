@@ -6,7 +6,19 @@ import pytest
 
 TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent / "vitdsl"
-FOLDERS = ("fields", "syntax", "resolve", "validate", "graph", "elaborate", "space", "layers", "search", "parts")
+FOLDERS = (
+    "fields",
+    "syntax",
+    "resolve",
+    "validate",
+    "graph",
+    "elaborate",
+    "space",
+    "layers",
+    "training",
+    "search",
+    "parts",
+)
 ELSEWHERE = {
     "fields/marks.py": "fields/test_declaration.py",
     "fields/messages.py": "fields/test_declaration.py",
@@ -74,6 +86,7 @@ OF_SEVERAL = {
     "search/test_kills.py",
     "search/test_postgresql.py",
     "space/test_shipped.py",
+    "training/test_patchvit.py",
 }
 """Tests of what no file does alone."""
 

@@ -23,6 +23,8 @@ COMMANDS = {
     "schema": "new.schema",
     "convert": "weights.convert",
     "predict": "predict.run",
+    "train": "train.run",
+    "eval": "train.evaluate",
     "space": "space.show_space",
     "sample": "space.sample",
     "replay": "space.replay",

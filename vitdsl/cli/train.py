@@ -1,0 +1,143 @@
+"""`vitdsl train`: a recipe trains a model; and `vitdsl eval`: how good weights are on a data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from vitdsl.cli.options import AsJson, Settings, SpecName
+from vitdsl.cli.output import echo, print_json, print_table
+from vitdsl.cli.specs import load_spec, settings
+from vitdsl.cli.weights import Container, LayoutName, WeightsOptions, WeightsSize, check_weights, fill, find_weights
+from vitdsl.errors import InputError, Problem
+from vitdsl.syntax.names import file_name
+
+INSTALL = "pip install 'vitdsl[train]'"
+PRECISIONS = ("32", "bf16", "16")
+DataName = Annotated[
+    str | None,
+    typer.Option(
+        "--data", metavar="DATA", help="digits, a folder of images by class, cifar10:DIR, imagenet:DIR, hf:NAME."
+    ),
+]
+Workers = Annotated[int, typer.Option("--workers", min=0, help="Processes that load images, of each device.")]
+Accelerator = Annotated[str, typer.Option("--device", help="auto, cpu, gpu: what it runs on.")]
+
+
+def run(
+    spec: SpecName,
+    recipe: Annotated[str, typer.Option("--recipe", metavar="RECIPE", help="A recipe: a file, or a shipped name.")],
+    data: DataName = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="DIR", help="The folder; by default runs/SPEC-RECIPE.")
+    ] = None,
+    set_: Settings = None,
+    recipe_set: Annotated[
+        list[str] | None,
+        typer.Option("--recipe-set", metavar="PATH=VALUE", help="Put a value into the recipe, as `epochs=10`."),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE|NAME", help="Weights to begin with: a file, or official, timm, …: downloaded."),
+    ] = None,
+    layout: LayoutName = None,
+    partial: Annotated[bool, typer.Option("--partial", help="Take what fits of the weights of another spec.")] = False,
+    container: Container = None,
+    weights_size: WeightsSize = None,
+    device: Accelerator = "auto",
+    devices: Annotated[int, typer.Option("--devices", min=1, help="Devices of one machine.")] = 1,
+    nodes: Annotated[int, typer.Option("--nodes", min=1, help="Machines; start the command on each.")] = 1,
+    precision: Annotated[str, typer.Option("--precision", help="32, bf16 or 16.")] = "32",
+    accumulate: Annotated[
+        int, typer.Option("--accumulate", min=1, help="Parts in which a batch is computed, one after another.")
+    ] = 1,
+    workers: Workers = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Train a model; the same command again goes on where it stopped.
+
+    Weights, measures, a picture of them and a page are written into the folder.
+    """
+    if precision not in PRECISIONS:
+        raise typer.BadParameter(f"'{precision}' is not one of {', '.join(PRECISIONS)}", param_hint="--precision")
+    options = WeightsOptions(weights, layout, partial, container=container, weights_size=weights_size)
+    check_weights(options)
+    _check_installed()
+    from vitdsl.training.progress import Progress
+    from vitdsl.training.recipe import load_recipe
+    from vitdsl.training.run import Hardware, train
+
+    known = load_spec(spec, set_)
+    how = load_recipe(Path(recipe), settings(recipe_set))
+    folder = output or Path("runs") / file_name(f"{known.name}-{how.name}", "")
+    found = find_weights(known, options)
+    hardware = Hardware(devices, nodes, device, precision, accumulate, workers)
+    result = train(
+        known, how, folder, data, hardware=hardware, callbacks=(Progress(),),
+        initialize=lambda model: echo("\n".join(fill(model, found, options).values()), err=True) if found else None,
+    )  # fmt: skip
+    _print_result(result, how.file.epochs, as_json)
+
+
+def _print_result(result: Any, epochs: int, as_json: bool) -> None:
+    from vitdsl.training.run import accuracy_of
+
+    best = max(result.history, key=accuracy_of)
+    if as_json:
+        files = sorted(path.name for path in result.folder.iterdir())
+        print_json({"folder": str(result.folder), "best": best, "last": result.history[-1], "files": files})
+        return
+    if result.resumed >= epochs:
+        echo("this training was complete already; `--recipe-set epochs=N -o DIR` trains another one")
+    echo(f"accuracy {100 * accuracy_of(best):.2f}% after epoch {best['epoch']:.0f} of {len(result.history)}")
+    echo(f"weights  {result.folder / 'best.safetensors'}\nreport   {result.folder / 'report.html'}")
+
+
+def evaluate(
+    spec: SpecName,
+    weights: Annotated[
+        Path, typer.Option(metavar="FILE|NAME", help="Weights: a file, or official, timm, torchvision: downloaded.")
+    ],
+    data: Annotated[
+        str, typer.Option("--data", metavar="DATA", help="digits, a folder, cifar10:DIR, imagenet:DIR, hf:NAME.")
+    ],
+    layout: LayoutName = None,
+    container: Container = None,
+    weights_size: WeightsSize = None,
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Images at once.")] = 64,
+    device: Accelerator = "auto",
+    workers: Workers = 0,
+    set_: Settings = None,
+    as_json: AsJson = False,
+) -> None:
+    """Evaluate weights on the images of a data set that are for that.
+
+    Of a data set without such images, those are taken that `vitdsl train` leaves out.
+    """
+    options = WeightsOptions(weights, layout, container=container, weights_size=weights_size)
+    check_weights(options)
+    _check_installed()
+    from vitdsl.compiler.build import build
+    from vitdsl.training.evaluation import evaluate as measure
+
+    known = load_spec(spec, set_)
+    model = build(known, device="meta", training_outputs=False).eval()
+    done = fill(model, find_weights(known, options), options)
+    found = measure(model, data, batch=batch, device=device, workers=workers)
+    if as_json:
+        print_json({**done, **found})
+        return
+    rows = [(name.replace("_", " "), f"{100 * value:.2f}%" if "accuracy" in name else f"{value:,.4g}")
+            for name, value in found.items()]  # fmt: skip
+    print_table(("measure", data), rows, right=(data,))
+
+
+def _check_installed() -> None:
+    """Refuses where what training needs is not installed."""
+    import importlib.util
+
+    missing = [name for name in ("lightning", "timm", "torchvision") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise InputError(Problem(f"training needs {', '.join(missing)}", hint=INSTALL))

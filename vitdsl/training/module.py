@@ -1,0 +1,173 @@
+"""A training as Lightning runs it: steps, evaluation, and what its checkpoints hold besides."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
+
+from vitdsl.errors import Problem
+from vitdsl.training.errors import TrainingError
+from vitdsl.training.draws import Purpose, fixed_seed, seed_of
+from vitdsl.training.loading import Batch
+from vitdsl.training.measures import count_right, measures_of
+from vitdsl.training.mixing import Mixer
+from vitdsl.training.objective import Objective
+from vitdsl.training.optimizer import averaging, learning_rate, make_optimizer, set_rate
+from vitdsl.training.recipe import Recipe
+
+CHECK_EVERY = 50
+"""Steps on an accelerator between looks at the loss, each of which waits for it."""
+
+
+class Training(LightningModule):
+    """A model, a recipe, and where the training stands.
+
+    All draws of a step follow from the recipe's seed and the step's number, so a training that was interrupted goes on
+    as if it had not been.
+
+    Attributes:
+        objective: the losses; its model is what is trained.
+        average: a model of the averaged weights, or None.
+        history: what was measured, an entry for each epoch.
+    """
+
+    def __init__(self, objective: Objective, mixer: Mixer, steps_per_epoch: int) -> None:
+        """Takes what is trained.
+
+        Args:
+            objective: the losses, and the model.
+            mixer: mixes the images of a batch.
+            steps_per_epoch: of the optimizer.
+        """
+        super().__init__()
+        self.objective, self.mixer, self.steps_per_epoch = objective, mixer, steps_per_epoch
+        self.model = objective.model
+        self.average: AveragedModel | None = None
+        if self.recipe.file.average is not None:
+            self.average = AveragedModel(self.model, multi_avg_fn=averaging(self.recipe.file.average), use_buffers=True)
+            self.average.requires_grad_(False)
+        self.history: list[dict[str, float]] = []
+        self._began = self._seconds = 0.0
+        self._images = 0
+        self._sums: dict[str, Tensor] = {}
+        self._evaluated: dict[str, float] = {}
+
+    @property
+    def recipe(self) -> Recipe:
+        """How it is trained."""
+        return self.objective.recipe
+
+    # ------------------------------------------------------------ training
+
+    def configure_optimizers(self) -> Any:
+        """The optimizer; learning rates are set before each step."""
+        return make_optimizer(self.model, self.recipe)
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step."""
+        return learning_rate(self.recipe, step, self.steps_per_epoch, self.recipe.file.batch)
+
+    def on_train_epoch_start(self) -> None:
+        """Begins to count."""
+        self._began, self._images, self._sums = time.perf_counter(), 0, {}
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Sets the learning rate of this step."""
+        set_rate(self.trainer.optimizers[0], self.rate(self.global_step))
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The loss of a batch."""
+        numbers = (self.recipe.file.seed, self.current_epoch, batch_idx, self.global_rank)
+        mixed = self.mixer(batch, self.current_epoch * self.trainer.num_training_batches + batch_idx)
+        with fixed_seed(seed_of(Purpose.MODEL, *numbers), str(self.device)):
+            loss, terms = self.objective(mixed, batch)
+        self._images += len(batch.labels)
+        for name, value in {"loss": loss, **terms}.items():
+            self._sums[name] = self._sums.get(name, 0) + value.detach()
+        if self.device.type == "cpu" or batch_idx % CHECK_EVERY == 0:
+            self._check_finite(loss, terms)
+        return loss
+
+    def _check_finite(self, loss: Tensor, terms: dict[str, Tensor]) -> None:
+        """Stops where the loss is not finite."""
+        if bool(torch.isfinite(loss)):
+            return
+        name = next((name for name, term in terms.items() if not bool(torch.isfinite(term))), "loss")
+        rate = self.rate(self.global_step)
+        message = (
+            f"`losses.{name}` is {float(terms.get(name, loss).detach()):g} at step {self.global_step + 1:,}, "
+            f"in epoch {self.current_epoch + 1}; the learning rate there is {rate:.3g}"
+        )
+        unstable = [path for path, each in self.model.named_parameters() if not bool(each.isfinite().all())]
+        cause = "a lower `optimizer.learning_rate`, a longer `schedule.warmup`, or `clip: 1` may help"
+        if unstable:
+            cause = f"weights are not finite either, `{unstable[0]}` among them: {cause}"
+        raise TrainingError(Problem(message, hint=f"{cause}; the weights of the last whole epoch are kept"))
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Updates the average of the weights."""
+        if self.average is not None and (batch_idx + 1) % self.trainer.accumulate_grad_batches == 0:
+            self.average.update_parameters(self.model)
+
+    def on_train_epoch_end(self) -> None:
+        """Notes what was measured; evaluation has run before."""
+        batches = max(1, self.trainer.num_training_batches)
+        means = {name: self._mean(total / batches) for name, total in self._sums.items()}
+        if not math.isfinite(means.get("loss", 0.0)):
+            terms = {name: total for name, total in self._sums.items() if name != "loss"}
+            self._check_finite(self._sums["loss"], terms)
+        seconds = time.perf_counter() - self._began
+        self._seconds += seconds
+        found = {
+            "epoch": self.current_epoch + 1,
+            "step": self.global_step,
+            **means,
+            "learning_rate": self.rate(self.global_step - 1),
+            "images_per_second": self._images * self.trainer.world_size / seconds,
+            "seconds": self._seconds,
+            **{name: float(value) for name, value in self._evaluated.items()},
+        }
+        self.history.append(found)
+        self._evaluated = {}
+
+    def _mean(self, value: Tensor) -> float:
+        """The mean among processes."""
+        return float(self.all_gather(value).double().mean()) if self.trainer.world_size > 1 else float(value)
+
+    # ------------------------------------------------------------ evaluation
+
+    def on_validation_epoch_start(self) -> None:
+        """Begins to count."""
+        self._counts = torch.zeros(2, 4, dtype=torch.float64, device=self.device)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Counts right answers and the loss of a batch; what stands in it as padding is left out."""
+        self._counts[0] += count_right(self.model, batch)
+        if self.average is not None:
+            self._counts[1] += count_right(self.average.module, batch)
+
+    def on_validation_epoch_end(self) -> None:
+        """Adds up what all processes found."""
+        counts = self._counts
+        if self.trainer.world_size > 1:
+            counts = self.all_gather(counts).reshape(-1, *counts.shape).sum(0)
+        self._evaluated = measures_of(counts[0])
+        if self.average is not None:
+            self._evaluated |= {f"average_{name}": value for name, value in measures_of(counts[1]).items()}
+
+    # ------------------------------------------------------------ checkpoints
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keeps the history and the average."""
+        checkpoint["vitdsl"] = {"history": self.history, "seconds": self._seconds}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Takes the history back."""
+        self.history = [dict(entry) for entry in checkpoint["vitdsl"]["history"]]
+        self._seconds = checkpoint["vitdsl"]["seconds"]

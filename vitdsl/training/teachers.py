@@ -1,0 +1,116 @@
+"""Teachers of distillation: models that say something of the student's images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vitdsl.errors import SpecError
+from vitdsl.preprocess import statistics
+from vitdsl.spec import Spec, load
+from vitdsl.training.kinds import Distillation
+from vitdsl.training.recipe import Recipe
+
+TIMM = "timm:"
+
+
+class Teacher:
+    """A model that is evaluated on a student's images, with their statistics turned into its own.
+
+    Attributes:
+        model: in evaluation mode; nothing of it gets a gradient.
+    """
+
+    def __init__(self, model: nn.Module, mean: tuple[Tensor, Tensor], std: tuple[Tensor, Tensor]) -> None:
+        """Takes the model, and the means and deviations of the student's images and of its own, (C,)."""
+        self.model = model.eval().requires_grad_(False)
+        self.scale_c11 = (std[0] / std[1])[:, None, None]
+        self.shift_c11 = ((mean[0] - mean[1]) / std[1])[:, None, None]
+        self._same = bool((self.scale_c11 == 1).all() and (self.shift_c11 == 0).all())
+
+    @torch.no_grad()
+    def __call__(self, images_bchw: Tensor) -> Tensor:
+        """Logits, (B, K)."""
+        if self.scale_c11.device != images_bchw.device:
+            self.model.to(images_bchw.device)
+            self.scale_c11, self.shift_c11 = (x.to(images_bchw.device) for x in (self.scale_c11, self.shift_c11))
+        x_bchw = images_bchw if self._same else images_bchw * self.scale_c11 + self.shift_c11
+        return self.model(x_bchw)
+
+
+def load_teachers(recipe: Recipe, spec: Spec) -> dict[str, Teacher]:
+    """The teachers that a recipe names, by the name of the loss.
+
+    Args:
+        recipe: whose losses name teachers.
+        spec: of the student.
+
+    Raises:
+        SpecError: there is no such teacher, or it does not fit the student: other classes, channels or images.
+        CheckpointError: its weights do not fit.
+    """
+    return {
+        name: _teacher(recipe, name, loss, spec)
+        for name, loss in recipe.file.losses.items()
+        if isinstance(loss, Distillation)
+    }
+
+
+def _teacher(recipe: Recipe, name: str, loss: Distillation, spec: Spec) -> Teacher:
+    at = ("losses", name, "teacher")
+    own = _statistics(spec)
+    if loss.teacher.startswith(TIMM):
+        model, statistics = _of_timm(recipe, at, loss)
+    else:
+        model, statistics = _of_spec(recipe, at, loss, spec)
+    height, width = spec.model.input.size
+    images = torch.zeros(1, spec.model.input.channels, height, width)
+    try:
+        with torch.no_grad():
+            found = tuple(model.eval()(images).shape)
+    except (RuntimeError, ValueError, AssertionError) as error:
+        message = f"the teacher cannot take the student's images, {tuple(images.shape[1:])}: {error}"
+        raise SpecError(recipe.problem(at, message)) from None
+    if found != (1, spec.model.classes):
+        message = f"the teacher gives {found[1:]} for an image, but the student has {spec.model.classes} classes"
+        raise SpecError(recipe.problem(at, message, "both must have the same classes, in the same order"))
+    return Teacher(model, (own[0], statistics[0]), (own[1], statistics[1]))
+
+
+def _of_spec(recipe: Recipe, at: Any, loss: Distillation, student: Spec) -> tuple[nn.Module, tuple[Tensor, Tensor]]:
+    from vitdsl.api import build, load_weights
+    from vitdsl.checkpoints.files import read_metadata
+
+    if loss.teacher_weights is None:
+        message = "a teacher that is a spec needs weights, or it knows nothing"
+        raise SpecError(recipe.problem(at, message, "`teacher_weights: FILE`, as `vitdsl train` writes it"))
+    written = None
+    if Path(loss.teacher_weights).suffix == ".safetensors" and Path(loss.teacher_weights).is_file():
+        written = read_metadata(loss.teacher_weights).get("vitdsl.spec")
+    edits = {"classes": student.model.classes}
+    spec = load(written) if written and load(written).name == loss.teacher else load(Path(loss.teacher), edits)
+    model = build(spec, size=tuple(student.model.input.size))
+    load_weights(model, loss.teacher_weights)
+    return model, _statistics(spec)
+
+
+def _of_timm(recipe: Recipe, at: Any, loss: Distillation) -> tuple[nn.Module, tuple[Tensor, Tensor]]:
+    import timm
+
+    name = loss.teacher.removeprefix(TIMM)
+    if not timm.is_model(name):
+        near = timm.list_models(f"{name.split('.')[0].split('_')[0]}*")[:5]
+        hint = f"timm has {', '.join(near)}, …" if near else ""
+        raise SpecError(recipe.problem(at, f"timm has no model `{name}`", hint))
+    given: dict[str, Any] = {"checkpoint_path": loss.teacher_weights} if loss.teacher_weights else {"pretrained": True}
+    model = timm.create_model(name, **given)
+    config: Any = model.pretrained_cfg
+    return model, (torch.tensor(config["mean"]), torch.tensor(config["std"]))
+
+
+def _statistics(spec: Spec) -> tuple[Tensor, Tensor]:
+    mean, std = statistics(spec.model.input)
+    return torch.tensor(mean), torch.tensor(std)

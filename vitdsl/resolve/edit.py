@@ -20,7 +20,7 @@ class Place:
         """The mapping that a short form stands for; any other value as it is."""
         return value
 
-    def another(self, base: Mapping[str, Any], over: Mapping[str, Any]) -> bool:
+    def replaces(self, base: Mapping[str, Any], over: Mapping[str, Any]) -> bool:
         """Whether two mappings that stand here are of different kinds: the second names another `type`."""
         return base.get("type") is not None and over.get("type") is not None and base["type"] != over["type"]
 
@@ -53,7 +53,7 @@ def merge(base: Any, over: Any, place: Place, marks: tuple[Mark | None, Mark | N
     below, above = _written_out(base, place, marks[0]), _written_out(over, place, marks[1])
     if not isinstance(below, dict) or not isinstance(above, dict):
         return over
-    if place.another(below, above):
+    if place.replaces(below, above):
         return _without_nulls(over)
     made = Map(below)
     own, theirs = getattr(above, "marks", {}), getattr(below, "marks", {})
@@ -147,11 +147,11 @@ def _resolve_path(tree: Any, path: tuple[Any, ...], origin: Mark | None, label: 
             steps.append((long, segment))
             node, place = long.get(segment), place.below(segment, long, long)
         else:
-            _nowhere(node, path, at, origin, label)
+            _refuse_path(node, path, at, origin, label)
     return steps
 
 
-def _nowhere(node: Any, path: tuple[Any, ...], at: int, origin: Mark | None, label: str) -> NoReturn:
+def _refuse_path(node: Any, path: tuple[Any, ...], at: int, origin: Mark | None, label: str) -> NoReturn:
     before = format_path(path[:at]) or "the file"
     if isinstance(node, list):
         there = f"{before} is a list of {len(node)}"

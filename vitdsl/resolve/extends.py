@@ -9,7 +9,7 @@ from typing import Any
 from vitdsl.errors import Mark, Problem, Source, SpecError
 from vitdsl.resolve.edit import Place, merge, put
 from vitdsl.resolve.files import _positioned, _read_cached, find, load_tree
-from vitdsl.resolve.variables import folded
+from vitdsl.resolve.variables import substitute_variables
 from vitdsl.syntax.limits import SETTINGS
 from vitdsl.syntax.paths import parse_path
 from vitdsl.syntax.recognise import recognise
@@ -37,7 +37,7 @@ def resolve(source: str | Path | Mapping[str, Any], settings: Mapping[str, Any] 
         for path, value in settings.items():
             origin = Mark(Source("--set", f"{path}={value}"), 1, 1)
             tree = put(tree, parse_path(path, "--set"), recognise(_positioned(value), ()), origin, path, place)
-    made = folded(tree)
+    made = substitute_variables(tree)
     if made is tree:  # which may be the one in the table of files
         made = Map(tree).placed(tree)
         made.variables = tree.variables

@@ -96,14 +96,14 @@ def _computed(
 ) -> Any:
     """The value of a late value, or what is left of it; where it cannot be computed, itself and a problem."""
     try:
-        return partly(late, env) if partial else late.evaluate(env)
+        return evaluate_partly(late, env) if partial else late.evaluate(env)
     except ExpressionError as error:
         if not any(facts(env[name]).late for name in late.names if name in env):  # else an element may be known later
             problems.append(Problem(error.message, format_path(path), mark, error.hint))
         return late
 
 
-def spelled(node: Any, variables: Mapping[str, Late]) -> Any:
+def inline_variables(node: Any, variables: Mapping[str, Late]) -> Any:
     """A tree with these late variables substituted by their expressions; one that cannot be substituted is left.
 
     What a variable reads it reads where it is named. An argument is evaluated where it is written, but used elsewhere.
@@ -124,10 +124,10 @@ def substitute_known(node: Any, known: Mapping[str, Any]) -> Any:
         return node
     late = {name: value for name, value in known.items() if isinstance(value, Late)}
     settled = {name: value for name, value in known.items() if name not in late} if late else known
-    return fold(spelled(node, late), settled, (), [], None, partial=True)
+    return fold(inline_variables(node, late), settled, (), [], None, partial=True)
 
 
-def partly(late: Late, env: Mapping[str, Any]) -> Any:
+def evaluate_partly(late: Late, env: Mapping[str, Any]) -> Any:
     """A late value with some of its names substituted; its value, where these are all of them.
 
     Raises:
@@ -173,25 +173,25 @@ class _Names(ast.NodeTransformer):
 # ---------------------------------------------------------------- substitution
 
 
-def substituted(node: Any, env: Mapping[str, Any]) -> Any:
+def substitute(node: Any, env: Mapping[str, Any]) -> Any:
     """A tree with the names of `env` substituted, also in expressions that have other names, too."""
     if isinstance(node, Late):
-        return partly(node, env)
+        return evaluate_partly(node, env)
     if isinstance(node, Hole):
-        return Hole(substituted(node.raw, env))
+        return Hole(substitute(node.raw, env))
     if isinstance(node, dict):
         repeated = _repeated(node)
         inside = _below_repetition(node, env) if repeated else env
-        made = {key: substituted(value, inside if key in repeated else env) for key, value in node.items()}
+        made = {key: substitute(value, inside if key in repeated else env) for key, value in node.items()}
         if isinstance(node.get("parallel"), list):  # its entries are bodies
-            made["parallel"] = [substituted(branch, inside if repeated else env) for branch in node["parallel"]]
+            made["parallel"] = [substitute(branch, inside if repeated else env) for branch in node["parallel"]]
         return Map(made)
     return Seq([_entry(value, env) for value in node]) if isinstance(node, list) else node
 
 
 def _entry(node: Any, env: Mapping[str, Any]) -> Any:
     """An entry of a list; an argument that is an item or a body has a place of its own in module paths."""
-    value = substituted(node, env)
+    value = substitute(node, env)
     return Map(body=value) if isinstance(node, Late) and isinstance(value, (dict, list)) else value
 
 
@@ -209,4 +209,4 @@ def _below_repetition(node: Mapping[str, Any], env: Mapping[str, Any]) -> dict[s
     third = "index" in env and "index_1" in read
     if third or any("index_1" in facts(value).names for value in given.values()):
         raise ExpressionError("`index_1` would be the index of the third repetition from here, which has no name")
-    return {name: substituted(value, {"index": parse("$index_1")}) for name, value in given.items()}
+    return {name: substitute(value, {"index": parse("$index_1")}) for name, value in given.items()}

@@ -19,7 +19,7 @@ from vitdsl.syntax.summary import facts
 from vitdsl.syntax.tree import Map
 
 
-def folded(tree: Map) -> Map:
+def substitute_variables(tree: Map) -> Map:
     """The tree with its variables substituted; `vars` keeps those that a late value still names."""
     if "vars" not in tree:
         return tree
@@ -35,8 +35,8 @@ def folded(tree: Map) -> Map:
             made[key] = fold(value, env, (key,), problems, tree.marks.get(key, (None, None))[1])
     if problems:
         raise SpecError(problems)
-    _bound(tree, made, env)
-    wanted = named_by(facts(made).names, variables)
+    _check_size(tree, made, env)
+    wanted = names_reached(facts(made).names, variables)
     # a variable that nobody names is kept where it has a wrong hole, which is judged with all others of the file
     left = {name: value for name, value in variables.items() if name in wanted or _wrong_holes(value)}
     if left:
@@ -135,7 +135,7 @@ def _readings(value: Any, known: dict[str | int, int]) -> int:
     return known[id(value)]
 
 
-def _bound(tree: Map, made: Map, env: Mapping[str, Any]) -> None:
+def _check_size(tree: Map, made: Map, env: Mapping[str, Any]) -> None:
     """Refuses a file that is too large with its variables: one that names another twice doubles its size."""
     if any(isinstance(value, (dict, list)) for value in env.values()) and VALUES.exceeds(found := size_of(made)):
         largest = max(env, key=lambda name: size_of(env[name]))
@@ -157,7 +157,7 @@ def _check_names(raw: Map, where: Mark | None) -> None:
         raise SpecError(wrong)
 
 
-def named_by(names: Iterable[str], variables: Mapping[str, Any]) -> set[str]:
+def names_reached(names: Iterable[str], variables: Mapping[str, Any]) -> set[str]:
     """The names, and those that the variables of these names read in turn."""
     waiting, found = list(names), set()
     while waiting:

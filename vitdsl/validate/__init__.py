@@ -1,4 +1,4 @@
-"""The file as written: model, stages, items, bodies. Fields are typed here; shapes are the graph's business."""
+"""Step 3, validate: the merged tree becomes typed objects: model, stages, items, bodies. Shapes come later."""
 
 from __future__ import annotations
 

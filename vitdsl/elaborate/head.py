@@ -124,7 +124,7 @@ def _alike(head: Head, merged: dict[str, Feature]) -> None:
     for name, other in others:
         if (x.dim, x.grid, x.num_tokens) != (other.dim, other.grid, other.num_tokens):
             raise ShapeError(
-                f"evaluation merges the outputs, which must be alike for that, but `{first}` is {x}"
+                f"evaluation merges the outputs, so they must be alike, but `{first}` is {x}"
                 f" and `{name}` is {other}",
                 f"`merge: {{{first}: 1}}` returns one of them",
                 ("merge",) if head.merge else ("outputs",) if head.outputs else ("pool",),

@@ -163,7 +163,7 @@ class Scope:
             or ([frame.features[number].dim for number in step.inputs] != widths)
         ):
             raise ShapeError(
-                "the same weights act on what the item is at and on its keys, which must be of one kind for that",
+                "the same weights act on the item's input and on its keys, so both must be alike",
                 "`keys: {from: …, pre: …}` gives the bank weights of its own",
             )
 

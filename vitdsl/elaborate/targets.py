@@ -127,7 +127,7 @@ def locate(scope: Scope, place: Any) -> tuple[str | None, Any]:
         return _in_windows(scope, str(place)), "all"
     feature = scope.flow.feature
     if any(name.startswith(f"{place}@") for name in scope.builder.streams):
-        message = f"`{place}` was written inside of windows, of which each has its own: it cannot be read outside"
+        message = f"`{place}` was written inside of windows, which have one value each: it cannot be read outside"
         raise ShapeError(message, "`write` it after the windows are closed")
     known = (*feature.tokens, *PLACES, *(name for name in scope.builder.streams if "@" not in name))
     raise ShapeError(
@@ -144,14 +144,12 @@ def _in_windows(scope: Scope, place: str) -> str:
     if part:
         value = scope.take(value, int(part) if part.isdigit() else part)
     if scope.times != windows.counts[0] * windows.counts[1]:
-        message = f"`{place}` was written outside of several windows, one in another, and cannot be read inside of them"
+        message = f"`{place}` was written outside of nested windows, and cannot be read inside of them"
         raise ShapeError(message)
     if value.feature.grid != windows.grid or value.feature.tokens:
         grid = f"{windows.grid[0]}x{windows.grid[1]}"
-        raise ShapeError(
-            f"`{place}` was written outside of these windows, which can cut it where it is a grid of {grid} as well,"
-            f" but it is {value.feature}"
-        )
+        message = f"`{place}` was written outside of these windows, which cut only a grid of {grid}"
+        raise ShapeError(f"{message}, but it is {value.feature}")
     builder.streams[name] = scope.add(windows, (value,), None)
     return name
 
@@ -188,7 +186,9 @@ def write_stream(scope: Scope, name: str, value: Value) -> None:
             )
             raise ShapeError(message, hint, ("write",))
         if scope.windows is not None:
-            raise ShapeError(f"`{name}` appends a token of an image, but here is one of each window", "", ("write",))
+            raise ShapeError(
+                f"`{name}` appends one token for each image, but here is one for each window", "", ("write",)
+            )
         scope.builder.append(name[:-2], value)
         return
     check_writable(scope, name, ("write",))

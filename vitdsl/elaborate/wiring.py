@@ -97,7 +97,7 @@ def _windowed_bank(windows: OpenWindows, bank: Value) -> Value:
     """The bank; refuses one that the windows cannot cut."""
     if bank.feature.grid != windows.grid or bank.feature.tokens:
         grid = f"{windows.grid[0]}x{windows.grid[1]}"
-        raise ShapeError(f"windows cut the keys too, which must be a grid of {grid} for that, but are {bank.feature}")
+        raise ShapeError(f"windows cut the keys too: they must be a grid of {grid}, but are {bank.feature}")
     return bank
 
 

@@ -131,7 +131,7 @@ def _doubled_tokens(prefix: str, frame: Frame, nodes: Nodes) -> Iterator[Problem
         if _meet(by_tokens) and not _meet(by_grid):
             done = "added to" if node.op.how == "add" else "multiplied by"
             names = ", ".join(x.tokens)
-            message = f"extra tokens ({names}) are {done} themselves, as what acts on the grid lets them pass by"
+            message = f"extra tokens ({names}) are {done} themselves: what acts on the grid does not change them"
             path = next((path for each in node.inputs if (path := _at_grid(each, nodes))), "")
             yield Problem(message, joined(prefix, path), hint="`at: grid` on the whole item leaves them as they are")
 

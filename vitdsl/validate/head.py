@@ -85,7 +85,7 @@ class Head(Fields):
         both = [*layouts, *(name for name in ("norm", "pool", "bias", "init") if name in self.fields_set)]
         if layouts and len(both) > 1:
             hint = "a body or an output holds its own norm, pool and classifier"
-            refuse(f"`{both[0]}` says all of the head, but `{both[1]}` stands beside it", hint, at=(Key(both[1]),))
+            refuse(f"`{both[0]}` is the whole head, but `{both[1]}` stands beside it", hint, at=(Key(both[1]),))
 
 
 def read_head(value: Any, reader: Any) -> Any:

@@ -11,10 +11,9 @@ from vitdsl.parts.base import Part
 from vitdsl.parts.registry import COMPOSITE, class_of, family_with, is_role, is_type, types_of
 from vitdsl.syntax.paths import Key
 from vitdsl.validate.synonyms import ITEMS, KEYS, TYPES
-from vitdsl.validate.wiring import Place
 
 
-def collect(at: tuple[Place, ...], read: Callable[[], Any]) -> list[Fault]:
+def collect(at: tuple[str | int, ...], read: Callable[[], Any]) -> list[Fault]:
     """Runs a function and collects its faults; their locations begin with `at`."""
     try:
         read()

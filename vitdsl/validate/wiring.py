@@ -13,8 +13,6 @@ from vitdsl.fields.types import LARGEST_REAL, ItemName, Padding, Rate, Real, Rep
 from vitdsl.parts.base import NONE, BodyField, Fields, LateList, NormBody, Reader, Reads, no_scalar
 from vitdsl.syntax.expressions import Late
 
-Place = str | int
-
 
 def read_place(value: Any, reader: Reader) -> Any:
     """Reads `at` or `from`: a name, an index, or a list of them."""

@@ -33,7 +33,7 @@ ELSEWHERE = {
     "validate/items.py": "errors/test_cases.py",
     "validate/json_schema_fields.py": "validate/test_json_schema.py",
     "validate/model.py": "errors/test_cases.py",
-    "validate/other_words.py": "validate/test_hints.py",
+    "validate/synonyms.py": "validate/test_hints.py",
     "validate/places.py": "resolve/test_edit.py",
     "validate/reader.py": "elaborate/test_memo.py",
     "validate/uses.py": "elaborate/test_binding.py",

@@ -24,7 +24,7 @@ from vitdsl.syntax.locate import holes_in, open_holes, problem
 from vitdsl.syntax.printer import dump_tree, plain
 from vitdsl.syntax.tree import Map
 from vitdsl.validate import FILE, Model, SpecReader
-from vitdsl.validate.declarations import judge, unknown, unknown_names
+from vitdsl.validate.declarations import judge, late_outside_items, unknown_names
 from vitdsl.validate.hints import other_file
 
 GRAPHS = 8
@@ -176,7 +176,7 @@ def read_tree(tree: Map) -> Spec:
     except RecursionError:
         raise SpecError(Problem(TOO_DEEP, mark=tree.pos)) from None
     if model.open and not holes_in(tree):
-        raise SpecError([problem(tree, *fault) for fault in unknown(model)])
+        raise SpecError([problem(tree, *fault) for fault in late_outside_items(model)])
     return Spec(tree, model, reader)
 
 

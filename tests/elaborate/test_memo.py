@@ -173,7 +173,7 @@ WAYS = {
 
 def said(graph: Graph) -> list[Any]:
     """All that a graph says: as printed, and every operator with its fields and its place on the schedule."""
-    nodes = [(path, repr(node.op), node.cost, node.times, node.place) for path, node, _ in graph.frame.nodes()]
+    nodes = [(path, repr(node.op), node.cost, node.times, node.drop_point) for path, node, _ in graph.frame.nodes()]
     return [str(graph), nodes, graph.frame.cost]
 
 
@@ -355,7 +355,7 @@ RATES = {
 def test_each_repetition_has_its_own_drop_rate(way: str) -> None:
     block, more = RATES[way]
     graph = vitdsl.load(spec(block, more).replace("DROP", "drop_path: {rates: [0.1, 0.3]}")).graph()
-    rates = [node.place.rate for _, node, _ in graph.frame.nodes() if node.place is not None]
+    rates = [node.drop_point.rate for _, node, _ in graph.frame.nodes() if node.drop_point is not None]
     assert rates == ([0.1, 0.1] if way == "a repeated body" else [0.1, 0.3])
 
 
@@ -486,9 +486,9 @@ def test_beside_a_feature_each_name_counts() -> None:
 def test_a_feature_alone_asks_nothing() -> None:
     trace = Trace(around(r=1), nowhere)
     NameScope.inside(trace).at(Feature(64, (2, 2))).evaluate(late("$(dim * height)"))
-    assert not trace.asked
+    assert not trace.answers
     NameScope.inside(trace).at(Feature(64, (2, 2))).evaluate(late("$(dim * r)"))
-    assert len(trace.asked) == 1
+    assert len(trace.answers) == 1
 
 
 def test_a_variable_that_features_hide_counts_only_where_there_is_no_grid() -> None:
@@ -496,7 +496,7 @@ def test_a_variable_that_features_hide_counts_only_where_there_is_no_grid() -> N
     on_grid, listed = Trace(here, nowhere), Trace(here, nowhere)
     assert NameScope.inside(on_grid).at(Feature(2, (5, 5))).evaluate(value) == 10
     assert NameScope.inside(listed).at(Feature(2, count=5)).evaluate(value) == 6
-    assert (len(on_grid.asked), len(listed.asked)) == (0, 1)
+    assert (len(on_grid.answers), len(listed.answers)) == (0, 1)
 
 
 def test_a_frame_notes_what_the_frames_inside_it_ask_but_not_what_it_answers_itself() -> None:
@@ -506,7 +506,7 @@ def test_a_frame_notes_what_the_frames_inside_it_ask_but_not_what_it_answers_its
     names.evaluate(late("$(r + s)"))
     names.evaluate(late("$sizes.$index"))
     assert inner.varies
-    assert [question.of.text for question in outer.asked] == ["$(r + s)", "$sizes"]
+    assert [question.of.text for question in outer.answers] == ["$(r + s)", "$sizes"]
     assert not outer.varies
 
 
@@ -524,7 +524,7 @@ def test_arguments_of_a_use_in_a_frame_are_not_asked_of_its_surroundings() -> No
     for names in (used, inside):
         assert names.evaluate(late("$(by + 1)")) == 8
         assert names.evaluate(late("$mix.0")).text == "$by"
-        assert not trace.asked
+        assert not trace.answers
 
 
 def test_the_body_of_a_define_sees_the_variable_that_an_argument_around_hides() -> None:

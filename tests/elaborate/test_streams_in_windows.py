@@ -36,12 +36,11 @@ def test_what_was_written_outside_is_read_window_by_window(read, windows):
 REFUSED = {
     "another grid": (
         [{"write": "g"}, {"resize": 4}, {"windows": 2, "body": [{"from": "g"}]}],
-        "`g` was written outside of these windows, which can cut it where it is a grid of 4x4 as well,"
-        " but it is 8x8·16",
+        "`g` was written outside of these windows, which cut only a grid of 4x4, but it is 8x8·16",
     ),
     "several windows": (
         [{"write": "g"}, {"windows": 4, "body": [{"windows": 2, "body": [{"from": "g"}]}]}],
-        "`g` was written outside of several windows, one in another, and cannot be read inside of them",
+        "`g` was written outside of nested windows, and cannot be read inside of them",
     ),
     "written inside": (
         [{"write": "g"}, {"windows": 2, "body": [{"at": "g", "linear": 16}]}],
@@ -49,7 +48,7 @@ REFUSED = {
     ),
     "read outside": (
         [{"windows": 2, "body": [{"write": "g"}]}, {"from": "g"}],
-        "`g` was written inside of windows, of which each has its own: it cannot be read outside",
+        "`g` was written inside of windows, which have one value each: it cannot be read outside",
     ),
     "no stream": (
         [{"windows": 2, "body": [{"from": "h"}]}],

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import vitdsl
-from vitdsl.graph.schedule import Drop, block_rates, drops, unused
+from vitdsl.graph.schedule import DropNode, block_rates, drops, unused
 from vitdsl.resolve.files import shipped
 
 ADD: dict[str, Any] = {"mlp": {"ratio": 1}}
@@ -25,7 +25,7 @@ def load(body: list[Any], **more: Any) -> Any:
     )
 
 
-def found(body: list[Any], **more: Any) -> list[Drop]:
+def found(body: list[Any], **more: Any) -> list[DropNode]:
     graph = load(body, **more).graph()
     return list(drops(graph.frame, graph.drop_path))
 
@@ -110,7 +110,7 @@ def test_blocks_are_numbered_by_the_rule(seed: int) -> None:
     define = {"put": {"args": ["what"], "body": [{"body": "$what"}]}}
     wanted, count = numbers(body, 0)
     made = found(body, define=define, drop_path=0.3)
-    assert [drop.place.block if drop.place.rate is None else None for drop in made] == wanted
+    assert [drop.point.block if drop.point.rate is None else None for drop in made] == wanted
     for drop, number in zip(made, wanted, strict=True):
         rate = 0.5 if number is None else 0.3 * number / (count - 1) if count > 1 else 0
         assert drop.rate == pytest.approx(rate, rel=1e-9, abs=0)

@@ -131,7 +131,7 @@ def test_tokens_that_are_added_to_themselves(items: str, where: str | None, extr
     head = f"head: {{norm: layer, pool: {extra}}}"
     tokens = f"{PATCH}, tokens: [{extra}], position: learned"
     done = "multiplied by" if "multiply" in items else "added to"
-    text = f"extra tokens ({extra}) are {done} themselves, as what acts on the grid lets them pass by"
+    text = f"extra tokens ({extra}) are {done} themselves: what acts on the grid does not change them"
     expected = [] if where is None else [(f"stages.0.body.{where}", text)]
     assert found(spec(f"{tokens}, body: [{items}]", head=head)) == expected
     assert found(spec(f"{PATCH}, position: learned, body: [{items}]")) == []

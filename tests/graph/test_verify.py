@@ -14,7 +14,7 @@ from vitdsl.compiler.split import classifiers, opened, split
 from vitdsl.compiler.taps import tapped
 from vitdsl.features import Cost, Feature
 from vitdsl.graph.graph import Graph
-from vitdsl.graph.ir import Call, Frame, Node, Place
+from vitdsl.graph.ir import Call, DropPoint, Frame, Node
 from vitdsl.graph.verify import InvalidGraph, verify
 from vitdsl.memo import forget
 from vitdsl.resolve.files import shipped
@@ -111,8 +111,8 @@ def feature(number: int, value: Feature) -> Broken:
     return in_frame("block", lambda frame: frame.features.__setitem__(number, value))
 
 
-def dropping(place: Place) -> Broken:
-    return changed("block", Node, {"path": "0.drop_path"}, place=place)
+def dropping(point: DropPoint) -> Broken:
+    return changed("block", Node, {"path": "0.drop_path"}, drop_point=point)
 
 
 BREAKS: dict[str, tuple[Broken, str]] = {
@@ -127,7 +127,7 @@ BREAKS: dict[str, tuple[Broken, str]] = {
     "the times of a node": (changed("block", times=3), "costs"),
     "the cost of a frame": (in_frame("block", lambda frame: setattr(frame, "cost", Cost())), "its steps cost"),
     "how much drops": (in_frame("block", lambda frame: setattr(frame, "drops", 7)), "of its operators drop"),
-    "a block that is none": (dropping(Place(5)), "there is no block"),
+    "a block that is none": (dropping(DropPoint(5)), "there is no block"),
     "a stream that is not given": (of_call(reads={}), "which it is not given"),
     "a stream that is another": (of_call(reads=lambda old: dict.fromkeys(old, 0)), "but it reads"),
     "what a call reads": (of_call(reads=lambda old: dict.fromkeys(old, 90)), "nothing defines"),

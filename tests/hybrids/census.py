@@ -57,7 +57,7 @@ def _walk(value: Any, reader: SpecReader, seen: set[int]) -> Iterator[str]:
 def _item(item: Item, reader: SpecReader, seen: set[int]) -> Iterator[str]:
     if item.role in COMPOSITE or (item.role and is_role(item.role)):
         yield f"role {item.role}"
-    for key in item.given:
+    for key in item.own_wiring:
         yield f"wiring {key}"
     if item.role == "parallel":
         yield f"merge {item.wiring.merge or 'add'}"

@@ -6,7 +6,7 @@ import time
 import pytest
 
 import vitdsl
-from vitdsl.elaborate.builder import Surroundings
+from vitdsl.elaborate.builder import Context
 from vitdsl.memo import forget
 from vitdsl.syntax.limits import ITEMS, MODULES, size_of
 
@@ -129,7 +129,7 @@ def test_what_is_found_in_a_memo_counts_as_when_it_was_made(monkeypatch):
 def test_memos_change_no_count(monkeypatch):
     text = FILE.replace("ITEM", "{repeat: 3, body: [{repeat: 9, body: [{activation: relu}, {mlp: {}}]}]}")
     counts = []
-    monkeypatch.setattr(Surroundings, "count", counted(counts))
+    monkeypatch.setattr(Context, "count", counted(counts))
     for _ in range(2):
         counts.append(0)
         vitdsl.load(text).graph()

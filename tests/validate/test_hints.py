@@ -7,7 +7,7 @@ from tests.packages import installed
 from vitdsl.errors import SpecError
 from vitdsl.parts.registry import COMPOSITE, all_parts, class_of, is_role, roles, types_of
 from vitdsl.validate import WIRING
-from vitdsl.validate.other_words import ITEMS, KEYS, TYPES
+from vitdsl.validate.synonyms import ITEMS, KEYS, TYPES
 
 PARTS = {name: cls for name, cls in all_parts().items() if cls.family != "internal"}
 FAMILIES = sorted({cls.family for cls in PARTS.values()})
@@ -127,7 +127,7 @@ def test_the_rate_of_a_file_and_initial_values_are_named_as_they_were_written():
 
 
 @pytest.mark.parametrize("family", TYPES)
-def test_other_words_for_types_lead_to_a_type(family):
+def test_synonyms_for_types_lead_to_a_type(family):
     assert set(TYPES[family].values()) <= set(types_of(family))
     assert TYPES[family].keys().isdisjoint(types_of(family))
     for word, kind in TYPES[family].items():
@@ -136,7 +136,7 @@ def test_other_words_for_types_lead_to_a_type(family):
 
 
 @pytest.mark.parametrize("word", ITEMS)
-def test_other_words_for_items_lead_to_an_item(word):
+def test_synonyms_for_items_lead_to_an_item(word):
     (problem, *_) = problems({word: {}})
     assert problem.hint == f"here that is `{ITEMS[word]}`"
     key = ITEMS[word].partition(":")[0]
@@ -144,7 +144,7 @@ def test_other_words_for_items_lead_to_an_item(word):
 
 
 @pytest.mark.parametrize("word", KEYS)
-def test_other_words_for_keys_lead_to_a_key_that_is_there(word):
+def test_synonyms_for_keys_lead_to_a_key_that_is_there(word):
     for name, cls in PARTS.items():
         if KEYS[word] in cls.fields_by_key and word not in cls.fields_by_key and is_role(cls.family):
             (problem, *_) = [p for p in problems({cls.family: {"type": name, word: 1}}) if f"`{word}`" in p.message]

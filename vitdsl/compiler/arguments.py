@@ -1,4 +1,4 @@
-"""The numbers of a class that differ among its instances."""
+"""Numbers in the code of a class that differ between its instances become arguments of `__init__`."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from vitdsl.compiler.names import OF_MODULES, RESERVED, identifier, unused
 
 
 class Arguments:
-    """The numbers of a class that differ among its instances, as arguments of `__init__`.
+    """The arguments of `__init__` of a class.
 
     Args:
-        columns: of each slot, what it is in each instance.
-        children: names of the modules of an instance, which no attribute may have.
+        columns: for each slot, its values in all instances.
+        children: names of child modules, which attributes cannot have.
 
     Attributes:
         kinds: the type of each argument, by name.
-        values: what it is in each instance.
-        kept: arguments that the forward reads too.
+        values: its values in all instances, by name.
+        kept: arguments that become attributes, because the forward reads them.
     """
 
     def __init__(self, columns: list[tuple[Slot, ...]], children: list[str]) -> None:
@@ -30,12 +30,12 @@ class Arguments:
         self._texts = [self._text(column) for column in columns]
 
     def texts(self, start: int, stop: int, kept: bool = False) -> Iterator[str]:
-        """What stands in the slots from a number to another.
+        """The texts of the slots in [start, stop).
 
         Args:
             start: number of the first slot.
             stop: number of the slot behind the last.
-            kept: whether arguments are read from attributes.
+            kept: whether arguments are read from attributes, as in a forward.
         """
         for before, name in self._texts[start:stop]:
             if not name:
@@ -46,7 +46,7 @@ class Arguments:
             yield f"{before}self.{name}" if kept else f"{before}{name}"
 
     def _text(self, column: tuple[Slot, ...]) -> tuple[str, str]:
-        """What stands in a slot: a text, and the argument behind it, where there is one."""
+        """The text of a slot: a text, and the name of the argument behind it, or an empty one."""
         first, values = column[0], tuple(slot.value for slot in column)
         if all(same(value, values[0]) for value in values):
             if first.default is not None and all(same(slot.value, slot.default) for slot in column):
@@ -76,7 +76,7 @@ def number_text(value: object) -> str:
 
 
 def _times(values: tuple[Any, ...], known: tuple[Any, ...]) -> int:
-    """How many times a number is another, in every instance; 0: there is no such number."""
+    """The factor by which a number is a multiple of another in every instance; 0 if there is none."""
     if not all(type(each) is int for each in (*values, *known)):
         return int(len(values) == len(known) and all(same(a, b) for a, b in zip(values, known, strict=True)))
     if not known[0]:

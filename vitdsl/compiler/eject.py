@@ -20,7 +20,7 @@ from vitdsl.compiler.sizes import is_free
 from vitdsl.compiler.tree import has_module, maker
 from vitdsl.errors import Problem, SpecError, printable
 from vitdsl.graph.graph import Graph
-from vitdsl.graph.paths import written_place
+from vitdsl.graph.paths import written_path
 from vitdsl.spec import Spec, load
 from vitdsl.syntax.locate import problem
 
@@ -99,7 +99,7 @@ def _refuse_foreign(spec: Spec, graph: Graph) -> None:
             hint = "a file needs torch alone: its `layer` may use what torch and `vitdsl.layers` have"
         else:
             continue
-        problems[kind] = problem(spec.tree, written_place(spec, path), f"{message}, so it cannot be written", hint)
+        problems[kind] = problem(spec.tree, written_path(spec, path), f"{message}, so it cannot be written", hint)
     if problems:
         raise SpecError([*problems.values()])
 

@@ -1,4 +1,4 @@
-"""Python text that is laid out late: expressions whose numbers may become arguments, and lines that are broken."""
+"""Expressions of generated code: their numbers may become arguments, and long lines are broken at the end."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 WIDTH = 100
-"""Most columns of a line, where it can be broken."""
+"""Maximum columns of a line, if it can be broken."""
 
 
 class Slot(NamedTuple):
-    """A number that may be another one in a class with the same text.
+    """A number in an expression, which may differ between instances of a class with the same code.
 
     Attributes:
         value: the number, or a tuple of numbers.
-        name: what an argument in its place is called.
-        letters: what stands in its place in a comment, where it differs; empty: it becomes an argument.
-        before: what stands in front of it, if it stands there.
-        default: the number that is left out, where it is the same in all instances.
+        name: name of an argument in its place.
+        letters: the text for a number that differs, in a comment; empty: it becomes an argument.
+        before: text in front of the number, which is left out with it.
+        default: the number is left out if it equals this in all instances.
     """
 
     value: object
@@ -28,11 +28,11 @@ class Slot(NamedTuple):
 
 
 class Apply(NamedTuple):
-    """A call, or a tuple or list: what stands before its bracket, and what stands in it.
+    """A call, a tuple or a list.
 
     Attributes:
-        head: before the opening bracket, which it ends with.
-        arguments: in the bracket.
+        head: the text up to the opening bracket, included.
+        arguments: the expressions in the bracket.
         close: the closing bracket.
     """
 
@@ -42,11 +42,11 @@ class Apply(NamedTuple):
 
 
 Expression = str | Slot | Apply | tuple["Expression", ...]
-"""A tuple that is none of the others is its parts, side by side."""
+"""A plain tuple is a concatenation of expressions."""
 
 
 def pieces(expression: Expression) -> Iterator[str | Slot]:
-    """The text on one line, with its slots."""
+    """The texts and slots of an expression on one line."""
     if isinstance(expression, (str, Slot)):
         yield expression
     elif isinstance(expression, Apply):
@@ -62,16 +62,16 @@ def pieces(expression: Expression) -> Iterator[str | Slot]:
 
 
 def slots(expression: Expression) -> Iterator[Slot]:
-    """The numbers in a text that may be others elsewhere."""
+    """The slots of an expression, in order."""
     return (each for each in pieces(expression) if isinstance(each, Slot))
 
 
 def filled(expression: Expression, texts: Iterator[str]) -> Expression:
-    """The text with something in its slots; an argument for which nothing comes is left out.
+    """The expression with texts in its slots; an argument with an empty text is left out.
 
     Args:
-        expression: the text.
-        texts: what comes into the slots, in order.
+        expression: the expression.
+        texts: the texts of the slots, in order.
     """
     if isinstance(expression, str):
         return expression
@@ -85,21 +85,21 @@ def filled(expression: Expression, texts: Iterator[str]) -> Expression:
 
 
 def quoted(text: str) -> str:
-    """A string as code."""
+    """A string literal."""
     found = repr(text)
     return f'"{found[1:-1]}"' if found[0] == "'" and '"' not in found else found
 
 
 def in_line(expression: Expression) -> str:
-    """The text on one line; a slot is a zero byte."""
+    """The expression on one line; a slot becomes a zero byte."""
     return "".join(each if isinstance(each, str) else "\0" for each in pieces(expression))
 
 
 def in_lines(expression: Expression, indent: int, before: str = "", after: str = "") -> list[str]:
-    """The text, its brackets broken where a line is too long.
+    """The lines of an expression; a bracket is broken if its line is too long.
 
     Args:
-        expression: the text.
+        expression: the expression.
         indent: columns before it.
         before: text in front of it.
         after: text behind it.
@@ -126,14 +126,14 @@ def in_lines(expression: Expression, indent: int, before: str = "", after: str =
 
 
 def _is_flat(expression: Expression) -> bool:
-    """Whether there is no call in it that has arguments."""
+    """Whether an expression has no call with arguments."""
     if isinstance(expression, Apply):
         return not expression.arguments
     return isinstance(expression, (str, Slot)) or all(map(_is_flat, expression))
 
 
 def _packed(texts: list[str], indent: int) -> list[str]:
-    """Texts on as few lines as hold them."""
+    """The texts on as few lines as possible."""
     lines = [" " * indent + texts[0]]
     for text in texts[1:]:
         if len(lines[-1]) + len(text) + 3 <= WIDTH:

@@ -1,4 +1,4 @@
-"""Forwards of models: from images to outputs, and from and to values between."""
+"""Forwards of models: from images to outputs, and from and to intermediate values."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from vitdsl.layers.outputs import Outputs
 
 Built = Mapping[str, Written]
 OUTPUTS = "outputs"
-"""The path of the layer that gives training and evaluation what is theirs."""
+"""Module path of the layer that selects and merges outputs for training and evaluation."""
 IMAGE = {"image": 0}
-"""What a model takes, and its number in the model's frame."""
+"""The input of a model, with its number in the model's frame."""
 
 
 def write_model(graph: Graph, training_outputs: bool) -> Written:
-    """The forward of a whole model; stages and head are written in place.
+    """Lowers a whole model; stages and head are inlined.
 
     Args:
         graph: the model.
-        training_outputs: whether training returns what the head says, rather than the same as evaluation.
+        training_outputs: whether training returns what the head's `training` names, instead of the same as evaluation.
     """
-    frame = _begun({}, graph, IMAGE)
+    frame = _write_steps({}, graph, IMAGE)
     forward = frame.writer.forward
     forward.returned = _returned(frame, graph, training_outputs)
     forward.cut_at_once()
@@ -36,15 +36,15 @@ def write_model(graph: Graph, training_outputs: bool) -> Written:
 
 
 def write_values(built: Built, graph: Graph, entering: Mapping[str, int], values: Sequence[int]) -> Forward:
-    """A forward that gives a list of values of the model's frame, and runs no more than they need.
+    """Writes a forward that returns values of the model's frame, and computes only what they need.
 
     Args:
-        built: what the model's modules were written as, by path.
-        graph: the model, or a part of it.
-        entering: by name, the numbers of the values that it takes, in the layouts in which it gives values.
-        values: the numbers of those that it gives.
+        built: the lowered frames of the model's modules, by path.
+        graph: the model, or a section of it.
+        entering: numbers of the values that it takes, by name; they have the layouts of returned values.
+        values: numbers of the values that it returns.
     """
-    frame = _begun(built, graph, entering)
+    frame = _write_steps(built, graph, entering)
     forward = frame.writer.forward
     given = [_as_returned(frame.writer, frame.ropes[number], None) for number in values]
     forward.returned = Returned(given, several=True)
@@ -54,8 +54,11 @@ def write_values(built: Built, graph: Graph, entering: Mapping[str, int], values
 
 
 def write_rest(built: Built, graph: Graph, entering: Mapping[str, int], training_outputs: bool) -> Forward:
-    """The forward from these values on: it gives what the model gives, in training if all of that follows from them."""
-    frame = _begun(built, graph, entering)
+    """Writes the forward from intermediate values to the model's outputs.
+
+    It returns those of training only if all of them follow from these values. Arguments are as in `write_values`.
+    """
+    frame = _write_steps(built, graph, entering)
     forward, training = frame.writer.forward, (graph.training or {}) if training_outputs else {}
     if all(number in frame.ropes for number in training.values()):
         forward.returned = _returned(frame, graph, training_outputs)
@@ -69,9 +72,9 @@ def write_rest(built: Built, graph: Graph, entering: Mapping[str, int], training
     return forward
 
 
-def _begun(built: Built, graph: Graph, entering: Mapping[str, int]) -> FrameWriter:
-    """The model's frame, all of whose steps are written."""
-    writer = Writer(Forward(), outside=False)
+def _write_steps(built: Built, graph: Graph, entering: Mapping[str, int]) -> FrameWriter:
+    """Writes all steps of the model's frame."""
+    writer = Writer(Forward(), sizes_as_parameters=False)
     frame = FrameWriter(writer, graph.frame, Written("model", writer.forward), "", {}, RULES)
     frame.built = built
     for name, number in entering.items():
@@ -83,10 +86,10 @@ def _begun(built: Built, graph: Graph, entering: Mapping[str, int]) -> FrameWrit
 
 
 def _returned(frame: FrameWriter, graph: Graph, training_outputs: bool) -> Returned:
-    """What a model gives: an output, or what its layer for outputs makes of them."""
+    """The result of a model: its output, or the result of the layer that merges outputs."""
     writer = frame.writer
     trained = (graph.training or {}) if training_outputs else {}
-    evaluated = {_evaluated(name, graph, trained): graph.outputs[name] for name in graph.evaluation}
+    evaluated = {_evaluation_name(name, graph, trained): graph.outputs[name] for name in graph.evaluation}
     values = {
         name: _as_returned(writer, frame.ropes[number], graph.layout)
         for name, number in {**evaluated, **trained}.items()
@@ -97,21 +100,21 @@ def _returned(frame: FrameWriter, graph: Graph, training_outputs: bool) -> Retur
 
 
 def outputs_of(graph: Graph, training_outputs: bool) -> partial[Outputs] | None:
-    """What makes the layer that gives training and evaluation what is theirs; None: there is one output."""
+    """Makes the layer that selects and merges outputs; None if there is one output, which needs no layer."""
     trained = graph.training if training_outputs else None
     if trained is None and [*graph.evaluation.values()] == [1.0]:
         return None
-    weights = {_evaluated(name, graph, trained or {}): weight for name, weight in graph.evaluation.items()}
+    weights = {_evaluation_name(name, graph, trained or {}): weight for name, weight in graph.evaluation.items()}
     return partial(Outputs, weights, None if trained is None else tuple(trained))
 
 
-def _evaluated(name: str, graph: Graph, trained: Mapping[str, int]) -> str:
-    """What an output of evaluation is called beside those of training: one of its name may be another value."""
+def _evaluation_name(name: str, graph: Graph, trained: Mapping[str, int]) -> str:
+    """The name of an output of evaluation, made different from an output of training with another value."""
     return name if trained.get(name, graph.outputs[name]) == graph.outputs[name] else f"{name} in evaluation"
 
 
 def _as_returned(writer: Writer, rope: Rope, layout: str | None) -> Value:
-    """A feature as callers get it: (B, C), (B, C, H, W), or (B, N, C)."""
+    """The tensor of a feature for callers: (B, C), (B, C, H, W), or (B, N, C)."""
     if rope.feature.num_tokens == 1 and rope.feature.grid is None:
         return writer.method("squeeze", writer.tokens(rope), 1)
     if rope.feature.grid is not None and not rope.feature.tokens and layout != "tokens":
@@ -120,11 +123,11 @@ def _as_returned(writer: Writer, rope: Rope, layout: str | None) -> Value:
 
 
 def _as_taken(writer: Writer, node: Value, feature: Feature) -> Rope:
-    """The feature that a caller's tensor is: (B, C), (B, C, H, W), or (B, N, C)."""
+    """The rope of a tensor from a caller: (B, C), (B, C, H, W), or (B, N, C)."""
     count = feature.num_tokens
     if count == 1 and feature.grid is None:
         node = writer.method("unsqueeze", node, 1)
     if feature.grid is None or feature.tokens:
         return Rope(feature, [Piece(node, "tokens", 0, count, count, feature.grid)])
-    writer.seen(feature.grid, node)
+    writer.note_map(feature.grid, node)
     return Rope(feature, [Piece(node, "map", 0, count, count, feature.grid)])

@@ -1,4 +1,4 @@
-"""What lasts when a model is made anew: in a pickle, and with another classifier."""
+"""Keeps the state of a model when it is rebuilt: from a pickle, or with another classifier."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from vitdsl.graph.ir import joined
 
 
 class Modes(NamedTuple):
-    """What is set on a model besides its weights.
+    """The settings of a model besides its weights.
 
     Attributes:
         evaluating: paths of the modules in evaluation mode.
-        frozen: paths of the parameters that get no gradient.
-        checkpointed: paths of the blocks that run a second time in the backward pass.
+        frozen: paths of the parameters without gradient.
+        checkpointed: paths of the blocks with gradient checkpointing.
     """
 
     evaluating: list[str]
@@ -31,7 +31,7 @@ class Modes(NamedTuple):
 
 
 def modes_of(model: nn.Module) -> Modes:
-    """What is set on this model."""
+    """The settings of a model."""
     modules = dict(model.named_modules())
     return Modes(
         [path for path, module in modules.items() if not module.training],
@@ -41,7 +41,7 @@ def modes_of(model: nn.Module) -> Modes:
 
 
 def set_modes(model: nn.Module, modes: Modes) -> None:
-    """Sets what was set on another model of the same spec."""
+    """Applies the settings of another model of the same spec."""
     evaluating = set(modes.evaluating)
     for path, module in model.named_modules():
         module.training = path not in evaluating
@@ -51,13 +51,13 @@ def set_modes(model: nn.Module, modes: Modes) -> None:
 
 
 def unsaved_buffers(model: nn.Module) -> dict[str, Tensor]:
-    """The buffers that no state dict holds, by name: masks, and whatever parts of other packages keep there."""
+    """The non-persistent buffers by name: masks, and buffers of parts of other packages."""
     saved = model.state_dict().keys()
     return {name: buffer for name, buffer in model.named_buffers() if name not in saved}
 
 
 def put_buffers(model: nn.Module, buffers: Mapping[str, Tensor]) -> None:
-    """Gives a model buffers by name; those whose modules it does not have are left out."""
+    """Sets buffers of a model by name; names that it does not have are ignored."""
     modules = dict(model.named_modules())
     for name, buffer in buffers.items():
         path, _, last = name.rpartition(".")
@@ -66,33 +66,31 @@ def put_buffers(model: nn.Module, buffers: Mapping[str, Tensor]) -> None:
 
 
 def restore_checkpointing(model: nn.Module, modes: Modes) -> None:
-    """Lets the same blocks run a second time in the backward pass, where they are still there."""
+    """Turns gradient checkpointing on for the same blocks, if they still exist."""
     for path, module in model.named_modules():
         if path in modes.checkpointed and is_repetition(module):
             checkpointed(module, True)
 
 
 def renew(model: nn.Module, made: nn.Module, changed: Collection[str]) -> None:
-    """Turns a model into what another was made as; each layer that has not changed stays the object that it is.
-
-    So do modules that a caller put in the place of the model's.
+    """Changes a model in place into another one. Unchanged layers, and modules that a caller put in, stay as objects.
 
     Args:
-        model: what is turned.
-        made: a model of the other graph, which gives what is new and is of no use afterwards.
-        changed: module paths of the layers that are new, gone, or others than they were.
+        model: the model to change.
+        made: a model of the new graph, which is taken apart.
+        changed: module paths of layers that are new, removed or different.
     """
     _renew(model, made, "", set(changed))
 
 
 def changed_layers(old: Graph, new: Graph) -> set[str]:
-    """The module paths of the layers that two graphs do not share."""
+    """Module paths of the layers that differ between two graphs."""
     before, after = _layers(old), _layers(new)
     return {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
 
 
 def _layers(graph: Graph) -> dict[str, Any]:
-    """By module path, what each layer was made of."""
+    """The operator and input features of each layer, by module path."""
     made: dict[str, Any] = {
         path: (node.op, [frame.features[number] for number in node.inputs])
         for path, node, frame in graph.frame.nodes()
@@ -102,14 +100,14 @@ def _layers(graph: Graph) -> dict[str, Any]:
 
 
 def _renew(old: nn.Module, made: nn.Module, path: str, changed: set[str]) -> nn.Module:
-    """The module that goes on at a path: the old one, unless it is a layer that has changed."""
+    """The module for a path: the old one, unless it is a changed layer."""
     kept = made if path in changed else old
     if isinstance(old, Body) and isinstance(made, Body):
         if getattr(type(old), "recomputed", type(old)) is not type(made):
             old.__class__ = type(made)
         vars(old).update({name: value for name, value in vars(made).items() if name in type(made)._kept})
     elif kept is old and type(old) is not type(made):
-        return old  # a caller's own
+        return old  # a caller put it in
     new = dict(made._modules)
     for name in [name for name in kept._modules if name not in new]:
         below = joined(path, name)
@@ -119,5 +117,5 @@ def _renew(old: nn.Module, made: nn.Module, path: str, changed: set[str]) -> nn.
         there = old._modules.get(name)
         if child is not None:
             kept.add_module(name, child if there is None else _renew(there, child, joined(path, name), changed))
-    kept._modules.update({name: kept._modules.pop(name) for name in new if name in kept._modules})  # in their order
+    kept._modules.update({name: kept._modules.pop(name) for name in new if name in kept._modules})  # restores the order
     return kept

@@ -1,4 +1,4 @@
-"""Operators for which the writer has no call of a layer, or more than that: splices, sums, windows, positions."""
+"""Lowers the operators that are not just a call of a layer: splices, sums, windows, positions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from vitdsl.compiler.lower import FrameWriter, Rule, describe
-from vitdsl.compiler.ropes import Piece, Rope, Writer, cut, cuttable, retensored
+from vitdsl.compiler.ropes import Piece, Rope, Writer, cut, cuttable, with_tensor
 from vitdsl.compiler.statements import Number
 from vitdsl.features import Feature
 from vitdsl.graph.ir import Node, joined
@@ -25,7 +25,7 @@ def _scale(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) 
     assert isinstance(node.op, Scale)
     value = node.op.value
     pieces = [
-        retensored(p, self.writer.function(operator.mul, self.writer.sliced(p), Number(value, "scale")))
+        with_tensor(p, self.writer.function(operator.mul, self.writer.sliced(p), Number(value, "scale")))
         for p in inputs[0].pieces
     ]
     return Rope(feature, pieces)
@@ -33,9 +33,9 @@ def _scale(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) 
 
 def _drop_path(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
     single = inputs[0].single
-    if single is None or single.opened is None:
+    if single is None or single.windows is None:
         return self.layer(node, feature, inputs)
-    rows, columns = single.opened.counts
+    rows, columns = single.windows.counts
     return self.result(
         node.op, feature, self.module(node, single.node, Number(rows * columns, "windows")), "tokens", single
     )
@@ -61,8 +61,10 @@ def _take(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -
 
 
 def _gridded(piece: Piece, feature: Feature) -> Piece:
-    """A piece that is all of a feature knows its grid."""
-    return Piece(piece.node, piece.form, piece.start, piece.count, piece.total, feature.grid, piece.opened, piece.inner)
+    """The piece with the grid of the feature, which is all of the piece."""
+    return Piece(
+        piece.node, piece.layout, piece.start, piece.count, piece.total, feature.grid, piece.windows, piece.inner
+    )
 
 
 def _put(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
@@ -79,9 +81,9 @@ def _join(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -
 def _sections(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
     assert isinstance(node.op, Sections)
     piece = inputs[0].single or self.writer.token_piece(inputs[0])
-    axis = -1 if piece.form == "tokens" else 1
+    axis = -1 if piece.layout == "tokens" else 1
     out = self.writer.forward.section(piece.node, axis, node.op.start, node.op.stop, inputs[0].feature.dim)
-    return Rope(feature, [retensored(piece, out)])
+    return Rope(feature, [with_tensor(piece, out)])
 
 
 def _combine(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
@@ -91,44 +93,46 @@ def _combine(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]
     first = fullest.single or writer.token_piece(fullest)
     nodes = [_beside(writer, rope, first, how) for rope in inputs]
     if how == "concat":
-        out = writer.function(torch.cat, nodes, dim=-1 if first.form == "tokens" else 1)
+        out = writer.function(torch.cat, nodes, dim=-1 if first.layout == "tokens" else 1)
     else:
         out = nodes[0]
         for other in nodes[1:]:
             out = writer.function(operator.mul if how == "multiply" else operator.add, out, other)
         if how == "mean":
             out = writer.function(operator.truediv, out, len(nodes))
-    piece = Piece(out, first.form, 0, feature.num_tokens, feature.num_tokens, feature.grid, first.opened, first.inner)
-    describe(piece, feature, writer.inside)
+    piece = Piece(
+        out, first.layout, 0, feature.num_tokens, feature.num_tokens, feature.grid, first.windows, first.inner
+    )
+    describe(piece, feature, writer.window_depth)
     return Rope(feature, [piece])
 
 
 def _beside(writer: Writer, rope: Rope, first: Piece, how: str) -> Any:
-    """A rope in the form of another that it is combined with; one token spreads."""
+    """A rope as an operand beside a piece, in its layout; a single token is broadcast."""
     if rope.feature.num_tokens == first.count:
         return writer.like(rope, first)
     token = writer.tokens(rope)
-    if first.opened is not None:
-        rows, columns = first.opened.counts
+    if first.windows is not None:
+        rows, columns = first.windows.counts
         token = writer.method("repeat_interleave", token, Number(rows * columns, "windows"), 0)
-    return writer.method("unsqueeze", writer.method("transpose", token, 1, 2), 3) if first.form == "map" else token
+    return writer.method("unsqueeze", writer.method("transpose", token, 1, 2), 3) if first.layout == "map" else token
 
 
 def _open(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
     assert isinstance(node.op, OpenWindows)
     piece = self.writer.windowed(inputs[0], node.op)
-    return Rope(feature, [Piece(piece.node, piece.form, 0, feature.num_tokens, feature.num_tokens, feature.grid)])
+    return Rope(feature, [Piece(piece.node, piece.layout, 0, feature.num_tokens, feature.num_tokens, feature.grid)])
 
 
 def _close(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
     assert isinstance(node.op, CloseWindows)
     (rope,) = inputs
-    self.writer.inside += 1
+    self.writer.window_depth += 1
     piece = self.writer.closed(rope.single or self.writer.token_piece(rope))
-    self.writer.inside -= 1
+    self.writer.window_depth -= 1
     closed = Piece(
         piece.node,
-        piece.form,
+        piece.layout,
         0,
         feature.num_tokens,
         feature.num_tokens,
@@ -142,21 +146,23 @@ def _close(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) 
 
 
 def _learned(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
-    """A learned table may be resized where the image is; one by windows acts in them."""
+    """A learned table is resized with the image; a table of windows acts in each window."""
     op, writer = node.op, self.writer
     assert isinstance(op, Learned)
     if op.windows is not None:
         assert feature.grid is not None
         piece = writer.windowed(inputs[0], OpenWindows(size=op.windows, grid=feature.grid))
-        tensor = writer.in_form(piece, "tokens")
+        tensor = writer.in_layout(piece, "tokens")
         out = self.module(node, tensor)
-        return Rope(feature, [Piece(out, "tokens", 0, piece.count, piece.count, piece.grid, piece.opened, piece.inner)])
+        return Rope(
+            feature, [Piece(out, "tokens", 0, piece.count, piece.count, piece.grid, piece.windows, piece.inner)]
+        )
     sizes = writer.size(feature.grid) if feature.grid is not None else ()
     return self.result(op, feature, self.module(node, writer.tokens(inputs[0]), *sizes), "tokens")
 
 
 def _unfold(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
-    """Windows that are unfolded whole are only reshaped; else the size of the grid that is left is computed."""
+    """If the open windows are the patches, they are only reshaped; else the size of the new grid is computed."""
     op, writer = node.op, self.writer
     assert isinstance(op, Unfold) and feature.grid is not None
     single = inputs[0].single
@@ -164,11 +170,11 @@ def _unfold(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope])
     if (
         tiles
         and single is not None
-        and single.opened is not None
+        and single.windows is not None
         and single.inner == op.kernel
-        and single.opened.shift == (0, 0)
+        and single.windows.shift == (0, 0)
     ):
-        node_ = single.node if single.form == "map" else writer.method("transpose", single.node, 1, 2)
+        node_ = single.node if single.layout == "map" else writer.method("transpose", single.node, 1, 2)
         flat = writer.method(
             "unflatten", writer.method("flatten", node_, 1), 0, (-1, Number(feature.num_tokens, "count"))
         )
@@ -176,7 +182,7 @@ def _unfold(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope])
     entering = inputs[0].feature.grid
     assert entering is not None
     out = self.module(node, writer.map_piece(inputs[0]).node)
-    if not writer.inside and feature.grid not in writer.sizes and feature.grid not in writer.maps:
+    if not writer.window_depth and feature.grid not in writer.sizes and feature.grid not in writer.maps:
         lengths = writer.size(entering)
         writer.sizes[feature.grid] = tuple(  # type: ignore[assignment]
             _slid(writer, length, op, i) for i, length in enumerate(lengths)
@@ -185,7 +191,7 @@ def _unfold(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope])
 
 
 def _slid(writer: Writer, length: Any, op: Unfold, axis: int) -> Any:
-    """(length + 2·padding - kernel + stride) // stride, or ⌈length / stride⌉, written where it is not known."""
+    """(length + 2·padding - kernel + stride) // stride, or ⌈length / stride⌉; written as code if length is a value."""
     stride = op.step[axis]
     if op.fit == "pad":
         sliding = (op.kernel[axis], stride, op.margin[axis])
@@ -198,7 +204,7 @@ def _slid(writer: Writer, length: Any, op: Unfold, axis: int) -> Any:
 
 
 def _resize_to_image(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
-    """The size is that of the image that enters the model."""
+    """The grid is resized to the size of the model's image."""
     assert feature.grid is not None
     entering = self.writer.map_piece(inputs[0]).node
     return self.result(node.op, feature, self.module(node, entering, *self.writer.size(feature.grid)), "map")

@@ -1,4 +1,4 @@
-"""Evaluates the late values of items, parts and wiring where the item runs."""
+"""Evaluates the late values of items, parts and wiring when the item runs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from vitdsl.errors import ExpressionError, Refusal, ShapeError
 from vitdsl.features import Feature
-from vitdsl.graph.faults import FormTrail, place_inside
-from vitdsl.graph.ir import Node, Place, joined
+from vitdsl.graph.faults import FormTrail, path_inside
+from vitdsl.graph.ir import DropPoint, Node, joined
 from vitdsl.parts.base import LateList, Part, Primitive, settled
 from vitdsl.parts.registry import COMPOSITE, is_role
 from vitdsl.syntax.expressions import Late, Names
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
     from vitdsl.elaborate.scope import Scope
 
 
-def known_body(scope: Scope, body: Any, home: str = "item") -> Body:
-    """The body itself, or the one that an argument or a variable stands for."""
+def bind_body(scope: Scope, body: Any, home: str = "item") -> Body:
+    """A body. If it is a late value, the argument or variable that it names gives the body."""
     if not isinstance(body, Late):
         return body
     raw = value_of(body, scope.names)
     if raw is body or isinstance(raw, Late):
         raise ShapeError(f"{raw.text}: this name stands for itself here")
     try:
-        return scope.around.reader.body(raw, home) or Body((), home, False, True, ())
+        return scope.context.reader.body(raw, home) or Body((), home, False, True, ())
     except Refusal as error:
-        raise at_field(error.items) from None
+        raise as_shape_error(error.items) from None
 
 
 def value_of(late: Late | LateList, env: Names, at: tuple[str | int, ...] = ()) -> Any:
-    """The value of a late value, located `at` this path below the item or part that holds it."""
+    """Evaluates a late value; an error gets the location `at`, relative to the item or part that holds the value."""
     try:
         return settled(late, env)
     except ExpressionError as error:
@@ -46,14 +46,14 @@ def value_of(late: Late | LateList, env: Names, at: tuple[str | int, ...] = ()) 
 def read_item(scope: Scope, raw: Any) -> Item:
     """Validates an item that a form expands into."""
     try:
-        return scope.around.reader.item(kept(raw))
+        return scope.context.reader.item(kept(raw))
     except Refusal as error:
-        raise at_field(error.items) from None
+        raise as_shape_error(error.items) from None
 
 
-def of_form(form: Part, role: str, fault: ShapeError) -> None:
-    """Gives a fault inside what a form expands into a place that is written: the form's field, or the form."""
-    inside, trail = place_inside(fault.trail), fault.trail
+def locate_at_form(form: Part, role: str, fault: ShapeError) -> None:
+    """Moves the location of a fault inside an expansion to what the file has: the form's field, or the form."""
+    inside, trail = path_inside(fault.trail), fault.trail
     if inside is not None:
         trail = [segment for segment in trail if not isinstance(segment, FormTrail)]
     given = form.fields_set - {"type"}
@@ -69,14 +69,14 @@ def of_form(form: Part, role: str, fault: ShapeError) -> None:
     fault.trail = trail
 
 
-def made_wrong(role: str, error: Refusal) -> ShapeError:
-    """The fault of a part whose fields are right, but not what it makes of them: a width beyond all bounds."""
+def invalid_product(role: str, error: Refusal) -> ShapeError:
+    """The fault of a part whose own fields are valid, but the operators that it makes are not: a width too large."""
     _, message, hint = error.items[0]
     return ShapeError(f"what this is made of does not fit: {message}", hint, (role,) if role else ())
 
 
-def of_part(part: Part, role: str, fault: ShapeError) -> None:
-    """Gives a fault in what a part is made of a place that is written: the part's field, or the part."""
+def locate_at_part(part: Part, role: str, fault: ShapeError) -> None:
+    """Moves the location of a fault inside a part to what the file has: the part's field, or the part."""
     known = isinstance(part, Primitive) or (fault.trail and fault.trail[-1] in part.fields_set)
     fault.trail = [*(fault.trail if known else []), *([role] if role else [])]
 
@@ -84,50 +84,50 @@ def of_part(part: Part, role: str, fault: ShapeError) -> None:
 def read_body(scope: Scope, raw: Any) -> Body:
     """Validates a body that a form expands into."""
     try:
-        return scope.around.reader.body(kept(raw), "item")
+        return scope.context.reader.body(kept(raw), "item")
     except Refusal as error:
-        raise at_field(error.items) from None
+        raise as_shape_error(error.items) from None
 
 
-def expansion_of(form: Any, given: Any) -> dict[str, Any]:
-    """The item that a form expands into, with the wiring that was given over it."""
+def expand_form(form: Any, given: Any) -> dict[str, Any]:
+    """Expands a form into an item, and merges the wiring of the form's own item over it."""
     try:
         return wiring_over_expansion(form.expand(), given)
     except Refusal as error:
-        raise at_field(error.items) from None
+        raise as_shape_error(error.items) from None
 
 
-def late_part(scope: Scope, role: str, late: Late, x: Feature) -> Part | None:
-    """The part that an argument or a variable stands for, where `x` enters."""
+def bind_part(scope: Scope, role: str, late: Late, x: Feature) -> Part | None:
+    """The part that an argument or a variable gives; its late values may name the feature `x`, which enters it."""
     raw = value_of(late, scope.names.at(x), (role,))
     try:
-        part = scope.around.reader.part(role, raw)
+        part = scope.context.reader.part(role, raw)
     except Refusal as error:
-        raise at_field([((role, *at), message, hint) for at, message, hint in error.items]) from None
+        raise as_shape_error([((role, *at), message, hint) for at, message, hint in error.items]) from None
     if part is None and role not in ("norm", "activation"):
         raise ShapeError(f"`{role}` cannot be none", "", (role,))
     return part
 
 
-def bound_key(scope: Scope, item: Item, key: str) -> Any:
-    """The value of one key of an item's wiring; its late values may name the feature that flows."""
+def bind_key(scope: Scope, item: Item, key: str) -> Any:
+    """One key of an item's wiring, evaluated; its late values may name the current feature."""
     value = getattr(item.wiring, "from_" if key == "from" else key)
     if not isinstance(value, (Late, LateList)):
         return value
     raw = _put(value, scope.names.at(scope.flow.feature), (key,))
     try:
-        return getattr(scope.around.reader.wiring({key: raw}, False), "from_" if key == "from" else key)
+        return getattr(scope.context.reader.wiring({key: raw}, False), "from_" if key == "from" else key)
     except Refusal as error:
-        raise at_field(error.items) from None
+        raise as_shape_error(error.items) from None
 
 
-def bound_given(wiring: Mapping[str, Any], env: Names) -> dict[str, Any]:
-    """The wiring as written, with the values of its late values; without `at` and `from`, which are evaluated first."""
+def bind_written(wiring: Mapping[str, Any], env: Names) -> dict[str, Any]:
+    """The wiring as written, with its late values evaluated. `at` and `from` are left out: they are evaluated first."""
     return {key: _put(value, env, (key,)) for key, value in wiring.items() if key not in ("at", "from")}
 
 
 def _put(value: Any, env: Names, at: tuple[str, ...]) -> Any:
-    """A value of the wiring with the values of its late values; bodies are left as they are."""
+    """A value of the wiring with its late values evaluated; bodies stay as they are."""
     if isinstance(value, (Late, LateList)):
         made = value_of(value, env, at)
         if isinstance(made, Late):
@@ -140,20 +140,20 @@ def _put(value: Any, env: Names, at: tuple[str, ...]) -> Any:
     return [_put(entry, env, at) for entry in value] if isinstance(value, list) else value
 
 
-def bound_wiring(scope: Scope, item: Item, env: Names) -> Wiring:
-    """The wiring with the values of its late values."""
+def bind_wiring(scope: Scope, item: Item, env: Names) -> Wiring:
+    """The item's wiring, with its late values evaluated."""
     if not item.late_wiring:
         return item.wiring
-    reader = scope.around.reader
+    reader = scope.context.reader
     try:
-        full = reader.full_wiring(bound_given(item.given, env), item.natural)
-        return reader.wiring(bound_given(full, env), False)
+        full = reader.full_wiring(bind_written(item.own_wiring, env), item.is_residual)
+        return reader.wiring(bind_written(full, env), False)
     except Refusal as error:
-        raise at_field(error.items) from None
+        raise as_shape_error(error.items) from None
 
 
-def drop_of(scope: Scope, drop: Drop | str | None) -> str | Place:
-    """What stochastic depth does below an item."""
+def drop_of(scope: Scope, drop: Drop | str | None) -> str | DropPoint:
+    """How stochastic depth applies inside an item, as `drop` of a scope."""
     if drop is None:
         return scope.drop
     if isinstance(drop, str):
@@ -163,57 +163,57 @@ def drop_of(scope: Scope, drop: Drop | str | None) -> str | Place:
         if not isinstance(index, int) or index >= len(drop.rates):
             message = f"`rates` has {len(drop.rates)} entries, but this is repetition {index}, counted from 0"
             raise ShapeError(message, "", ("drop_path", "rates"))
-        return Place(rate=drop.rates[index])
-    return Place(rate=drop.rate, at=drop.at)
+        return DropPoint(rate=drop.rates[index])
+    return DropPoint(rate=drop.rate, at=drop.at)
 
 
 def note_idle(scope: Scope, drop: Drop | str | None, before: int, path: str) -> None:
-    """Notes where a rate was given, and no step that was written since drops.
+    """Notes a rate of stochastic depth that has no effect: no step after the first `before` steps drops.
 
     Args:
-        scope: where the rate was given.
-        drop: what was given.
-        before: how many steps there were.
-        path: segment of module paths of what it was given for.
+        scope: of the item or stage with the rate.
+        drop: its `drop_path`.
+        before: the number of steps before it.
+        path: its segment of module paths.
     """
     if not isinstance(drop, Drop) or not (drop.rate or drop.rates or drop.at):
         return
     frame = scope.builder.frame
     for step in frame.steps[before:]:
-        if step.place is not None if isinstance(step, Node) else any(inner.drops for inner in step.frames):
+        if step.drop_point is not None if isinstance(step, Node) else any(inner.drops for inner in step.frames):
             return
     frame.idle.append(joined(scope.path, path))
 
 
 def bind(part: Any, env: Names, reader: SpecReader) -> Any:
-    """A part or a stage with the values of its late values; what does not fit is a ShapeError at its field."""
+    """A part or a stage with its late values evaluated. A value that does not fit is a ShapeError at its field."""
     try:
         return part.bind(env, reader)
     except Refusal as error:
-        raise at_field(error.items) from None
+        raise as_shape_error(error.items) from None
 
 
-def at_field(found: list[tuple[tuple[str | int, ...], str, str]]) -> ShapeError:
-    """The first refusal of a bound value, as an error of the graph."""
+def as_shape_error(found: list[tuple[tuple[str | int, ...], str, str]]) -> ShapeError:
+    """The first of these faults, as an error of the graph."""
     location, message, hint = found[0]
     return ShapeError(message, hint, location)
 
 
-def arguments(scope: Scope, user: Item | UsedStage, define: Mapping[str, Any]) -> NameScope:
-    """What late values see in the body of a define, where an item or a stage uses it."""
+def bind_arguments(scope: Scope, user: Item | UsedStage, define: Mapping[str, Any]) -> NameScope:
+    """The names that late values see in the body of a define, for one use of the define."""
     here, x = scope.names, scope.flow.feature
     given = {name: _argument(here, x, name, raw) for name, raw in user.args.items()}
     names = here.used(given)
     for name, raw in (define.get("optional") or {}).items():
         if name not in given:
             names.add(name, _argument(names, x, name, raw))
-    for name in (*given, *define.get("optional", ())) if scope.around.observed is not None else ():
-        scope.around.observe(user, name, names.local.get(name))
+    for name in (*given, *define.get("optional", ())) if scope.context.observed is not None else ():
+        scope.context.observe(user, name, names.local.get(name))
     return names
 
 
 def _argument(names: NameScope, x: Feature, name: str, raw: Any) -> Any:
-    """The value of an argument: what it reads but features it reads where it is written."""
+    """The value of an argument. All names but those of features are evaluated at the `use`, not in the define."""
     value = value_of(raw, names.at(x), (name,)) if isinstance(raw, Late) else names.argument(raw)
     if isinstance(value, (dict, list)) and VALUES.exceeds(found := size_of(value)):
         raise ShapeError(*VALUES.fault(found), (name,))

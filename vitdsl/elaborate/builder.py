@@ -1,4 +1,4 @@
-"""What frames are written with: what is the same all over a model, and a frame under construction."""
+"""The context of an elaboration, and the frame under construction."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from vitdsl.syntax.limits import ITEMS
 from vitdsl.validate import SpecReader
 
 Observed = dict[tuple[int, str], tuple[object, Any]]
-"""What became of late arguments (the `use` by identity, the argument) and of forms (by identity, "")."""
+"""Values of late arguments, by (identity of the `use`, argument), and bound forms, by (identity, "")."""
 Made = TypeVar("Made")
 
 
-class Surroundings:
-    """What is the same all over one elaboration.
+class Context:
+    """What all scopes of one elaboration share.
 
     Attributes:
-        reader: validates what is bound.
+        reader: validates bound values.
         classes: number of classes.
         image: size of the image.
         drops: whether the model has stochastic depth.
-        work: how many items and repetitions were run.
-        key: of all memos of what is elaborated here, but for what its traces hold.
+        work: the number of items and repetitions run so far.
+        key: the part of memo keys that is the same in all scopes.
         run_body: runs a body in a scope; parts call it, through their scope.
         run_part: lets a bound part write its nodes in a scope.
-        observed: filled where it is given: what late arguments and forms with late values became.
+        observed: collects values of late arguments and bound forms, unless it is None.
     """
 
     __slots__ = ("classes", "drops", "image", "key", "observed", "reader", "run_body", "run_part", "work")
@@ -50,15 +50,15 @@ class Surroundings:
         self.key = (reader.key, classes, image, drops)
         self.observed: Observed | None = None
 
-    def observe(self, of: object, argument: str, became: Any) -> None:
-        """Notes what became of a late argument of a `use`, or of a form; None where it became several things."""
+    def observe(self, of: object, argument: str, value: Any) -> None:
+        """Notes the value of a late argument of a `use`, or a bound form; None if there are several values."""
         if self.observed is not None:
-            _, before = self.observed.setdefault((id(of), argument), (of, became))
-            if before != became:
+            _, before = self.observed.setdefault((id(of), argument), (of, value))
+            if before != value:
                 self.observed[id(of), argument] = (of, None)
 
     def remember(self, table: TraceTable, key: Any, trace: Trace, make: Callable[[], Made]) -> Made:
-        """What a table kept for a key and a trace, or else what is made now; its work counts each time."""
+        """The entry of a table for a key and a trace; made now if there is none. Its work counts in either case."""
         found = table.find(key, trace)
         if found is not None:
             made, work = found
@@ -70,10 +70,10 @@ class Surroundings:
         return made
 
     def count(self, times: int = 1) -> None:
-        """Counts an item that is about to be run, or its repetitions.
+        """Counts items or repetitions.
 
         Raises:
-            ShapeError: there are too many.
+            ShapeError: there are too many of them.
         """
         self.work += times
         if ITEMS.exceeds(self.work):
@@ -81,7 +81,7 @@ class Surroundings:
 
 
 def _nothing(name: str) -> Feature | None:
-    """What is around the model: no stream."""
+    """The streams outside of the model: there are none."""
     return None
 
 
@@ -89,11 +89,11 @@ class Builder:
     """A frame under construction.
 
     Attributes:
-        frame: what was written.
-        outer: what the streams around it hold.
+        frame: the frame.
+        outer: gives the feature of a stream outside of the frame.
         streams: values by stream.
-        paths: the number of the step that has a module path; None: it is a call's.
-        ends: how many values blocks end with, a call of blocks counted as one.
+        paths: the number of the node at each module path; None at the path of a call.
+        ends: the number of values that blocks end with; a call of blocks counts as one.
     """
 
     __slots__ = ("ends", "frame", "outer", "paths", "streams")
@@ -105,7 +105,7 @@ class Builder:
         self.ends = 0
 
     def feature(self, name: str) -> Feature | None:
-        """What a stream is, or None where there is none: what a frame below this one sees."""
+        """The feature of a stream, or None; frames inside this one ask for it."""
         value = self.streams.get(name)
         return None if value is None else value.feature
 
@@ -116,7 +116,7 @@ class Builder:
         return made
 
     def resume(self, other: Builder) -> None:
-        """Copies the state of another builder, whose surroundings were equal."""
+        """Takes over the state of another builder, which had equal surroundings."""
         mine, theirs = self.frame, other.frame
         mine.features, mine.steps, mine.blocks = theirs.features.copy(), theirs.steps.copy(), theirs.blocks
         mine.idle = theirs.idle.copy()
@@ -131,7 +131,7 @@ class Builder:
         return Value(len(self.frame.features) - 1, feature)
 
     def has(self, name: str) -> bool:
-        """Whether a stream holds something."""
+        """Whether a stream holds a value; one of the outer frame becomes an input."""
         if name in self.streams:
             return True
         found = self.outer(name)
@@ -143,7 +143,7 @@ class Builder:
         return True
 
     def read(self, name: str) -> Value:
-        """What a stream holds."""
+        """The value of a stream."""
         if not self.has(name):
             known = [other for other in self.streams if other and "@" not in other]
             name = name.partition("@")[0] or name
@@ -160,7 +160,7 @@ class Builder:
         self.frame.appends.setdefault(name, []).append(value.index)
 
     def call(self, step: Call, blocks: int) -> None:
-        """Appends a call that holds so many blocks."""
+        """Appends a call that has this number of blocks."""
         if step.path in self.paths:
             hint = "give one of them another `name`"
             raise ShapeError(f"two bodies would both be called `{step.path}` here", hint)
@@ -174,7 +174,7 @@ class Builder:
         self.ends += 1
         self.frame.ends.append(value.index)
 
-    def done(self) -> Frame:
-        """The frame, with what it wrote."""
+    def finish(self) -> Frame:
+        """Counts costs and modules, and gives the frame."""
         self.frame.recount()
         return self.frame

@@ -1,10 +1,10 @@
-"""How a stage begins: what it starts from, tokenizer, tokens, position."""
+"""The beginning of a stage: its input, tokenizer, tokens and position."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from vitdsl.elaborate.binding import known_body, value_of
+from vitdsl.elaborate.binding import bind_body, value_of
 from vitdsl.elaborate.builder import Builder
 from vitdsl.elaborate.items import run_body
 from vitdsl.elaborate.memo import Trace, TraceTable
@@ -27,7 +27,7 @@ def enter(scope: Scope, stage: Stage, stream: str, current: str) -> None:
     """Writes the beginning of a stage, or copies it from the memo."""
     builder = scope.builder
     parts = (stage.from_, stage.tokenizer, stage.carry, stage.tokens, stage.position)
-    key = (parts, scope.around.key, stream, current, scope.drop)
+    key = (parts, scope.context.key, stream, current, scope.drop)
     outer, names = builder.outer, scope.names
     trace = Trace(names, outer)
 
@@ -37,7 +37,7 @@ def enter(scope: Scope, stage: Stage, stream: str, current: str) -> None:
         builder.outer, scope.names = outer, names
         return builder.copy()
 
-    builder.resume(scope.around.remember(_entries, key, trace, make))
+    builder.resume(scope.context.remember(_entries, key, trace, make))
 
 
 def _enter(scope: Scope, stage: Stage, stream: str, current: str) -> None:
@@ -60,7 +60,7 @@ def _enter(scope: Scope, stage: Stage, stream: str, current: str) -> None:
 
 
 def _source(scope: Scope, stage: Stage, stream: str, current: str) -> Value | None:
-    """What the stage starts from."""
+    """The input of the stage; None for `from: none`."""
     if stage.from_ == NONE:
         return None
     if stage.from_ is not None:
@@ -95,7 +95,7 @@ def _tokenized(scope: Scope, stage: Stage, value: Value) -> Value:
 def _run_on(scope: Scope, body: Any, value: Value, key: str, home: str = "") -> Value:
     """Runs a body of the stage on a value of its own."""
     inside = scope.child(None, value, key)
-    inside.role, inside.within = "embed", True
+    inside.role, inside.in_block = "embed", True
     try:
         run_body(inside, body, home or key)
     except ShapeError as fault:
@@ -129,7 +129,7 @@ def _with_tokens(scope: Scope, tokens: Any, value: Value | None) -> Value:
 
 def _positioned(scope: Scope, position: Any, value: Value) -> Value:
     """Positions over all tokens, or over the grid alone."""
-    body = known_body(scope, position, "position")
+    body = bind_body(scope, position, "position")
     over = getattr(body.items[0].part, "over", "all") if body.bare else "all"
     if isinstance(over, Late):
         over = value_of(over, scope.names)

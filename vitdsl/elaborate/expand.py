@@ -1,4 +1,4 @@
-"""The expanded spec: uses, forms and defaults written out, so that only general items are left."""
+"""The expanded spec: uses, forms and defaults are written out; items with primitives remain."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 from vitdsl.elaborate.builder import Observed
 from vitdsl.errors import ExpressionError, Problem, SpecError
 from vitdsl.parts.base import NONE, Fields, LateList, Part
-from vitdsl.resolve.substitute import FEATURES, spelled, substituted
-from vitdsl.resolve.variables import named_by
+from vitdsl.resolve.substitute import FEATURES, inline_variables, substitute
+from vitdsl.resolve.variables import names_reached
 from vitdsl.syntax.expressions import Late
 from vitdsl.syntax.holes import Hole
 from vitdsl.syntax.summary import facts
@@ -25,9 +25,9 @@ def expanded(spec: Any, observed: Observed | None = None) -> Map:
 
     Args:
         spec: a `vitdsl.spec.Spec`.
-        observed: what late arguments and forms became in its graph. Those that became one number are written as that,
-            so that inside of a define or a form they need not be read from the feature that enters it. With it, only
-            the outermost uses and forms are written out: what stands in them was not observed yet.
+        observed: values of late arguments and bound forms in its graph. An argument that has one number as its value
+            is written as that number: inside of the define, `$dim` could mean another feature. Then only the
+            outermost uses and forms are written out, since those inside of them have not been observed yet.
 
     Raises:
         SpecError: an argument cannot be written where it is used.
@@ -47,12 +47,12 @@ def expanded(spec: Any, observed: Observed | None = None) -> Map:
 
 
 class Expander:
-    """Writes validated objects back as a tree, expanding what can be expanded.
+    """Writes validated objects back as a tree, with uses and forms expanded.
 
     Args:
         reader: of the spec.
         variables: of the file.
-        observed: what late arguments and forms became; without it, uses and forms are written out at every depth.
+        observed: values of late arguments and bound forms; if None, uses and forms are expanded at every depth.
     """
 
     def __init__(self, reader: SpecReader, variables: Mapping[str, Any], observed: Observed | None) -> None:
@@ -62,35 +62,35 @@ class Expander:
     # ------------------------------------------------------------ stages and head
 
     def stage(self, stage: Any) -> dict[str, Any]:
-        """A stage; one that a define gives is written out, a block that never runs is left out."""
+        """A stage. The use of a define becomes its stage; a block that never runs becomes empty."""
         if isinstance(stage, UsedStage):
             define = self.reader.define(stage.use)
-            raw = substituted(define["stage"], self._arguments(stage, define))
+            raw = substitute(define["stage"], self._arguments(stage, define))
             return self.stage(read_stage(self.reader, raw)) if self._deep else raw
         if stage.depth == 0:
             return {**self.fields(stage, without=("block",)), "block": []}
         return self.fields(stage)
 
     def head(self, head: Any) -> Any:
-        """The head: its own body stands for it."""
+        """The head; a head with nothing but a body is written as the body."""
         return self.fields(head)["body"] if head.fields_set == {"body"} else self.fields(head)
 
     def _arguments(self, user: Item | UsedStage, define: Mapping[str, Any]) -> dict[str, Any]:
-        made = {name: spelled(value, self._late) for name, value in user.args.items()}
+        made = {name: inline_variables(value, self._late) for name, value in user.args.items()}
         for name, raw in (define.get("optional") or {}).items():
             if name not in made:
-                made[name] = substituted(spelled(raw, self._late), made)
-        numbers = {name: self._became(user, name) for name in made}
+                made[name] = substitute(inline_variables(raw, self._late), made)
+        numbers = {name: self._observed_value(user, name) for name in made}
         return made | {name: value for name, value in numbers.items() if isinstance(value, (int, float))}
 
-    def _became(self, of: object, argument: str = "") -> Any:
-        """What a late argument or a form became; None where it became several things, or was not observed."""
+    def _observed_value(self, of: object, argument: str = "") -> Any:
+        """The value of a late argument, or a bound form; None if it had several values, or was not observed."""
         return self._observed.get((id(of), argument), (of, None))[1]
 
     # ------------------------------------------------------------ values
 
     def value(self, value: Any) -> Any:
-        """Any validated value as a tree."""
+        """A validated value as a tree."""
         if isinstance(value, Body):
             return self.body(value)
         if isinstance(value, Part):
@@ -108,7 +108,7 @@ class Expander:
         return value
 
     def fields(self, fields: Fields, without: Container[str] = ()) -> dict[str, Any]:
-        """A mapping with what was given; a part or body that is nothing is `none`."""
+        """The fields that the file sets, as a mapping; a part or body that is off becomes `none`."""
         if getattr(fields, "off", False) is True:
             return NONE  # type: ignore[return-value]
         made = {}
@@ -140,26 +140,26 @@ class Expander:
         return self.body(self.reader.body(raw, "item")) if self._deep else self.value(raw)
 
     def items(self, item: Any, alone: bool) -> list[Any]:
-        """What one item becomes: a `use` that is all of its body is spliced into it."""
+        """The items that one item expands into; a `use` that stands alone in its body gives several."""
         if isinstance(item, (Late, Hole)):
             return [self.value(item)]
-        if item.role == "use" and alone and not item.given:
+        if item.role == "use" and alone and not item.own_wiring:
             return self._used(item)
         return [self.item(item)]
 
     def _used(self, item: Item) -> list[Any]:
         define = self.reader.define(item.use)
-        raw = substituted(define["body"], self._arguments(item, define))
+        raw = substitute(define["body"], self._arguments(item, define))
         body = self.reader.body(raw, "item")
         made = [] if body is None else self.body(body) if self._deep else raw
         return made if isinstance(made, list) else [made]
 
     def item(self, item: Item) -> Any:
-        """One item, its wiring in full; what never runs was judged by nobody, and is left out."""
+        """One item with its full wiring. A part that never runs is left out: it was never checked."""
         if item.wiring.repeat == 0:
             return {"repeat": 0, "body": []}
         if item.part is not None and not isinstance(item.part, (Late, Hole)) and item.part.expands:
-            raw = wiring_over_expansion(self._expansion(item.part), item.given)
+            raw = wiring_over_expansion(self._expansion(item.part), item.own_wiring)
             return self.item(self.reader.item(raw)) if self._deep else self.value(raw)
         wiring = self._wiring(item)
         if item.role == "use":
@@ -173,19 +173,23 @@ class Expander:
         return {**wiring, item.role: NONE if item.part is None else self.value(item.part)}
 
     def _expansion(self, form: Any) -> dict[str, Any]:
-        """What a form stands for, unless a late value would read another feature there than the one that enters it."""
-        known = self._became(form) or form
+        """The expansion of a form.
+
+        Raises:
+            ExpressionError: a late value of the form would read another feature inside of the expansion.
+        """
+        known = self._observed_value(form) or form
         raw = known.expand()
         behind = raw["body"][1:] if known.open and isinstance(raw.get("body"), list) else []
-        if FEATURES.isdisjoint(named_by(facts(behind).names, self._late)):
+        if FEATURES.isdisjoint(names_reached(facts(behind).names, self._late)):
             return raw
         message = f"a late value in `{form.type}` reads the feature that enters it, and would read another one inside"
         raise ExpressionError(message, "a number in its place can be written there")
 
     def _wiring(self, item: Item) -> dict[str, Any]:
-        """The wiring with the defaults in it, so that none are needed."""
-        full = self.reader.full_wiring(item.given, item.natural)
-        if item.natural and "pre" not in full and full.get("residual") is not False:
+        """The item's wiring, with the file's defaults written into it."""
+        full = self.reader.full_wiring(item.own_wiring, item.is_residual)
+        if item.is_residual and "pre" not in full and full.get("residual") is not False:
             full["pre"] = NONE
         made = {}
         for key, value in full.items():

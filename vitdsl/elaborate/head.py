@@ -1,4 +1,4 @@
-"""The head of a model as a frame: its outputs, and what evaluation and training return."""
+"""The head of a model: its frame, its outputs, and the results of evaluation and training."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ from vitdsl.validate import Head, Model
 _heads = TraceTable()
 NO_HEAD = Head.read({}, None)
 OUTPUT = "@"
-"""What stands before the name of an output, where it is a stream."""
+"""The prefix of the stream that holds an output."""
 CONCATENATED = "all outputs"
 """The output that has the channels of all others; no output of a file can have this name."""
 
 
 def run_head(root: Scope, model: Model) -> Graph:
-    """Runs the head in a frame of its own; its outputs are the model's."""
+    """Runs the head in a frame of its own; the outputs of the head are those of the model."""
     head: Head = model.head or NO_HEAD
     builder = root.builder
-    key, trace = (Identity(head), root.around.key, root.current), Trace(root.names, builder.feature)
-    frame = root.around.remember(_heads, key, trace, lambda: _head_frame(root, head, trace))
+    key, trace = (Identity(head), root.context.key, root.current), Trace(root.names, builder.feature)
+    frame = root.context.remember(_heads, key, trace, lambda: _head_frame(root, head, trace))
     outputs = [name.removeprefix(OUTPUT) for name in frame.outputs if name.startswith(OUTPUT)]
     evaluation = {CONCATENATED: 1.0} if CONCATENATED in outputs else _weights(head, outputs)
     _alike(head, {name: frame.features[frame.outputs[OUTPUT + name]] for name in evaluation})
     call(root, HEAD, [(frame, 1)], False, "\0")
     bound = {name: builder.streams[OUTPUT + name].index for name in outputs}
     training = _training(builder, head, bound)
-    return Graph(builder.done(), bound, evaluation, training, head.layout, model.drop_path)
+    return Graph(builder.finish(), bound, evaluation, training, head.layout, model.drop_path)
 
 
 def _head_frame(root: Scope, head: Head, trace: Trace) -> Frame:
     inner = Builder(trace.stream)
-    scope = Scope(root.around, inner, root.current, NameScope.inside(trace))
-    scope.role, scope.within = "head", True
+    scope = Scope(root.context, inner, root.current, NameScope.inside(trace))
+    scope.role, scope.in_block = "head", True
     start = scope.flow if head.from_ is None else target_at(scope, head.from_, "from").value
     if head.norm is not None:
         normed = scope.child(None, start, "norm")
@@ -59,17 +59,17 @@ def _head_frame(root: Scope, head: Head, trace: Trace) -> Frame:
         outputs[CONCATENATED] = scope.combine("concat", [outputs[name] for name in _weights(head, [*outputs])])
     for name, value in outputs.items():
         inner.write(OUTPUT + name, value)
-    return inner.done()
+    return inner.finish()
 
 
 def _are_features(scope: Scope, head: Head, outputs: dict[str, Value]) -> bool:
-    """Whether evaluation is to merge features, not logits, that differ in width: those of a model without classes."""
+    """Whether evaluation concatenates outputs: they are features of several widths, and the model has no classes."""
     merged = [outputs[name].feature for name in _weights(head, [*outputs])]
     return not scope.classes and len({x.dim for x in merged}) > 1 and len({x.with_dim(1) for x in merged}) == 1
 
 
 def _outputs(scope: Scope, head: Head, start: Value) -> dict[str, Value]:
-    """Each output's value."""
+    """The outputs by name."""
     if head.outputs is not None:
         found = {}
         for name, body in head.outputs.items():
@@ -105,7 +105,7 @@ def _trailed(trail: list[Any], run: Any) -> Any:
 
 
 def _weights(head: Head, names: list[str]) -> dict[str, float]:
-    """How evaluation merges the outputs."""
+    """The weight of each output in evaluation."""
     if isinstance(head.merge, dict):
         unknown = [name for name in head.merge if name not in names]
         if unknown:
@@ -124,7 +124,7 @@ def _alike(head: Head, merged: dict[str, Feature]) -> None:
     for name, other in others:
         if (x.dim, x.grid, x.num_tokens) != (other.dim, other.grid, other.num_tokens):
             raise ShapeError(
-                f"evaluation merges the outputs, which must be alike for that, but `{first}` is {x}"
+                f"evaluation merges the outputs, so they must be alike, but `{first}` is {x}"
                 f" and `{name}` is {other}",
                 f"`merge: {{{first}: 1}}` returns one of them",
                 ("merge",) if head.merge else ("outputs",) if head.outputs else ("pool",),
@@ -132,7 +132,7 @@ def _alike(head: Head, merged: dict[str, Feature]) -> None:
 
 
 def _training(builder: Builder, head: Head, outputs: dict[str, int]) -> dict[str, int] | None:
-    """What training returns: outputs and streams by name, or None where it is as evaluation."""
+    """The values that training returns, by name; None if training returns the same as evaluation."""
     if head.training == "same" or (head.training is None and (len(outputs) == 1 or CONCATENATED in outputs)):
         return None
     if head.training is None:

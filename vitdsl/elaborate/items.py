@@ -1,28 +1,28 @@
-"""What an item means: its role, and the wiring around it."""
+"""Runs items: a role, with the wiring around it."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from vitdsl.elaborate.binding import (
-    arguments,
-    bound_given,
-    bound_key,
-    bound_wiring,
+    bind_arguments,
+    bind_body,
+    bind_key,
+    bind_part,
+    bind_wiring,
+    bind_written,
     drop_of,
-    expansion_of,
-    known_body,
-    late_part,
-    made_wrong,
+    expand_form,
+    invalid_product,
+    locate_at_form,
+    locate_at_part,
     note_idle,
-    of_form,
-    of_part,
     read_body,
     read_item,
 )
 from vitdsl.elaborate.repeats import repeat_item
 from vitdsl.elaborate.scope import Scope
-from vitdsl.elaborate.targets import Target, guard, keep, target_at, write_stream
+from vitdsl.elaborate.targets import Target, check_writable, run_without_role, target_at, write_stream
 from vitdsl.elaborate.wiring import branch
 from vitdsl.errors import Refusal, ShapeError
 from vitdsl.graph.faults import UseTrail
@@ -33,8 +33,8 @@ from vitdsl.validate import Body, Item, Wiring
 
 
 def run_body(scope: Scope, body: Any, home: str = "item") -> None:
-    """Runs the items of a body one after another on what flows in the scope."""
-    body = known_body(scope, body, home)
+    """Runs the items of a body in order; each reads and replaces the current value of the scope."""
+    body = bind_body(scope, body, home)
     if body.bare:
         _run_bare(scope, body)
         return
@@ -42,14 +42,14 @@ def run_body(scope: Scope, body: Any, home: str = "item") -> None:
     alone, summed = len(body.items) == 1, False
     for index, item in enumerate(body.items):
         block, blocks, ends = scope.block, frame.blocks, builder.ends
-        flow = None if scope.within else scope.flow
+        flow = None if scope.in_block else scope.flow
         try:
             run_item(scope, item, "" if alone and _is_whole(item) else str(index))
         except ShapeError as fault:
             if body.listed:
                 fault.trail.append(index)
             raise
-        if scope.block == block and frame.blocks > blocks:  # it holds blocks: what adds behind it is another one
+        if scope.block == block and frame.blocks > blocks:  # the item holds blocks, so the next sum begins a new one
             scope.block = None
         if flow is None:
             continue
@@ -63,54 +63,54 @@ def run_body(scope: Scope, body: Any, home: str = "item") -> None:
 
 
 def _is_whole(item: Any) -> bool:
-    """Whether an item that stands alone is its body: a `use` that works in place, which adds no segment to paths."""
-    return isinstance(item, Item) and item.role == "use" and not item.given
+    """Whether an item is a `use` without wiring: alone in a body, it adds no segment to paths."""
+    return isinstance(item, Item) and item.role == "use" and not item.own_wiring
 
 
 def _run_bare(scope: Scope, body: Body) -> None:
-    """A single part in a body's place adds no segment to the path."""
+    """Runs a body that is one bare part, which adds no segment to paths."""
     part = body.items[0].part
     if part is None:
         return
     if isinstance(part, Late):
-        run_body(scope, known_body(scope, part, body.home))
+        run_body(scope, bind_body(scope, part, body.home))
         return
     bound = scope.bound(part, scope.flow.feature)
     if bound.expands:
-        expansion = expansion_of(bound, {})
+        expansion = expand_form(bound, {})
         raw = expansion["body"] if expansion.keys() == {"body"} else [expansion]
         try:
             run_body(scope, read_body(scope, raw))
         except ShapeError as fault:
-            of_form(bound, "", fault)
+            locate_at_form(bound, "", fault)
             raise
         return
     try:
         scope.flow = bound.emit(scope, scope.flow, "")
     except ShapeError as fault:
-        of_part(bound, "", fault)
+        locate_at_part(bound, "", fault)
         raise
     except Refusal as error:
-        raise made_wrong("", error) from None
+        raise invalid_product("", error) from None
 
 
 def _adds(scope: Scope, item: Any) -> bool:
-    """Whether an item is residual; positional convolutions are, but make no block."""
+    """Whether an item is residual and makes a block; a positional convolution is residual, but makes none."""
     if not isinstance(item, Item) or (isinstance(item.part, Part) and item.part.positional):
         return False
-    return bool(bound_key(scope, item, "residual"))
+    return bool(bind_key(scope, item, "residual"))
 
 
 def run_item(scope: Scope, item: Any, index: str) -> None:
-    """Runs one item, as often as it says; `index` is its segment, unless it has a name."""
-    scope.around.count()
+    """Runs one item with its repetitions; its segment of paths is its name, or else `index`."""
+    scope.context.count()
     if isinstance(item, Late):
         inside = scope.child(scope.current, scope.here, index)
         run_body(inside, item)
         scope.here = inside.here
         return
-    repeat = bound_key(scope, item, "repeat")
-    segment = bound_key(scope, item, "name") or index
+    repeat = bind_key(scope, item, "repeat")
+    segment = bind_key(scope, item, "name") or index
     if repeat is None:
         perform(scope, item, segment)
         return
@@ -119,16 +119,16 @@ def run_item(scope: Scope, item: Any, index: str) -> None:
 
 def perform(scope: Scope, item: Item, path: str) -> None:
     """Runs one item once."""
-    at, from_ = bound_key(scope, item, "at"), bound_key(scope, item, "from")
+    at, from_ = bind_key(scope, item, "at"), bind_key(scope, item, "from")
     if not item.role:
-        keep(scope, item, from_)
+        run_without_role(scope, item, from_)
         return
     role = item.role
     part = item.part
     target = target_at(scope, at, "at")
     read = target if from_ is None else target_at(scope, from_, "from")
     if isinstance(part, Late):
-        part = late_part(scope, role, part, read.feature)
+        part = bind_part(scope, role, part, read.feature)
     try:
         if part is not None:
             part = scope.bound(part, read.feature)
@@ -139,9 +139,9 @@ def perform(scope: Scope, item: Item, path: str) -> None:
         places = {"at": at, "from": from_}
         given = {key: list(place) if isinstance(place, tuple) else place for key, place in places.items()}
         given = {key: place for key, place in given.items() if place is not None}
-        _perform_form(scope, item, part, bound_given(item.given, scope.names.at(read.feature)) | given, path)
+        _perform_form(scope, item, part, bind_written(item.own_wiring, scope.names.at(read.feature)) | given, path)
         return
-    wiring = bound_wiring(scope, item, scope.names.at(read.feature)) if item.late_wiring else item.wiring
+    wiring = bind_wiring(scope, item, scope.names.at(read.feature)) if item.late_wiring else item.wiring
     before = len(scope.builder.frame.steps)
     if role in ("body", "use") and target.whole and from_ is None and not _own_value(wiring):
         _in_place(scope, item, wiring, target, path)
@@ -150,50 +150,53 @@ def perform(scope: Scope, item: Item, path: str) -> None:
         def operate(inside: Scope, x: Value, bank: Value | None) -> Value:
             return _operate(inside, item, part, x, bank, wiring)
 
-        there, source = worked_on(part, wiring, target, read)
+        there, source = operand_targets(part, wiring, target, read)
         there.put(branch(scope, item, part, wiring, there, source.value, path, operate))
-    if "drop_path" in item.given:
+    if "drop_path" in item.own_wiring:
         note_idle(scope, wiring.drop_path, before, path)
     if wiring.write:
         write_stream(scope, wiring.write, target.value_now())
 
 
 def _perform_form(scope: Scope, item: Item, form: Part, given: dict[str, Any], path: str) -> None:
-    """Runs the item that a form expands into, with the wiring that was given over it."""
+    """Runs the item that a form expands into; the wiring `given` is merged over that of the expansion."""
     try:
-        perform(scope, read_item(scope, expansion_of(form, given)), path)
+        perform(scope, read_item(scope, expand_form(form, given)), path)
     except ShapeError as fault:
         own = fault.trail[-1] if fault.trail else None
-        if own not in item.given or own in form.fields_set:
-            of_form(form, item.role, fault)
+        if own not in item.own_wiring or own in form.fields_set:
+            locate_at_form(form, item.role, fault)
         raise
 
 
-def worked_on(part: Part | None, wiring: Wiring, target: Target, read: Target) -> tuple[Target, Target]:
-    """What an item works on and reads: extra tokens, which pass an operator of the grid by, are no side of its sum."""
+def operand_targets(part: Part | None, wiring: Wiring, target: Target, read: Target) -> tuple[Target, Target]:
+    """The targets that an item writes and reads.
+
+    An operator of the grid leaves extra tokens as they are. The sum of a residual item is then over the grid alone.
+    """
     if part is None or not wiring.residual or not part.acts_on_grid() or not target.feature.tokens:
         return target, read
     return target.grid_alone(), read.grid_alone()
 
 
 def _own_value(wiring: Wiring) -> bool:
-    """Whether wiring makes an item work on a value of its own."""
+    """Whether the wiring needs a value beside the stream: the item cannot work in place."""
     return bool(wiring.residual or wiring.pre or wiring.post or wiring.layer_scale is not None or wiring.windows)
 
 
 def _in_place(scope: Scope, item: Item, wiring: Wiring, target: Target, path: str) -> None:
-    """A body that works on the stream that it is at."""
+    """Runs a body that works on its target in place."""
     inside = scope.child(scope.current if target.stream is None else target.stream, scope.here, path)
     inside.drop = drop_of(scope, wiring.drop_path)
     if target.stream is not None:
-        guard(scope, target.stream)
+        check_writable(scope, target.stream)
     fill(inside, item)
     if target.stream is None:
         scope.here = inside.here
 
 
 def fill(inside: Scope, item: Item) -> None:
-    """Runs what a `body` or a `use` holds."""
+    """Runs the body of a `body` or a `use`."""
     if item.role == "body":
         try:
             run_body(inside, item.body)
@@ -205,25 +208,25 @@ def fill(inside: Scope, item: Item) -> None:
 
 
 def run_part(scope: Scope, part: Part, x: Value, path: str) -> Value:
-    """Lets a bound part write its nodes; a form is expanded first."""
+    """Writes the nodes of a bound part; a form is expanded first."""
     if not part.expands:
         return part.emit(scope, x, path)
     inside = scope.child(None, x, path)
     try:
-        run_body(inside, read_body(inside, [expansion_of(part, {})]))
+        run_body(inside, read_body(inside, [expand_form(part, {})]))
     except ShapeError as fault:
-        of_form(part, "", fault)
+        locate_at_form(part, "", fault)
         raise
     return inside.flow
 
 
 def run_use(scope: Scope, item: Item) -> None:
     """Runs the body of a define with its arguments."""
-    reader = scope.around.reader
+    reader = scope.context.reader
     define = reader.define(item.use)
     body = reader.defined_body(item.use)
     inside = scope
-    inside.names = arguments(scope, item, define)
+    inside.names = bind_arguments(scope, item, define)
     try:
         run_body(inside, body)
     except ShapeError as fault:
@@ -232,7 +235,7 @@ def run_use(scope: Scope, item: Item) -> None:
 
 
 def _operate(inside: Scope, item: Item, part: Any, x: Value, bank: Value | None, wiring: Wiring) -> Value:
-    """What the role of an item does to `x`, inside of its wiring."""
+    """Runs the role of an item on `x`; the wiring is outside."""
     role = item.role
     if part is not None:
         try:
@@ -240,10 +243,10 @@ def _operate(inside: Scope, item: Item, part: Any, x: Value, bank: Value | None,
                 return part.emit(inside, x, role, bank)  # type: ignore[call-arg]
             return part.emit(inside, x, role)
         except ShapeError as fault:
-            of_part(part, role, fault)
+            locate_at_part(part, role, fault)
             raise
         except Refusal as error:
-            raise made_wrong(role, error) from None
+            raise invalid_product(role, error) from None
     if role == "parallel":
         return _parallel(inside, item, x, bool(wiring.residual), wiring.merge or "add")
     if part is None and role not in ("body", "use"):
@@ -259,7 +262,7 @@ def _parallel(inside: Scope, item: Item, x: Value, residual: bool, how: str) -> 
     start, most, found = frame.blocks, frame.blocks, []
     for index, entry in enumerate(item.branches):
         try:
-            body = known_body(inside, entry)
+            body = bind_body(inside, entry)
             if residual and how == "add" and _gives_sum(inside, body):
                 raise ShapeError(
                     "x would count twice: this `parallel` is residual, and this branch adds x as well",
@@ -285,7 +288,7 @@ def _parallel(inside: Scope, item: Item, x: Value, residual: bool, how: str) -> 
 
 
 def _gives_sum(inside: Scope, body: Any) -> bool:
-    """Whether a body gives what enters it, with something added."""
+    """Whether a body is a residual sum: its result is its input with something added."""
     return isinstance(body, Body) and all(_item_gives_sum(inside, item) for item in body.items)
 
 
@@ -295,6 +298,6 @@ def _item_gives_sum(inside: Scope, item: Any) -> bool:
     residual = item.wiring.residual
     if residual is None and isinstance(item.part, Form) and not item.part.open:
         residual = item.part.expand().get("residual")
-    if residual or item.role not in ("body", "use") or item.given:
+    if residual or item.role not in ("body", "use") or item.own_wiring:
         return bool(residual)
-    return _gives_sum(inside, item.body if item.role == "body" else inside.around.reader.defined_body(item.use))
+    return _gives_sum(inside, item.body if item.role == "body" else inside.context.reader.defined_body(item.use))

@@ -1,8 +1,8 @@
-"""Memos of elaboration: each entry keeps a trace, what was asked of the surroundings and what they answered.
+"""Memos of elaboration: each entry has a trace, the questions to the surroundings with their answers.
 
-A frame depends on the streams around it, and on the variables, arguments and indexes that its late values name. Which
-of them, only its elaboration finds out: it notes every question with its answer (build systems call that a trace). A
-frame is used again where the same questions, asked in turn, have the same answers. Nothing is predicted.
+A frame depends on the streams around it, and on the variables, arguments and indexes that its late values name. Only
+the elaboration of the frame shows on which of them. So it notes every question with its answer (build systems call
+this a trace). A frame is used again if the same questions, asked in the same order, have the same answers.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from vitdsl.elaborate.names import NameScope
 
 UNANSWERED: Any = object()
-"""The answer where there is no such name, or where the value depends on where it is used."""
+"""The answer if the name is unknown, or if the value depends on where it is used."""
 NO_NAMES: frozenset[str] = frozenset()
 _questions = Table(50_000)
 
@@ -31,16 +31,17 @@ _questions = Table(50_000)
 
 
 class Question:
-    """What elaboration asks of what is around a frame: the value of a late value, or of a tree with late values.
+    """A question of a frame to its surroundings: the value of a late value, or of a tree with late values.
 
-    Values are asked for, not names: several indexes may give one value, and so may several values of a variable.
+    The question is for a value, not for names: several indexes may give one value, and so may several values of a
+    variable.
 
     Attributes:
-        of: what is asked about.
+        of: the late value or tree.
         names: the names that the answer depends on.
-        shared: asked by the body of a define, which sees variables and indexes, but no arguments but its own.
-        outward: where it reads an index: what it asks of what is around the repetition, name by name; else None.
-        by_index: whether it reads which repetition this is.
+        shared: whether the body of a define asks, which sees variables and indexes, but no arguments except its own.
+        outward: if it reads an index: the questions for its other names, which the outer frame answers; else None.
+        by_index: whether it reads the index of the repetition.
     """
 
     __slots__ = ("by_index", "names", "of", "outward", "shared")
@@ -54,7 +55,7 @@ class Question:
             self.outward = [name_question(name, shared) for name in outward]
 
     def answer(self, trace: Trace) -> Any:
-        """The answer around the frame, as a key."""
+        """The answer of the surroundings, as a key."""
         of, values = self.of, trace.shared if self.shared else trace.local
         if not is_settled(of, self.names, values):
             return UNANSWERED
@@ -65,23 +66,23 @@ class Question:
 
 
 class StreamQuestion(Question):
-    """What does a stream hold? A feature, or None."""
+    """A question for the feature of a stream; the answer is None if there is no stream."""
 
     __slots__ = ()
 
     def answer(self, trace: Trace) -> Any:
-        """The feature around the frame."""
+        """The feature of the stream outside of the frame."""
         return trace.outer(self.of)
 
 
 def value_question(of: Any, names: frozenset[str], shared: bool) -> Question:
-    """The question for the value of a late value or a tree; one object for equal questions."""
+    """The question for the value of a late value or a tree; equal questions are one object."""
     key = (of.text if of.__class__ is Late else content(of), shared)
     return _questions.get(key) or _questions.keep(key, Question(of, names, shared))
 
 
 def name_question(name: str, shared: bool) -> Question:
-    """The question what a name stands for."""
+    """The question for the value of a name."""
     key = (f"${name}", shared)
     return _questions.get(key) or _questions.keep(key, Question(parse(key[0]), frozenset((name,)), shared))
 
@@ -92,7 +93,7 @@ def _of_stream(name: str) -> Question:
 
 
 def answer_key(value: Any) -> Any:
-    """A value as a key: equal trees have one, but 1, 1.0 and true have three."""
+    """A value as a key: equal trees have equal keys, but 1, 1.0 and true have different ones."""
     kind = value.__class__
     if kind is int or kind is str:
         return value
@@ -100,9 +101,9 @@ def answer_key(value: Any) -> Any:
 
 
 def is_settled(of: Any, names: frozenset[str], values: Mapping[str, Any]) -> bool:
-    """Whether a late value or a tree has one value wherever it is used: what it names holds no late values.
+    """Whether a late value or a tree has the same value wherever it is used: its names hold no late values.
 
-    A name alone, and an element by a dotted name, is given back as it is, whatever it holds.
+    A late value that is only a name, or a dotted name, is settled: its value is taken as it is.
     """
     if of.__class__ is Late and not of.is_expression:
         return True
@@ -117,22 +118,22 @@ def is_settled(of: Any, names: frozenset[str], values: Mapping[str, Any]) -> boo
 
 
 class Trace:
-    """What was asked of the surroundings of one frame, in order, with the answers.
+    """The questions of one frame to its surroundings, in order, with the answers.
 
     Args:
-        names: what late values see where the frame stands.
-        outer: gives the feature of a stream around the frame, or None.
-        index: which repetition the frame is, where it is repeated.
+        names: the names that late values see outside of the frame.
+        outer: gives the feature of a stream outside of the frame, or None.
+        index: the index of the repetition; None if the frame is not repeated.
 
     Attributes:
-        asked: the answers by question.
-        varies: whether it was asked which repetition this is.
+        answers: by question, in the order of the questions.
+        varies: whether a question read the index of the repetition.
     """
 
-    __slots__ = ("above", "asked", "local", "outer", "repeated", "shared", "varies")
+    __slots__ = ("above", "answers", "local", "outer", "repeated", "shared", "varies")
 
     def __init__(self, names: NameScope, outer: Callable[[str], Feature | None], index: int | None = None) -> None:
-        self.asked: dict[Question, Any] = {}
+        self.answers: dict[Question, Any] = {}
         self.varies = False
         self.above, self.outer = (names if names.trace is not None else None), outer
         self.local, self.shared, self.repeated = names.local, names.shared, index is not None
@@ -144,20 +145,23 @@ class Trace:
             self.shared = self.local if names.local is names.shared else {**names.shared, **own}
 
     def stream(self, name: str) -> Feature | None:
-        """The feature of a stream around the frame, or None."""
+        """The feature of a stream outside of the frame, or None."""
         return self.ask(_of_stream(name))
 
     def ask(self, question: Question) -> Any:
-        """Asks the surroundings, and notes it."""
-        if question not in self.asked:
+        """Asks the surroundings, and notes the answer."""
+        if question not in self.answers:
             self.note(question, question.answer(self))
-        return self.asked[question]
+        return self.answers[question]
 
     def note(self, question: Question, answer: Any) -> None:
-        """Notes a question with its answer, here and in what is around, as far as the repetition does not answer it."""
-        if question in self.asked:
+        """Notes a question with its answer, here and in the outer frame's trace.
+
+        The outer trace gets only what the repetition does not answer: its index is its own.
+        """
+        if question in self.answers:
             return
-        self.asked[question] = answer
+        self.answers[question] = answer
         self.varies = self.varies or question.by_index
         above = self.above
         if above is None or not question.names:
@@ -172,18 +176,18 @@ class Trace:
 # ---------------------------------------------------------------- tables
 
 
-class Node:
-    """A place in the tree of questions: what is asked next, by answer what follows, or what was kept."""
+class QuestionNode:
+    """A node of the tree of questions: the next question, with a node for each answer, or a kept value at a leaf."""
 
     __slots__ = ("branches", "kept")
 
     def __init__(self) -> None:
-        self.branches: dict[Question, dict[Any, Node]] = {}
+        self.branches: dict[Question, dict[Any, QuestionNode]] = {}
         self.kept: Any = None
 
 
 class TraceTable(Table):
-    """What was elaborated, by a key and by its trace: under each key stands a tree of questions."""
+    """A memo by key and trace; each key has a tree of questions."""
 
     __slots__ = ("count",)
 
@@ -197,7 +201,7 @@ class TraceTable(Table):
         self.count = 0
 
     def find(self, key: Any, trace: Trace) -> Any:
-        """What was kept where the same questions had the same answers, or None; they are asked anew, in order."""
+        """The value kept for a key whose questions have the same answers now, or None. Asks the questions in order."""
         node = self.get(key)
         while node is not None and node.kept is None:
             for question, answers in node.branches.items():
@@ -210,14 +214,14 @@ class TraceTable(Table):
         return None if node is None else node.kept
 
     def keep_trace(self, key: Any, trace: Trace, kept: Any) -> None:
-        """Keeps something that was made with a trace."""
+        """Keeps a value under a key and the trace of its elaboration."""
         if self.count >= self.limit:
             self.clear()
         node = self.get(key)
         if node is None:
-            node = self[key] = Node()
-        for question, answer in trace.asked.items():
+            node = self[key] = QuestionNode()
+        for question, answer in trace.answers.items():
             answers = node.branches.setdefault(question, {})
-            node = answers.get(answer) or answers.setdefault(answer, Node())
+            node = answers.get(answer) or answers.setdefault(answer, QuestionNode())
             self.count += 1
         node.kept = kept

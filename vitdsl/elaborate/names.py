@@ -1,4 +1,4 @@
-"""The names that late values read: variables, arguments, indexes, features. The frame's trace notes what is read."""
+"""The names that late values read: variables, arguments, indexes, features. The frame's trace notes each read."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from vitdsl.syntax.summary import facts
 
 
 class NameScope(Names):
-    """The names that late values read at one place, without features. The trace of the frame notes what is read.
+    """The names that late values read in one scope, without those of features. The frame's trace notes each read.
 
     Attributes:
-        local: values of all names: variables, arguments and indexes.
-        shared: those that the body of a define sees too: variables and indexes.
-        trace: of the frame, or None where nothing is kept.
-        own: the arguments of a `use` inside the frame: they do not come from its surroundings.
+        local: values by name: variables, arguments and indexes.
+        shared: the part that the body of a define sees too: variables and indexes.
+        trace: of the frame; None if nothing is noted.
+        own: the arguments of a `use` inside the frame, which do not come from the frame's surroundings; else None.
     """
 
     __slots__ = ("local", "own", "shared", "trace")
@@ -35,38 +35,38 @@ class NameScope(Names):
 
     @classmethod
     def inside(cls, trace: Trace) -> NameScope:
-        """The names inside a frame that has this trace."""
+        """The names inside of the frame with this trace."""
         return cls(trace.local, trace.shared, trace)
 
     def used(self, arguments: dict[str, Any]) -> NameScope:
-        """The names in the body of a define that is used with these arguments."""
+        """The names in the body of a define, for a use with these arguments."""
         return NameScope({**self.shared, **arguments}, self.shared, self.trace, set(arguments))
 
     def add(self, name: str, value: Any) -> None:
-        """Adds an argument to those of a `use`."""
+        """Adds an argument of the `use`."""
         assert self.own is not None
         self.local[name] = value
         self.own.add(name)
 
-    def at(self, x: Feature) -> Sight:
+    def at(self, x: Feature) -> FeatureNames:
         """The same names, and those of a feature."""
-        return Sight(self, x)
+        return FeatureNames(self, x)
 
     # ------------------------------------------------------------ reading
 
     def name(self, name: str, default: Any) -> Any:
-        """What a name stands for."""
+        """The value of a name."""
         self.note_names((name,))
         return self.local.get(name, default)
 
     def evaluate(self, late: Late) -> Any:
-        """The value of a late value that sees no feature."""
+        """Evaluates a late value that names no feature."""
         value = late.evaluate(self.local)
         self._note_read(late, late.names, value)
         return value
 
     def argument(self, raw: Any) -> Any:
-        """An argument that is a tree, with the names that are known here substituted."""
+        """An argument that is a tree, with all names that are known here substituted."""
         names = facts(raw).names
         if not names:
             return raw
@@ -77,7 +77,7 @@ class NameScope(Names):
     # ------------------------------------------------------------ noting
 
     def note(self, question: Question, answer: Any) -> None:
-        """Notes a question that was asked here, or by a frame inside."""
+        """Notes a question of this scope, or of a frame inside."""
         if self.trace is None:
             return
         if question.shared or self.own is None:
@@ -88,7 +88,7 @@ class NameScope(Names):
             self.note_names(question.names)
 
     def ask(self, question: Question) -> None:
-        """Notes what a name stands for here, unless it is an argument of the `use`."""
+        """Asks and notes a question, unless it reads an argument of the `use`."""
         if self.trace is None:
             return
         if question.shared or self.own is None:
@@ -97,12 +97,12 @@ class NameScope(Names):
             self.trace.ask(value_question(question.of, question.names, True))
 
     def note_names(self, names: Iterable[str]) -> None:
-        """Notes names that were read, each alone."""
+        """Notes a read of each of these names."""
         for name in names:
             self.ask(name_question(name, False))
 
     def note_all(self, names: Iterable[str], hidden: Collection[str] = ()) -> None:
-        """Notes names that were read, and those that their values name in turn, but for hidden ones."""
+        """Notes reads of these names, and of the names that their values read in turn; not of hidden ones."""
         waiting, found = list(names), set(hidden)
         while waiting:
             name = waiting.pop()
@@ -112,7 +112,7 @@ class NameScope(Names):
         self.note_names(found.difference(hidden))
 
     def _note_read(self, of: Any, names: frozenset[str], value: Any) -> None:
-        """Notes a late value or a tree as one question, or each name where its value depends on the place."""
+        """Notes the read of a late value or a tree: as one question if it is settled, else as its names."""
         if self.trace is None:
             return
         if is_settled(of, names, self.local):
@@ -121,7 +121,7 @@ class NameScope(Names):
             self.note_all(names)
 
 
-class Sight(Names):
+class FeatureNames(Names):
     """The names that late values read at a feature: `dim`, on a grid `height` and `width`, then those of a scope."""
 
     __slots__ = ("features", "names")
@@ -132,7 +132,7 @@ class Sight(Names):
             self.features["height"], self.features["width"] = x.grid
 
     def evaluate(self, late: Late) -> Any:
-        """The value of a late value at the feature."""
+        """Evaluates a late value at the feature."""
         features, names = self.features, self.names
         if late.names <= features.keys():
             return late.evaluate(features)

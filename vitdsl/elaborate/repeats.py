@@ -1,4 +1,4 @@
-"""Repetitions: a repeated item is elaborated once for all repetitions with equal surroundings."""
+"""Repetitions: repetitions with equal surroundings are elaborated once, and share a frame."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _frames = TraceTable()
 
 
 def repeat_item(scope: Scope, item: Item, count: int, segment: str, perform: Perform) -> None:
-    """Runs an item several times, each in a frame; equal surroundings share one frame.
+    """Runs an item several times, each time in a frame. Repetitions with equal surroundings share one frame.
 
     Args:
-        scope: where the item stands.
-        item: what is repeated.
-        count: how often.
-        segment: of the item in module paths.
+        scope: of the item.
+        item: the repeated item.
+        count: the number of repetitions.
+        segment: the item's segment of module paths.
         perform: runs the item once.
     """
     builder = scope.builder
@@ -52,7 +52,7 @@ def repeat_item(scope: Scope, item: Item, count: int, segment: str, perform: Per
             name in frame.inputs and frame.features[frame.inputs[name]] == feature for name, feature in after.items()
         )
         times = count - done if steady else 1
-        scope.around.count(times)
+        scope.context.count(times)
         again = runs.pop()[1] if runs and runs[-1][0] is frame else 0
         runs.append((frame, again + times))
         done += times
@@ -61,7 +61,15 @@ def repeat_item(scope: Scope, item: Item, count: int, segment: str, perform: Per
 
 
 def call(scope: Scope, path: str, runs: list[tuple[Frame, int]], numbered: bool, current: str) -> None:
-    """Appends a call of frames, each so many times, to the frame under construction, and binds what it gives back."""
+    """Appends a call to the frame under construction, and binds its results.
+
+    Args:
+        scope: where the call stands.
+        path: its module path in the frame.
+        runs: frames, each with the number of repetitions that run it one after another.
+        numbered: whether repetitions have a number in module paths.
+        current: the stream that the frames work on.
+    """
     builder = scope.builder
     reads: dict[str, int] = {}
     given: dict[str, Feature] = {}
@@ -91,23 +99,23 @@ def call(scope: Scope, path: str, runs: list[tuple[Frame, int]], numbered: bool,
         value = builder.value(Feature(features[0].dim, count=sum(each.num_tokens for each in features)))
         appends[name] = value.index
         builder.append(name, value)
-    flows = current if numbered and not scope.within else None
+    flows = current if numbered and not scope.in_block else None
     builder.call(Call(path, tuple(frames), numbered, reads, gives, appends, builder.frame.blocks, flows), blocks)
 
 
 def repetition(scope: Scope, item: Item, trace: Trace, current: str, perform: Perform) -> tuple[Frame, bool]:
-    """The frame of one repetition, and whether it depends on which one it is; equal repetitions share a frame."""
+    """The frame of one repetition, and whether it depends on the repetition's index."""
     key = (
-        item.number, scope.around.key, current, scope.drop, scope.times, scope.opened, scope.forbidden, scope.role,
+        item.number, scope.context.key, current, scope.drop, scope.times, scope.windows, scope.forbidden, scope.role,
     )  # fmt: skip
-    frame = scope.around.remember(_frames, key, trace, lambda: _elaborated(scope, item, trace, current, perform))
+    frame = scope.context.remember(_frames, key, trace, lambda: _elaborated(scope, item, trace, current, perform))
     return frame, trace.varies
 
 
 def _elaborated(scope: Scope, item: Item, trace: Trace, current: str, perform: Perform) -> Frame:
     builder = Builder(trace.stream)
-    inside = Scope(scope.around, builder, current, NameScope.inside(trace))
-    inside.drop, inside.times, inside.opened, inside.forbidden = scope.drop, scope.times, scope.opened, scope.forbidden
-    inside.role, inside.within = scope.role, True
+    inside = Scope(scope.context, builder, current, NameScope.inside(trace))
+    inside.drop, inside.times, inside.windows = scope.drop, scope.times, scope.windows
+    inside.forbidden, inside.role, inside.in_block = scope.forbidden, scope.role, True
     perform(inside, item, "")
-    return builder.done()
+    return builder.finish()

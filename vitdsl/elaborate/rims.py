@@ -1,4 +1,4 @@
-"""Sizes of images that fit, near one whose rim would be left out."""
+"""Finds sizes of images that fit, near one that leaves a rim out."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from vitdsl.errors import RimError, ShapeError
 
 Size = tuple[int, int]
 TRIES, EFFORT = 12, 20_000
-"""How many sizes are tried in each direction; none is, once so many items were elaborated."""
+"""The most sizes that are tried in each direction, and the most items that are elaborated for them."""
 
 
 def with_sizes(fault: RimError, size: Size, run: Callable[[Size], Any]) -> RimError:
-    """The fault with a hint that names the nearest sizes of images for which the whole spec fits.
+    """Adds a hint to the fault: the nearest sizes of images that fit the whole spec.
 
     Args:
-        fault: of images of this size.
+        fault: of the spec at this size.
         size: height and width.
         run: elaborates the spec for a size.
     """
@@ -32,7 +32,7 @@ def with_sizes(fault: RimError, size: Size, run: Callable[[Size], Any]) -> RimEr
 
 
 def _nearest(fault: RimError, size: Size, run: Callable[[Size], Any], index: int, work: int) -> tuple[Size | None, int]:
-    """The nearest size below (0) or above (1), and how many items were elaborated until it was found."""
+    """The nearest size that fits, below (0) or above (1), and the number of items elaborated so far."""
     steps = (0, 0)
     for _ in range(TRIES):
         if work > EFFORT:
@@ -55,7 +55,7 @@ def _nearest(fault: RimError, size: Size, run: Callable[[Size], Any], index: int
 
 
 def _moved(fault: RimError, size: Size, index: int) -> Size:
-    """The size of image that makes the grid of a fault the nearest one that fits."""
+    """The size of image for which the grid of the fault becomes the nearest one that fits."""
     sides = []
     for side, length, near in zip(size, fault.grid, fault.near, strict=True):
         ratio = max(round(side / length), 1)
@@ -64,7 +64,7 @@ def _moved(fault: RimError, size: Size, index: int) -> Size:
 
 
 def _stride(steps: Size, fault: RimError | None, size: Size) -> Size:
-    """How far the next size is that has no rim either."""
+    """The difference to the next size that leaves no rim out either."""
     if fault is None:
         return steps
     sign = 1 if max(steps) > 0 else -1

@@ -1,4 +1,4 @@
-"""The place where a body writes its nodes: the current value, the streams, and the names that late values read."""
+"""The scope in which a body writes its nodes: the current value, the streams, and the names of late values."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from vitdsl.elaborate.binding import bind
-from vitdsl.elaborate.builder import Builder, Surroundings
+from vitdsl.elaborate.builder import Builder, Context
 from vitdsl.elaborate.names import NameScope
 from vitdsl.errors import ShapeError
 from vitdsl.features import BYTES_PER_VALUE, LARGEST_SIZE, Cost, Feature
-from vitdsl.graph.ir import Node, Place, Value
+from vitdsl.graph.ir import DropPoint, Node, Value
 from vitdsl.graph.operators import Combine, Join, OpenWindows, Put, Sections, Take, WindowMask
-from vitdsl.graph.portions import part_of, with_part
+from vitdsl.graph.portions import portion_of, with_portion
 from vitdsl.parts.base import Part, Primitive
 from vitdsl.parts.primitives.drop_path import DropPath
 from vitdsl.parts.primitives.dropout import Dropout
@@ -24,53 +24,57 @@ COMBINED = {how: Combine.trusted(how=how) for how in ("add", "mean", "multiply",
 
 
 class Scope:
-    """A place in a frame: the value that flows here, and the names that late values read.
+    """A scope in a frame: the current value, and the names that late values read.
 
     Attributes:
-        current: the stream that the body works on, or None: a value of its own.
-        here: the value that flows, where there is no stream.
+        current: the stream that the body works on; None if it works on a value of its own.
+        here: the current value, if there is no stream.
         names: variables, arguments and indexes that late values read here.
-        drop: what stochastic depth does here: `schedule`, `none`, or a Place that fixes it.
-        block: number of the block that the sums of this body are, None where the next sum begins one.
-        sharing: whether a module path may be met again here, by an operator that has the same weights.
-        role: of the outermost item that is written here, as on nodes.
-        within: whether this is inside a block, or where no block can be.
+        drop: how stochastic depth applies here: `schedule`, `none`, or a fixed DropPoint.
+        block: number of the block that the sums of this body belong to; None if the next sum begins a block.
+        times: the number of windows that a node here runs in.
+        windows: the windows that are open here, or None.
+        exposed: inner values of the mixer that a shortcut may start from, by name.
+        forbidden: streams that cannot be written here, since the value of this body goes back to them.
+        sharing: whether a second operator at a module path shares the weights of the first.
+        role: of the outermost item of this scope, as on nodes.
+        in_block: whether no block can begin here: this is inside a block, an embedding or a head.
     """
 
     __slots__ = (
-        "around", "block", "builder", "current", "drop", "exposed", "forbidden", "here", "names", "opened", "path",
-        "role", "sharing", "times", "within",
+        "block", "builder", "context", "current", "drop", "exposed", "forbidden", "here", "in_block", "names", "path",
+        "role", "sharing", "times", "windows",
     )  # fmt: skip
 
-    def __init__(self, around: Surroundings, builder: Builder, current: str | None, names: NameScope) -> None:
-        self.around, self.builder, self.current, self.names = around, builder, current, names
+    def __init__(self, context: Context, builder: Builder, current: str | None, names: NameScope) -> None:
+        self.context, self.builder, self.current, self.names = context, builder, current, names
         self.here: Value | None = None
         self.path = ""
-        self.drop: str | Place = "schedule"
+        self.drop: str | DropPoint = "schedule"
         self.block: int | None = None
         self.times = 1
-        self.opened: OpenWindows | None = None
+        self.windows: OpenWindows | None = None
         self.exposed: dict[str, Value] = {}
         self.forbidden: frozenset[str] = frozenset()
         self.sharing = False
-        self.role, self.within = "", False
+        self.role, self.in_block = "", False
 
     def child(self, current: str | None, here: Value | None = None, path: str = "") -> Scope:
         """A scope inside this one, in the same frame."""
         made = Scope.__new__(Scope)
-        made.around, made.builder, made.current, made.names = self.around, self.builder, current, self.names
+        made.context, made.builder, made.current, made.names = self.context, self.builder, current, self.names
         above = self.path
         made.here, made.path = here, f"{above}.{path}" if above and path else above or path
-        made.drop, made.block, made.times, made.opened = self.drop, self.block, self.times, self.opened
+        made.drop, made.block, made.times, made.windows = self.drop, self.block, self.times, self.windows
         made.exposed, made.forbidden, made.sharing = self.exposed, self.forbidden, self.sharing
-        made.role, made.within = self.role, self.within
+        made.role, made.in_block = self.role, self.in_block
         return made
 
-    # ------------------------------------------------------------ what flows
+    # ------------------------------------------------------------ values
 
     @property
     def flow(self) -> Value:
-        """The value that flows."""
+        """The current value."""
         if self.current is None:
             assert self.here is not None
             return self.here
@@ -87,22 +91,22 @@ class Scope:
     @property
     def classes(self) -> int:
         """Number of classes of the spec."""
-        return self.around.classes
+        return self.context.classes
 
     @property
     def image(self) -> tuple[int, int]:
         """Height and width of the image."""
-        return self.around.image
+        return self.context.image
 
     def stream(self, name: str) -> Value:
-        """What a stream holds."""
-        if self.opened is not None and not self.builder.has(self.named(name)) and self.builder.has(name):
+        """The value of a stream."""
+        if self.windows is not None and not self.builder.has(self.scoped_name(name)) and self.builder.has(name):
             raise ShapeError(f"`{name}` was written outside of these windows, and cannot be read inside of them")
-        return self.builder.read(self.named(name))
+        return self.builder.read(self.scoped_name(name))
 
-    def named(self, name: str) -> str:
-        """The name of a stream where it is used: what is written inside of windows holds a value for each of them."""
-        return name if self.opened is None else f"{name}@{self.opened.size}{self.opened.shift}{self.opened.grid}"
+    def scoped_name(self, name: str) -> str:
+        """The name of a stream in this scope: inside of windows a stream has one value a window, under another name."""
+        return name if self.windows is None else f"{name}@{self.windows.size}{self.windows.shift}{self.windows.grid}"
 
     def mark(self, name: str, x: Value) -> Value:
         """Gives a value a name that recipes know."""
@@ -110,12 +114,12 @@ class Scope:
         return x
 
     def expose(self, name: str, x: Value) -> None:
-        """Gives a shortcut an inner value of the mixer to start from."""
+        """Offers an inner value of the mixer to the shortcut, which may start from it."""
         self.exposed[name] = x
 
     # ------------------------------------------------------------ nodes
 
-    def add(self, op: Primitive, inputs: Sequence[Value], path: str | None, place: Place | None = None) -> Value:
+    def add(self, op: Primitive, inputs: Sequence[Value], path: str | None, point: DropPoint | None = None) -> Value:
         """Appends a node: checks shapes and counts the cost."""
         builder, times = self.builder, self.times
         frame = builder.frame
@@ -143,11 +147,11 @@ class Scope:
         cost = _new(Cost, (params, trainable, macs * times, 0 if op.view else size * BYTES_PER_VALUE * times))
         index = len(frame.features)
         frame.features.append(output)
-        frame.steps.append(_new(Node, (where, op, read, index, cost, shared, times, place, self.role)))
+        frame.steps.append(_new(Node, (where, op, read, index, cost, shared, times, point, self.role)))
         return Value(index, output)
 
     def _share(self, path: str, op: Primitive, params: int, features: Sequence[Feature]) -> None:
-        """Refuses an operator at the path of another, but for the same weights where they are meant to act again."""
+        """Refuses a second operator at a path, unless it shares the weights of the first on purpose."""
         if not self.sharing:
             raise ShapeError(f"two operators would both be called `{path}` here", "give one of them another `name`")
         there, frame = self.builder.paths[path], self.builder.frame
@@ -159,26 +163,26 @@ class Scope:
             or ([frame.features[number].dim for number in step.inputs] != widths)
         ):
             raise ShapeError(
-                "the same weights act on what the item is at and on its keys, which must be of one kind for that",
+                "the same weights act on the item's input and on its keys, so both must be alike",
                 "`keys: {from: …, pre: …}` gives the bank weights of its own",
             )
 
     def bound(self, part: Part, x: Feature) -> Part:
-        """The part with the values of its late values, which may name the feature that enters it."""
+        """The part with its late values evaluated; they may name the feature that enters it."""
         if not part.open:
             return part
-        bound = bind(part, self.names.at(x), self.around.reader)
+        bound = bind(part, self.names.at(x), self.context.reader)
         if bound.expands:
-            self.around.observe(part, "", bound)
+            self.context.observe(part, "", bound)
         return bound
 
     def emit(self, part: Part, x: Value, path: str) -> Value:
-        """Binds a part to what enters it, and lets it write its nodes."""
+        """Binds a part to its input, and writes its nodes."""
         bound = self.bound(part, x.feature)
-        return self.around.run_part(self, bound, x, path) if bound.expands else bound.emit(self, x, path)
+        return self.context.run_part(self, bound, x, path) if bound.expands else bound.emit(self, x, path)
 
     def emit_dropout(self, rate: float, x: Value, path: str) -> Value:
-        """Dropout, where the rate is not 0."""
+        """Appends dropout, unless the rate is 0."""
         return self.add(Dropout.trusted(rate=rate), (x,), path) if rate else x
 
     def run(self, body: Any, x: Value, path: str) -> Value:
@@ -188,46 +192,46 @@ class Scope:
         inside = self.child(None, x, path)
         inside.drop = "none"
         try:
-            self.around.run_body(inside, body)
+            self.context.run_body(inside, body)
         except ShapeError as fault:
             fault.trail += reversed(path.split(".")[1:])  # `mixer.maps.after`: the keys below the role
             raise
         return inside.flow
 
-    def place(self, drop: str | Place) -> Place | None:
-        """Where on the schedule a sum of this body stands; None: it never drops.
+    def drop_point(self, drop: str | DropPoint) -> DropPoint | None:
+        """The point of a sum of this body on the schedule of stochastic depth; None if it never drops.
 
         Args:
-            drop: what stochastic depth does to the sum, as `drop` of a scope.
+            drop: how stochastic depth applies to the sum, as `drop` of a scope.
         """
-        if isinstance(drop, Place):
+        if isinstance(drop, DropPoint):
             return drop
-        if drop == "none" or not self.around.drops:
+        if drop == "none" or not self.context.drops:
             return None
         if self.block is None:
             self.block = self.builder.frame.blocks
             self.builder.frame.blocks += 1
-        return Place(self.block)
+        return DropPoint(self.block)
 
-    def drop_path(self, x: Value, place: Place | None) -> Value:
-        """Stochastic depth, where there is any."""
-        return x if place is None else self.add(DROP_PATH, (x,), "drop_path", place)
+    def drop_path(self, x: Value, point: DropPoint | None) -> Value:
+        """Appends stochastic depth, unless the point is None."""
+        return x if point is None else self.add(DROP_PATH, (x,), "drop_path", point)
 
-    # ------------------------------------------------------------ parts of features
+    # ------------------------------------------------------------ portions of features
 
     def take(self, x: Value, part: str | int) -> Value:
-        """A part of a feature."""
-        start, stop, feature = part_of(x.feature, part)
+        """A portion of a feature."""
+        start, stop, feature = portion_of(x.feature, part)
         if feature is x.feature or feature == x.feature:
             return x
         return self.add(Take.trusted(start=start, stop=stop, feature=feature), (x,), None)
 
     def put(self, x: Value, part: str | int, y: Value) -> Value:
-        """The feature `x` with `y` in the place of its part."""
-        start, stop, feature = part_of(x.feature, part)
+        """The feature `x` with one portion replaced by `y`."""
+        start, stop, feature = portion_of(x.feature, part)
         if feature == x.feature:
             return y
-        whole = with_part(x.feature, part, feature, y.feature)
+        whole = with_portion(x.feature, part, feature, y.feature)
         return self.add(Put.trusted(start=start, stop=stop, feature=whole), (x, y), None)
 
     def join(self, values: Sequence[Value]) -> Value:
@@ -235,7 +239,7 @@ class Scope:
         return values[0] if len(values) == 1 else self.add(JOIN, values, None)
 
     def combine(self, how: Any, values: Sequence[Value]) -> Value:
-        """Several features merged."""
+        """Merges several features."""
         return values[0] if len(values) == 1 else self.add(COMBINED[how], values, None)
 
     def sections(self, x: Value, dims: Sequence[int]) -> list[Value]:
@@ -246,8 +250,8 @@ class Scope:
         return [self.add(Sections.trusted(start=a, stop=b), (x,), None) for a, b in itertools.pairwise(cuts)]
 
     def window_mask(self) -> Value | None:
-        """The mask of the window that encloses what is written now, or nothing where all of it may be seen."""
-        opened = self.opened
-        if opened is None or (opened.shift == (0, 0) and opened.padding == (0, 0)):
+        """The attention mask of the open windows; None if every pair of tokens of a window may meet."""
+        windows = self.windows
+        if windows is None or (windows.shift == (0, 0) and windows.padding == (0, 0)):
             return None
-        return self.add(WindowMask.trusted(opened=opened), (), "mixer.mask")
+        return self.add(WindowMask.trusted(opened=windows), (), "mixer.mask")

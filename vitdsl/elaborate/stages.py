@@ -1,11 +1,11 @@
-"""From a validated file to its graph: stages and head, one frame each."""
+"""Elaborates a validated file into a graph: stages and head, one frame each."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from vitdsl.elaborate.binding import arguments, bind, drop_of, note_idle
-from vitdsl.elaborate.builder import Builder, Observed, Surroundings
+from vitdsl.elaborate.binding import bind, bind_arguments, drop_of, note_idle
+from vitdsl.elaborate.builder import Builder, Context, Observed
 from vitdsl.elaborate.entry import IMAGE, enter
 from vitdsl.elaborate.head import run_head
 from vitdsl.elaborate.items import perform, run_body, run_part
@@ -33,23 +33,23 @@ FIRST = "x"
 def elaborate(
     model: Model, reader: SpecReader, size: tuple[int, int] | None = None, observed: Observed | None = None
 ) -> Graph:
-    """The graph of a model.
+    """Elaborates a model.
 
     Args:
         model: the validated file.
-        reader: what validated it.
-        size: the image's (height, width) in place of the file's.
-        observed: gets what late arguments and forms became, of all that is not found in a memo.
+        reader: the reader that validated it.
+        size: (height, width) of the image, instead of the file's.
+        observed: collects values of late arguments and bound forms, except in frames that come from a memo.
 
     Raises:
         ShapeError: with the written path in its trail.
     """
     image, drops = size or model.input.size, model.drop_path is not None
-    around = Surroundings(reader, model.classes, image, drops, run_body, run_part)
-    around.observed = observed
+    context = Context(reader, model.classes, image, drops, run_body, run_part)
+    context.observed = observed
     builder = Builder(lambda name: None)
     variables = dict(model.vars or {})
-    scope = Scope(around, builder, IMAGE, NameScope(variables, variables))
+    scope = Scope(context, builder, IMAGE, NameScope(variables, variables))
     value = builder.value(Feature(model.input.channels, image))
     builder.frame.inputs[IMAGE] = value.index
     builder.streams[IMAGE] = value
@@ -59,14 +59,14 @@ def elaborate(
             current = _run_stage(scope, stage, index, current)
         except ShapeError as fault:
             fault.trail += [index, "stages"]
-            fault.work = around.work
+            fault.work = context.work
             raise
     scope.current = current
     try:
         graph = run_head(scope, model)
     except ShapeError as fault:
         fault.trail.append("head")
-        fault.work = around.work
+        fault.work = context.work
         raise
     if MODULES.exceeds(graph.frame.modules) and (fault := too_many_modules(graph, MODULES.allowed)):
         raise ShapeError(fault[0], MODULES.hint, fault[1])
@@ -77,20 +77,20 @@ def elaborate(
 
 
 def _run_stage(scope: Scope, stage: Any, index: int, current: str) -> str:
-    """Runs a stage in a frame of its own and gives the stream that it made."""
+    """Runs a stage in a frame of its own; returns the name of the stream that it writes."""
     names, use = scope.names, None
     if isinstance(stage, UsedStage):
         use = stage.use
         scope.current = current or IMAGE
-        define = scope.around.reader.define(stage.use)
-        names = arguments(scope, stage, define)
-        stage = read_stage(scope.around.reader, define["stage"])
+        define = scope.context.reader.define(stage.use)
+        names = bind_arguments(scope, stage, define)
+        stage = read_stage(scope.context.reader, define["stage"])
     try:
         bound, stream, frame = _stage_frame(scope, stage, Trace(names, scope.builder.feature), current)
         path = f"stages.{bound.name or index}"
         scope.current = stream
         call(scope, path, [(frame, 1)], False, "\0")
-        _settle(scope)
+        _flush_appends(scope)
     except ShapeError as fault:
         if use is not None:
             fault.trail += ["stage", UseTrail((use,))]
@@ -98,8 +98,8 @@ def _run_stage(scope: Scope, stage: Any, index: int, current: str) -> str:
     return stream
 
 
-def _settle(scope: Scope) -> None:
-    """At the model's level appended tokens become a stream at once."""
+def _flush_appends(scope: Scope) -> None:
+    """Writes the tokens that a stage appended into their streams: the model's frame has no caller that does it."""
     builder = scope.builder
     for name, numbers in list(builder.frame.appends.items()):
         values = [Value(number, builder.frame.features[number]) for number in numbers]
@@ -110,24 +110,24 @@ def _settle(scope: Scope) -> None:
 
 
 def _stage_frame(scope: Scope, stage: Stage, trace: Trace, current: str) -> tuple[Stage, str, Frame]:
-    """The stage with the values of its late values, the stream that it writes, and its frame."""
-    around = scope.around
+    """The bound stage, the name of the stream that it writes, and its frame."""
+    context = scope.context
 
     def make() -> tuple[Stage, str, Frame]:
         names, inner = NameScope.inside(trace), Builder(trace.stream)
-        bound: Stage = bind(stage, names, around.reader) if stage.open else stage
+        bound: Stage = bind(stage, names, context.reader) if stage.open else stage
         stream = bound.stream or current or FIRST
-        inside = Scope(around, inner, stream, names)
+        inside = Scope(context, inner, stream, names)
         inside.drop = drop_of(inside, bound.drop_path)
         _fill_stage(inside, bound, stream, current)
         note_idle(inside, bound.drop_path, 0, "")
-        return bound, stream, inner.done()
+        return bound, stream, inner.finish()
 
-    return around.remember(_stages, (Identity(stage), around.key, current), trace, make)
+    return context.remember(_stages, (Identity(stage), context.key, current), trace, make)
 
 
 def _fill_stage(scope: Scope, stage: Stage, stream: str, current: str) -> None:
-    """How it begins, then body and norm; a body without blocks is one."""
+    """Writes the beginning, the body and the norm of a stage; a body without blocks counts as one block."""
     enter(scope, stage, stream, current)
     frame = scope.builder.frame
     frame.start = scope.flow.index
@@ -148,8 +148,8 @@ def _fill_stage(scope: Scope, stage: Stage, stream: str, current: str) -> None:
 
 
 def _block_item(scope: Scope, block: Any) -> Item:
-    """`depth` and `block` are a repeated body."""
-    reader = scope.around.reader
+    """The block of a stage as an item, which `depth` repeats."""
+    reader = scope.context.reader
     if not isinstance(block, Body):
         return reader.item(Map(body=block))
     if block.repeated is None:
@@ -159,7 +159,7 @@ def _block_item(scope: Scope, block: Any) -> Item:
 
 
 def _renamed(trail: list[Any]) -> list[Any]:
-    """The written path of a stage's block is `block`, not `body`."""
+    """A trail with `block` for `body`: the block of a stage runs as a body, but the file calls it `block`."""
     last = trail.pop() if trail and isinstance(trail[-1], Repetition) else None
     if trail and trail[-1] == "body":
         trail = trail[:-1]
@@ -167,7 +167,7 @@ def _renamed(trail: list[Any]) -> list[Any]:
 
 
 def _under(scope: Scope, key: str, run: Any) -> None:
-    """Runs something below a key of the stage, in place."""
+    """Runs a function on the current value, with paths and errors below a key of the stage."""
     inside = scope.child(scope.current, scope.here, key)
     try:
         run(inside)

@@ -1,11 +1,11 @@
-"""What stands around an operator: pre, windows, post, scale, stochastic depth, and the sum with the shortcut."""
+"""The wiring of an item: pre, windows, post, scale, stochastic depth, and the sum with the shortcut."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from vitdsl.elaborate.binding import drop_of, known_body
+from vitdsl.elaborate.binding import bind_body, drop_of
 from vitdsl.elaborate.scope import Scope
 from vitdsl.elaborate.targets import Target
 from vitdsl.errors import ShapeError
@@ -18,7 +18,7 @@ from vitdsl.validate import Item, Residual, Wiring
 
 WHOLE = Residual()
 Operate = Callable[[Scope, Value, Value | None], Value]
-"""What an item's role does inside the wiring: from the input, and the bank of a mixer, to the output."""
+"""Runs an item's role inside of the wiring: scope, input and bank of a mixer to output."""
 
 
 def branch(
@@ -31,23 +31,23 @@ def branch(
     path: str,
     operate: Operate,
 ) -> Value:
-    """shortcut(t) + output · drop_path(layer_scale · post(op(pre(input · s)))), then `after`.
+    """Writes after(shortcut(target) + output · drop_path(layer_scale · post(operate(pre(input · source))))).
 
     Args:
-        scope: where the item stands.
+        scope: of the item.
         item: the item.
         part: its part, bound, or None.
         wiring: its wiring, bound.
-        target: what it is at.
-        source: what it reads.
+        target: the target of the item, which the shortcut starts from.
+        source: the value that the item reads.
         path: its segment of module paths.
         operate: runs its role.
     """
     residual = residual_of(wiring)
     inside = scope.child(None, source, path)
     drop = drop_of(scope, wiring.drop_path)
-    inside.drop = drop if residual is None else "none"  # the outer sum drops all that the branch adds
-    inside.exposed, inside.within = {}, True
+    inside.drop = drop if residual is None else "none"  # this sum drops the whole branch already
+    inside.exposed, inside.in_block = {}, True
     inside.role = scope.role or (item.role if part is not None else "")
     own = target.stream or scope.current
     inside.forbidden = scope.forbidden | ({own} if own is not None else set())
@@ -63,7 +63,7 @@ def branch(
         y = inside.add(scale, (y,), "layer_scale")
     if residual is None:
         return y
-    y = inside.drop_path(y, scope.place(drop))
+    y = inside.drop_path(y, scope.drop_point(drop))
     if residual.output != 1:
         y = inside.add(Scale.trusted(value=residual.output), (y,), None)
     return _add_shortcut(inside, residual, target.value, y)
@@ -72,13 +72,13 @@ def branch(
 def _operate_in_windows(
     inside: Scope, windows: OpenWindows, residual: Residual | None, x: Value, bank: Value | None, operate: Operate
 ) -> Value:
-    """Runs the operator in each window; what it exposes to the shortcut is closed, too."""
+    """Runs the operator in each window. Values that it exposes to the shortcut leave the windows, too."""
     x = inside.add(windows, (x,), None)
     bank = None if bank is None else inside.add(windows, (_windowed_bank(windows, bank),), None)
-    around = inside.opened, inside.times
-    inside.opened, inside.times = windows, inside.times * windows.counts[0] * windows.counts[1]
+    before = inside.windows, inside.times
+    inside.windows, inside.times = windows, inside.times * windows.counts[0] * windows.counts[1]
     y = operate(inside, x, bank)
-    inside.opened, inside.times = around
+    inside.windows, inside.times = before
     close = CloseWindows.trusted(opened=windows)
     y = inside.add(close, (y,), None)
     if residual is not None and isinstance(residual.shortcut, str):
@@ -87,17 +87,17 @@ def _operate_in_windows(
 
 
 def residual_of(wiring: Wiring) -> Residual | None:
-    """The residual form, or None."""
+    """The residual settings, or None if the item is not residual."""
     if wiring.residual is True:
         return WHOLE
     return wiring.residual or None
 
 
 def _windowed_bank(windows: OpenWindows, bank: Value) -> Value:
-    """The bank, once it is known that the windows can cut it."""
+    """The bank; refuses one that the windows cannot cut."""
     if bank.feature.grid != windows.grid or bank.feature.tokens:
         grid = f"{windows.grid[0]}x{windows.grid[1]}"
-        raise ShapeError(f"windows cut the keys too, which must be a grid of {grid} for that, but are {bank.feature}")
+        raise ShapeError(f"windows cut the keys too: they must be a grid of {grid}, but are {bank.feature}")
     return bank
 
 
@@ -106,7 +106,7 @@ def _wired(inside: Scope, body: Any, x: Value, name: str, home: str, above: str 
     if body is None:
         return x
     try:
-        return inside.run(known_body(inside, body, home), x, name)
+        return inside.run(bind_body(inside, body, home), x, name)
     except ShapeError as fault:
         fault.trail += [name, above] if above else [name]
         raise
@@ -140,7 +140,7 @@ def _banked(
     target: Target,
     source: Value,
 ) -> tuple[Value, Value | None]:
-    """What enters the operator, and the bank of a mixer; `pre` acts on both with the same weights."""
+    """The input of the operator, and the bank of a mixer; `pre` acts on both with the same weights."""
 
     def pre(x: Value) -> Value:
         inside.sharing, before = True, inside.sharing
@@ -153,7 +153,7 @@ def _banked(
         return pre(source), None
     if keys == "all" and source is target.value:
         whole = pre(target.base())
-        return whole if target.whole else inside.join([inside.take(whole, part) for part in target.parts]), whole
+        return whole if target.whole else inside.join([inside.take(whole, part) for part in target.portions]), whole
     if not isinstance(keys, (str, tuple, list)):
         bank = _bank_of(scope, keys.from_, ("from", "keys", "mixer"))
         return pre(source), bank if keys.pre is None else _wired(inside, keys.pre, bank, "keys", "norm", "mixer")
@@ -175,7 +175,7 @@ def _banked(
 
 
 def _other_width(widths: list[int]) -> ShapeError:
-    """The fault of a bank that is not as wide as what asks it."""
+    """The fault of a bank that differs in width from the queries."""
     fault = ShapeError(
         f"features of several widths ({', '.join(map(str, widths))}) cannot be one",
         "`keys: {from: …, pre: [{linear: {dim: …}}]}` brings a bank to this width",
@@ -185,7 +185,7 @@ def _other_width(widths: list[int]) -> ShapeError:
 
 
 def _bank_of(scope: Scope, name: Any, trail: tuple[str | int, ...]) -> Value:
-    """A feature that fills a bank."""
+    """A feature for the bank of a mixer."""
     try:
         return Target(scope, name).value
     except ShapeError as fault:
@@ -194,7 +194,7 @@ def _bank_of(scope: Scope, name: Any, trail: tuple[str | int, ...]) -> Value:
 
 
 def _windows(wiring: Wiring, x: Value) -> OpenWindows | None:
-    """The windows in which the operator runs; one that covers the grid is no window."""
+    """The windows that the operator runs in; None if there are none, or if one covers the grid."""
     windows = wiring.windows
     if windows is None:
         return None
@@ -217,7 +217,7 @@ def _windows(wiring: Wiring, x: Value) -> OpenWindows | None:
 
 
 def _fitting(size: tuple[int, int], grid: tuple[int, int]) -> str:
-    """The hint where windows do not tile: the nearest ones that do, and padding."""
+    """The hint for windows that do not tile: the nearest ones that do, and padding."""
     near = [
         min((k for k in range(1, g + 1) if g % k == 0), key=lambda k, s=s: (abs(k - s), k))
         for s, g in zip(size, grid, strict=True)

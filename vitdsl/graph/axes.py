@@ -1,4 +1,4 @@
-"""Mixers and dynamic convolutions in one table: the axes on which they differ."""
+"""A table of mixers and dynamic convolutions, with the axes on which they differ."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROW = ("module", "bank", "selection", "kernel", "activation", "size")
 def axes(graph: Graph) -> list[dict[str, str]]:
     """A row for every mixer and dynamic convolution: module, bank, selection, kernel, activation and kernel size.
 
-    Repetitions that share a frame share a row; `{n}` stands for their number.
+    Repetitions that share a frame share a row, with `{n}` in the place of their number.
     """
     return [dict(zip(ROW, row, strict=True)) for row in _frame(graph.frame, "")]
 
@@ -48,7 +48,7 @@ def _row(frame: Frame, node: Node, module: str) -> tuple[str, ...]:
 
 
 def _bank(frame: Frame, node: Node, keys: Feature) -> str:
-    """What the kernels are made of, and how many there are."""
+    """The tokens that the kernels are made of, and the operators that make them."""
     root = node.path.rpartition(".")[0]
     made = [
         step.op.type for step in frame.steps

@@ -1,4 +1,4 @@
-"""Exact costs of a graph: in all, by stage, and by node."""
+"""Exact costs of a graph: in total, by stage, and by node."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vitdsl.graph.ir import Call
 
 
 class NodeCost(NamedTuple):
-    """One node: its module path, type, what comes out, and what it costs."""
+    """One node: its module path, its type, the feature of its result, and its cost."""
 
     path: str
     type: str
@@ -20,7 +20,7 @@ class NodeCost(NamedTuple):
 
 
 class StageCost(NamedTuple):
-    """One stage, or the head: its path, its repeated bodies, what comes out, and what it costs."""
+    """One stage, or the head: its path, its number of repetitions, its results by stream, and its cost."""
 
     path: str
     blocks: int
@@ -29,7 +29,7 @@ class StageCost(NamedTuple):
 
 
 class Analysis:
-    """What a graph costs for one image; computed when asked for, without torch."""
+    """The cost of a graph for one image. It needs no torch."""
 
     __slots__ = ("cost", "graph")
 
@@ -43,7 +43,7 @@ class Analysis:
 
     @property
     def trainable_params(self) -> int:
-        """Parameters that train."""
+        """Trainable parameters."""
         return self.cost.trainable_params
 
     @property
@@ -58,14 +58,14 @@ class Analysis:
 
     @property
     def unreached(self) -> tuple[str, ...]:
-        """Module paths of the operators with parameters that no returned output reads."""
+        """Module paths of operators with parameters whose results no returned output depends on."""
         from vitdsl.graph.liveness import unreached
 
         return unreached(self.graph)
 
     @property
     def stages(self) -> list[StageCost]:
-        """The stages and the head, in order."""
+        """The cost of each stage, and of the head, in order."""
         found = []
         for step in self.graph.frame.steps:
             if isinstance(step, Call):
@@ -76,13 +76,13 @@ class Analysis:
         return found
 
     def nodes(self) -> Iterator[NodeCost]:
-        """Every node, each repetition apart."""
+        """The cost of every node of every repetition."""
         for path, node, frame in self.graph.frame.nodes():
             yield NodeCost(path, node.op.type, frame.features[node.output], node.cost)
 
 
 def too_many_modules(graph: Graph, most: int) -> tuple[str, tuple[str | int, ...]] | None:
-    """What to say of a model of more modules, and the location of the stage that has most of them; else None."""
+    """The message for a model with more than `most` modules, and the path of its largest stage; else None."""
     counts = [step.frames[0].modules for step in graph.frame.steps if isinstance(step, Call)]
     found = sum(counts)
     if found <= most:

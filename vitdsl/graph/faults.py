@@ -1,4 +1,4 @@
-"""Where in the file an error of the graph is: its trail, read from the inside to the outside."""
+"""Locates errors of the graph in the file. An error has a trail: keys and indexes, the innermost first."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ from vitdsl.syntax.tree import Map
 
 
 class UseTrail(tuple):
-    """A mark in the trail of an error: it happened inside a define that was used here."""
+    """A mark in the trail of an error: what is before it is inside of the define that is used here."""
 
 
 class FormTrail(NamedTuple):
-    """A mark in the trail of an error: it happened inside what a form expands into, at this place of that."""
+    """A mark in the trail of an error: it happened inside the expansion of a form, at this path of the expansion."""
 
     name: str
-    place: tuple[Segment, ...]
+    path: tuple[Segment, ...]
 
 
-def place_inside(trail: Sequence[Any]) -> tuple[Segment, ...] | None:
-    """Where a trail leads to once forms are expanded, from the outside; None where it leads into a define."""
-    place: list[Segment] = []
+def path_inside(trail: Sequence[Any]) -> tuple[Segment, ...] | None:
+    """The path of a trail in the tree whose forms are expanded; None if it leads into a define."""
+    path: list[Segment] = []
     for segment in reversed(trail):
         if isinstance(segment, UseTrail):
             return None
         if isinstance(segment, FormTrail):
-            return (*place, *segment.place)
-        place.append(segment)
-    return tuple(place)
+            return (*path, *segment.path)
+        path.append(segment)
+    return tuple(path)
 
 
 def problem_of(fault: ShapeError, tree: Map) -> Problem:
-    """The fault as a problem: at the place of the innermost define it happened in, with a note for each use of one."""
+    """The fault as a problem: located in the innermost define that it happened in, with a note for each use."""
     paths: list[list[Segment]] = [[]]
     form: tuple[str, list[Segment]] | None = None
     for segment in reversed(fault.trail):
         if isinstance(segment, UseTrail):
             paths.append(["define", segment[0]])
         elif isinstance(segment, FormTrail):
-            form = (segment.name, [*paths[-1], *segment.place])
+            form = (segment.name, [*paths[-1], *segment.path])
         else:
             paths[-1].append(segment)
     used = [locate(tree, path) for path in reversed(paths[:-1])]

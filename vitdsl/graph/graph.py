@@ -14,10 +14,10 @@ class Graph(NamedTuple):
 
     Attributes:
         frame: the model's frame; its calls are the stages and the head.
-        outputs: number of the value of each named output, in order.
-        evaluation: weights by output of what evaluation returns; one output of weight 1 is returned as it is.
-        training: names of the outputs and streams that training returns; None: as evaluation.
-        layout: `tokens`, where a grid is returned as tokens.
+        outputs: numbers of the values of the outputs, by name, in order.
+        evaluation: weights of the sum that evaluation returns, by output.
+        training: numbers of the values that training returns, by name; None if it returns the same as evaluation.
+        layout: `tokens` if a grid is returned as tokens, else `map` or None.
         drop_path: the file's stochastic depth, or None.
     """
 

@@ -1,4 +1,4 @@
-"""Which values lie on a grid of the image: attention maps have a grid too, of queries and keys."""
+"""Finds the values on a grid of the image. Attention maps have a grid too, but of queries and keys."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from vitdsl.parts.primitives.gather import Gather
 
 
 class Pairs(NamedTuple):
-    """The grid of a value is made of pairs of a query and a key, and the queries lie on this grid."""
+    """A grid of pairs of a query and a key; `queries` says what the grid of the queries is."""
 
     queries: Grid
 
 
 Grid = bool | Pairs
-"""Whether the grid of a value is one of the image; `Pairs` is none."""
+"""Whether the grid of a value is a grid of the image; `Pairs` is not."""
 Memo = dict[tuple[int, tuple[Grid, ...]], dict[int, Grid]]
 
 
 def on_image(frame: Frame) -> set[int]:
-    """The numbers of the values of a model's frame whose grid is one of the image."""
+    """Numbers of the values of a model's frame that lie on a grid of the image."""
     entering: dict[str, Grid] = dict.fromkeys(frame.inputs, True)
     return {number for number, grid in _grids(frame, entering, {}).items() if grid is True}
 
 
 def _grids(frame: Frame, entering: dict[str, Grid], memo: Memo) -> dict[int, Grid]:
-    """What the grids of a frame's values are, where those of its inputs are these, by stream."""
+    """The kind of grid of each value of a frame, for inputs with these kinds of grids, by stream."""
     key = (id(frame), tuple(entering[name] for name in frame.inputs))
     if key not in memo:
         found = memo[key] = {number: entering[name] for name, number in frame.inputs.items()}
@@ -48,7 +48,7 @@ def _called(step: Call, found: dict[int, Grid], memo: Memo) -> None:
 
 
 def _made(frame: Frame, node: Node, found: dict[int, Grid]) -> Grid:
-    """What the grid of a node's output is: that of its first input that has one."""
+    """The kind of grid of a node's result: that of its first operand with a grid."""
     entering = [found.get(number, False) for number in node.inputs if frame.features[number].grid is not None]
     if not entering:
         return False

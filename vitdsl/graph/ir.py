@@ -1,4 +1,4 @@
-"""What a graph is made of: values, nodes, calls, frames."""
+"""The data of a graph: values, nodes, calls, frames."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HERE = ""
 
 
 class Value:
-    """A value of a frame under construction: its number and what it is."""
+    """A value of a frame under construction: its number and its feature."""
 
     __slots__ = ("feature", "index")
 
@@ -25,10 +25,13 @@ class Value:
         self.index, self.feature = index, feature
 
 
-class Place(NamedTuple):
-    """Where on the schedule of stochastic depth a node stands.
+class DropPoint(NamedTuple):
+    """A point on the schedule of stochastic depth.
 
-    `block` counts the blocks of the frame before it; `rate` and `at` fix it.
+    Attributes:
+        block: number of the block, counted in the frame.
+        rate: a fixed rate, instead of the schedule's; or None.
+        at: a fixed point between 0 and 1, instead of the block's; or None.
     """
 
     block: int = 0
@@ -37,17 +40,18 @@ class Place(NamedTuple):
 
 
 class Node(NamedTuple):
-    """One operator: where its module is, what it reads, and what comes out.
+    """One operator.
 
     Attributes:
         path: the module path, relative to the frame.
         op: the primitive, bound.
-        inputs: numbers of the values that it reads.
-        output: number of the value that it gives.
-        shared: the module is that of an earlier node of this path.
-        times: how many windows it runs in.
-        place: of a node of stochastic depth.
-        role: of the outermost item that it is written for; `embed` where a stage begins, `head` in the head.
+        inputs: numbers of its operands.
+        output: number of its result.
+        cost: of the operator, for all windows.
+        shared: whether it uses the module of an earlier node with this path.
+        times: the number of windows that it runs in.
+        drop_point: of a node of stochastic depth, else None.
+        role: of the outermost item that holds it; `embed` at the beginning of a stage, `head` in the head.
     """
 
     path: str
@@ -57,21 +61,23 @@ class Node(NamedTuple):
     cost: Cost
     shared: bool = False
     times: int = 1
-    place: Place | None = None
+    drop_point: DropPoint | None = None
     role: str = ""
 
 
 class Call(NamedTuple):
-    """A frame run once or several times, one after another.
+    """A call of frames, one after another: the repetitions of an item, or one frame of a stage or head.
 
     Attributes:
-        path: the module path, relative to the frame that calls; repetition i is at `path.(first + i)` where `numbered`.
+        path: the module path, relative to the calling frame.
         frames: the frame of each repetition; equal repetitions are one object.
-        reads: values by stream that the first repetition reads.
-        gives: values by stream after the last repetition.
-        appends: values that all repetitions append, by stream.
-        block: blocks of the calling frame before the first repetition.
-        flows: the stream that each repetition works on, where each is a block; None where it is a part of one.
+        numbered: whether repetition i has the path `path.(first + i)`; else there is one frame, at `path`.
+        reads: the operands: numbers of values, by stream.
+        gives: the results: numbers of values after the last repetition, by stream.
+        appends: numbers of the values that hold what all repetitions append, by stream.
+        block: the number of blocks of the calling frame before the first repetition.
+        flows: the stream that the repetitions work on, if each is a block; None if it is a part of a block.
+        first: the number of the first repetition.
     """
 
     path: str
@@ -90,7 +96,7 @@ class Call(NamedTuple):
             yield (f"{self.path}.{self.first + number}" if self.numbered else self.path), frame
 
     def below(self, prefix: str = "") -> Iterator[tuple[str, Frame]]:
-        """The module path of each frame that is run, at any depth, and the frame; of equal repetitions the first."""
+        """Each frame that the call runs, at any depth, with its module path; of equal repetitions only the first."""
         done: set[int] = set()
         for path, frame in self.paths():
             if id(frame) not in done:
@@ -99,22 +105,22 @@ class Call(NamedTuple):
 
 
 class Frame:
-    """One analysed body.
+    """One elaborated body.
 
     Attributes:
-        features: what each value is, by number.
+        features: the feature of each value, by number.
         steps: nodes and calls, in order.
-        inputs: number of the value of each stream that the body reads.
-        outputs: number of the value of each stream that it gives back.
+        inputs: numbers of the values that it reads, by stream.
+        outputs: numbers of its results, by stream.
         appends: numbers of the values that it appends, by stream.
-        blocks: how many blocks of stochastic depth it holds.
-        drops: how many operators of stochastic depth it holds, in its calls too.
-        idle: module paths of what was given a rate of stochastic depth, and holds nothing that drops.
-        start: number of the value that the blocks of a stage begin with, or that a head pools and classifies.
-        ends: numbers of the values that its blocks end with, but for those that are calls.
-        cost: of all of it, once.
-        marks: values that a recipe may name.
-        modules: how many modules it becomes, itself one of them, each repetition apart.
+        blocks: the number of its blocks on the schedule of stochastic depth.
+        drops: the number of its operators of stochastic depth, with those of its calls.
+        idle: module paths of items with a rate of stochastic depth that has no effect.
+        start: number of the value that enters the blocks of a stage, or the pool and classifier of a head.
+        ends: numbers of the values that blocks end with, except for blocks that are calls.
+        cost: of one run.
+        marks: numbers of the values that a recipe may name.
+        modules: the number of its modules, with itself; each repetition counts.
     """
 
     __slots__ = (
@@ -145,13 +151,13 @@ class Frame:
         return made
 
     def counted(self) -> tuple[Cost, int, int]:
-        """What its steps cost, how many of their operators drop, and how many modules it becomes."""
+        """The cost, the number of operators of stochastic depth, and the number of modules, from the steps."""
         costs: list[Cost] = []
         drops, modules = 0, _modules_at(tuple([step.path for step in self.steps]))
         for step in self.steps:
             if isinstance(step, Node):
                 costs.append(step.cost)
-                drops += step.place is not None
+                drops += step.drop_point is not None
                 continue
             for frame, times in _repeated(step):
                 costs.append(frame.cost if times == 1 else frame.cost.times(times))
@@ -160,18 +166,18 @@ class Frame:
         return Cost(*map(sum, zip(*costs, strict=True))), drops, modules
 
     def recount(self) -> None:
-        """Counts what the steps hold, once they are written."""
+        """Counts cost, operators of stochastic depth and modules anew."""
         self.cost, self.drops, self.modules = self.counted()
 
     def below(self, prefix: str = "") -> Iterator[tuple[str, Frame]]:
-        """This frame and those that it calls, at any depth, with their module paths; of equal repetitions the first."""
+        """This frame and all that it calls, at any depth, with module paths; of equal repetitions only the first."""
         yield prefix, self
         for step in self.steps:
             if isinstance(step, Call):
                 yield from step.below(prefix)
 
     def nodes(self, prefix: str = "") -> Iterator[tuple[str, Node, Frame]]:
-        """Every node below this frame, each repetition apart: its full module path, itself, the frame it is in."""
+        """Every node of this frame and of all repetitions below: its full module path, the node, and its frame."""
         for step in self.steps:
             if isinstance(step, Node):
                 yield joined(prefix, step.path), step, self
@@ -181,7 +187,7 @@ class Frame:
 
 
 def _repeated(call: Call) -> Iterable[tuple[Frame, int]]:
-    """Each frame that a call runs, and how often its modules are there."""
+    """Each frame that a call runs, with the number of copies of its modules."""
     if not call.numbered:
         return ((call.frames[0], 1),)
     return Counter(call.frames).items()
@@ -191,7 +197,7 @@ _counts = Table(4096)
 
 
 def _modules_at(paths: tuple[str, ...]) -> int:
-    """How many modules a frame with modules at these paths has without what they hold: itself and those above them."""
+    """The number of modules of a frame with steps at these paths, without those inside of its calls."""
     count = _counts.get(paths)
     if count is not None:
         return count
@@ -204,14 +210,14 @@ def _modules_at(paths: tuple[str, ...]) -> int:
 
 
 def cost_of(op: Primitive, inputs: Sequence[Feature], output: Feature, times: int = 1, shared: bool = False) -> Cost:
-    """What a node costs.
+    """The cost of a node.
 
     Args:
         op: its operator.
-        inputs: the features that it reads.
-        output: the feature that it gives.
-        times: how many windows it runs in.
-        shared: whether its weights are those of an earlier node.
+        inputs: features of its operands.
+        output: feature of its result.
+        times: the number of windows that it runs in.
+        shared: whether it has the weights of an earlier node.
     """
     params, trainable, macs, _ = op.cost(*inputs)
     memory = 0 if op.view else output.size * BYTES_PER_VALUE * times

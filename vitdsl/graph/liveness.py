@@ -1,4 +1,4 @@
-"""What the returned outputs read: liveness of every token apart, as runs of tokens."""
+"""Liveness: which tokens of each value the returned outputs depend on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vitdsl.graph.ir import Call, Frame, Node, joined
 from vitdsl.graph.operators import Combine, Join, LearnedTokens, Put, Take
 
 Tokens = tuple[tuple[int, int], ...]
-"""Those that are read: runs (first, one past the last), in order and apart."""
+"""The live tokens of a value, as half-open ranges (start, stop), sorted and disjoint."""
 
 
 def all_of(x: Feature) -> Tokens:
@@ -19,13 +19,13 @@ def all_of(x: Feature) -> Tokens:
 
 
 def part(tokens: Tokens, start: int, stop: int, first: int = 0) -> Tokens:
-    """Those from `start` to `stop`, counted so that `start` is `first`."""
+    """The tokens in [start, stop), renumbered so that `start` becomes `first`."""
     moved = first - start
     return tuple([(max(a, start) + moved, min(b, stop) + moved) for a, b in tokens if a < stop and b > start])
 
 
 def union(one: Tokens, other: Tokens) -> Tokens:
-    """Those in either."""
+    """The tokens in either of two."""
     if not one or not other or one == other:
         return one or other
     found: list[tuple[int, int]] = []
@@ -38,9 +38,9 @@ def union(one: Tokens, other: Tokens) -> Tokens:
 
 
 def unreached(graph: Graph) -> tuple[str, ...]:
-    """Module paths of the nodes with parameters that no returned output reads, in order of execution.
+    """Module paths of nodes with parameters whose results no returned output depends on, in order of execution.
 
-    Of learned tokens some of which are read, the path of each other one.
+    Learned tokens count one by one, each with its own path.
     """
     live: dict[int, Tokens] = {}
     returned = [graph.outputs[name] for name in graph.evaluation]
@@ -55,7 +55,7 @@ def unreached(graph: Graph) -> tuple[str, ...]:
 
 
 def _frame(frame: Frame, live: dict[int, Tokens], prefix: str, read: set[str], dead: dict[str, None]) -> None:
-    """Goes backwards through a frame; fills `live`, and sorts its paths into read ones and others."""
+    """Goes backwards through a frame; fills `live`, and sorts module paths into `read` and `dead`."""
     for step in reversed(frame.steps):
         if isinstance(step, Call):
             _call(frame, step, live, prefix, read, dead)
@@ -102,7 +102,7 @@ def _call(
 
 
 def _wanted(frame: Frame, node: Node, out: Tokens) -> Sequence[Tokens]:
-    """Which tokens each input must give for these tokens of the output."""
+    """The live tokens of each operand, for these live tokens of the result."""
     op, inputs = node.op, [frame.features[number] for number in node.inputs]
     whole = [all_of(x) for x in inputs]
     tokens = frame.features[node.output].num_tokens

@@ -1,4 +1,4 @@
-"""Primitives that no spec names: they take features apart, put them together, and open and close windows."""
+"""Primitives that no spec names: they cut and join features, and open and close windows."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ class Take(Structural):
     feature: Feature
 
     def infer(self, *inputs: Feature) -> Feature:
-        """The part."""
+        """The feature of these tokens."""
         return self.feature
 
 
 class Put(Structural):
-    """A feature with another in the place of its tokens `start` to `stop`."""
+    """The first feature, with its tokens `start` to `stop` replaced by the second."""
 
     type: Literal["put"] = "put"
     view: ClassVar[bool] = True
@@ -59,7 +59,7 @@ class Put(Structural):
     feature: Feature
 
     def infer(self, *inputs: Feature) -> Feature:
-        """The whole."""
+        """The whole feature."""
         return self.feature
 
 
@@ -69,7 +69,7 @@ class Join(Structural):
     type: Literal["join"] = "join"
 
     def infer(self, *inputs: Feature) -> Feature:
-        """One feature; a grid survives as the last of them."""
+        """One feature; it has a grid if the last one has a grid and all others are extra tokens."""
         dims = sorted({x.dim for x in inputs})
         if len(dims) > 1:
             raise ShapeError(
@@ -87,13 +87,13 @@ class Join(Structural):
 
 
 class Combine(Structural):
-    """Features added, averaged, multiplied or set side by side in the channels."""
+    """The sum, mean, product or concatenation (along channels) of features."""
 
     type: Literal["combine"] = "combine"
     how: Literal["add", "mean", "multiply", "concat"] = "add"
 
     def infer(self, *inputs: Feature) -> Feature:
-        """The common feature: one token spreads over the others' tokens, one channel over their channels."""
+        """The common feature: one token is broadcast over all tokens, one channel over all channels."""
         first = inputs[0]
         if self.how == "concat":
             for other in inputs[1:]:
@@ -131,12 +131,12 @@ class Sections(Structural):
     stop: int
 
     def infer(self, *inputs: Feature) -> Feature:
-        """As many channels."""
+        """The same tokens with these channels."""
         return inputs[0].with_dim(self.stop - self.start)
 
 
 class OpenWindows(Structural):
-    """The grid cut into windows: what follows runs in each of them."""
+    """Cuts a grid into windows; the operators that follow run in each of them."""
 
     type: Literal["open_windows"] = "open_windows"
     view: ClassVar[bool] = True
@@ -146,12 +146,12 @@ class OpenWindows(Structural):
 
     @property
     def padding(self) -> tuple[int, int]:
-        """Rows below and columns to the right that fill the last windows."""
+        """Rows at the bottom and columns at the right that pad the last windows."""
         return (-self.grid[0] % self.size[0], -self.grid[1] % self.size[1])
 
     @property
     def counts(self) -> tuple[int, int]:
-        """How many windows there are."""
+        """The number of windows along the height and the width."""
         return (-(-self.grid[0] // self.size[0]), -(-self.grid[1] // self.size[1]))
 
     def infer(self, *inputs: Feature) -> Feature:
@@ -160,7 +160,7 @@ class OpenWindows(Structural):
 
 
 class CloseWindows(Structural):
-    """The windows put together again; each may have another size than when it was opened."""
+    """Joins windows to a grid again; an operator may have changed the size of the windows."""
 
     type: Literal["close_windows"] = "close_windows"
     opened: OpenWindows
@@ -185,7 +185,7 @@ class CloseWindows(Structural):
 
 
 class WindowMask(Primitive):
-    """Which pairs of a shifted or filled window may see one another: (windows, N, N)."""
+    """The attention mask of shifted or padded windows, over pairs of tokens: (windows, N, N)."""
 
     family: ClassVar[str] = "internal"
     type: Literal["window_mask"] = "window_mask"
@@ -197,7 +197,7 @@ class WindowMask(Primitive):
         return Feature(1, (count, count))
 
     def layer(self, *inputs: Feature) -> partial[Any]:
-        """The layer, which holds the mask."""
+        """The layer, which has the mask as a buffer."""
         from vitdsl.layers.windows import WindowMask as Layer
 
         return partial(Layer, *self.opened.grid, self.opened.size, self.opened.shift)

@@ -1,4 +1,4 @@
-"""Pairs of a written path and the module path that it leads to, and back."""
+"""Written paths and the module paths that they lead to, in both directions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vitdsl.validate import Body, Item, SpecReader, UsedStage, read_stage
 
 
 def paths(spec: Any) -> list[tuple[str, str]]:
-    """Pairs of a written path and the module path it leads to; `{n}` stands for the number of a repetition."""
+    """Pairs of a written path and its module path; `{n}` stands for the number of a repetition."""
     found: list[tuple[str, str]] = []
     for index, stage in enumerate(spec.model.stages):
         written: list[Any] = ["stages", index]
@@ -36,11 +36,11 @@ def paths(spec: Any) -> list[tuple[str, str]]:
     return found
 
 
-def written_place(spec: Any, module: str) -> tuple[Segment, ...]:
-    """The place in a file of the item, or of its part, that a module comes from.
+def written_path(spec: Any, module: str) -> tuple[Segment, ...]:
+    """The written path of the item or part that a module comes from.
 
     Args:
-        spec: whose file.
+        spec: the spec of the file.
         module: path of the module.
     """
     found, longest = "stages", 0
@@ -74,7 +74,7 @@ def _body(reader: SpecReader, body: Any, written: list[Any], module: str) -> Ite
 def _item(
     reader: SpecReader, item: Item, written: list[Any], module: str, index: str, alone: bool
 ) -> Iterator[tuple[str, str]]:
-    segment = "" if alone and item.role == "use" and not item.given else item.wiring.name or index
+    segment = "" if alone and item.role == "use" and not item.own_wiring else item.wiring.name or index
     module = joined(module, segment)
     if item.wiring.repeat is not None:
         module += ".{n}"
@@ -100,7 +100,7 @@ def _part(reader: SpecReader, item: Item, written: list[Any], module: str) -> It
     if not part.expands or part.open:
         yield format_path([*written, item.role]), f"{module}.{item.role}"
         return
-    inner = reader.item({**part.expand(), **item.given})
+    inner = reader.item({**part.expand(), **item.own_wiring})
     for own, path in _item(reader, inner, [], "", "", False):
         if own not in ("pre", "post", "layer_scale"):
             yield format_path([*written, item.role]), joined(module, path.lstrip("."))

@@ -1,4 +1,4 @@
-"""Mixers that act on the pixels of the image, since nothing made tokens of them."""
+"""Finds mixers that act on pixels of the image, because there is no tokenizer before them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from vitdsl.graph.graph import Graph
 from vitdsl.graph.ir import Call, Frame, joined
 
 MIXING = ("attend", "scores", "modulate", "performer_attend")
-"""Operators of mixers that let queries meet keys; the queries come first."""
+"""Operators of mixers in which queries meet keys; the queries are the first operand."""
 
 
 def mixers_on_pixels(graph: Graph) -> list[tuple[str, int]]:
-    """Module paths of mixers, outside of windows, all of whose queries are the pixels of the image, and how many.
+    """Module paths of mixers outside of windows whose queries are the pixels of the image, with their number.
 
-    The tokens of a stage with a tokenizer are as its file wants them, also where each is one pixel.
+    Stages with a tokenizer are left out: their file chose the tokens, even if each is one pixel.
     """
     frame = graph.frame
     sizes = {frame.features[number].grid for name, number in frame.inputs.items() if name == "image"}

@@ -7,11 +7,11 @@ from vitdsl.features import Feature
 from vitdsl.validate import PLACES
 
 
-def part_of(x: Feature, part: str | int) -> tuple[int, int, Feature]:
-    """First token, one past the last, and feature of a part.
+def portion_of(x: Feature, part: str | int) -> tuple[int, int, Feature]:
+    """A portion of a feature: the index of its first token, the index behind its last token, and its feature.
 
     Raises:
-        ShapeError: the feature has no such part.
+        ShapeError: the feature has no such portion.
     """
     extra, total = len(x.tokens), x.num_tokens
     if part == "all":
@@ -35,8 +35,18 @@ def part_of(x: Feature, part: str | int) -> tuple[int, int, Feature]:
     )
 
 
-def with_part(x: Feature, part: str | int, old: Feature, new: Feature) -> Feature:
-    """The feature after one of its parts became another."""
+def with_portion(x: Feature, part: str | int, old: Feature, new: Feature) -> Feature:
+    """The feature after one of its portions is replaced.
+
+    Args:
+        x: the whole feature.
+        part: the name of the portion.
+        old: the portion's feature.
+        new: the feature that replaces it.
+
+    Raises:
+        ShapeError: the new feature does not fit.
+    """
     if new.dim != x.dim:
         raise ShapeError(
             f"a part of a feature keeps its width: {x} has {x.dim} channels, its part `{part}` would have {new.dim}",

@@ -1,4 +1,4 @@
-"""Frames as stable text, one node a line; each value has a number of its own, as `%3`."""
+"""Prints frames as stable text: one node a line, values numbered as in `%3`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from vitdsl.graph.ir import HERE, Call, Frame, Node
 from vitdsl.graph.schedule import BlockRate
 
 UNKNOWN = "%?"
-"""What stands for a value that nothing made: only a broken graph reads one."""
+"""The text for a value without a definition, which only an invalid graph has."""
 
 
 class Printer:
-    """Prints frames, and numbers values over the whole text, each where it is made."""
+    """Prints frames; values are numbered through the whole text, in the order of their definitions."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -30,9 +30,9 @@ class Printer:
         """The lines of a frame's steps.
 
         Args:
-            frame: whose steps.
-            values: what the frame's values are called, by number in the frame; new ones are put in.
-            indent: what stands before each line.
+            frame: the frame.
+            values: the printed names of the frame's values, by number in the frame; new ones are added.
+            indent: the beginning of each line.
         """
         for step in frame.steps:
             if isinstance(step, Node):
@@ -42,7 +42,7 @@ class Printer:
                 yield from self._call(frame, step, values, indent)
 
     def _call(self, frame: Frame, step: Call, values: dict[int, str], indent: str) -> Iterator[str]:
-        """Equal repetitions are printed once; a stream that each of them changes has a number inside of them."""
+        """Prints equal repetitions once; a stream that they change gets a number of its own inside of them."""
         state = {name: values.get(number, UNKNOWN) for name, number in step.reads.items()}
         first = step.first
         for _, group in groupby(step.frames, key=id):
@@ -84,21 +84,21 @@ def _node(frame: Frame, node: Node, values: dict[int, str]) -> str:
 
 
 def _stream(name: str) -> str:
-    """A stream; the value that a body works on by itself is `x`."""
+    """The name of a stream; `x` for the value of a body that works on no stream."""
     return "x" if name == HERE else name
 
 
 def _fields(fields: Fields) -> Iterator[str]:
-    """What is not as usual in an operator, but for its norm and its activation, which are nodes of their own."""
+    """The fields of an operator that differ from their defaults; its norm and activation are nodes of their own."""
     known = fields.fields
     for name, value in fields.__dict__.items():
         usual = name == "type" or name in fields.followers or value == known[name].default
-        if not usual and not isinstance(value, Feature):  # that is what comes out
+        if not usual and not isinstance(value, Feature):  # a feature is the result's, which is printed anyway
             yield f"{name}={_value(value)}"
 
 
 def _value(value: Any) -> str:
-    """A field's value: a size as 7x7, a mapping as what is not as usual in it."""
+    """A field's value: a size as 7x7, a mapping as its fields that differ from their defaults."""
     if isinstance(value, Fields):
         return f"{{{', '.join(_fields(value))}}}"
     if isinstance(value, (tuple, list)):
@@ -109,11 +109,11 @@ def _value(value: Any) -> str:
 
 
 def rates(blocks: Iterable[BlockRate]) -> Iterator[str]:
-    """A line for each run of numbered blocks of one place, with their rates."""
-    for place, group in groupby(blocks, key=lambda block: block.path.rpartition(".")[0] or block.path):
+    """A line for each sequence of numbered blocks below one path, with their rates."""
+    for parent, group in groupby(blocks, key=lambda block: block.path.rpartition(".")[0] or block.path):
         found = list(group)
-        numbers = [block.path.removeprefix(f"{place}.") for block in found]
+        numbers = [block.path.removeprefix(f"{parent}.") for block in found]
         if len(found) > 1 and all(number.isdecimal() for number in numbers):
-            yield f"{place}.{numbers[0]} to {numbers[-1]}: {', '.join(f'{block.rate:.4g}' for block in found)}"
+            yield f"{parent}.{numbers[0]} to {numbers[-1]}: {', '.join(f'{block.rate:.4g}' for block in found)}"
         else:
             yield from (f"{block.path}: {block.rate:.4g}" for block in found)

@@ -1,4 +1,4 @@
-"""What a graph does to images at its rim, and to their aspect, that is allowed and may surprise."""
+"""Finds rims of grids that operators leave out, and images that are stretched: allowed, but often not meant."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from vitdsl.parts.windowing import rim
 
 
 def left_out(graph: Graph) -> dict[str, tuple[str, str]]:
-    """By module path, what an operator never reads at the rim of its grid, and the grid, in words."""
+    """For operators that never read the rim of their grid, by module path: the rim and the grid, in words."""
     found = {}
     for path, node, frame in graph.frame.nodes():
         features = [frame.features[number] for number in node.inputs]
@@ -22,7 +22,7 @@ def left_out(graph: Graph) -> dict[str, tuple[str, str]]:
 
 
 def stretched(graph: Graph) -> dict[str, tuple[str, str]]:
-    """By module path, the sizes of images and what they are resized to, where that has another aspect."""
+    """For operators that resize images to another aspect ratio, by module path: the size before and after."""
     image = graph.frame.features[0].grid
     assert image is not None
     found: dict[str, tuple[str, str]] = {}
@@ -33,7 +33,7 @@ def stretched(graph: Graph) -> dict[str, tuple[str, str]]:
 
 
 def _resized(frame: Frame, images: set[int], prefix: str) -> list[tuple[str, tuple[int, int]]]:
-    """The module paths of what resizes the image itself to a size of its own, and that size."""
+    """Module paths of operators that resize the image itself to a fixed size, with that size."""
     found: list[tuple[str, tuple[int, int]]] = []
     for step in frame.steps:
         if isinstance(step, Call):

@@ -1,4 +1,4 @@
-"""Which operators mix tokens, which mix channels, and which are the beginning and the end of a model."""
+"""Classifies operators: they mix tokens, mix channels, or belong to an embedding or to the head."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vitdsl.parts.primitives.activation import Activation
 
 
 class Role(StrEnum):
-    """What a linear map is there for."""
+    """The purpose of a linear map."""
 
     MIX_TOKENS = "mix_tokens"
     MIX_CHANNELS = "mix_channels"
@@ -20,11 +20,11 @@ class Role(StrEnum):
 
 
 def roles_of(graph: Graph) -> dict[str, Role]:
-    """The role of every linear map: of each operator with weights that train and multiply-adds, by module path.
+    """The role of every linear map, by module path: every operator with trainable weights and multiply-adds.
 
-    All maps of a mixer mix tokens: its projections too. Elsewhere a map mixes tokens where it leaves channels apart
-    (depth-wise convolutions, linear maps over tokens), and channels otherwise: so a dense convolution mixes channels.
-    What a stage begins with is `embed`.
+    All maps of a mixer mix tokens, its projections too. Elsewhere a map mixes tokens if it keeps channels separate
+    (depth-wise convolutions, linear maps over tokens), and channels otherwise (dense convolutions too). The maps at
+    the beginning of a stage are `embed`.
     """
     found: dict[str, Role] = {}
     for path, node, frame in graph.frame.nodes():
@@ -41,6 +41,6 @@ def _role(node: Node, *inputs: Feature) -> Role:
 
 
 def activations_of(graph: Graph) -> tuple[str, ...]:
-    """Module paths of the functions of each value, in order; softmax is none."""
+    """Module paths of pointwise activations, in order; softmax is not one of them."""
     nodes = ((path, node.op) for path, node, _ in graph.frame.nodes())
     return tuple(dict.fromkeys(path for path, op in nodes if isinstance(op, Activation) and op.type != "softmax"))

@@ -1,4 +1,4 @@
-"""Rates of stochastic depth: which block drops how often."""
+"""Rates of stochastic depth, block by block."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ from collections.abc import Iterator
 from itertools import groupby, takewhile
 from typing import Any, NamedTuple
 
-from vitdsl.graph.ir import HEAD, Call, Frame, Node, Place, joined
+from vitdsl.graph.ir import HEAD, Call, DropPoint, Frame, Node, joined
 
 
 class Schedule:
-    """What the file's `drop_path` makes of the number of a block.
+    """The schedule of the file's `drop_path`: the rate of each block.
 
     Args:
         setting: the file's `drop_path`, or None.
-        starts: number of the first block of each stage, and at the end the number of all. The blocks of a head belong
-            to the last stage.
+        starts: number of the first block of each stage, then the number of all blocks. The blocks of a head belong to
+            the last stage.
     """
 
     def __init__(self, setting: Any, starts: list[int]) -> None:
         self.setting, self.starts = setting, starts
 
-    def rate(self, place: Place) -> float:
-        """The rate at a place, whose `block` is counted from the first of the model."""
-        if place.rate is not None:
-            return place.rate
+    def rate(self, point: DropPoint) -> float:
+        """The rate at a point, whose `block` is counted in the whole model."""
+        if point.rate is not None:
+            return point.rate
         if self.setting is None:
             return 0.0
-        if place.at is not None:
-            return self._peak(len(self.starts) - 2) * place.at
-        number = place.block
+        if point.at is not None:
+            return self._peak(len(self.starts) - 2) * point.at
+        number = point.block
         if self.setting.schedule == "constant":
             return self._peak(0)
         if self.setting.schedule == "per_stage":
@@ -47,34 +47,34 @@ class Schedule:
         return peak * index / steps if steps > 0 else 0.0
 
 
-class Drop(NamedTuple):
+class DropNode(NamedTuple):
     """One operator of stochastic depth.
 
     Attributes:
         path: its module path.
-        place: where it stands on the schedule, `block` counted from the first of the model.
-        rate: how often it drops.
+        point: its point on the schedule, with `block` counted in the whole model.
+        rate: its drop rate.
     """
 
     path: str
-    place: Place
+    point: DropPoint
     rate: float
 
     @property
     def key(self) -> Any:
-        """The same for those of one block; where rates are fixed, for those of one body."""
-        fixed = self.place.rate is not None or self.place.at is not None
-        return (self.path.split(".")[:-2], self.place) if fixed else self.place.block
+        """A key that all operators of one block share; with fixed rates, all operators of one body."""
+        fixed = self.point.rate is not None or self.point.at is not None
+        return (self.path.split(".")[:-2], self.point) if fixed else self.point.block
 
 
 class BlockRate(NamedTuple):
-    """A block that drops: the path that its operators have in common, and its rate."""
+    """A block that drops: the common path of its operators, and its rate."""
 
     path: str
     rate: float
 
 
-def drops(frame: Frame, setting: Any) -> Iterator[Drop]:
+def drops(frame: Frame, setting: Any) -> Iterator[DropNode]:
     """Every operator of stochastic depth of a model, in order.
 
     Args:
@@ -92,12 +92,12 @@ def drops(frame: Frame, setting: Any) -> Iterator[Drop]:
     yield from _drops(frame, "", 0, Schedule(setting, starts))
 
 
-def _drops(frame: Frame, prefix: str, block: int, schedule: Schedule) -> Iterator[Drop]:
+def _drops(frame: Frame, prefix: str, block: int, schedule: Schedule) -> Iterator[DropNode]:
     for step in frame.steps:
         if isinstance(step, Node):
-            if step.place is not None:
-                place = step.place._replace(block=block + step.place.block)
-                yield Drop(joined(prefix, step.path), place, schedule.rate(place))
+            if step.drop_point is not None:
+                point = step.drop_point._replace(block=block + step.drop_point.block)
+                yield DropNode(joined(prefix, step.path), point, schedule.rate(point))
             continue
         first = block + step.block
         for path, inner in step.paths():
@@ -117,23 +117,23 @@ def block_rates(frame: Frame, setting: Any) -> list[BlockRate]:
 
 
 def idle(frame: Frame) -> Iterator[str]:
-    """Module paths of what was given a rate, and holds nothing that drops; of equal repetitions the first."""
+    """Module paths of items with a rate that has no effect; of equal repetitions only the first."""
     for prefix, inner in frame.below():
         yield from (joined(prefix, path) for path in inner.idle)
 
 
 def unused(frame: Frame, setting: Any) -> Iterator[str]:
-    """What is surprising: each rate that is given and by which nothing drops, as a sentence."""
+    """A sentence for each rate that has no effect."""
     found = list(drops(frame, setting))
     rates = [] if setting is None else setting.rate if isinstance(setting.rate, list) else [setting.rate]
     stages = [step.path for step in frame.steps if isinstance(step, Call)]
     for number, rate in enumerate(rates):
         where, below = (f" in {stages[number]}", f"{stages[number]}.") if len(rates) > 1 else ("", "")
-        inside = [drop for drop in found if drop.place.rate is None and drop.path.startswith(below)]
+        inside = [drop for drop in found if drop.point.rate is None and drop.path.startswith(below)]
         if rate and not any(drop.rate for drop in inside):
             why = "its only block is the first, whose rate is 0" if inside else "no item adds to what enters it"
             yield f"`drop_path` gives the rate {rate:g}, but nothing drops{where}: {why}"
-    if setting is None and any(drop.place.at for drop in found):
+    if setting is None and any(drop.point.at for drop in found):
         yield "`drop_path: {at: …}` is a place on the schedule of the file's `drop_path`, but the file gives none"
     for path in idle(frame):
         yield f"{path} gives `drop_path` a rate, but nothing drops: no item in it adds to what enters it"

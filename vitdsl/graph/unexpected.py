@@ -1,4 +1,4 @@
-"""What a graph does that is allowed, and that most readers of its spec would not expect."""
+"""Finds what a graph does that is allowed, but that most readers of its spec would not expect."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ CLASS_TOKENS = ("cls", "dist")
 ALIKE = frozenset({
     "attend", "scores", "weigh", "gather", "modulate", "performer_attend", "pool_tokens", "sequence_pool", "group",
 })  # fmt: skip
-"""Operators that mix tokens and treat all of them alike, wherever they stand."""
+"""Operators that mix tokens without regard to their positions."""
 POOLS = ("pool_tokens", "sequence_pool")
 PASSING = (Combine, Take, Put, Join, DropPath, Dropout, Scale)
-"""Operators that give what enters them, or a sum or a part of it."""
+"""Operators whose result is an operand, a portion of it, or a sum of operands."""
 Nodes = dict[int, Node]
-"""The nodes of a frame by the number of the value that they give."""
+"""The nodes of a frame, by the number of their result."""
 
 
 Frames = list[tuple[str, Frame, Nodes]]
-"""Each frame with its module path and its nodes; of equal repetitions the first."""
+"""Frames with module paths and nodes; of equal repetitions only the first."""
 
 
 def unexpected(graph: Graph, written: set[tuple[str, Any]]) -> Iterator[Problem]:
-    """Everything of this kind, each with a module path.
+    """Everything unexpected, each with a module path.
 
     Args:
         graph: of the spec.
-        written: keys that stand in the spec, each with its value where that is a word, and with None: nobody is
-            surprised by what is written out.
+        written: the keys of the spec, each paired with None and with its value if that is a word: what the spec says
+            itself is expected.
     """
     frames = [
         (path, frame, {step.output: step for step in frame.steps if isinstance(step, Node)})
@@ -65,7 +65,7 @@ def unexpected(graph: Graph, written: set[tuple[str, Any]]) -> Iterator[Problem]
 
 
 def _without_places(frames: Frames) -> Iterator[Problem]:
-    """Attention among several tokens, where no operator of the model depends on where a token stands."""
+    """Attention among several tokens in a model in which no operator depends on the position of a token."""
     first = ""
     for path, frame, nodes in frames:
         for node in nodes.values():
@@ -82,7 +82,7 @@ def _without_places(frames: Frames) -> Iterator[Problem]:
 
 
 def _knows_places(op: Primitive, inputs: list[Feature]) -> bool:
-    """Whether what an operator gives depends on where tokens stand; an unknown operator that mixes tokens may."""
+    """Whether the result of an operator depends on positions; an unknown operator that mixes tokens may."""
     if isinstance(op, (Take, Put)):
         return not _takes_all_or_extra(inputs[0], op.start, op.stop)
     if op.by_place or isinstance(op, (OpenWindows, CloseWindows)) or not (inputs or isinstance(op, LearnedTokens)):
@@ -95,7 +95,7 @@ def _knows_places(op: Primitive, inputs: list[Feature]) -> bool:
 
 
 def _takes_all_or_extra(whole: Feature, start: int, stop: int) -> bool:
-    """Whether tokens `start` to `stop` are the grid, or named tokens."""
+    """Whether tokens `start` to `stop` are the grid, or extra tokens."""
     named = len(whole.tokens)
     return stop <= named or (start == named and stop == whole.num_tokens)
 
@@ -104,7 +104,7 @@ def _takes_all_or_extra(whole: Feature, start: int, stop: int) -> bool:
 
 
 def _unread_tokens(graph: Graph, frames: Frames) -> Iterator[Problem]:
-    """Class tokens that no item and no head takes."""
+    """Class tokens that no item and no head reads."""
     made: dict[str, str] = {}
     taken = {name for number in graph.outputs.values() for name in graph.frame.features[number].tokens}
     for path, frame, nodes in frames:
@@ -122,7 +122,7 @@ def _unread_tokens(graph: Graph, frames: Frames) -> Iterator[Problem]:
 
 
 def _doubled_tokens(prefix: str, frame: Frame, nodes: Nodes) -> Iterator[Problem]:
-    """Sums and products of values whose extra tokens are the same, since only their grids were worked on."""
+    """Sums and products of two values with the same extra tokens: operators acted on their grids only."""
     for number, node in nodes.items():
         x = frame.features[number]
         if not isinstance(node.op, Combine) or node.op.how not in ("add", "multiply") or not (x.tokens and x.grid):
@@ -131,7 +131,7 @@ def _doubled_tokens(prefix: str, frame: Frame, nodes: Nodes) -> Iterator[Problem
         if _meet(by_tokens) and not _meet(by_grid):
             done = "added to" if node.op.how == "add" else "multiplied by"
             names = ", ".join(x.tokens)
-            message = f"extra tokens ({names}) are {done} themselves, as what acts on the grid lets them pass by"
+            message = f"extra tokens ({names}) are {done} themselves: what acts on the grid does not change them"
             path = next((path for each in node.inputs if (path := _at_grid(each, nodes))), "")
             yield Problem(message, joined(prefix, path), hint="`at: grid` on the whole item leaves them as they are")
 
@@ -141,10 +141,10 @@ def _meet(terms: list[set[int]]) -> bool:
 
 
 def _terms(number: int, nodes: Nodes, of: str) -> set[int]:
-    """What the grid, or the extra tokens, of a value are the sum of; factors and dropping do not count."""
+    """The values whose sum is the grid, or the extra tokens, of a value; scales and dropout are ignored."""
     found: set[int] = set()
     known, waiting = {number}, [number]
-    for at in waiting:  # which grows
+    for at in waiting:  # the loop adds to it
         node = nodes.get(at)
         if node is not None and isinstance(node.op, Combine) and node.op.how == "add":
             more = node.inputs
@@ -161,7 +161,7 @@ def _terms(number: int, nodes: Nodes, of: str) -> set[int]:
 
 
 def _at_grid(number: int, nodes: Nodes) -> str:
-    """The path of what made the grid that was put into a value."""
+    """The path of the node that made the grid of a value."""
     node = nodes.get(number)
     while node is not None and not isinstance(node.op, Put):
         node = nodes.get(node.inputs[0]) if node.inputs and not isinstance(node.op, Combine) else None
@@ -173,7 +173,7 @@ def _at_grid(number: int, nodes: Nodes) -> str:
 
 
 def _linear_convolutions(prefix: str, nodes: Nodes) -> Iterator[Problem]:
-    """Dense convolutions one after another without an activation between them."""
+    """Two dense convolutions without an activation between them."""
     for node in nodes.values():
         before = nodes.get(node.inputs[0]) if node.inputs else None
         while before is not None and before.op.type in ("batch", "affine"):
@@ -189,7 +189,7 @@ def _is_dense(node: Node) -> bool:
 
 
 def _without_last_norm(graph: Graph) -> Iterator[Problem]:
-    """A classifier that reads a sum whose branches are pre-norm, with no norm behind the sum."""
+    """A classifier on a sum of pre-norm branches, without a norm after the sum."""
     streams: Sums = {}
     memo: dict[Any, Sums] = {}
     for call in (step for step in graph.frame.steps if isinstance(step, Call)):
@@ -205,11 +205,11 @@ def _without_last_norm(graph: Graph) -> Iterator[Problem]:
 
 
 Sums = dict[Any, str]
-"""By value or stream: where it is a sum that no norm follows, the path of a pre-norm branch of it; else empty."""
+"""By value or stream: the path of a pre-norm branch, if the value is a sum without a norm after it; else empty."""
 
 
 def _streams_after(call: Call, streams: Sums, prefix: str, memo: dict[Any, Sums]) -> Sums:
-    """What the streams are behind a call."""
+    """The sums among the streams after a call."""
     inside = {name: streams.get(name, "") for name in call.reads}
     first = next((path for path, _ in call.paths()), "")
     for frame in call.frames:
@@ -222,10 +222,10 @@ def _streams_after(call: Call, streams: Sums, prefix: str, memo: dict[Any, Sums]
 
 
 def _sums(frame: Frame, streams: Sums, prefix: str, memo: dict[Any, Sums]) -> Sums:
-    """What the values of a frame are, where its inputs are these streams."""
+    """The sums among the values of a frame, for these streams as inputs."""
     found: Sums = {number: streams.get(name, "") for name, number in frame.inputs.items()}
     with_pre = {step.path[: step.path.index(".pre") + 1] for step in frame.steps if f"{step.path}.".find(".pre.") > 0}
-    made: dict[int, str] = dict.fromkeys(found, "")  # the path of what made a value
+    made: dict[int, str] = dict.fromkeys(found, "")  # the path of the step that made each value
     for step in frame.steps:
         if isinstance(step, Call):
             after = _streams_after(step, {name: found[number] for name, number in step.reads.items()}, prefix, memo)
@@ -247,7 +247,7 @@ def _sums(frame: Frame, streams: Sums, prefix: str, memo: dict[Any, Sums]) -> Su
 
 
 def _closed_windows(stage: Call) -> Iterator[Problem]:
-    """Windows that all have the same borders, in a stage where nothing else carries anything across them."""
+    """Windows with the same borders throughout a stage in which no other operator mixes tokens across them."""
     first, borders = "", set()
     for path, frame in stage.below():
         for step in frame.steps:

@@ -1,4 +1,4 @@
-"""The check that may follow any pass: is this still a graph?"""
+"""Checks whether a graph is valid; any pass may be followed by this check."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from vitdsl.graph.operators import LearnedTokens
 
 
 class InvalidGraph(Exception):
-    """Something made a graph that is none: the code is at fault, not the spec."""
+    """A pass made an invalid graph: a bug of the code, not an error of the spec."""
 
 
 def verify(graph: Graph) -> None:
     """Checks a graph.
 
-    Every value is defined once, and before its use. Features and costs are what the operators infer, and costs sum.
-    Calls read what their frames read, and give what these give. Module paths are unique, but for shared weights.
+    Each value is defined once, before its uses. Features and costs are those that operators infer, and costs sum up.
+    A call has the operands and results of its frames. Module paths are unique, except for shared weights.
 
     Raises:
-        InvalidGraph: with the module path of the first thing that is wrong.
+        InvalidGraph: with the module path of the first error.
     """
     seen: set[int] = set()
     _frame(graph.frame, "", seen)
@@ -95,12 +95,13 @@ def _node(frame: Frame, node: Node, defined: set[int], path: str) -> None:
     _check(output == value, path, f"`{node.op.type}` gives {output}, but its value is {value}")
     cost = cost_of(node.op, inputs, output, node.times, node.shared)
     _check(cost == node.cost, path, f"`{node.op.type}` costs {tuple(cost)}, but says {tuple(node.cost)}")
-    if node.place is not None and node.place.rate is None and node.place.at is None:
-        _check(0 <= node.place.block < frame.blocks, path, f"there is no block {node.place.block} of {frame.blocks}")
+    point = node.drop_point
+    if point is not None and point.rate is None and point.at is None:
+        _check(0 <= point.block < frame.blocks, path, f"there is no block {point.block} of {frame.blocks}")
 
 
 def _call(frame: Frame, step: Call, defined: set[int], path: str, seen: set[int]) -> None:
-    """Checks a call: what each repetition reads is there, as it was made for, and what it gives is passed on."""
+    """Checks a call: each repetition gets operands with the features that it reads, and its results are passed on."""
     _check(step.numbered or len(step.frames) == 1, path, f"it has no numbers, but {len(step.frames)} repetitions")
     _check_known(defined, step.reads.items(), path, "the stream")
     state = {name: frame.features[number] for name, number in step.reads.items()}
@@ -134,7 +135,7 @@ def _names(streams: Iterable[str]) -> str:
 
 
 def _paths(frame: Frame) -> None:
-    """Checks that no two operators have one module, but for those that share weights: equal ones, after the first."""
+    """Checks that no two operators have one module path, except operators that share weights, which must be equal."""
     modules: dict[str, tuple[Node, list[int]]] = {}
     for path, node, inside in frame.nodes():
         if not node.path or (node.op.structural and not isinstance(node.op, LearnedTokens)):

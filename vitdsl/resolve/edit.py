@@ -1,4 +1,4 @@
-"""Edits of trees: merge one over another, or replace a value at a path. Trees are not changed; parts are shared."""
+"""Merges two trees, and puts values at paths. Trees are not changed; results share what is equal."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from vitdsl.syntax.tree import Map, Seq
 
 
 class Place:
-    """What stands at a place of a file. Merging asks it; this one knows nothing of what stands there.
+    """What may stand at a path of a file, and how it is merged. This class is for paths of unknown content.
 
     `vitdsl.validate.places` has the places of a spec.
     """
 
     def long(self, value: Any) -> Any:
-        """The mapping that a short form stands for; any other value as it is."""
+        """The mapping that a short form stands for; other values as they are."""
         return value
 
-    def another(self, base: Mapping[str, Any], over: Mapping[str, Any]) -> bool:
-        """Whether two mappings that stand here are of different kinds: the second names another `type`."""
+    def replaces(self, base: Mapping[str, Any], over: Mapping[str, Any]) -> bool:
+        """Whether the second mapping replaces the first, instead of being merged: it has another `type`."""
         return base.get("type") is not None and over.get("type") is not None and base["type"] != over["type"]
 
     def below(self, key: str, base: Mapping[str, Any], over: Mapping[str, Any]) -> Place:
-        """The place of a key, in either of two mappings that stand here."""
+        """The place of a key of two mappings that are merged here."""
         return ANYTHING
 
     def entry(self) -> Place:
-        """The place of each entry of a list that stands here."""
+        """The place of each entry of a list here."""
         return ANYTHING
 
 
@@ -53,15 +53,16 @@ ANYTHING = Place()
 
 
 def merge(base: Any, over: Any, place: Place, marks: tuple[Mark | None, Mark | None] = (None, None)) -> Any:
-    """`over` laid over `base`: by key, at every depth. This is the one law of merging.
+    """Merges `over` over `base`: key by key, at every depth. This is the only rule of merging.
 
-    A mapping of another kind replaces: one with another `type`, another role, or the `use` of another define. So does
-    everything that is no mapping. A short form is merged as the mapping that it stands for. `null` takes a key away.
+    A mapping of another kind replaces the base: one with another `type`, another role, or the `use` of another define.
+    A value that is not a mapping replaces it too. A short form is merged as the mapping that it stands for. `null`
+    removes a key.
 
     Args:
-        base: what is there.
-        over: what is laid over it, and wins.
-        place: where both stand, which says what they are; nothing is guessed from their keys.
+        base: the tree below.
+        over: the tree above, which wins.
+        place: the place of both, which says what they may be; nothing is guessed from their keys.
         marks: the positions of both.
     """
     if not isinstance(base, dict) and not isinstance(over, dict):
@@ -69,7 +70,7 @@ def merge(base: Any, over: Any, place: Place, marks: tuple[Mark | None, Mark | N
     below, above = _written_out(base, place, marks[0]), _written_out(over, place, marks[1])
     if not isinstance(below, dict) or not isinstance(above, dict):
         return over
-    if place.another(below, above):
+    if place.replaces(below, above):
         return _without_nulls(over)
     made = Map(below)
     own, theirs = getattr(above, "marks", {}), getattr(below, "marks", {})
@@ -89,7 +90,7 @@ def merge(base: Any, over: Any, place: Place, marks: tuple[Mark | None, Mark | N
 
 
 def _written_out(value: Any, place: Place, mark: Mark | None) -> Any:
-    """A value in its long form, which stands where the short one does."""
+    """A value in its long form, with the position of the short form."""
     long = place.long(value)
     if long is not value and isinstance(long, dict):
         made = Map(long)
@@ -99,7 +100,7 @@ def _written_out(value: Any, place: Place, mark: Mark | None) -> Any:
 
 
 def _without_nulls(node: Any) -> Any:
-    """A mapping that replaces another: there is nothing that its nulls could take away."""
+    """A mapping without nulls: it replaces another one, so there are no keys that its nulls could remove."""
     if not isinstance(node, dict) or None not in node.values():
         return node
     made = Map({key: value for key, value in node.items() if value is not None})
@@ -108,9 +109,9 @@ def _without_nulls(node: Any) -> Any:
 
 
 def put(tree: Any, path: tuple[Any, ...], value: Any, origin: Mark | None, label: str, place: Place = ANYTHING) -> Any:
-    """The tree with `value` at a path, in place of what is there. None takes the key out.
+    """The tree with `value` at a path. None removes the key.
 
-    Only what lies on the path is copied. A short form on it is written out, so that a key can stand below it.
+    Only the mappings and lists on the path are copied. A short form on the path becomes its long form.
     """
     replaced = True
     for node, segment in reversed(_existing_path(tree, path) or _resolve_path(tree, path, origin, label, place)):
@@ -130,11 +131,11 @@ def put(tree: Any, path: tuple[Any, ...], value: Any, origin: Mark | None, label
 
 
 Steps = list[tuple[Any, Any]]
-"""The mappings and lists on a path, each with the key or index that leads on."""
+"""The mappings and lists on a path, each with the next key or index."""
 
 
 def _existing_path(tree: Any, path: tuple[Any, ...]) -> Steps | None:
-    """The steps of a path where all of it is there as it is written: then no place has to be asked. Else None."""
+    """The steps of a path that exists without short forms, so that no place is needed; else None."""
     steps, node = [], tree
     for segment in path:
         if isinstance(node, str):
@@ -148,7 +149,7 @@ def _existing_path(tree: Any, path: tuple[Any, ...]) -> Steps | None:
 
 
 def _resolve_path(tree: Any, path: tuple[Any, ...], origin: Mark | None, label: str, place: Place) -> Steps:
-    """The steps of a path, short forms written out; a mapping is a list of one."""
+    """The steps of a path with short forms expanded; index 0 of a mapping is the mapping itself."""
     steps, node = [], tree
     for at, segment in enumerate(path):
         index = isinstance(segment, int)
@@ -163,11 +164,11 @@ def _resolve_path(tree: Any, path: tuple[Any, ...], origin: Mark | None, label: 
             steps.append((long, segment))
             node, place = long.get(segment), place.below(segment, long, long)
         else:
-            _nowhere(node, path, at, origin, label)
+            _refuse_path(node, path, at, origin, label)
     return steps
 
 
-def _nowhere(node: Any, path: tuple[Any, ...], at: int, origin: Mark | None, label: str) -> NoReturn:
+def _refuse_path(node: Any, path: tuple[Any, ...], at: int, origin: Mark | None, label: str) -> NoReturn:
     before = format_path(path[:at]) or "the file"
     if isinstance(node, list):
         there = f"{before} is a list of {len(node)}"

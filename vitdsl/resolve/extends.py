@@ -1,4 +1,4 @@
-"""From a file to the merged file: `extends`, `set`, variables. What stands where is asked of a `Place`."""
+"""Resolves a file: merges `extends`, applies `set`, and substitutes variables. A `Place` says how to merge."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from vitdsl.errors import Mark, Problem, Source, SpecError
 from vitdsl.resolve.edit import Place, Root, merge, put
 from vitdsl.resolve.files import _positioned, _read_cached, find, load_tree
-from vitdsl.resolve.variables import folded
+from vitdsl.resolve.variables import substitute_variables
 from vitdsl.syntax.limits import SETTINGS
 from vitdsl.syntax.paths import parse_path
 from vitdsl.syntax.recognise import recognise
@@ -19,26 +19,26 @@ MAX_EXTENDS = 16
 
 
 def resolve(source: str | Path | Mapping[str, Any], settings: Mapping[str, Any] | None, place: Root) -> Map:
-    """The merged file: laid over what it extends, `set` and then `settings` applied, variables substituted.
+    """Merges a file over what it extends, applies `set` and then `settings`, and substitutes variables.
 
     Args:
         source: a shipped name, a path, YAML text or a mapping.
-        settings: values by written path, as `--set` gives them.
-        place: what a file is, where it is merged.
+        settings: values by written path, as in `--set`.
+        place: the place of a whole file.
 
     Returns:
-        The tree, in which only what depends on features, arguments, repetitions and holes is late.
+        The tree. Its late values depend on features, arguments, repetitions or holes.
 
     Raises:
-        SpecError: what cannot be found, merged or computed.
+        SpecError: something cannot be found, merged or computed.
     """
     tree, names = _extended(source, (), place)
     if settings:
         for path, value in settings.items():
             origin = Mark(Source("--set", f"{path}={value}"), 1, 1)
             tree = put(tree, parse_path(path, "--set"), recognise(_positioned(value), ()), origin, path, place)
-    made = folded(tree)
-    if made is tree:  # which may be the one in the table of files
+    made = substitute_variables(tree)
+    if made is tree:  # the tree may be in the table of files, and must not be changed
         made = Map(tree).placed(tree)
         made.variables = tree.variables
     made.names = names
@@ -48,7 +48,7 @@ def resolve(source: str | Path | Mapping[str, Any], settings: Mapping[str, Any] 
 def _extended(
     source: str | Path | Mapping[str, Any], chain: tuple[str, ...], place: Root, beside: Path | None = None
 ) -> tuple[Map, tuple[str, ...]]:
-    """The file merged over those that it extends; and the names of all these files, nearest first."""
+    """The file merged over those that it extends, and the names of all these files, nearest first."""
     path = None
     if isinstance(source, (str, Path)) and not (isinstance(source, str) and ("\n" in source or ": " in source)):
         path = find(str(source), beside, place)

@@ -1,4 +1,4 @@
-"""Files: where specs are and what they hold, and how every file is written."""
+"""Finds and loads spec files, and writes files."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ SPEC = Root()
 
 
 def find(name: str, beside: Path | None = None, root: Root = SPEC) -> Path:
-    """The file of a path, or of the name of a shipped file.
+    """Finds the file of a path, or of the name of a shipped file.
 
     Args:
         name: a path or a name.
-        beside: a folder in which a path is looked for first.
+        beside: a folder that relative paths may start from.
         root: the kind of the file.
 
     Raises:
@@ -47,9 +47,9 @@ def find(name: str, beside: Path | None = None, root: Root = SPEC) -> Path:
 
 
 def _called_elsewhere(name: str, names: list[str]) -> str:
-    """A hint where another library has a name for a model that is shipped here, as `specs/checkpoints` says.
+    """A hint for the name of a model in another library, if `specs/checkpoints` has it.
 
-    Else it is the model whose name this one begins with: patch and image size follow it elsewhere.
+    Else the hint is the shipped model whose name this name begins with: other libraries append patch and image size.
     """
     if Path(name).suffix in (".yaml", ".yml") or not name:
         return ""
@@ -68,7 +68,7 @@ def _called_elsewhere(name: str, names: list[str]) -> str:
 
 
 def _plainly(name: str) -> str:
-    """The name of a model without case, signs, what it was trained on, and the check sum of its file."""
+    """The normalized name of a model: without case, signs, training data, and the checksum of its file."""
     name = re.sub(r"\.(pth|pt|bin|safetensors|tar)$", "", name.casefold())
     name = re.sub(r"(_weights)?(\..*)?$", "", name, count=1)
     return re.sub(r"_[0-9a-f]{8}$", "", name.replace("-", "_"))
@@ -76,7 +76,7 @@ def _plainly(name: str) -> str:
 
 @lru_cache(maxsize=512)
 def _candidates(name: str, beside: Path | None, folders: tuple[str, ...]) -> tuple[Path, ...]:
-    """Where a file of this name may be, in order."""
+    """The paths where a file of this name may be, in order."""
     given = Path(name)
     near = [given] if beside is None else [beside / given, given]
     written = [path.with_suffix(".yaml") for path in near if path.name and not path.suffix]
@@ -84,7 +84,7 @@ def _candidates(name: str, beside: Path | None, folders: tuple[str, ...]) -> tup
 
 
 def load_tree(source: str | Path | Mapping[str, Any], root: Root = SPEC) -> Map:
-    """The file as written, late values recognised: a path, a shipped name, YAML text or a mapping."""
+    """Loads a file as written, with late values recognised, from a path, a shipped name, YAML text or a mapping."""
     if isinstance(source, Mapping):
         return _recognised(_positioned(source), None, root)
     text = str(source)
@@ -94,7 +94,7 @@ def load_tree(source: str | Path | Mapping[str, Any], root: Root = SPEC) -> Map:
 
 
 def _recognised(raw: Any, path: Path | None, root: Root) -> Map:
-    """The mapping of a file with its late values; a JSON schema is full of texts that look like them."""
+    """The mapping of a file with late values recognised; refuses a JSON schema, whose texts look like late values."""
     if isinstance(raw, Map) and "$schema" in raw:
         message = f"this is a JSON schema, not a {root.what}"
         raise SpecError(Problem(message, mark=raw.pos, hint=f"editors check {root.what}s with it"))
@@ -134,7 +134,7 @@ def _mapping(tree: Any, path: Path | None, root: Root) -> Map:
 
 
 def _positioned(value: Any) -> Any:
-    """Plain mappings and lists as those of a file, without positions."""
+    """Plain mappings and lists as `Map` and `Seq`, without positions."""
     if isinstance(value, Mapping):
         return Map({str(key): _positioned(entry) for key, entry in value.items()})
     if isinstance(value, (list, tuple)):
@@ -143,13 +143,13 @@ def _positioned(value: Any) -> Any:
 
 
 def forget_files() -> None:
-    """Empties the table of files read."""
+    """Empties the table of loaded files."""
     _files().clear()
 
 
 @cache
 def shipped(folder: str = "") -> Path:
-    """Where the shipped specs are: beside the sources, or in the wheel."""
+    """The folder of the shipped specs: beside the sources, or in the wheel."""
     here = Path(__file__).parents[1]
     root = here / "_specs" if (here / "_specs").is_dir() else here.parent / "specs"
     return root / folder if folder else root
@@ -157,15 +157,15 @@ def shipped(folder: str = "") -> Path:
 
 @contextmanager
 def write_whole(path: Path) -> Iterator[Path]:
-    """Gives an empty draft to write into; it takes the place of the file once it is written, and never in part.
+    """Gives an empty draft to write into, which replaces the file at the end: whole, or not at all.
 
-    A symbolic link stays, and the file that it names is written. Where there is a file, its permissions stay.
+    A symbolic link stays, and the file that it names is replaced. An existing file keeps its permissions.
 
     Args:
         path: the file.
 
     Raises:
-        OSError: it names no regular file, or cannot be written; what was there is as it was.
+        OSError: it is not a regular file, or cannot be written; an existing file is unchanged.
     """
     target = Path(os.path.realpath(path))
     if os.path.lexists(target):
@@ -188,14 +188,14 @@ def write_whole(path: Path) -> Iterator[Path]:
     except OSError as error:
         if error.filename is not None and str(error.filename) != str(draft):
             raise
-        raise OSError(error.errno, error.strerror or str(error), str(path)) from None  # nobody knows the draft's name
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from None  # users do not know the draft
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Writes a text file, whole or not at all; a device or a pipe takes the text as it comes.
+    """Writes a text file: whole, or not at all. A device or a pipe is written directly.
 
     Raises:
-        OSError: it cannot be written; what was there is as it was.
+        OSError: it cannot be written; an existing file is unchanged.
     """
     path = Path(path)
     if path.exists() and not path.is_file() and not path.is_dir():

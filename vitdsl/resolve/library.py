@@ -1,4 +1,4 @@
-"""Defines that are shared by specs: `library.NAME` is `specs/library/NAME.yaml`."""
+"""Shared defines: `library.NAME` is the file `specs/library/NAME.yaml`."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ PREFIX = "library."
 
 
 def entry(name: str) -> Mapping[str, Any]:
-    """The define that `library.NAME` stands for.
+    """The define of `library.NAME`.
 
     Raises:
-        Refusal: there is none of that name, or its file is wrong.
+        Refusal: there is no such define, or its file is invalid.
     """
     path = shipped("library") / f"{name.removeprefix(PREFIX)}.yaml"
     known = [PREFIX + other.stem for other in sorted(shipped("library").glob("*.yaml"))]
@@ -33,5 +33,5 @@ def entry(name: str) -> Mapping[str, Any]:
 
 @lru_cache(maxsize=256)
 def _read(path: Path, stamp: int) -> Mapping[str, Any]:
-    """The file, read once for each time it was written."""
+    """The define in a file; `stamp` is the time of its last change, so that a changed file is read again."""
     return recognise(read_file(path), ())

@@ -1,4 +1,4 @@
-"""Substitution: names in trees become the values that they stand for, also in expressions with unknown names."""
+"""Substitutes names in trees by their values, also in expressions with other names."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from vitdsl.syntax.summary import PLAIN, facts
 from vitdsl.syntax.tree import Map, Seq
 
 FEATURES = frozenset({"dim", "height", "width"})
-"""What a feature gives late values to read."""
+"""Names of values that a feature provides to late values."""
 INDEXES = frozenset({"index", "index_1"})
-"""What a repetition gives late values to read."""
+"""Names of values that a repetition provides to late values."""
 RESERVED = FEATURES | INDEXES
-"""Names that no argument may have."""
+"""Names that arguments cannot have."""
 
 
 def names_in(node: Any) -> frozenset[str]:
@@ -34,15 +34,15 @@ def fold(
     mark: Mark | None,
     partial: bool = False,
 ) -> Any:
-    """The tree with every late value computed whose names are all known; shares what does not change.
+    """Evaluates all late values of a tree whose names are all known. Unchanged subtrees are shared.
 
     Args:
         node: the tree.
-        env: what names stand for.
-        path: where the tree stands.
-        problems: what could not be computed is added to them.
+        env: values by name.
+        path: of the tree in the file.
+        problems: gets a problem for each late value that cannot be evaluated.
         mark: the position of the tree.
-        partial: substitutes known names in late values that have unknown names, too.
+        partial: also substitutes known names in late values with unknown names.
     """
     return _folded(node, env, path, problems, mark, partial) if _reads(node, env) else node
 
@@ -55,7 +55,7 @@ def _folded(
     mark: Mark | None,
     partial: bool,
 ) -> Any:
-    """The tree, which reads a name of `env`."""
+    """As `fold`, for a tree that reads a name of `env`."""
     if isinstance(node, Late):
         return _computed(node, env, path, problems, mark, partial) if partial or node.names <= env.keys() else node
     if isinstance(node, Hole):
@@ -94,44 +94,44 @@ def _computed(
     mark: Mark | None,
     partial: bool,
 ) -> Any:
-    """The value of a late value, or what is left of it; where it cannot be computed, itself and a problem."""
+    """Evaluates a late value, in part if `partial`. If that fails, notes a problem and returns the late value."""
     try:
-        return partly(late, env) if partial else late.evaluate(env)
+        return evaluate_partly(late, env) if partial else late.evaluate(env)
     except ExpressionError as error:
-        if not any(facts(env[name]).late for name in late.names if name in env):  # else an element may be known later
+        if not any(facts(env[name]).late for name in late.names if name in env):  # else it may be known later
             problems.append(Problem(error.message, format_path(path), mark, error.hint))
         return late
 
 
-def spelled(node: Any, variables: Mapping[str, Late]) -> Any:
-    """A tree with these late variables substituted by their expressions; one that cannot be substituted is left.
+def inline_variables(node: Any, variables: Mapping[str, Late]) -> Any:
+    """A tree with late variables replaced by their expressions; a variable that cannot be replaced stays.
 
-    What a variable reads it reads where it is named. An argument is evaluated where it is written, but used elsewhere.
+    This is for arguments: late variables read their names where they are named, but arguments are used elsewhere.
     """
-    for _ in variables:  # each may name another
+    for _ in variables:  # a variable may name another
         node = fold(node, variables, (), [], None, partial=True)
     return node
 
 
 def substitute_known(node: Any, known: Mapping[str, Any]) -> Any:
-    """A tree with the names that are known substituted; those of features, and of where the tree is used, stay.
+    """A tree with known names substituted. Names of features, and names known only at the use of the tree, stay.
 
     Args:
-        node: the tree: an argument that is more than a number.
-        known: values by name, some of them late.
+        node: the tree of an argument.
+        known: values by name; some may be late.
     """
     if facts(node).names.isdisjoint(known):
         return node
     late = {name: value for name, value in known.items() if isinstance(value, Late)}
     settled = {name: value for name, value in known.items() if name not in late} if late else known
-    return fold(spelled(node, late), settled, (), [], None, partial=True)
+    return fold(inline_variables(node, late), settled, (), [], None, partial=True)
 
 
-def partly(late: Late, env: Mapping[str, Any]) -> Any:
-    """A late value with some of its names substituted; its value, where these are all of them.
+def evaluate_partly(late: Late, env: Mapping[str, Any]) -> Any:
+    """A late value with known names substituted; its value if all names are known.
 
     Raises:
-        ExpressionError: the value cannot be computed, or a name stands for no number in an expression with others.
+        ExpressionError: it cannot be evaluated, or a known name is not a number and another name is unknown.
     """
     known = {name: env[name] for name in late.names if name in env}
     if not known:
@@ -145,7 +145,7 @@ def partly(late: Late, env: Mapping[str, Any]) -> Any:
 
 
 def _dotted(late: Late, known: Mapping[str, Any]) -> Any:
-    """`$name`, or a dotted name some of whose segments are known."""
+    """The value of `$name`, or a dotted name with its known segments substituted."""
     if late.text.strip() == f"${next(iter(late.names))}":
         return next(iter(known.values()))
     words = [str(known.get(word[1:], word)) if word.startswith("$") else word for word in late.text.strip().split(".")]
@@ -153,13 +153,13 @@ def _dotted(late: Late, known: Mapping[str, Any]) -> Any:
 
 
 class _Names(ast.NodeTransformer):
-    """Puts numbers, and other expressions, in the place of names."""
+    """Replaces names by numbers or expressions."""
 
     def __init__(self, known: Mapping[str, Any]) -> None:
         self.known = known
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
-        """The value of a name, where it is known."""
+        """Replaces a name that is known."""
         if node.id not in self.known:
             return node
         value = self.known[node.id]
@@ -173,40 +173,40 @@ class _Names(ast.NodeTransformer):
 # ---------------------------------------------------------------- substitution
 
 
-def substituted(node: Any, env: Mapping[str, Any]) -> Any:
-    """A tree with the names of `env` substituted, also in expressions that have other names, too."""
+def substitute(node: Any, env: Mapping[str, Any]) -> Any:
+    """A tree with the names of `env` substituted, also in expressions with other names."""
     if isinstance(node, Late):
-        return partly(node, env)
+        return evaluate_partly(node, env)
     if isinstance(node, Hole):
-        return Hole(substituted(node.raw, env))
+        return Hole(substitute(node.raw, env))
     if isinstance(node, dict):
         repeated = _repeated(node)
         inside = _below_repetition(node, env) if repeated else env
-        made = {key: substituted(value, inside if key in repeated else env) for key, value in node.items()}
+        made = {key: substitute(value, inside if key in repeated else env) for key, value in node.items()}
         if isinstance(node.get("parallel"), list):  # its entries are bodies
-            made["parallel"] = [substituted(branch, inside if repeated else env) for branch in node["parallel"]]
+            made["parallel"] = [substitute(branch, inside if repeated else env) for branch in node["parallel"]]
         return Map(made)
     return Seq([_entry(value, env) for value in node]) if isinstance(node, list) else node
 
 
 def _entry(node: Any, env: Mapping[str, Any]) -> Any:
-    """An entry of a list; an argument that is an item or a body has a place of its own in module paths."""
-    value = substituted(node, env)
+    """An entry of a list; an argument that is an item or a body becomes a `body`, to have its own module path."""
+    value = substitute(node, env)
     return Map(body=value) if isinstance(node, Late) and isinstance(value, (dict, list)) else value
 
 
 def _repeated(node: Mapping[str, Any]) -> Container[str]:
-    """The keys of an item or a stage whose values are read in each repetition."""
+    """The keys of an item or a stage whose values belong to each repetition."""
     if node.get("repeat") is not None:
         return node.keys() - {"repeat"}
     return ("block",) if node.get("depth") is not None else ()
 
 
 def _below_repetition(node: Mapping[str, Any], env: Mapping[str, Any]) -> dict[str, Any]:
-    """What names stand for inside of a repetition: the `index` around it is `index_1` there."""
+    """The values of names inside of a repetition, where the outer `index` is `index_1`."""
     read = facts(node).names
     given = {name: value for name, value in env.items() if name in read and name != "index"}
     third = "index" in env and "index_1" in read
     if third or any("index_1" in facts(value).names for value in given.values()):
         raise ExpressionError("`index_1` would be the index of the third repetition from here, which has no name")
-    return {name: substituted(value, {"index": parse("$index_1")}) for name, value in given.items()}
+    return {name: substitute(value, {"index": parse("$index_1")}) for name, value in given.items()}

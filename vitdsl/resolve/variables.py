@@ -19,8 +19,8 @@ from vitdsl.syntax.summary import facts
 from vitdsl.syntax.tree import Map
 
 
-def folded(tree: Map) -> Map:
-    """The tree with its variables substituted; `vars` keeps those that a late value still names."""
+def substitute_variables(tree: Map) -> Map:
+    """The tree with its variables substituted; `vars` keeps only variables that a late value still names."""
     if "vars" not in tree:
         return tree
     variables, env = _variables(tree)
@@ -35,12 +35,12 @@ def folded(tree: Map) -> Map:
             made[key] = fold(value, env, (key,), problems, tree.marks.get(key, (None, None))[1])
     if problems:
         raise SpecError(problems)
-    _bound(tree, made, env)
-    wanted = named_by(facts(made).names, variables)
-    # a variable that nobody names is kept where it has a wrong hole, which is judged with all others of the file
+    _check_size(tree, made, env)
+    wanted = names_reached(facts(made).names, variables)
+    # an unused variable with an invalid hole is kept: the hole is reported with all others of the file
     left = {name: value for name, value in variables.items() if name in wanted or _wrong_holes(value)}
     if left:
-        made = made.copy()  # what stands in it is found out anew
+        made = made.copy()  # a copy has no summary yet: that of `made` lacks `vars`
         kept = made["vars"] = Map(left)
         kept.pos, kept.marks = raw.pos, raw.marks
         if at_vars:
@@ -54,7 +54,7 @@ def _wrong_holes(value: Any) -> bool:
 
 
 def _fold_define(defines: Any, env: dict[str, Any], problems: list[Problem]) -> Any:
-    """The defines with the variables substituted, but for those that an argument hides."""
+    """The defines with the variables substituted, except variables that an argument of the define hides."""
     if not isinstance(defines, Map) or env.keys().isdisjoint(facts(defines).names):
         return defines
     made = defines.copy()
@@ -70,7 +70,7 @@ def _fold_define(defines: Any, env: dict[str, Any], problems: list[Problem]) -> 
 
 
 def _variables(tree: Map) -> tuple[dict[str, Any], dict[str, Any]]:
-    """All variables, each with those that it names substituted; and the variables whose value is known."""
+    """All variables, with the variables that they name substituted; and those whose value is known."""
     raw = tree["vars"]
     where = tree.marks.get("vars", (None, None))[1]
     if not isinstance(raw, Map):
@@ -99,7 +99,7 @@ def _variables(tree: Map) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _in_order(late: Mapping[str, Any]) -> Iterator[str]:
-    """The names of late variables, each behind those that it reads; those that are made of one another are left out."""
+    """The names of late variables in topological order: each after those that it reads. Circles are left out."""
     waiting: dict[str, int] = {}
     readers: dict[str, list[str]] = {}
     for name, value in late.items():
@@ -108,7 +108,7 @@ def _in_order(late: Mapping[str, Any]) -> Iterator[str]:
         for other in others:
             readers.setdefault(other, []).append(name)
     ready = [name for name, count in waiting.items() if not count]
-    for name in ready:  # which grows
+    for name in ready:  # the loop adds to it
         yield name
         for reader in readers.get(name, ()):
             waiting[reader] -= 1
@@ -117,12 +117,12 @@ def _in_order(late: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _readings(value: Any, known: dict[str | int, int]) -> int:
-    """How many late variables are computed where a value is: each reads others, and computes them anew.
+    """The number of evaluations of late variables that a value causes: each variable evaluates those that it reads.
 
     Args:
         value: of a variable.
-        known: the same of the variables that it reads, by name. What stands in the value is added by identity: where
-            each variable holds another one twice, few values stand in many places.
+        known: the numbers of the variables that it reads, by name. Numbers of trees are added, by identity: one tree
+            may be in many places, if each variable holds another one twice.
     """
     if isinstance(value, Late):
         words = Counter(re.findall(r"\w+", value.text))
@@ -135,8 +135,8 @@ def _readings(value: Any, known: dict[str | int, int]) -> int:
     return known[id(value)]
 
 
-def _bound(tree: Map, made: Map, env: Mapping[str, Any]) -> None:
-    """Refuses a file that is too large with its variables: one that names another twice doubles its size."""
+def _check_size(tree: Map, made: Map, env: Mapping[str, Any]) -> None:
+    """Refuses a file that is too large after substitution: variables that name others twice grow exponentially."""
     if any(isinstance(value, (dict, list)) for value in env.values()) and VALUES.exceeds(found := size_of(made)):
         largest = max(env, key=lambda name: size_of(env[name]))
         message, hint = VALUES.fault(found)
@@ -157,8 +157,8 @@ def _check_names(raw: Map, where: Mark | None) -> None:
         raise SpecError(wrong)
 
 
-def named_by(names: Iterable[str], variables: Mapping[str, Any]) -> set[str]:
-    """The names, and those that the variables of these names read in turn."""
+def names_reached(names: Iterable[str], variables: Mapping[str, Any]) -> set[str]:
+    """These names, and all names that the variables of these names read, directly or through others."""
     waiting, found = list(names), set()
     while waiting:
         name = waiting.pop()

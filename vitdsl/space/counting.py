@@ -13,7 +13,7 @@ from math import prod
 from typing import Any
 
 from vitdsl.errors import SpecError
-from vitdsl.resolve.variables import named_by
+from vitdsl.resolve.variables import names_reached
 from vitdsl.space.drawing import Choice, Draw
 from vitdsl.space.sites import ELSE, Site, Sites
 from vitdsl.syntax.expressions import Late
@@ -82,7 +82,7 @@ def _controllers(sites: Sites, repeated: Any) -> Iterator[Site]:
 
 def _of_variables(sites: Sites, names: Iterable[str]) -> Iterator[Site]:
     """The roots in variables, and in those that these name."""
-    reached = named_by(names, sites.tree.get("vars", {}))
+    reached = names_reached(names, sites.tree.get("vars", {}))
     yield from (root for name, roots in sites.variables.items() if name in reached for root in roots)
 
 

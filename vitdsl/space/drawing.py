@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from vitdsl.errors import ExpressionError, Problem, SpecError
 from vitdsl.resolve.substitute import fold
-from vitdsl.resolve.variables import folded
+from vitdsl.resolve.variables import substitute_variables
 from vitdsl.space.sites import ELSE, INDEXES, Site, Sites
 from vitdsl.syntax.content import content
 from vitdsl.syntax.expressions import Late, parse
@@ -168,7 +168,7 @@ class Draw:
         if lists:
             made["vars"] = Map({**made.get("vars", {}), **lists})
         made.names, made.variables = tree.names, tree.variables
-        return folded(made)
+        return substitute_variables(made)
 
     def filled(self, node: Any, lists: dict[str, Any] | None = None, outer: tuple[int, ...] = ()) -> Any:
         """A tree with its holes filled; `lists` takes what differs between repetitions, by the name of a variable."""

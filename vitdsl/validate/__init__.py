@@ -1,4 +1,4 @@
-"""The file as written: model, stages, items, bodies. Fields are typed here; shapes are the graph's business."""
+"""Step 3, validate: the merged tree becomes typed objects: model, stages, items, bodies. Shapes come later."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from vitdsl.validate.model import (
     read_stage,
 )
 from vitdsl.validate.reader import SpecReader
-from vitdsl.validate.wiring import BODIES, DEFAULT_WIRING, PLACE, WIRING, Drop, Place, Residual, Windows, Wiring
+from vitdsl.validate.wiring import BODIES, DEFAULT_WIRING, PLACE, WIRING, Drop, Residual, Windows, Wiring
 
 __all__ = [
     "BODIES",
@@ -39,7 +39,6 @@ __all__ = [
     "Input",
     "Item",
     "Model",
-    "Place",
     "Residual",
     "SpecReader",
     "Stage",

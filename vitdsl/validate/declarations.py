@@ -1,4 +1,4 @@
-"""What a file declares before its stages: `defaults` and `define`. Judged whether or not anything uses them."""
+"""Checks the declarations of a file, `defaults` and `define`, even if nothing uses them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from vitdsl.syntax.names import is_name, variable_fault
 from vitdsl.syntax.paths import Key
 from vitdsl.syntax.summary import facts
 from vitdsl.validate import DEFAULT_WIRING, WIRING, SpecReader, read_stage
-from vitdsl.validate.hints import collect, find
+from vitdsl.validate.hints import collect, require_class
 
 STATIC = frozenset({*ROLES, "tokenizer", "position", "bias"})
 """Families that are known without importing any part."""
@@ -35,7 +35,7 @@ DEFINE = ("args", "optional", "body", "stage")
 
 
 def judge(reader: SpecReader, variables: Collection[str]) -> list[Fault]:
-    """Everything that is wrong in the `defaults` and the `define` of a file, with locations from the file's root."""
+    """All faults in the `defaults` and the `define` of a file, with locations from the file's root."""
     names = ",".join(sorted(variables))
     return reader._once("declared", names, reader.defines, lambda: _declaration_faults(reader, variables))
 
@@ -49,7 +49,7 @@ def _declaration_faults(reader: SpecReader, variables: Collection[str]) -> list[
 
 
 def _unknown_in_define(name: str, entry: Any, variables: Collection[str]) -> list[Fault]:
-    """Late values of a define that read what is neither an argument nor a variable."""
+    """Late values of a define that read a name which is neither an argument nor a variable."""
     args, optional = entry.get("args"), entry.get("optional")
     own = [*(args if isinstance(args, list) else ()), *(optional if isinstance(optional, dict) else ())]
     known = RESERVED.union(variables, (arg for arg in own if isinstance(arg, str)))
@@ -80,11 +80,11 @@ def _families() -> set[str]:
 
 
 def _default(bare: SpecReader, name: str, value: Any) -> None:
-    """Judges the entry of one family: a type, or fields."""
+    """Checks the entry of one family: a type, or fields."""
     if isinstance(value, (Late, Hole)):
         refuse(f"`{name}` must be written out, but is {describe(value)}")
     if isinstance(value, str):
-        find(name, value)
+        require_class(name, value)
         return
     if not isinstance(value, dict):
         refuse(f"`{name}` must be a name or a mapping of fields, but is {describe(value)}")
@@ -93,7 +93,7 @@ def _default(bare: SpecReader, name: str, value: Any) -> None:
     if kind is not None:
         if not isinstance(kind, str):
             refuse(f"`type` must be a name, but is {describe(kind)}", at=("type",))
-        faults = collect(("type",), lambda: find(name, kind))
+        faults = collect(("type",), lambda: require_class(name, kind))
         if faults:
             raise Refusal(faults)
     for key in value:
@@ -104,7 +104,7 @@ def _default(bare: SpecReader, name: str, value: Any) -> None:
 
 
 def _field(bare: SpecReader, name: str, kind: str | None, key: str, value: Any) -> list[Fault]:
-    """Judges one field by the type that the entry names, or by the first type of the family that has it."""
+    """Checks one field with the type that the entry names, or with the first type of the family that has the field."""
     usual = kind or DEFAULT_TYPES.get(name, "global" if name == "mixer" else name)
     cls = class_of(name, usual)
     if cls is None or key not in cls.fields_by_key:
@@ -148,7 +148,7 @@ def _defines(reader: SpecReader) -> list[Fault]:
 
 
 def _circles(reader: SpecReader) -> list[Fault]:
-    """Defines that are made of themselves, each circle once."""
+    """Defines that use themselves, directly or through others; each circle once."""
     faults: list[Fault] = []
     done: set[str] = set()
 
@@ -211,7 +211,7 @@ def _define(reader: SpecReader, name: str, entry: Any) -> list[Fault]:
 
 
 def _argument(arg: Any, before: set[str]) -> list[str]:
-    """What is wrong with the name of an argument."""
+    """The faults of an argument's name."""
     if fault := variable_fault(arg):
         return [f"an argument {fault}"]
     if arg in before:
@@ -223,24 +223,24 @@ def _argument(arg: Any, before: set[str]) -> list[str]:
 
 
 def _content_faults(reader: SpecReader, name: str, entry: Any) -> list[Fault]:
-    """Judges the body or the stage that a define holds."""
+    """Checks the body or the stage of a define."""
     if "body" in entry:
-        reader.opened.append(name)
+        reader.active_defines.append(name)
         try:
             return collect(("body",), lambda: reader.body(entry["body"], "item"))
         finally:
-            reader.opened.pop()
+            reader.active_defines.pop()
     stage = entry["stage"]
     if isinstance(stage, dict) and "use" in stage:
         return [(("stage", Key("use")), "the stage of a define must be written out, but is another `use`", "")]
     return collect(("stage",), lambda: read_stage(reader, stage))
 
 
-# ---------------------------------------------------------------- names that stand for nothing
+# ---------------------------------------------------------------- unknown names
 
 
 def unknown_names(tree: Any) -> list[Fault]:
-    """Late values that read a name which is neither a variable nor always there; a define's are judged with it."""
+    """Late values that read an unknown name: no variable, and no name that is always there. Defines are left out."""
     known = RESERVED.union(tree.variables)
     faults: list[Fault] = []
     for key, value in tree.items():
@@ -256,16 +256,16 @@ def _unknown_below(node: Any, known: frozenset[str], at: tuple[Any, ...]) -> lis
     return [fault for key, value in entries(node) for fault in _unknown_below(value, known, (*at, key))]
 
 
-# ---------------------------------------------------------------- what no feature makes known
+# ---------------------------------------------------------------- late values without a feature
 
 
-def unknown(fields: Fields, at: tuple[str, ...] = ()) -> list[Fault]:
-    """Late values where nothing flows: in `input`, `classes`, `drop_path`, and beside the bodies of the head."""
+def late_outside_items(fields: Fields, at: tuple[str, ...] = ()) -> list[Fault]:
+    """Late values outside of items, where there is no feature: `input`, `classes`, `drop_path`, fields of heads."""
     faults: list[Fault] = []
     for key, value in fields.written.items():
         where = (*at, key)
         if isinstance(value, Fields) and not isinstance(value, Part):
-            faults += unknown(value, where) if value.open else []
+            faults += late_outside_items(value, where) if value.open else []
         elif isinstance(value, (Late, LateList)):
             try:
                 value.evaluate({})

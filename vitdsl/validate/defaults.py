@@ -1,4 +1,4 @@
-"""What an item says, laid over what it takes over: the file's defaults, or the item that a form expands into."""
+"""Merges what an item says over the file's defaults, or over the expansion of a form."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from vitdsl.validate.places import NO_DEFINES, WIRING_PLACE, PartPlace
 
 
 def part_over_defaults(family: str, given: Mapping[str, Any], cls: type[Part], usual: Any) -> Mapping[str, Any]:
-    """A part's mapping over the defaults of its family; fields beside a `type` there are of that type alone.
+    """Merges a part over the defaults of its family. Default fields beside a `type` apply to that type only.
 
     Args:
         family: of the part.
-        given: as written.
-        cls: of its type.
+        given: the part's mapping, as written.
+        cls: the class of its type.
         usual: the file's defaults for the family.
     """
     if not isinstance(usual, dict):
         return given
     kind = usual.get("type")
-    if kind is None:  # of every type that has such a field
+    if kind is None:  # the fields apply to every type that has them
         usual = {key: value for key, value in usual.items() if key in cls.fields_by_key}
     elif given.get("type", kind) != kind:
         return given
@@ -31,12 +31,12 @@ def part_over_defaults(family: str, given: Mapping[str, Any], cls: type[Part], u
 
 
 def wiring_over_defaults(given: Mapping[str, Any], usual: Mapping[str, Any], norm: str | None) -> dict[str, Any]:
-    """The wiring of what is residual by nature, over the file's defaults.
+    """Merges the wiring of an item that is residual by default over the file's defaults.
 
     Args:
-        given: as written.
+        given: the item's wiring, as written.
         usual: the file's defaults for wiring.
-        norm: the type of the norm before it, where nothing says another.
+        norm: the type of `pre`, unless the item or the file sets another.
     """
     full = dict(merge(usual, given, WIRING_PLACE))
     full.setdefault("residual", True)
@@ -50,5 +50,5 @@ def wiring_over_defaults(given: Mapping[str, Any], usual: Mapping[str, Any], nor
 
 
 def wiring_over_expansion(made: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The item that a form expands into, with the wiring of the form's own item over it."""
+    """Merges the wiring of a form's own item over the item that the form expands into."""
     return merge(made, given, WIRING_PLACE) if given else made

@@ -1,4 +1,4 @@
-"""What stands at the places of a whole file: what merging two files goes by."""
+"""The places of a whole file, by which two files are merged."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class FilePlace(Root):
     """The root of a spec."""
 
     def below(self, key: str, base: Mapping[str, Any], over: Mapping[str, Any]) -> Place:
-        """What a file's own keys hold."""
+        """The place of a key of the file."""
         if key == "vars":
             return NamedPlace([(over, self), (base, self)], beside=key)
         defines = as_map(base.get("define"))
@@ -39,13 +39,13 @@ class FilePlace(Root):
 
 
 class ByName(Place):
-    """A mapping of names to values of one kind."""
+    """A mapping of names to values with the same place."""
 
     def __init__(self, each: Place) -> None:
         self.each = each
 
     def below(self, key: str, base: Mapping[str, Any], over: Mapping[str, Any]) -> Place:
-        """The same for every name."""
+        """The same place for every name."""
         return self.each
 
 
@@ -66,12 +66,12 @@ class DefinePlace(Place):
     def __init__(self, defines: Defines) -> None:
         self.defines = defines
 
-    def another(self, base: Mapping[str, Any], over: Mapping[str, Any]) -> bool:
-        """One has a body, the other a stage."""
+    def replaces(self, base: Mapping[str, Any], over: Mapping[str, Any]) -> bool:
+        """Whether one has a body and the other a stage."""
         return any(mine in over and mine not in base and other in base for mine, other in BODY_OR_STAGE)
 
     def below(self, key: str, base: Mapping[str, Any], over: Mapping[str, Any]) -> Place:
-        """What it holds; an optional argument is what it is where the define reads it."""
+        """The place of a key; an optional argument has the place where the define reads it."""
         if key == "optional":
             both = [
                 (tree.get(kind), self.below(kind, tree, tree)) for tree in (over, base) for kind in ("body", "stage")
@@ -91,52 +91,52 @@ class StagePlace(Place):
     def __init__(self, defines: Defines) -> None:
         self.defines = defines
 
-    def another(self, base: Mapping[str, Any], over: Mapping[str, Any]) -> bool:
-        """They use different defines, or one of them none."""
+    def replaces(self, base: Mapping[str, Any], over: Mapping[str, Any]) -> bool:
+        """Whether the second uses another define than the first, which may use none."""
         return base.get("use") != over.get("use") and "use" in over
 
     def below(self, key: str, base: Mapping[str, Any], over: Mapping[str, Any]) -> Place:
-        """A key of the stage, or an argument."""
+        """The place of a key of the stage, or of an argument."""
         use = over.get("use", base.get("use"))
         if use is not None:
             return argument_place(use, key, self.defines, "stage", StagePlace(NO_DEFINES))
         return field_place(Stage, key, self.defines)
 
     def entry(self) -> Place:
-        """`stages` is a list of them."""
+        """An entry of `stages`, which is a list of stages."""
         return self
 
 
 class HeadPlace(Place):
-    """A head: the mapping of one, or a body."""
+    """A head: a mapping with keys of heads, or a body."""
 
     def __init__(self, defines: Defines) -> None:
         self.defines = defines
 
     def long(self, value: Any) -> Any:
-        """A body is the head's `body`."""
+        """A body as the mapping `{body: …}`."""
         body = is_short(value) or (isinstance(value, dict) and not is_head(value))
         return {"body": value} if body else value
 
-    def another(self, base: Mapping[str, Any], over: Mapping[str, Any]) -> bool:
-        """One has a body, the other outputs, or a norm and a pool."""
+    def replaces(self, base: Mapping[str, Any], over: Mapping[str, Any]) -> bool:
+        """Whether the two are different kinds of heads: a body, outputs, or a norm and a pool."""
         kinds = [
             {HEAD_KINDS[key] for key in tree if HEAD_KINDS.get(key) and tree[key] is not None} for tree in (base, over)
         ]
         return bool(kinds[0] and kinds[1] and kinds[0].isdisjoint(kinds[1]))
 
     def below(self, key: str, base: Mapping[str, Any], over: Mapping[str, Any]) -> Place:
-        """A key of the head."""
+        """The place of a key of the head."""
         place = field_place(Head, key, self.defines)
         return ByName(place) if key == "outputs" else place
 
     def entry(self) -> Place:
-        """A list is a body."""
+        """An entry of a list, which is a body."""
         return BodyPlace("item", self.defines).entry()
 
 
 HEAD_KINDS = {"body": "body", "outputs": "outputs", **dict.fromkeys(("norm", "pool", "bias", "init"), "short")}
-"""What each key makes of a head; the others stand in every one."""
+"""The kind of head that each key belongs to; all other keys belong to every kind."""
 assert HEAD_KINDS.keys() <= HEAD_KEYS
 
 OWN = {
@@ -146,6 +146,6 @@ OWN = {
     "head": HeadPlace,
     "init": lambda defines: ByName(FieldPlace(InitialField(), defines)),
 }
-"""Keys of a file that hold more than one field."""
+"""Places of the keys of a file that are more than one field."""
 
 FILE = FilePlace()

@@ -80,16 +80,16 @@ class Head(Fields):
     absent: ClassVar[frozenset[str]] = frozenset({"from", "layout"})
 
     def agree(self) -> None:
-        """A body, or outputs, are all of the head."""
+        """Refuses a body or outputs beside keys of another kind of head."""
         layouts = [name for name in ("body", "outputs") if getattr(self, name) is not None]
         both = [*layouts, *(name for name in ("norm", "pool", "bias", "init") if name in self.fields_set)]
         if layouts and len(both) > 1:
             hint = "a body or an output holds its own norm, pool and classifier"
-            refuse(f"`{both[0]}` says all of the head, but `{both[1]}` stands beside it", hint, at=(Key(both[1]),))
+            refuse(f"`{both[0]}` is the whole head, but `{both[1]}` stands beside it", hint, at=(Key(both[1]),))
 
 
 def read_head(value: Any, reader: Any) -> Any:
-    """A head, or nothing."""
+    """Reads a head, or None."""
     if isinstance(value, (Head, type(None))):
         return value
     return reader._once("head", "", value, lambda: _read(value, reader))
@@ -105,7 +105,7 @@ def _read(value: Any, reader: Any) -> Head:
 
 
 def is_head(value: Any) -> bool:
-    """Whether a head is the mapping of a head, not a body or an item."""
+    """Whether a value is a mapping with keys of heads, rather than a body or an item."""
     if not isinstance(value, dict):
         return False
     return not any(key in COMPOSITE or key in WIRING or is_role(key) for key in value.keys() - HEAD_KEYS)

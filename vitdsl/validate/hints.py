@@ -1,4 +1,4 @@
-"""Hints for unknown keys and operators, and how several faults are collected."""
+"""Hints for unknown keys and operators, and a function that collects faults."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from vitdsl.fields.messages import Fault
 from vitdsl.parts.base import Part
 from vitdsl.parts.registry import COMPOSITE, class_of, family_with, is_role, is_type, types_of
 from vitdsl.syntax.paths import Key
-from vitdsl.validate.other_words import ITEMS, KEYS, TYPES
-from vitdsl.validate.wiring import Place
+from vitdsl.validate.synonyms import ITEMS, KEYS, TYPES
 
 
-def collect(at: tuple[Place, ...], read: Callable[[], Any]) -> list[Fault]:
-    """Runs one reading, and gives what it refuses; locations begin with `at`."""
+def collect(at: tuple[str | int, ...], read: Callable[[], Any]) -> list[Fault]:
+    """Runs a function and collects its faults; their locations begin with `at`."""
     try:
         read()
     except Refusal as error:
@@ -24,7 +23,7 @@ def collect(at: tuple[Place, ...], read: Callable[[], Any]) -> list[Fault]:
 
 
 def unknown_operator(name: str, known: Sequence[str]) -> str:
-    """The hint where an operator, or a key of an item, is not known."""
+    """The hint for an unknown operator, or an unknown key of an item."""
     if name.casefold() in ITEMS:
         return f"here that is `{ITEMS[name.casefold()]}`"
     home = family_with(name)
@@ -32,7 +31,7 @@ def unknown_operator(name: str, known: Sequence[str]) -> str:
 
 
 def unknown_key(key: str, known: Sequence[str], field_of: str) -> str:
-    """The hint for an unknown key of an item that holds a part of one class, or of none."""
+    """The hint for an unknown key of an item; it may be a field of the part in the role `field_of`."""
     cls = class_of(field_of, field_of) if field_of else None
     if cls is not None and key in cls.fields_by_key:
         return f"`{key}` is a field of {field_of}: write it below `{field_of}`"
@@ -40,13 +39,13 @@ def unknown_key(key: str, known: Sequence[str], field_of: str) -> str:
 
 
 def missing_type(family_name: str, keys: Iterable[str]) -> str:
-    """The hint where a mapping does not say which part it is."""
+    """The hint for a mapping of a part without a `type`."""
     named = (_as_type(key, family_name) for key in keys if is_type(family_name, key))
     return next(named, "") or f"known: {one_of(types_of(family_name))}"
 
 
 def with_types(faults: Iterable[Any], family_name: str) -> list[Any]:
-    """Faults of a part's mapping without a `type`; where an unknown key is a type of its family, the hint says so."""
+    """Faults of a part without a `type`, with a new hint for each unknown key that is a type of the family."""
     made = []
     for at, message, hint in faults:
         key = at[0] if len(at) == 1 and isinstance(at[0], Key) else ""
@@ -54,8 +53,8 @@ def with_types(faults: Iterable[Any], family_name: str) -> list[Any]:
     return made
 
 
-def with_other_words(faults: Iterable[Any], known: Collection[str]) -> list[Any]:
-    """Faults of a mapping; where an unknown key is another word for a known one, the hint says so."""
+def with_synonyms(faults: Iterable[Any], known: Collection[str]) -> list[Any]:
+    """Faults of a mapping, with a new hint for each unknown key that is a synonym of a known key."""
     made = []
     for at, message, hint in faults:
         word = KEYS.get(at[0].casefold()) if len(at) == 1 and isinstance(at[0], Key) else None
@@ -63,8 +62,12 @@ def with_other_words(faults: Iterable[Any], known: Collection[str]) -> list[Any]
     return made
 
 
-def find(family_name: str, kind: str, at: tuple[str, ...] = ()) -> type[Part]:
-    """The class that reads `{type: kind}`; refuses a type that no installed part of the family has."""
+def require_class(family_name: str, kind: str, at: tuple[str, ...] = ()) -> type[Part]:
+    """The class of a type of a family.
+
+    Raises:
+        Refusal: no installed part of the family has this type.
+    """
     cls = class_of(family_name, kind)
     if cls is None or kind not in (get_args(cls.fields["type"].annotation) or (kind,)):
         refuse(f"unknown {family_name} `{kind}`", unknown_type(family_name, kind), at)
@@ -72,7 +75,7 @@ def find(family_name: str, kind: str, at: tuple[str, ...] = ()) -> type[Part]:
 
 
 def unknown_type(family_name: str, kind: str) -> str:
-    """The hint where there is no part of this type in a family."""
+    """The hint for a type that the family does not have."""
     word = TYPES.get(family_name, {}).get(kind.casefold())
     if word is not None:
         return f"here that is `{word}`"
@@ -86,7 +89,7 @@ def unknown_type(family_name: str, kind: str) -> str:
 
 
 def hole_as_type(family_name: str) -> str:
-    """The hint where a hole stands in the place of a type."""
+    """The hint for a hole in the place of a type."""
     return f"write the hole around the whole part: `{family_name}: {{choose: [{{type: …, …}}, {{type: …, …}}]}}`"
 
 
@@ -101,13 +104,13 @@ OTHER_FILES = (
     ({"rows"}, "a table of keys for weights", "`vitdsl build SPEC --weights FILE` reads weights by such tables"),
     ({"sources"}, "a list of where weights are", "`vitdsl build SPEC --weights LAYOUT` fetches them"),
 )
-"""What files that are no specs are, by keys that only they have at their root, and what they are for."""
+"""Files that are not specs: keys that only they have at their root, what they are, and what uses them."""
 DEFINE = {"args", "optional", "body", "stage"}
 """The keys of a define, which is a file of its own in the library."""
 
 
 def other_file(tree: Mapping[str, Any], name: str) -> tuple[str, str] | None:
-    """What a file is that is no spec, as a message and a hint; None where it may be a spec."""
+    """The message and the hint for a file that is not a spec; None if it may be one."""
     if "stages" in tree or "extends" in tree:
         return None
     if tree and tree.keys() <= DEFINE:

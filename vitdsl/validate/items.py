@@ -1,4 +1,4 @@
-"""Items and bodies, as validated."""
+"""Validated items and bodies."""
 
 from __future__ import annotations
 
@@ -12,34 +12,36 @@ _numbers = itertools.count()
 
 
 class Item:
-    """One item of a body: a role with what fills it, and wiring.
+    """One item of a body: a role with its part or body, and wiring.
 
     Attributes:
         role: the role, or empty.
-        part: what a role that holds a part holds; Late where it is an argument.
-        body: the body of a `body`; Late where it is an argument.
+        part: the part of the role; Late if it is an argument.
+        body: the body of a `body`; Late if it is an argument.
         branches: the bodies of a `parallel`.
-        args: the arguments of a `use`, as written.
-        use: the name of the define.
-        given: the wiring as written.
-        wiring: the wiring, with defaults, as far as it is not late.
+        use: the name of the define of a `use`.
+        args: its arguments, as written.
+        own_wiring: the wiring as written.
+        wiring: the wiring over the defaults, with late values still in it.
+        late_wiring: whether the wiring has late values.
+        is_residual: whether the item is residual by default, and takes the file's defaults for wiring.
+        number: the identity of the item, for memos.
     """
 
     __slots__ = (
-        "args", "body", "branches", "given", "late_wiring", "natural", "number", "part", "role",
-        "use",
+        "args", "body", "branches", "is_residual", "late_wiring", "number", "own_wiring", "part", "role", "use",
         "wiring",
     )  # fmt: skip
 
-    def __init__(self, role: str, given: Mapping[str, Any]) -> None:
-        self.role, self.given = role, given
+    def __init__(self, role: str, own_wiring: Mapping[str, Any]) -> None:
+        self.role, self.own_wiring = role, own_wiring
         self.number = next(_numbers)
         self.part: Any = None
         self.body: Any = None
         self.branches: tuple[Body, ...] = ()
         self.use, self.args = "", {}
-        self.natural = False
-        self.late_wiring = has_late(given)
+        self.is_residual = False
+        self.late_wiring = has_late(own_wiring)
         self.wiring: Wiring
 
 
@@ -48,11 +50,11 @@ class Body:
 
     Attributes:
         items: the items.
-        home: the family of a bare part in it.
-        bare: it is a single bare part, which adds no segment to paths.
-        listed: it was written as a list, so that written paths have an index.
-        key: the same for bodies that hold the same.
-        repeated: the body as the item that a stage's `depth` repeats, once it was asked for.
+        home: the family of bare parts in it.
+        bare: whether it is a single bare part, which adds no segment to paths.
+        listed: whether it was written as a list, so that written paths have an index.
+        key: equal for bodies with equal content.
+        repeated: the item that a stage's `depth` repeats, made at its first use; else None.
     """
 
     __slots__ = ("bare", "home", "items", "key", "listed", "repeated")

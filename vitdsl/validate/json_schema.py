@@ -1,7 +1,7 @@
-"""JSON schema (draft-07) of spec files, for editors: what yaml-language-server completes and checks with.
+"""JSON schema (draft-07) of spec files, for completion and checks in editors (yaml-language-server).
 
-Written from the models of `vitdsl.validate` and the installed parts. Families are chains of `if` and `then` on `type`,
-which editors follow while the mapping is still incomplete; every value may also be a late value or a hole.
+It is made from the models of `vitdsl.validate` and the installed parts. Families are chains of `if` and `then` on
+`type`, since editors follow them while the mapping is incomplete. Every value may also be a late value or a hole.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from vitdsl.validate import (
 from vitdsl.validate.json_schema_fields import (
     LATE,
     Schema,
-    closed,
     field_schema,
+    mapping_schema,
     object_schema,
-    opened,
+    or_late,
     ref,
     type_schema,
 )
@@ -55,7 +55,7 @@ def schema() -> Schema:
         "residual": object_schema(Residual),
         "drop_path": {"anyOf": [object_schema(DropPath), {"const": NONE}]},
         "body_item": _body("item"),
-        "body_names": opened(PLACE),
+        "body_names": or_late(PLACE),
     }
     for name in families():
         definitions |= {name: _family(name), f"{name}_mapping": _mapping(name), f"body_{name}": _body(name)}
@@ -66,7 +66,7 @@ def schema() -> Schema:
         "set": {"type": "object", "description": "Values by written path, put into what is extended."},
         "defaults": _defaults(),
         "define": _defines(),
-        "init": closed({name: opened(type_schema(InitField)) for name in INIT_FAMILIES}),
+        "init": mapping_schema({name: or_late(type_schema(InitField)) for name in INIT_FAMILIES}),
     }
     del root["required"]
     root["anyOf"] = [{"required": ["stages"]}, {"required": ["extends"]}]
@@ -82,7 +82,7 @@ def families() -> tuple[str, ...]:
 
 
 def _family(name: str) -> Schema:
-    """A part of a family: a mapping, a bare type, a bare value, or nothing."""
+    """A part of a family: a mapping, a bare type, a bare value, or `none`."""
     single = single_class(name)
     if single is None:
         return {"anyOf": [ref(f"{name}_mapping"), {"enum": [*family(name), NONE]}, LATE]}
@@ -91,12 +91,12 @@ def _family(name: str) -> Schema:
 
 
 def single_class(name: str) -> type[Part] | None:
-    """The class that has all types of a family, if there is one."""
+    """The class of a family whose types all have one class, else None."""
     return class_of(name, name) if name not in DEFAULT_TYPES else None
 
 
 def _part(cls: type[Part]) -> Schema:
-    """The mapping of a part, its fields optional; its `type` is a name, never late."""
+    """The mapping of a part with all fields optional; its `type` is a name, never late."""
     found = object_schema(cls, partial=True)
     found["properties"]["type"] = type_schema(cls.fields["type"].annotation, ())
     return found
@@ -108,7 +108,7 @@ def _required(cls: type[Part]) -> Schema:
 
 
 def _mapping(name: str, partial: bool = False) -> Schema:
-    """The mapping of a family's part, by its type; without one, which `defaults` may say, the fields of all types."""
+    """The mapping of a part of a family, by type. Without a `type`, all fields of the family: `defaults` may set it."""
     single = single_class(name)
     if single is not None:
         return _part(single) if partial else {**_part(single), **_required(single)}
@@ -119,7 +119,7 @@ def _mapping(name: str, partial: bool = False) -> Schema:
         then = rules[0] if not all(rules[1:]) or partial else {"allOf": rules}
         steps.append({"if": {"properties": {"type": {"const": kind}}, "required": ["type"]}, "then": then})
     types = {"type": "string", "enum": list(kinds), "description": f"Which {name}."}
-    untyped = {"if": {"not": {"required": ["type"]}}, "then": closed(shared)}
+    untyped = {"if": {"not": {"required": ["type"]}}, "then": mapping_schema(shared)}
     return {"type": "object", "properties": {"type": types}, "not": _HOLE_KEYS, "allOf": [*steps, untyped]}
 
 
@@ -127,8 +127,8 @@ _HOLE_KEYS: Schema = {"anyOf": [{"required": ["choose"]}, {"required": ["range"]
 
 
 def _late() -> Schema:
-    """An expression, a decision that is open, or `null`, which takes an inherited value away."""
-    hole = closed({
+    """An expression, a hole, or `null`, which removes an inherited value."""
+    hole = mapping_schema({
         "choose": {"type": ["array", "object"], "description": "What may be put in: a list, or parts by name."},
         "range": {"type": "array", "minItems": 2, "maxItems": 3, "description": "[lo, hi, step], hi included."},
         "when": {"type": ["string", "boolean"], "description": "Whether there is a decision; else `else` is taken."},
@@ -153,7 +153,7 @@ def _body(home: str) -> Schema:
 
 
 def _type_names(home: str) -> list[str]:
-    """The bare words that are parts of a family."""
+    """The names of types of a family, which stand for parts."""
     single = single_class(home)
     return list(get_args(single.fields["type"].annotation)) if single else list(family(home))
 
@@ -163,12 +163,12 @@ def _item() -> Schema:
 
 
 def _item_mapping() -> Schema:
-    """One role with what fills it, and wiring; the arguments of a `use` have any name."""
+    """One role with its part or body, and wiring; the arguments of a `use` may have any name."""
     wiring = object_schema(Wiring)["properties"]
     own: Schema = {name: ref(name) for name in roles()}
-    own |= {"body": ref("body_item"), "parallel": opened({"type": "array", "items": ref("body_item")})}
+    own |= {"body": ref("body_item"), "parallel": or_late({"type": "array", "items": ref("body_item")})}
     alone = {"not": {"anyOf": _requires(own)}, "anyOf": _requires(("from", "write"))}
-    other = {**closed({**wiring, **own, "use": ANYTHING}), "oneOf": [*_requires(own), alone]}
+    other = {**mapping_schema({**wiring, **own, "use": ANYTHING}), "oneOf": [*_requires(own), alone]}
     use = {"properties": {**wiring, "use": {"type": "string", "description": "The name of a define."}}}
     return {"type": "object", "if": {"required": [COMPOSITE[-1]]}, "then": use, "else": other}
 
@@ -189,12 +189,12 @@ def _defaults() -> Schema:
     for name in families():
         bare = {"enum": list(family(name))} if single_class(name) is None else ref(name)
         found[name] = {"anyOf": [_mapping(name, partial=True), bare, LATE]}
-    return closed(found)
+    return mapping_schema(found)
 
 
 def _defines() -> Schema:
     """Named bodies and stages, with their arguments."""
-    entry = closed({
+    entry = mapping_schema({
         "args": {"type": "array", "items": {"type": "string"}, "description": "Arguments that a use must give."},
         "optional": {"type": "object", "description": "Arguments that it may give, with their values."},
         "body": ref("body_item"),

@@ -1,6 +1,6 @@
-"""JSON schema of single fields and of the mappings they stand in: types, late values, holes.
+"""JSON schema of fields and of their mappings: types, late values, holes.
 
-Whatever a field asks for, a late value or a hole may stand in its place; `schema` adds what the references lead to.
+A late value or a hole is allowed wherever a field is. The definitions of references are in `json_schema.py`.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ LATE = ref("late")
 
 
 def object_schema(model: type[Fields], partial: bool = False) -> Schema:
-    """The schema of a mapping that a model reads.
+    """The schema of the mapping of a model.
 
     Args:
-        model: its fields.
-        partial: whether required ones may be left out, as in `defaults`.
+        model: the class with the fields.
+        partial: whether required fields may be absent, as in `defaults`.
     """
     properties, required = {}, []
     for key, field in model.fields_by_key.items():
         properties[key] = field_schema(field)
         if field.required:
             required.append(key)
-    found = closed(properties)
+    found = mapping_schema(properties)
     found["description"] = summary(model)
     if required and not partial:
         found["required"] = required
@@ -48,13 +48,13 @@ def object_schema(model: type[Fields], partial: bool = False) -> Schema:
 
 def field_schema(field: Declaration) -> Schema:
     """The schema of one field: its type, a late value or a hole."""
-    found = opened(type_schema(field.annotation))
+    found = or_late(type_schema(field.annotation))
     simple = isinstance(field.default, (bool, int, float, str))
     return {**found, "default": field.default} if simple and "$ref" not in found else found
 
 
-def opened(schema: Schema) -> Schema:
-    """What else may stand where a schema is asked for: a late value, or a hole."""
+def or_late(schema: Schema) -> Schema:
+    """The schema, or a late value, or a hole."""
     if "$ref" in schema:
         return schema if schema == LATE else {"anyOf": [schema, LATE]}
     alternatives = schema.get("anyOf", [schema])
@@ -62,15 +62,15 @@ def opened(schema: Schema) -> Schema:
 
 
 def _inside(schema: Schema) -> Schema:
-    """The same, with everything in it opened."""
+    """The schema, with late values and holes allowed in the entries of lists and mappings."""
     found = dict(schema)
     if isinstance(found.get("items"), dict):
-        found["items"] = opened(found["items"])
+        found["items"] = or_late(found["items"])
     if isinstance(found.get("additionalProperties"), dict):
-        found["additionalProperties"] = opened(found["additionalProperties"])
+        found["additionalProperties"] = or_late(found["additionalProperties"])
     if "properties" in found:
         found["properties"] = {
-            key: value if "anyOf" in value and LATE in value["anyOf"] else opened(value)
+            key: value if "anyOf" in value and LATE in value["anyOf"] else or_late(value)
             for key, value in found["properties"].items()
         }
     return found
@@ -100,7 +100,7 @@ def _alternatives(annotation: Any) -> list[Schema]:
 
 
 def _renamed(node: Any) -> Any:
-    """The same with references to our definitions, and without the titles that repeat the keys."""
+    """The schema with references to our definitions, and without titles, which only repeat the keys."""
     if isinstance(node, Mapping):
         if "prefixItems" in node:  # draft-07 has no such key, and the entries of our pairs are alike
             node = {**node, "items": node["prefixItems"][0]}
@@ -113,11 +113,11 @@ def _renamed(node: Any) -> Any:
     return [_renamed(entry) for entry in node] if isinstance(node, list) else node
 
 
-def closed(properties: Schema) -> Schema:
-    """A mapping with these keys alone."""
+def mapping_schema(properties: Schema) -> Schema:
+    """The schema of a mapping that has only these keys."""
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
 def summary(model: type[Any]) -> str:
-    """The first line of what a class says of itself."""
+    """The first line of a class's docstring."""
     return (inspect.getdoc(model) or "").partition("\n")[0]

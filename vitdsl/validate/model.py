@@ -1,4 +1,4 @@
-"""The file: input, stages, and what stands at its root."""
+"""The file: its root keys, the input, and the stages."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class Stage(Fields):
     absent: ClassVar[frozenset[str]] = frozenset({"stream", "tokens", "depth", "name"})
 
     def agree(self) -> None:
-        """Refuses a block that nothing repeats, and two bodies."""
+        """Refuses `block` without `depth`, `depth` without `block`, and `block` beside `body`."""
         if self.block is not None and self.body is not None:
             refuse("a stage has `body`, or `depth` and `block`, but this has `body` and `block`", at=(Key("block"),))
         if (self.block is None) != (self.depth is None):
@@ -118,7 +118,7 @@ STAGE = tuple(Stage.fields_by_key)
 
 
 class UsedStage:
-    """A stage that a define gives: `{use: NAME, argument: value}`."""
+    """The use of a define that is a stage: `{use: NAME, argument: value}`."""
 
     __slots__ = ("args", "use")
 
@@ -134,7 +134,7 @@ class DropPath(Fields):
     ends: Literal["closed", "open"] = "closed"
 
     def agree(self) -> None:
-        """Several rates are those of the stages."""
+        """Refuses several rates, unless `schedule` is `per_stage`."""
         if isinstance(self.rate, list) and self.schedule != "per_stage":
             message = f"`rate` must be one number where `schedule` is '{self.schedule}', but is {describe(self.rate)}"
             refuse(message, at=("rate",))
@@ -153,7 +153,7 @@ def _stages(value: Any, reader: Any) -> Any:
 
 
 def read_stage(reader: SpecReader, raw: Any) -> Any:
-    """A stage, or the use of a define that is one."""
+    """Reads a stage, or the use of a define that is a stage."""
     if isinstance(raw, Hole):
         return raw.checked(lambda value: read_stage(reader, value))
     if not isinstance(raw, dict):
@@ -220,7 +220,7 @@ class Model(Fields):
     merged: ClassVar[tuple[str, ...]] = ("extends", "set")
 
     def agree(self) -> None:
-        """There is one rate for each stage, where there are several, and a mean and a deviation for each channel."""
+        """Refuses wrong numbers of entries: rates have one for each stage, `mean` and `std` one for each channel."""
         for name in sorted(self.input.fields_set & {"mean", "std"}) if isinstance(self.input, Input) else ():
             value, channels = getattr(self.input, name), self.input.channels
             count = 3 if value == "imagenet" else len(value) if isinstance(value, list) else channels

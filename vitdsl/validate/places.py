@@ -1,6 +1,6 @@
-"""What stands at the places of items, parts and wiring: what merging goes by.
+"""The places of items, parts and wiring, by which trees are merged.
 
-Trees are merged before they are validated, so every question here takes any value, a wrong one too.
+Trees are merged before they are validated, so every method here accepts any value, also an invalid one.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ NO_DEFINES: Defines = {}
 
 
 def is_short(value: Any) -> bool:
-    """Whether a value may be short for a mapping."""
+    """Whether a value may be the short form of a mapping."""
     return not isinstance(value, (dict, Late, Hole, type(None))) and value != NONE
 
 
 class FieldPlace(Place):
-    """A field: a mapping of its own kind, a part, or a body, as its annotation says."""
+    """A field: a mapping of its model, a part, or a body, as its annotation says."""
 
     def __init__(self, field: FieldType, defines: Defines) -> None:
         self.field, self.defines = field, defines
@@ -39,35 +39,35 @@ class FieldPlace(Place):
             self.other = BodyPlace(field.home, defines)
 
     def _own(self, value: Mapping[str, Any]) -> bool:
-        """Whether a mapping is one of the field's own kind."""
+        """Whether a mapping is one of the field's model."""
         model = self.field.model
         return model is not None and (self.other is ANYTHING or value.keys() <= model.fields_by_key.keys())
 
     def long(self, value: Any) -> Any:
-        """As the annotation says, else as the part or body."""
+        """The long form as the annotation says, else that of the part or body."""
         if not is_short(value):
             return value
         long = self.field.long(value)
         return self.other.long(value) if long is value else long
 
-    def another(self, base: Mapping[str, Any], over: Mapping[str, Any]) -> bool:
-        """One is of the field's own kind and the other is not; or they are two parts, or two bodies."""
+    def replaces(self, base: Mapping[str, Any], over: Mapping[str, Any]) -> bool:
+        """Whether only one is a mapping of the field's model, or the part or body is replaced."""
         own = self._own(base)
-        return own != self._own(over) or (ANYTHING if own else self.other).another(base, over)
+        return own != self._own(over) or (ANYTHING if own else self.other).replaces(base, over)
 
     def below(self, key: str, base: Mapping[str, Any], over: Mapping[str, Any]) -> Place:
-        """A field of the own kind, or what stands in the part or body."""
+        """The place of a key of the field's model, or of the part or body."""
         if self._own(over):
             return field_place(self.field.model, key, self.defines)
         return self.other.below(key, base, over)
 
     def entry(self) -> Place:
-        """A list is a body, or several values of this field."""
+        """An entry of a body, or another value of this field."""
         return self.other.entry() if isinstance(self.other, BodyPlace) else self.other
 
 
 def field_place(model: type[Fields], key: str, defines: Defines) -> Place:
-    """The place of a key of a mapping of this kind."""
+    """The place of a key of a model's mapping."""
     field = model.fields_by_key.get(key)
     return ANYTHING if field is None or field.type is None else FieldPlace(field.type, defines)
 
@@ -79,11 +79,11 @@ class PartPlace(Place):
         self.family, self.defines = name, defines
 
     def long(self, value: Any) -> Any:
-        """A bare name is a type, another bare value fills the field that the part has for it."""
+        """The mapping for a bare name, which is a type, or for another bare value, which is the shorthand field."""
         return long_form(self.family, value) if is_short(value) else value
 
     def below(self, key: str, base: Mapping[str, Any], over: Mapping[str, Any]) -> Place:
-        """A field of the part; where nothing names a type, of the first type that has it."""
+        """The place of a field of the part; without a type, that of the first type that has the field."""
         kind = over.get("type", base.get("type", DEFAULT_TYPES.get(self.family, self.family)))
         cls = class_of(self.family, kind) if isinstance(kind, str) else None
         if cls is None:
@@ -92,13 +92,13 @@ class PartPlace(Place):
 
 
 class BodyPlace(Place):
-    """A body: an item, or a bare part of the home family; each entry of a list is one of these, too."""
+    """A body: an item, a bare part of the home family, or a list of these."""
 
     def __init__(self, home: str, defines: Defines) -> None:
         self.home, self.defines = home, defines
 
     def long(self, value: Any) -> Any:
-        """A bare name is a part of the home family, or an item with that role."""
+        """The mapping for a bare name: a part of the home family, or an item with that role."""
         if not isinstance(value, str) or value == NONE:
             return value
         if self.home != "item" and class_of(self.home, value) is not None:
@@ -106,9 +106,10 @@ class BodyPlace(Place):
         return {value: {}} if is_role(value) else value
 
     def _role(self, value: Mapping[str, Any], onto: Mapping[str, Any] | None = None) -> str | None:
-        """The role of an item, or `type` for a bare part; None where a mapping has neither.
+        """The role of an item, `type` for a bare part, or None.
 
-        A mapping that has fields of the part alone on which it is laid goes on with it.
+        A mapping without a role or a type counts as a part if all its keys are fields of the part that it is merged
+        onto.
         """
         if self.home != "item":
             if "type" in value and is_part(value, self.home):
@@ -119,17 +120,17 @@ class BodyPlace(Place):
         found = roles_of(key for key in value if value[key] is not None)
         return found[0] if found else None
 
-    def another(self, base: Mapping[str, Any], over: Mapping[str, Any]) -> bool:
-        """Two roles differ; or two uses are of different defines."""
+    def replaces(self, base: Mapping[str, Any], over: Mapping[str, Any]) -> bool:
+        """Whether the two have different roles, or use different defines."""
         roles = self._role(base), self._role(over, base)
         if None in roles or roles[0] != roles[1]:
             return None not in roles
         if roles[0] == "use":
             return base["use"] != over["use"]
-        return roles[0] == "type" and super().another(base, over)
+        return roles[0] == "type" and super().replaces(base, over)
 
     def below(self, key: str, base: Mapping[str, Any], over: Mapping[str, Any]) -> Place:
-        """Wiring, a field of the bare part, what the role holds, or an argument of a `use`."""
+        """The place of wiring, of a field of the bare part, of the role's part or body, or of a `use`'s argument."""
         role = self._role(over, base) or self._role(base)
         if role == "type":
             return PartPlace(self.home, self.defines).below(key, base, over)
@@ -144,12 +145,12 @@ class BodyPlace(Place):
         return PartPlace(key, self.defines) if is_role(key) else ANYTHING
 
     def entry(self) -> Place:
-        """An item. A list in a body's place is a body; a list in a list (of `parallel`) is one too."""
+        """An entry is an item; an entry that is a list, as in `parallel`, is a body."""
         return self
 
 
 def is_part(raw: Mapping[str, Any], home: str) -> bool:
-    """Whether a mapping with `type` is a part of the home family; its fields may be called like roles."""
+    """Whether a mapping with `type` is a part of the home family; its fields may have names of roles."""
     kind = raw["type"]
     if isinstance(kind, str) and class_of(home, kind) is not None:
         return True
@@ -157,7 +158,7 @@ def is_part(raw: Mapping[str, Any], home: str) -> bool:
 
 
 def roles_of(keys: Iterable[str]) -> list[str]:
-    """The roles among the keys of an item; beside `use` the rest are arguments."""
+    """The roles among the keys of an item; beside `use`, all other keys are arguments."""
     found = [key for key in keys if key in COMPOSITE or (key not in WIRING and key != "type" and is_role(key))]
     return ["use"] if "use" in found else found
 
@@ -166,7 +167,7 @@ class WiringPlace(Place):
     """The wiring of an item alone."""
 
     def below(self, key: str, base: Mapping[str, Any], over: Mapping[str, Any]) -> Place:
-        """A field of the wiring."""
+        """The place of a key of the wiring."""
         return field_place(Wiring, key, NO_DEFINES)
 
 
@@ -177,18 +178,18 @@ WIRING_PLACE = WiringPlace()
 
 
 class NamedPlace(Place):
-    """A mapping of names that the file gives to values; each stands for what it is where it is named.
+    """A mapping of names to values, as `vars`: each value has the place where its name is read.
 
     Args:
-        trees: where the names may be read, each with its place.
-        beside: the key of the trees under which the names are given; what stands there is no place of theirs.
+        trees: trees that may read the names, each with its place.
+        beside: the key of the trees that holds the names themselves, which is not searched.
     """
 
     def __init__(self, trees: Iterable[tuple[Any, Place]], beside: str | None = None) -> None:
         self.trees, self.beside = tuple(trees), beside
 
     def below(self, key: str, base: Mapping[str, Any], over: Mapping[str, Any]) -> Place:
-        """The place where the name is read first."""
+        """The place of the first read of the name."""
         trees = self.trees
         if self.beside is not None:
             trees = [({k: v for k, v in tree.items() if k != self.beside}, place) for tree, place in trees]
@@ -197,13 +198,21 @@ class NamedPlace(Place):
 
 
 def argument_place(name: Any, argument: str, defines: Defines, kind: str, place: Place) -> Place:
-    """The place of an argument of a define: where its `kind`, a body or a stage, which has this place, reads it."""
+    """The place of an argument of a define: the place where the define's body or stage reads it.
+
+    Args:
+        name: of the define.
+        argument: name of the argument.
+        defines: of the file.
+        kind: `body` or `stage`, the key of the define.
+        place: of the body or stage.
+    """
     define = as_map(defines.get(name) if isinstance(name, str) else None)
     return NamedPlace([(define.get(kind), place)]).below(argument, {}, {})
 
 
 def _read_at(name: str, node: Any, place: Place) -> Place | None:
-    """The place in a tree where `$name` is the whole value."""
+    """The place of the first `$name` in a tree that is a whole value, or None."""
     if isinstance(node, Late):
         return place if node.text.strip() == f"${name}" else None
     if name not in names_in(node):
@@ -221,5 +230,5 @@ def _read_at(name: str, node: Any, place: Place) -> Place | None:
 
 
 def as_map(node: Any) -> Mapping[str, Any]:
-    """The mapping, or an empty one where something else stands there."""
+    """The node itself if it is a mapping, else an empty one."""
     return node if isinstance(node, dict) else Map()

@@ -1,4 +1,4 @@
-"""What reads the values of a file: parts, bodies, items, uses, with the file's defaults and defines."""
+"""Reads the values of a file with its defaults and defines: parts, bodies, items, uses."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from vitdsl.syntax.tree import Map
 from vitdsl.validate.defaults import part_over_defaults, wiring_over_defaults
 from vitdsl.validate.hints import (
     collect,
-    find,
     hole_as_type,
     missing_type,
+    require_class,
     unknown_key,
     unknown_operator,
-    with_other_words,
+    with_synonyms,
     with_types,
 )
 from vitdsl.validate.items import Body, Item
@@ -39,21 +39,24 @@ NO_WIRING = Wiring.read({}, None)
 
 
 def _or_empty(raw: Any) -> Any:
-    """A body that is nothing holds no items."""
+    """An empty list for `none` and None, else the body itself."""
     return [] if raw is None or (isinstance(raw, str) and raw == NONE) else raw
 
 
 class SpecReader:
-    """Validates values with the defaults and defines of one file; what was read once is not read again.
+    """Validates values with the defaults and defines of one file; equal values are validated once.
 
     Attributes:
         defaults: the file's defaults, as written.
         defines: the file's defines, as written.
+        active_defines: names of the defines whose bodies are being read, the outermost first.
+        key: the part of memo keys that depends on the file.
+        usual: the file's defaults for wiring.
     """
 
     def __init__(self, defaults: Mapping[str, Any], defines: Mapping[str, Any]) -> None:
         self.defaults, self.defines = defaults, defines
-        self.opened: list[str] = []  # names of the defines whose bodies are being read, one inside the other
+        self.active_defines: list[str] = []
         own, declared = facts(defaults), content(defines)
         self.key = (content([defaults, defines] if own.uses else defaults), declared)
         self.usual = {key: defaults[key] for key in DEFAULT_WIRING if key in defaults}
@@ -66,7 +69,7 @@ class SpecReader:
     # ------------------------------------------------------------ parts
 
     def part(self, family: str, raw: object) -> Any:
-        """A part of a family: a mapping, a bare type, or a bare value; nothing for `none`."""
+        """Reads a part of a family: a mapping, a bare type, or a bare value; None for `none`."""
         if raw is None or (not isinstance(raw, (dict, str)) and isinstance(raw, (Part, Late))):
             return self._part(family, raw) if isinstance(raw, Late) and self._is_field(family, raw) else raw
         if raw == NONE:
@@ -77,13 +80,13 @@ class SpecReader:
 
     @staticmethod
     def _is_field(family: str, late: Late) -> bool:
-        """Whether a late value is the field that a bare value fills: a number, where a name may stand for a part."""
+        """Whether a late value is a number for the shorthand field, rather than a name that stands for a part."""
         cls = class_of(family, family) if family not in DEFAULT_TYPES else None
         number = late.text.strip().startswith("$(") or late.names <= RESERVED
         return number and cls is not None and cls.shorthand not in ("", "type")
 
     def default_type(self, family: str) -> str | None:
-        """The type of a part that does not say it."""
+        """The type of parts without a `type`, or None."""
         own = self.defaults.get(family)
         named = own.get("type") if isinstance(own, dict) else own if isinstance(own, str) else None
         return named or DEFAULT_TYPES.get(family)
@@ -95,7 +98,7 @@ class SpecReader:
         except Refusal as error:
             if not isinstance(raw, dict):
                 raise of_short_form(error, cls.shorthand) from None
-            items = with_other_words(error.items, cls.fields_by_key.keys())
+            items = with_synonyms(error.items, cls.fields_by_key.keys())
             raise Refusal(items if "type" in raw else with_types(items, family)) from None
 
     def _typed(self, family: str, raw: Any) -> tuple[Any, type[Part]]:
@@ -109,16 +112,17 @@ class SpecReader:
             if isinstance(kind, Late):
                 refuse("`type` must be a name, not a late value", "let the whole part be the argument", at=("type",))
             if single is not None:
-                return raw, find(family, raw["type"], ("type",)) if isinstance(raw.get("type"), str) else single
+                named = isinstance(raw.get("type"), str)
+                return raw, require_class(family, raw["type"], ("type",)) if named else single
             if kind is None:
                 refuse(f"`type` is missing: which {family}?", missing_type(family, raw))
             if not isinstance(kind, str):
                 refuse(f"`type` must be a name, but is {describe(kind)}", at=("type",))
-            cls = find(family, kind, ("type",))
+            cls = require_class(family, kind, ("type",))
             return raw if raw.get("type") is kind else Map({**raw, "type": kind}), cls
         long = long_form(family, raw)
         if isinstance(long, dict):
-            cls = find(family, raw) if "type" in long else class_of(family, family)
+            cls = require_class(family, raw) if "type" in long else class_of(family, family)
             assert cls is not None, "a value is short for fields only where there is one type"
             return long, cls
         refuse(f"a {family} is a name or a mapping, but this is {describe(raw)}")
@@ -126,7 +130,7 @@ class SpecReader:
     # ------------------------------------------------------------ bodies
 
     def body(self, raw: object, home: str) -> Any:
-        """A body: a list of items, one item, or one bare part of the home family."""
+        """Reads a body: a list of items, one item, or one bare part of the home family."""
         if home == "names":
             return read_place(raw, self)
         if raw is None or isinstance(raw, (Body, Late)):
@@ -150,7 +154,7 @@ class SpecReader:
         return Body((self.item(raw, home),), home, False, False, (key, home))
 
     def item(self, raw: Any, home: str = "item") -> Any:
-        """One item."""
+        """Reads one item."""
         if isinstance(raw, (Late, Item)):
             return raw
         if isinstance(raw, str):
@@ -198,7 +202,7 @@ class SpecReader:
         return item
 
     def _fill(self, item: Item, raw: Any) -> None:
-        """What the role holds."""
+        """Reads the part or the bodies of the role."""
         if item.role == "body":
             item.body = self.body(_or_empty(raw), "item")
         elif item.role == "parallel":
@@ -209,24 +213,26 @@ class SpecReader:
             item.part = self.part(item.role, raw)
             if item.part is None and item.role not in ("norm", "activation"):
                 refuse(f"`{item.role}` cannot be none", "leave the item out; `body: []` in its place keeps what flows")
-            item.natural = (isinstance(item.part, Part) and item.part.residual) or item.role in ("mixer", "mlp")
+            item.is_residual = (isinstance(item.part, Part) and item.part.residual) or item.role in ("mixer", "mlp")
 
     def _wire(self, item: Item) -> None:
-        item.wiring = self.wiring(item.given, item.natural)
-        item.late_wiring = item.late_wiring or (item.natural and has_late(self.full_wiring(item.given, True)))
+        item.wiring = self.wiring(item.own_wiring, item.is_residual)
+        if item.is_residual and not item.late_wiring:
+            item.late_wiring = has_late(self.full_wiring(item.own_wiring, True))
 
-    def wiring(self, given: Mapping[str, Any], natural: bool) -> Wiring:
-        """The wiring as given, over the defaults where the item is residual by nature."""
-        if not given and not natural:
+    def wiring(self, given: Mapping[str, Any], with_defaults: bool) -> Wiring:
+        """Reads wiring; `with_defaults`, as residual items have it, merges the wiring over the file's defaults."""
+        if not given and not with_defaults:
             return NO_WIRING
-        return self._once("wiring", "natural" if natural else "", dict(given), lambda: self._wiring(given, natural))
+        more = "with defaults" if with_defaults else ""
+        return self._once("wiring", more, dict(given), lambda: self._wiring(given, with_defaults))
 
-    def _wiring(self, given: Mapping[str, Any], natural: bool) -> Wiring:
-        return Wiring.read(self.full_wiring(given, natural), self)
+    def _wiring(self, given: Mapping[str, Any], with_defaults: bool) -> Wiring:
+        return Wiring.read(self.full_wiring(given, with_defaults), self)
 
-    def full_wiring(self, given: Mapping[str, Any], natural: bool) -> dict[str, Any]:
-        """The wiring as written, with the defaults of what is residual by nature."""
-        return wiring_over_defaults(given, self.usual, self.default_type("norm")) if natural else dict(given)
+    def full_wiring(self, given: Mapping[str, Any], with_defaults: bool) -> dict[str, Any]:
+        """The wiring as written, merged over the file's defaults if `with_defaults`."""
+        return wiring_over_defaults(given, self.usual, self.default_type("norm")) if with_defaults else dict(given)
 
     # ------------------------------------------------------------ defines
 
@@ -243,10 +249,10 @@ class SpecReader:
     def defined_body(self, name: str) -> Body:
         """The body of a define."""
         define = self.define(name)
-        if name in self.opened or not isinstance(define, dict) or "body" not in define:
-            refuse(f"`{name}` has no body", at=("use",))  # `declared` says what is wrong with it
-        self.opened.append(name)
+        if name in self.active_defines or not isinstance(define, dict) or "body" not in define:
+            refuse(f"`{name}` has no body", at=("use",))  # `declarations.py` reports why
+        self.active_defines.append(name)
         try:
             return self.body(_or_empty(define["body"]), "item")
         finally:
-            self.opened.pop()
+            self.active_defines.pop()

@@ -1,4 +1,4 @@
-"""Streams that a spec writes in vain, or over one another."""
+"""Finds streams that a spec writes and never reads, and streams that overwrite each other."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from vitdsl.syntax.recognise import PROSE
 from vitdsl.validate.written import Path, strings
 
 NAMING = ("write", "stream", "name", "type", "use")
-"""Keys whose value makes a stream, or names something else, rather than reads one."""
+"""Keys whose value does not read a stream: it writes one, or names something else."""
 
 
 def unread(tree: Mapping[str, Any]) -> list[tuple[str, str, Mark | None]]:
-    """The streams of a merged file that it writes and never reads.
+    """The streams that a merged file writes and never reads.
 
-    A stream counts as read where its name stands in any value: an argument of a `use` may lead it anywhere.
+    A stream counts as read if its name is in any value, since an argument of a `use` may lead it anywhere.
 
     Returns:
         Name, written path and position of each writer.
@@ -36,10 +36,10 @@ def unread(tree: Mapping[str, Any]) -> list[tuple[str, str, Mark | None]]:
 
 
 def overwritten(tree: Mapping[str, Any]) -> list[tuple[str, str, str, Mark | None]]:
-    """The streams that a define writes and that what uses the define writes too: streams are not a define's own.
+    """The streams that both a define and its users write: a define has no streams of its own.
 
     Returns:
-        Name, define, written path and position of each such writer in a define.
+        Name, define, written path and position of each such `write` in a define.
     """
     defines = tree.get("define")
     bodies = {name: ("define", name) for name in defines} if isinstance(defines, Mapping) else {}
@@ -69,7 +69,7 @@ def _at(tree: Mapping[str, Any], place: Path) -> Any:
 
 
 def _reached(used: set[str], uses: Mapping[Path, set[str]]) -> set[str]:
-    """Defines that are used, and those that these use in turn."""
+    """These defines, and all that they use in turn."""
     waiting, found = list(used), set()
     while waiting:
         name = waiting.pop()
@@ -80,7 +80,7 @@ def _reached(used: set[str], uses: Mapping[Path, set[str]]) -> set[str]:
 
 
 def _left_behind(stages: Any) -> list[tuple[Path, str]]:
-    """The streams of stages that the next stage does not go on with."""
+    """Streams of stages whose next stage names another stream."""
     named = list(enumerate(stages)) if isinstance(stages, list) else []
     named = [(index, stage) for index, stage in named if isinstance(stage, Mapping)]
     found = []
@@ -92,7 +92,7 @@ def _left_behind(stages: Any) -> list[tuple[Path, str]]:
 
 
 def _flows_on(stages: Any, name: str) -> bool:
-    """Whether a stage goes on with the stream, under its name."""
+    """Whether the stream is the result of the last stage, or the next stage goes on with it."""
     named = [stage for stage in stages if isinstance(stage, Mapping)] if isinstance(stages, list) else []
     makers = [index for index, stage in enumerate(named) if stage.get("stream") == name]
     return bool(makers) and (makers[-1] == len(named) - 1 or "stream" not in named[makers[-1] + 1])

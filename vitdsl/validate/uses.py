@@ -1,4 +1,4 @@
-"""Uses of defines: whether they fit."""
+"""Checks uses of defines."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ WRONG_PLACE = {
         f"`body: {{use: {name}}}`",
     ),
 }
-"""What to say where a define of the other kind is used, by the kind that is wanted."""
+"""Message and hint for a define of the other kind, by the kind that is needed."""
 
 
 def check_use(item: Item, reader: SpecReader, kind: str = "body") -> None:
-    """Refuses a use of what is not there, is of another kind, or takes other arguments."""
+    """Refuses a use of an unknown define, of one of the other kind, and with wrong arguments."""
     name = item.use
     if not isinstance(name, str):
         refuse(f"`use` needs the name of a define, but it is {describe(name)}", at=("use",))
     define = reader.define(name)
     if not isinstance(define, dict):
-        return  # `declared` says what is wrong with it
+        return  # `declarations.py` reports it
     if kind not in define and ("body" in define or "stage" in define):
         refuse(*WRONG_PLACE[kind](name), at=("use",))
     args, optional = define.get("args") or [], define.get("optional") or {}

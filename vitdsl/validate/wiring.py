@@ -1,4 +1,4 @@
-"""What stands around an item's role: where it acts, windows, norms, the residual form, stochastic depth."""
+"""The wiring of an item, around its role: targets, windows, norms, residual, stochastic depth."""
 
 from __future__ import annotations
 
@@ -13,11 +13,9 @@ from vitdsl.fields.types import LARGEST_REAL, ItemName, Padding, Rate, Real, Rep
 from vitdsl.parts.base import NONE, BodyField, Fields, LateList, NormBody, Reader, Reads, no_scalar
 from vitdsl.syntax.expressions import Late
 
-Place = str | int
-
 
 def read_place(value: Any, reader: Reader) -> Any:
-    """`at`, `from`: a name, an index, or a list of them."""
+    """Reads `at` or `from`: a name, an index, or a list of them."""
     if value is None or isinstance(value, (Late, LateList)) or type(value) in (str, int):
         return value
     if isinstance(value, list) and value and all(type(v) in (str, int) or isinstance(v, Late) for v in value):
@@ -26,7 +24,7 @@ def read_place(value: Any, reader: Reader) -> Any:
 
 
 def _shortcut(value: Any, reader: Any) -> Any:
-    """`shortcut`: a body, or an inner value of the mixer."""
+    """Reads `shortcut`: a body, or the name of an inner value of the mixer."""
     if not isinstance(value, (str, dict, list)) or value in ("value", "query"):
         return no_scalar(value, "a body, `value` or `query`")
     return reader.body(value, "item")
@@ -60,7 +58,7 @@ class Drop(Fields):
     at: Rate | None = None
 
     def agree(self) -> None:
-        """Refuses none of them, and two."""
+        """Refuses none of the fields, and more than one."""
         if len(self.fields_set) != 1:
             found = " and ".join(f"`{name}`" for name in self.fields if name in self.fields_set) or "none of them"
             hint = "`rate: null` takes a rate away that is inherited" if self.fields_set else ""
@@ -68,7 +66,7 @@ class Drop(Fields):
 
 
 def read_short(cls: type[Fields], value: Any, key: str, reader: Reader) -> Any:
-    """A mapping, or a value that is written short for one of its keys."""
+    """Reads a mapping, or a value that is short for one of its keys."""
     if isinstance(value, dict):
         return cls.read(value, reader)
     try:
@@ -153,11 +151,11 @@ class Wiring(Fields):
 WIRING = tuple(Wiring.fields_by_key)
 DEFAULT_WIRING = ("pre", "post", "residual", "layer_scale", "drop_path")
 BODIES = ("pre", "post", "shortcut", "after")
-"""Keys of wiring, and below them, that hold bodies: the late values in a body are those of its own items."""
+"""Keys in wiring that hold bodies. Late values in a body belong to its own items, not to the wiring."""
 
 
 def has_late(value: Any, key: str = "") -> bool:
-    """Whether wiring, as written, has late values of its own."""
+    """Whether wiring, as written, has late values, except inside of bodies."""
     if isinstance(value, (Late, LateList)):
         return True
     if key in BODIES:

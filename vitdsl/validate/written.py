@@ -1,4 +1,4 @@
-"""What stands in a file, whatever it means there: words, and norms that stand beside a default one."""
+"""Searches a file as it is written: for texts, for keys, and for norms beside a default norm."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Path = tuple[str | int, ...]
 
 
 def strings(node: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
-    """Every text in a tree, with its path; alternatives of holes, too."""
+    """Every text in a tree with its path, also in alternatives of holes."""
     if isinstance(node, str):
         yield path, node
     for key, value in entries(node):
@@ -24,7 +24,7 @@ def strings(node: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
 
 
 def words(node: Any) -> set[tuple[str, str | None]]:
-    """Every key in a tree, with None, and with its value where that is a text."""
+    """Every key in a tree, paired with None, and with its value if that is a text."""
     found: set[tuple[str, str | None]] = set()
     for key, value in entries(node):
         if isinstance(key, str):
@@ -34,7 +34,7 @@ def words(node: Any) -> set[tuple[str, str | None]]:
 
 
 def two_norms(tree: Mapping[str, Any]) -> Iterator[Problem]:
-    """Mixers and mlps with a `post` that is written and a `pre` that is not, but is there by default."""
+    """Mixers and mlps that set a norm in `post` but no `pre`, and so have the default `pre` as well."""
     usual = tree.get("defaults")
     usual = usual if isinstance(usual, Mapping) else {}
     if "pre" not in usual:
@@ -53,7 +53,7 @@ def _two_norms(tree: Mapping[str, Any], node: Any, path: Path, usual: Mapping[st
 
 
 def _is_norm(post: Any) -> bool:
-    """Whether what stands at `post` norms: it may be any body."""
+    """Whether `post`, which may be any body, has a norm."""
     if isinstance(post, str):
         return class_of("norm", post) is not None
     return ("norm", None) in words(post) or (isinstance(post, Mapping) and "type" in post)

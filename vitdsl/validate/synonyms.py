@@ -1,4 +1,4 @@
-"""What other people call what is written here in another way. One table; `validate/hints.py` looks names up in it."""
+"""Synonyms: other names for roles, types and keys of this language. `validate/hints.py` makes hints of them."""
 
 from __future__ import annotations
 
@@ -101,4 +101,4 @@ KEYS = {
     **dict.fromkeys(("img_size", "image_size"), "input"),
     **dict.fromkeys(("global_pool",), "pool"),
 }
-"""Keys of mappings; each is a hint where the mapping has the key that it leads to."""
+"""Keys of mappings; a synonym gives a hint only in mappings that have the key it leads to."""

@@ -77,29 +77,29 @@ def test_classifiers_of_pre_logits_are_logits(name):
 def test_intermediates_are_what_blocks_give(name):
     model = small(name).double()
     images = photos(model).double()
-    made, chains = with_taps(model)
-    ends = [seen for chain in chains for seen in chain if seen.end and seen.feature.grid is not None]
+    tapped, chains = with_taps(model)
+    ends = [tap for chain in chains for tap in chain if tap.ends_block and tap.feature.grid is not None]
     values = {}
-    for seen in ends:
-        made.get_submodule(seen.path).register_forward_hook(
-            lambda module, inputs, output, path=seen.path: values.update({path: output})
+    for tap in ends:
+        tapped.get_submodule(tap.path).register_forward_hook(
+            lambda module, inputs, output, path=tap.path: values.update({path: output})
         )
     with torch.no_grad():
-        made(images)
+        tapped(images)
         features, maps = model.forward_intermediates(images)
         for mine, wanted in zip(parts(features), parts(model.forward_features(images)), strict=True):
             assert torch.equal(mine, wanted)
         rows = model.forward_intermediates(images, output_fmt="NLC", intermediates_only=True)
-    grids = {seen.feature.grid: seen for seen in ends}
+    grids = {tap.feature.grid: tap for tap in ends}
     wanted = list(grids.values()) if len(grids) > 1 else ends
     assert len(maps) == len(wanted) == len(model.feature_info)
-    for seen, info, each, row in zip(wanted, model.feature_info, maps, rows, strict=True):
-        height, width = seen.feature.grid
-        assert each.shape == (2, seen.feature.dim, height, width)
-        assert info["num_chs"] == seen.feature.dim
+    for tap, info, each, row in zip(wanted, model.feature_info, maps, rows, strict=True):
+        height, width = tap.feature.grid
+        assert each.shape == (2, tap.feature.dim, height, width)
+        assert info["num_chs"] == tap.feature.dim
         assert info["reduction"] == round(images.shape[2] / height)
         assert model.get_submodule(info["module"]) is not None
-        torch.testing.assert_close(row, values[seen.path][:, -height * width :], rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(row, values[tap.path][:, -height * width :], rtol=1e-9, atol=1e-9)
         assert torch.equal(each.flatten(2).transpose(1, 2), row)
 
 

@@ -15,13 +15,14 @@ from vitdsl.compiler.lower import Written
 from vitdsl.compiler.module import function_of, is_repetition, written_below
 from vitdsl.compiler.renewal import changed_layers, modes_of, renew, restore_checkpointing
 from vitdsl.compiler.sizes import Sized, set_size
-from vitdsl.compiler.split import Point, Split, classifiers, opened, split
 from vitdsl.compiler.statements import Forward
 from vitdsl.features import Feature
 from vitdsl.graph.graph import Graph
 from vitdsl.graph.image_grids import on_image
 from vitdsl.graph.ir import HEAD, Call, Frame, Node, joined
 from vitdsl.graph.operators import LearnedTokens
+from vitdsl.graph.views.blocks import BlockMap, open_blocks
+from vitdsl.graph.views.head import Split, find_classifiers, split_head
 from vitdsl.parts.registry import family_of
 
 NOT_DECAYED = ("position", "bias")
@@ -83,7 +84,7 @@ class Backbone(Sized):
         if not pre_logits:
             forward = self._forward("head", write_rest, parts.head, parts.features, self.training_outputs)
             return forward(self, *given)
-        found = classifiers(parts.head, self.num_classes)
+        found = find_classifiers(parts.head, self.num_classes)
         forward = self._forward("pre_logits", write_values, found.head, parts.features, [*found.entering.values()])
         return _named(found.entering, forward(self, *given))
 
@@ -121,7 +122,7 @@ class Backbone(Sized):
         graph, points = self._points()
         chosen = [points[index] for index in _chosen(indices, len(points))]
         last = self._last_norm(chosen) if norm else None
-        parts = split(graph)
+        parts = split_head(graph)
         numbers = [point.grid for point in chosen] + [point.whole for point in chosen if norm]
         numbers += [] if intermediates_only else parts.features.values()
         values = self._forward(tuple(numbers), write_values, parts.body, IMAGE, numbers)(self, x)
@@ -134,7 +135,7 @@ class Backbone(Sized):
             return maps
         return _named(parts.features, values[-len(parts.features) :]), maps
 
-    def _last_norm(self, points: Sequence[Point]) -> nn.Module:
+    def _last_norm(self, points: Sequence[BlockMap]) -> nn.Module:
         """The norm behind all blocks, which is as wide as these maps."""
         path, dim = "", 0
         for step in self.lowered.frame.steps:
@@ -150,11 +151,11 @@ class Backbone(Sized):
         return self.get_submodule(path)
 
     def _split(self) -> Split:
-        return split(self.lowered)
+        return split_head(self.lowered)
 
-    def _points(self) -> tuple[Graph, list[Point]]:
+    def _points(self) -> tuple[Graph, list[BlockMap]]:
         """The graph in which maps can be got at, and the image's: of each grid the last, or all where there is one."""
-        graph, points = opened(self.lowered)
+        graph, points = open_blocks(self.lowered)
         there = on_image(graph.frame)
         points = [point for point in points if point.grid in there]
         grids = dict.fromkeys(point.feature.grid for point in points)
@@ -196,7 +197,7 @@ class Backbone(Sized):
 
     def get_classifier(self) -> nn.Module | dict[str, nn.Module] | None:
         """The linear map to the classes; where several outputs have one each, a dict by output."""
-        paths = classifiers(self._split().head, self.num_classes).paths
+        paths = find_classifiers(self._split().head, self.num_classes).paths
         found = {name: self.get_submodule(path) for name, path in paths.items()}
         return next(iter(found.values()), None) if len(found) < 2 else found
 
@@ -303,7 +304,7 @@ class Backbone(Sized):
                 checkpointed(module, enable)
 
 
-def _reduction(image: tuple[int, int], point: Point) -> float:
+def _reduction(image: tuple[int, int], point: BlockMap) -> float:
     """Rows of the image for each row of a map."""
     assert point.feature.grid is not None
     rows = image[0] / point.feature.grid[0]

@@ -12,6 +12,8 @@ from vitdsl.parts.base import Primitive
 
 HEAD = "head"
 """Module path of the head."""
+CONCATENATED = "all outputs"
+"""The output of a head that has the channels of all others; no output of a file can have this name."""
 HERE = ""
 """Name of the current value of a body that works on a value of its own."""
 

@@ -57,7 +57,7 @@ def difference(built: Graph, fed: Graph, training_outputs: bool) -> str | None:
             outside = a.times == 1 and not isinstance(a.op, OpenWindows)
             if x.grid is not None and outside and grids.setdefault(x.grid, y.grid) != y.grid:
                 return path
-            if has_module(a) and not same_layer(entering(before, a), entering(after, b), fed=True):
+            if has_module(a) and not same_layer(ingredients(before, a), ingredients(after, b), fed=True):
                 return path
     except Unlike as unlike:
         return unlike.path
@@ -96,16 +96,16 @@ def _same(a: Any, b: Any, names: tuple[str, ...]) -> bool:
     return all(getattr(a, name) == getattr(b, name) for name in names)
 
 
-Made = tuple[Any, tuple[Feature, ...]]
+Ingredients = tuple[Any, tuple[Feature, ...]]
 """What a layer is made of: its operator, and the features that enter it."""
 
 
-def entering(frame: Frame, node: Node) -> Made:
+def ingredients(frame: Frame, node: Node) -> Ingredients:
     """What the layer of a node is made of."""
     return node.op, tuple(frame.features[number] for number in node.inputs)
 
 
-def same_layer(a: Made, b: Made, fed: bool) -> bool:
+def same_layer(a: Ingredients, b: Ingredients, fed: bool) -> bool:
     """Whether two layers would be built alike, whatever their weights.
 
     Args:
@@ -118,18 +118,18 @@ def same_layer(a: Made, b: Made, fed: bool) -> bool:
     if isinstance(a[0], (LearnedTokens, DropPath)):
         return a[0] == b[0]
     with torch.device("meta"):
-        layers = layer_of(a), layer_of(b)
+        layers = build_layer(a), build_layer(b)
     if not alike(*layers, fed):
         return False
     if not any(module._non_persistent_buffers_set for module in layers[0].modules()):
         return True
     with torch.random.fork_rng(devices=[]):  # values of tables that no state dict holds
-        return alike(layer_of(a), layer_of(b), fed)
+        return alike(build_layer(a), build_layer(b), fed)
 
 
-def layer_of(made: Made) -> nn.Module:
+def build_layer(source: Ingredients) -> nn.Module:
     """The layer itself."""
-    op, features = made
+    op, features = source
     return op.build(*features)
 
 

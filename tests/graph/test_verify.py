@@ -9,7 +9,7 @@ import pytest
 
 import vitdsl
 from tests.hybrids.models import drawn
-from vitdsl.compiler.fold import folded_graph
+from vitdsl.compiler.fold import fold_graph
 from vitdsl.features import Cost, Feature
 from vitdsl.graph.graph import Graph
 from vitdsl.graph.ir import Call, Frame, Node, Place
@@ -28,7 +28,7 @@ def check_passes(graph: Graph, classes: int) -> None:
     parts = split_head(graph)
     heads = [parts.head, find_classifiers(parts.head, classes).head]
     opened, tapped = open_blocks(graph)[0], add_taps(graph)[0]
-    made = [graph, folded_graph(graph), tapped, opened, add_taps(folded_graph(graph))[0], parts.body]
+    made = [graph, fold_graph(graph), tapped, opened, add_taps(fold_graph(graph))[0], parts.body]
     for each in (*made, *(head._replace(training=None) for head in heads)):
         verify(each)
 

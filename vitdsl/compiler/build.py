@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from vitdsl.compiler.fold import folded_graph, folded_state
+from vitdsl.compiler.fold import fold_graph, fold_state
 from vitdsl.compiler.forwards import write_model
 from vitdsl.compiler.lower import Written
 from vitdsl.compiler.model import VisionModel
@@ -146,8 +146,8 @@ def fold(model: VisionModel) -> VisionModel:
         model: what `build` gave.
     """
     graph = model.spec.graph(model.image_size)
-    state = folded_state(graph, model.state_dict())
-    other = with_state(model, folded_graph(graph), state, folded=True)
+    state = fold_state(graph, model.state_dict())
+    other = with_state(model, fold_graph(graph), state, folded=True)
     put_buffers(other, {name: buffer.clone() for name, buffer in unsaved_buffers(model).items()})
     return other.eval()
 

@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vitdsl.compiler.build import build, built_as, fold
+from vitdsl.compiler.build import build, build_as, fold
 from vitdsl.compiler.eject import eject
 from vitdsl.resolve.files import shipped
 from vitdsl.spec import Spec, load
@@ -101,7 +101,7 @@ def load_weights(
     spec = model.spec
 
     def initial_state() -> dict[str, Tensor]:
-        return built_as(spec, model.options, model.folded, "cpu").state_dict()
+        return build_as(spec, model.options, model.folded, "cpu").state_dict()
 
     tables, (name,) = _tables(spec, layout)
     shapes = {key: tuple(tensor.shape) for key, tensor in model.state_dict().items()}
@@ -159,5 +159,5 @@ def _keys(
     """
     from vitdsl.checkpoints.fitting import grids
 
-    model = built_as(spec, {"size": size}, folded)
+    model = build_as(spec, {"size": size}, folded)
     return {key: tuple(tensor.shape) for key, tensor in model.state_dict().items()}, grids(model)

@@ -27,6 +27,8 @@ SMALL: dict[str, dict[str, Any]] = {
     },
 }
 """What is set: all that is left out is repetition."""
+FEW = ["deit_tiny_distilled", "t2t_vit_14", "refiner_vit_s", "swin_tiny", "levit_128s"]
+"""With everything that is no plain weight: fixed tables, features, carried maps, windows, gathered biases."""
 
 
 def small(name: str) -> VisionModel:
@@ -39,3 +41,20 @@ def photos(model: VisionModel, batch: int = 2) -> torch.Tensor:
     """Noise of the size that the model takes."""
     height, width = model.spec.model.input.size
     return torch.randn(batch, 3, height, width, generator=torch.Generator().manual_seed(1))
+
+
+def tensors_of(value: Any) -> list[torch.Tensor]:
+    """One tensor, or the tensors of several streams."""
+    return list(value.values()) if isinstance(value, dict) else [value]
+
+
+def assert_same(a: VisionModel, b: VisionModel) -> None:
+    """Equal weights and equal logits, of tensors that are not shared."""
+    assert type(a).__name__ == type(b).__name__
+    first, second = a.state_dict(), b.state_dict()
+    assert list(first) == list(second)
+    for key, tensor in first.items():
+        assert torch.equal(tensor, second[key])
+        assert tensor.data_ptr() != second[key].data_ptr()
+    with torch.no_grad():
+        assert torch.equal(a(photos(a)), b(photos(b)))

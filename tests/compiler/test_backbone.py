@@ -1,21 +1,13 @@
 """What users of timm ask a model, and what timm's own models answer."""
 
-import copy
-import pickle
-
 import pytest
 import timm
 import torch
 from timm.models import group_parameters
 
 import vitdsl
-from tests.compiler.small import SMALL, photos, small
+from tests.compiler.small import SMALL, photos, small, tensors_of
 from vitdsl.compiler.taps import with_taps
-
-
-def parts(value):
-    """One tensor, or the tensors of several streams."""
-    return list(value.values()) if isinstance(value, dict) else [value]
 
 
 @pytest.mark.parametrize("name", list(SMALL))
@@ -25,7 +17,7 @@ def test_head_of_features_is_the_model(name):
     with torch.no_grad():
         features = model.forward_features(images)
         assert torch.equal(model.forward_head(features), model(images))
-    assert sum(x.shape[1 if x.ndim == 4 else 2] for x in parts(features)) == model.num_features
+    assert sum(x.shape[1 if x.ndim == 4 else 2] for x in tensors_of(features)) == model.num_features
 
 
 def test_what_training_returns_of_stages_is_no_business_of_the_head():
@@ -51,7 +43,7 @@ def test_head_of_features_is_the_model_in_training(name):
         torch.manual_seed(1)
         found = model.forward_head(model.forward_features(images))
     assert isinstance(found, dict) == isinstance(wanted, dict)
-    for mine, their in zip(parts(found), parts(wanted), strict=True):
+    for mine, their in zip(tensors_of(found), tensors_of(wanted), strict=True):
         assert torch.equal(mine, their)
 
 
@@ -68,7 +60,7 @@ def test_classifiers_of_pre_logits_are_logits(name):
         model.forward_head(features)
         given = model.forward_head(features, pre_logits=True)
     assert isinstance(given, dict) == (len(classifiers) > 1)
-    for value, wanted in zip(parts(given), entering, strict=True):
+    for value, wanted in zip(tensors_of(given), entering, strict=True):
         assert torch.equal(value.flatten().sort().values, wanted.flatten().sort().values), "or as a map"
     assert model.num_classes == 20
 
@@ -77,29 +69,29 @@ def test_classifiers_of_pre_logits_are_logits(name):
 def test_intermediates_are_what_blocks_give(name):
     model = small(name).double()
     images = photos(model).double()
-    made, chains = with_taps(model)
-    ends = [seen for chain in chains for seen in chain if seen.end and seen.feature.grid is not None]
+    tapped, chains = with_taps(model)
+    ends = [tap for chain in chains for tap in chain if tap.ends_block and tap.feature.grid is not None]
     values = {}
-    for seen in ends:
-        made.get_submodule(seen.path).register_forward_hook(
-            lambda module, inputs, output, path=seen.path: values.update({path: output})
+    for tap in ends:
+        tapped.get_submodule(tap.path).register_forward_hook(
+            lambda module, inputs, output, path=tap.path: values.update({path: output})
         )
     with torch.no_grad():
-        made(images)
+        tapped(images)
         features, maps = model.forward_intermediates(images)
-        for mine, wanted in zip(parts(features), parts(model.forward_features(images)), strict=True):
+        for mine, wanted in zip(tensors_of(features), tensors_of(model.forward_features(images)), strict=True):
             assert torch.equal(mine, wanted)
         rows = model.forward_intermediates(images, output_fmt="NLC", intermediates_only=True)
-    grids = {seen.feature.grid: seen for seen in ends}
+    grids = {tap.feature.grid: tap for tap in ends}
     wanted = list(grids.values()) if len(grids) > 1 else ends
     assert len(maps) == len(wanted) == len(model.feature_info)
-    for seen, info, each, row in zip(wanted, model.feature_info, maps, rows, strict=True):
-        height, width = seen.feature.grid
-        assert each.shape == (2, seen.feature.dim, height, width)
-        assert info["num_chs"] == seen.feature.dim
+    for tap, info, each, row in zip(wanted, model.feature_info, maps, rows, strict=True):
+        height, width = tap.feature.grid
+        assert each.shape == (2, tap.feature.dim, height, width)
+        assert info["num_chs"] == tap.feature.dim
         assert info["reduction"] == round(images.shape[2] / height)
         assert model.get_submodule(info["module"]) is not None
-        torch.testing.assert_close(row, values[seen.path][:, -height * width :], rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(row, values[tap.path][:, -height * width :], rtol=1e-9, atol=1e-9)
         assert torch.equal(each.flatten(2).transpose(1, 2), row)
 
 
@@ -192,56 +184,7 @@ def grouped(model, coarse=False):
     return [sum(parameter.numel() for parameter in groups[number]) for number in sorted(groups)]
 
 
-@pytest.mark.parametrize("name", list(SMALL))
-def test_every_parameter_has_a_group(name):
-    model = small(name)
-    groups = group_parameters(model, model.group_matcher(), reverse=True)
-    last = max(groups.values())
-    assert {name for name, number in groups.items() if number == last} == {
-        name for name, _ in model.named_parameters() if name.startswith("head.")
-    }
-    assert groups[next(iter(dict(model.named_parameters())))] == 0
-    order = [groups[f"{info['module']}.{key}"] for info in model.feature_info for key in _first(model, info["module"])]
-    assert order == sorted(order)
-
-
-def _first(model, path):
-    return [name for name, _ in model.get_submodule(path).named_parameters()][:1]
-
-
-# ---------------------------------------------------------------- training
-
-
-@pytest.mark.parametrize("name", ["cvt13", "deit_tiny_distilled", "levit_128s", "cait_xxs24"])
-def test_another_classifier(name):
-    model = small(name).double().train()
-    images = photos(model).double()
-    classifiers = model.get_classifier()
-    theirs = [
-        id(p)
-        for c in (classifiers.values() if isinstance(classifiers, dict) else [classifiers])
-        for p in c.parameters()
-    ]
-    before = {path: parameter for path, parameter in model.named_parameters() if id(parameter) not in theirs}
-    kept = copy.deepcopy(model)
-    with torch.no_grad():
-        wanted = kept.eval().forward_features(images)
-    model.reset_classifier(7)
-    assert model.num_classes == 7
-    assert model.training
-    after = dict(model.named_parameters())
-    assert all(after[path] is parameter for path, parameter in before.items())
-    assert len(after) == len(before) + len(theirs)
-    with torch.no_grad():
-        assert model.eval()(images).shape == (2, 7)
-        for mine, their in zip(parts(model.forward_features(images)), parts(wanted), strict=True):
-            torch.testing.assert_close(mine, their, rtol=1e-9, atol=1e-9)
-        again = pickle.loads(pickle.dumps(model))
-        assert torch.equal(again(images), model(images))
-        pre_logits = model.forward_head(model.forward_features(images), pre_logits=True)
-        model.reset_classifier(0)
-        assert model.get_classifier() is None
-        assert torch.equal(model(images), sum(parts(pre_logits)) / len(parts(pre_logits)))
+# ---------------------------------------------------------------- heads and streams of other kinds
 
 
 @pytest.mark.parametrize("tokenizer", [{"type": "merge"}, {"type": "patch", "size": 2, "dim": 12}])
@@ -275,16 +218,6 @@ def test_residuals_of_a_model_without_blocks_never_drop():
         assert [m.rate for m in model.modules() if hasattr(m, "rate")] == [0.0]
 
 
-def test_another_pool():
-    model = small("deit_tiny_distilled")
-    model.reset_classifier(5, "mean")
-    assert model(photos(model)).shape == (2, 5)
-    assert isinstance(model.get_classifier(), torch.nn.Module)
-    with pytest.raises(vitdsl.SpecError, match="meen"):
-        model.reset_classifier(5, "meen")
-    assert model(photos(model)).shape == (2, 5)
-
-
 def test_a_folded_model_too():
     folded = vitdsl.fold(small("levit_128s")).double()
     images = photos(folded).double()
@@ -293,83 +226,6 @@ def test_a_folded_model_too():
         folded.reset_classifier(3)
         assert folded(images).shape == (2, 3)
     assert folded.folded
-
-
-@pytest.mark.parametrize("name", ["swin_tiny", "cait_xxs24", "deit_tiny_distilled"])
-def test_blocks_run_twice_in_place_of_keeping_activations(name):
-    model = small(name).double().train()
-    again = copy.deepcopy(model)
-    again.set_grad_checkpointing()
-    ran = {id(each): [] for each in (model, again)}
-    path = next(info["module"] for info in model.feature_info)
-    for each in (model, again):
-        inner = next(m for m in each.get_submodule(path).modules() if isinstance(m, torch.nn.Linear))
-        inner.register_forward_hook(lambda *_, each=each: ran[id(each)].append(1))
-    images = photos(model).double()
-    losses = []
-    for each in (model, again):
-        torch.manual_seed(1)
-        out = each(images)
-        loss = sum(value.square().sum() for value in parts(out))
-        loss.backward()
-        losses.append(float(loss.detach()))
-    assert losses[0] == losses[1]
-    for (name, mine), (_, theirs) in zip(model.named_parameters(), again.named_parameters(), strict=True):
-        torch.testing.assert_close(mine.grad, theirs.grad, rtol=1e-9, atol=1e-12, msg=name)
-    assert len(ran[id(again)]) == 2 * len(ran[id(model)])
-    ran[id(again)].clear()
-    again.set_grad_checkpointing(False)
-    sum(value.sum() for value in parts(again(images))).backward()
-    assert len(ran[id(again)]) == len(ran[id(model)])
-
-
-def test_recomputing_lasts_over_copies_and_other_classifiers():
-    model = small("deit_tiny_distilled")
-    model.set_grad_checkpointing()
-    model.reset_classifier(3)
-    for each in (model, copy.deepcopy(model)):
-        assert hasattr(each.get_submodule("stages.0.block.0"), "recomputed")
-
-
-def test_another_classifier_leaves_the_rest_alone():
-    model = small("levit_128s").train()
-    first, linear = model.get_submodule("stages.0.body.0.0"), model.get_submodule("stages.0.body.1.1.mlp.fc1")
-    seen: list[str] = []
-    model.register_forward_hook(lambda *_: seen.append("model"))
-    first.register_forward_hook(lambda *_: seen.append("block"))
-    linear.register_forward_hook(lambda *_: seen.append("layer"))
-    frozen = model.get_submodule("stages.0.tokenizer").eval().requires_grad_(False)
-    wrapped = torch.nn.Sequential(model.get_submodule("stages.0.body.2.0"))  # a caller's own module in a block's place
-    model.get_submodule("stages.0.body.2").add_module("0", wrapped)
-    inside = list(wrapped.modules())
-    model.reset_classifier(3)
-    model(photos(model))
-    assert seen == ["block", "layer", "model"]
-    assert not any(module.training for module in frozen.modules())
-    assert not any(parameter.requires_grad for parameter in frozen.parameters())
-    assert model.get_submodule("stages.0.body.2.0") is wrapped
-    assert list(wrapped.modules()) == inside
-    assert all(parameter.requires_grad for c in model.get_classifier().values() for parameter in c.parameters())
-
-
-def test_another_pool_leaves_no_layers_of_the_old_one():
-    spec = vitdsl.load("cct_2_3x2_32")
-    model = vitdsl.build(spec)
-    assert "head.pool.weight" in model.state_dict()
-    model.reset_classifier(7, "mean")
-    wanted = vitdsl.build(vitdsl.load(spec, set={"classes": 7, "head.pool": "mean"})).state_dict()
-    assert {key: tensor.shape for key, tensor in model.state_dict().items()} == {k: t.shape for k, t in wanted.items()}
-
-
-def test_copies_share_no_weights():
-    model = small("cvt13")
-    images = photos(model)
-    with torch.no_grad():
-        before = model.forward_features(images)
-        other = copy.deepcopy(model)
-        for parameter in model.parameters():
-            parameter.zero_()
-        assert torch.equal(other.forward_features(images), before)
 
 
 def test_features_compile_whole():

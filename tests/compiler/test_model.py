@@ -1,18 +1,15 @@
-"""What a built model can do besides computing: pickle, copy, change types and sizes, train."""
+"""What a built model can do besides computing: copy, change types and sizes, train."""
 
 from __future__ import annotations
 
 import copy
-import io
-import pickle
 
 import pytest
 import safetensors.torch
 import torch
 
 import vitdsl
-from tests.compiler.small import SMALL, photos, small
-from vitdsl.compiler.model import VisionModel
+from tests.compiler.small import FEW, SMALL, assert_same, photos, small
 from vitdsl.compiler.module import is_repetition
 from vitdsl.layers.containers import Body
 from vitdsl.layers.drop import DropPath
@@ -25,69 +22,13 @@ LAYERS = {
 }  # fmt: skip
 """All layer classes of the ten, but for functions of each value alone, which count as one."""
 FUNCTIONS = {"GELU", "Hardswish", "QuickGelu", "ReLU", "ReLU6"}
-FEW = ["deit_tiny_distilled", "t2t_vit_14", "refiner_vit_s", "swin_tiny", "levit_128s"]
-"""With everything that is no plain weight: fixed tables, features, carried maps, windows, gathered biases."""
-
-
-def same(a: VisionModel, b: VisionModel) -> None:
-    """Equal weights and equal logits, of tensors that are not shared."""
-    assert type(a).__name__ == type(b).__name__
-    first, second = a.state_dict(), b.state_dict()
-    assert list(first) == list(second)
-    for key, tensor in first.items():
-        assert torch.equal(tensor, second[key])
-        assert tensor.data_ptr() != second[key].data_ptr()
-    with torch.no_grad():
-        assert torch.equal(a(photos(a)), b(photos(b)))
-
-
-@pytest.mark.parametrize("name", FEW)
-def test_pickles(name: str) -> None:
-    model = small(name)
-    restored = pickle.loads(pickle.dumps(model))
-    assert restored.spec == model.spec
-    assert not restored.training
-    same(model, restored)
-    file = io.BytesIO()
-    torch.save(model, file)
-    file.seek(0)
-    same(model, torch.load(file, weights_only=False))
-
-
-@pytest.mark.parametrize("fold", [False, True])
-def test_pickles_keep_what_is_set(fold: bool) -> None:
-    model = small("levit_128s").train()
-    model = vitdsl.fold(model) if fold else model
-    model.set_grad_checkpointing()
-    model.get_submodule("head").train()
-    for module in model.modules():
-        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
-            module.eval()
-    model.get_submodule("stages.0.tokenizer").requires_grad_(False)
-    restored = pickle.loads(pickle.dumps(model))
-    for (path, mine), (_, theirs) in zip(model.named_modules(), restored.named_modules(), strict=True):
-        assert mine.training == theirs.training, path
-        assert hasattr(mine, "recomputed") == hasattr(theirs, "recomputed"), path
-    for (path, mine), (_, theirs) in zip(model.named_parameters(), restored.named_parameters(), strict=True):
-        assert mine.requires_grad == theirs.requires_grad, path
-    assert any(hasattr(module, "recomputed") for module in restored.modules())
-    assert len({module.training for module in restored.modules()}) == 2
-    assert len({parameter.requires_grad for parameter in restored.parameters()}) == 2
-
-
-def test_modules_that_the_spec_does_not_say_are_not_lost_in_a_pickle() -> None:
-    model = small("deit_tiny_distilled")
-    block = model.get_submodule("stages.0.block.1")
-    model.get_submodule("stages.0.block").add_module("1", torch.nn.Sequential(block))
-    with pytest.raises(pickle.PicklingError, match=r"stages\.0\.block\.1\.0\.0.*state_dict"):
-        pickle.dumps(model)
 
 
 @pytest.mark.parametrize("name", FEW)
 def test_copies_are_apart(name: str) -> None:
     model = small(name)
     copied = copy.deepcopy(model)
-    same(model, copied)
+    assert_same(model, copied)
     assert copied.spec is model.spec
     with torch.no_grad():
         for parameter in copied.parameters():
@@ -101,7 +42,7 @@ def test_safetensors_and_strict_loading(name: str) -> None:
     state = safetensors.torch.load(safetensors.torch.save(model.state_dict()))
     other = vitdsl.build(model.spec).eval()
     other.load_state_dict(state, strict=True)
-    same(model, other)
+    assert_same(model, other)
 
 
 @pytest.mark.parametrize("name", FEW)
@@ -202,3 +143,14 @@ def test_what_no_output_reads_is_built() -> None:
     assert spec.analyze().unreached == unreached
     model = vitdsl.build(spec, device="meta")
     assert all(list(model.get_submodule(path).parameters()) for path in unreached)
+
+
+def test_copies_share_no_weights() -> None:
+    model = small("cvt13")
+    images = photos(model)
+    with torch.no_grad():
+        before = model.forward_features(images)
+        other = copy.deepcopy(model)
+        for parameter in model.parameters():
+            parameter.zero_()
+        assert torch.equal(other.forward_features(images), before)

@@ -8,7 +8,7 @@ from torch import nn
 
 import vitdsl
 from vitdsl.compiler.points import build_with_points
-from vitdsl.graph.points import point_names
+from vitdsl.graph.views.points import point_names
 from vitdsl.graph.verify import verify
 
 HEAD = {"pool": "mean"}

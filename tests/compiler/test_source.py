@@ -14,7 +14,7 @@ from tests.compiler.goldens import NAMES, code_of, file_of
 from tests.compiler.printed import ATTEND, MLP, forward, functions, unread, with_checks
 from tests.compiler.small import SMALL, photos, small
 from tests.zoo.specs import NAMES as SHIPPED
-from vitdsl.compiler.classes import plain_text
+from vitdsl.compiler.lines import plain_text
 from vitdsl.compiler.namespace import Namespace
 from vitdsl.compiler.source import Printer
 from vitdsl.compiler.statements import Forward, Returned

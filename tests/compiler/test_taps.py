@@ -1,17 +1,15 @@
-"""Values between blocks, seen from outside: the model computes the same, and they are what its blocks give."""
+"""Models with taps: they compute the same, and their taps see what blocks give."""
 
 import pytest
 import torch
 
 import vitdsl
 from tests.compiler.small import SMALL, photos, small
-from vitdsl.compiler.taps import tapped, with_taps
-
-STEM = {"tokenizer": [{"conv": {"dim": 4, "kernel": 2, "stride": 2}}]}
-RESIDUAL = [{"mlp": {"ratio": 2}}]
+from tests.graph.views.bodies import BODIES, STEM, spec_of
+from vitdsl.compiler.taps import with_taps
 
 
-def seen(model, images):
+def values_of(model, images):
     """The output of the model with taps, and the value of each tap by path, chains one after another."""
     made, chains = with_taps(model)
     values = {}
@@ -27,7 +25,7 @@ def seen(model, images):
 def test_computes_the_same_with_the_same_weights(name):
     model = small(name).double()
     images = photos(model).double()
-    output, values, chains = seen(model, images)
+    output, values, chains = values_of(model, images)
     with torch.no_grad():
         torch.testing.assert_close(output, model(images), rtol=1e-9, atol=1e-9)
     for tap in (tap for chain in chains for tap in chain):
@@ -47,7 +45,7 @@ def test_a_folded_model():
             torch.nn.init.uniform_(module.running_var, 0.5, 2.0)
             torch.nn.init.normal_(module.running_mean)
     folded = vitdsl.fold(model)
-    output, _, chains = seen(folded, photos(model).double())
+    output, _, chains = values_of(folded, photos(model).double())
     with torch.no_grad():
         torch.testing.assert_close(output, model(photos(model).double()), rtol=1e-9, atol=1e-9)
     assert [len(chain) for chain in chains] == [6]
@@ -62,8 +60,8 @@ def test_taps_are_what_blocks_give():
         )
     with torch.no_grad():
         model(photos(model).double())
-    _, values, chains = seen(model, photos(model).double())
-    assert [[tap.end for tap in chain] for chain in chains] == [[False, True, True]]
+    _, values, chains = values_of(model, photos(model).double())
+    assert [[tap.ends_block for tap in chain] for chain in chains] == [[False, True, True]]
     for value, wanted in zip(values.values(), (given[0], given[1], given[3]), strict=True):
         assert torch.equal(value, wanted)
 
@@ -74,7 +72,7 @@ def test_windows_are_closed():
     model.get_submodule("stages.3.norm").register_forward_pre_hook(lambda module, inputs: wanted.append(inputs[0]))
     with torch.no_grad():
         model(photos(model).double())
-    _, values, chains = seen(model, photos(model).double())
+    _, values, chains = values_of(model, photos(model).double())
     assert [len(chain) for chain in chains] == [3, 2, 3, 2]
     assert chains[0][1].feature.grid == (56, 56)
     entering, first, second = (values[tap.path] for tap in chains[0])
@@ -89,7 +87,7 @@ def test_windows_that_a_block_ends_in_are_closed():
     torch.manual_seed(0)
     model = vitdsl.build(vitdsl.load(spec)).double().eval()
     images = torch.randn(2, 3, 8, 8, dtype=torch.float64)
-    output, values, chains = seen(model, images)
+    output, values, chains = values_of(model, images)
     with torch.no_grad():
         torch.testing.assert_close(output, model(images), rtol=1e-9, atol=1e-9)
         torch.testing.assert_close(values[chains[0][2].path].mean(1), pooled(model, images), rtol=1e-9, atol=1e-9)
@@ -104,45 +102,12 @@ def pooled(model, images):
     return found[0].flatten(1)
 
 
-@pytest.mark.parametrize(
-    ("body", "ends"),
-    [
-        pytest.param(RESIDUAL, 1, id="residual"),
-        pytest.param([*RESIDUAL, *RESIDUAL], 1, id="all residual items of a body are one block"),
-        pytest.param([{"body": RESIDUAL}, {"body": RESIDUAL}], 2, id="two bodies"),
-        pytest.param([{"repeat": 3, "body": RESIDUAL}, {"body": RESIDUAL}], 4, id="repetitions and a body"),
-        pytest.param([{"repeat": 2, "body": [{"repeat": 3, "body": RESIDUAL}]}], 2, id="the outermost repetition"),
-        pytest.param([{"repeat": 2, "linear": 4}], 2, id="a repetition that adds nothing"),
-        pytest.param([{"linear": 4}, {"activation": "relu"}], 1, id="a body without blocks is one"),
-        pytest.param([], 0, id="an empty body is none"),
-        pytest.param([{"residual": True, "body": [{"body": RESIDUAL}]}], 1, id="residual bodies inside of one"),
-        pytest.param([{"parallel": [RESIDUAL, RESIDUAL], "residual": False}], 1, id="branches are inside"),
-        pytest.param([{"drop_path": "none", "mlp": {}}, {"body": RESIDUAL}], 2, id="what never drops is a block too"),
-        pytest.param([{"repeat": 3, "body": RESIDUAL}, *RESIDUAL], 4, id="items behind a repetition are one block"),
-        pytest.param([*RESIDUAL, {"body": RESIDUAL}, *RESIDUAL], 3, id="a body with blocks splits what is around it"),
-        pytest.param([*RESIDUAL, {"body": [{"linear": 4}]}, *RESIDUAL], 1, id="a body without blocks does not"),
-    ],
-)
-def test_where_blocks_end(body, ends):
-    spec = vitdsl.load({"input": {"size": 8}, "classes": 3, "stages": [{**STEM, "body": body}]})
-    _, chains = tapped(spec.graph())
-    assert [[tap.end for tap in chain] for chain in chains] == ([[False, *[True] * ends]] if ends else [])
+@pytest.mark.parametrize(("body", "ends"), BODIES)
+def test_bodies_compute_the_same(body, ends):
     torch.manual_seed(0)
-    model = vitdsl.build(spec).double().eval()
+    model = vitdsl.build(spec_of(body)).double().eval()
     images = torch.randn(2, 3, 8, 8, dtype=torch.float64)
+    output, values, _ = values_of(model, images)
+    assert len(values) == (1 + ends if ends else 0)
     with torch.no_grad():
-        torch.testing.assert_close(seen(model, images)[0], model(images), rtol=1e-9, atol=1e-9)
-
-
-def test_stems_and_heads_have_no_blocks():
-    stem = [{"conv": {"dim": 4, "kernel": 2, "stride": 2}}, {"residual": True, "body": [{"conv": {"kernel": 3}}]}]
-    head = [{"repeat": 2, "mlp": {"ratio": 1}}, {"pool": "mean"}, "classifier"]
-    spec = vitdsl.load({"input": {"size": 8}, "classes": 3, "stages": [{"tokenizer": stem}], "head": head})
-    assert tapped(spec.graph())[1] == []
-
-
-def test_a_graph_is_left_as_it_was():
-    graph = vitdsl.load("ceit_tiny", SMALL["ceit_tiny"]).graph()
-    before = [(path, id(node)) for path, node, _ in graph.frame.nodes()]
-    tapped(graph)
-    assert [(path, id(node)) for path, node, _ in graph.frame.nodes()] == before
+        torch.testing.assert_close(output, model(images), rtol=1e-9, atol=1e-9)

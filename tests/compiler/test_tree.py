@@ -9,14 +9,14 @@ import pytest
 import vitdsl
 from tests.compiler.small import SMALL
 from vitdsl.compiler.classes import Classes
-from vitdsl.compiler.model import VisionModel, tree_of
+from vitdsl.compiler.model import VisionModel
 from vitdsl.compiler.module import is_repetition
-from vitdsl.compiler.tree import Branch
+from vitdsl.compiler.tree import Branch, grow_tree
 from vitdsl.graph.ir import joined
 
 
 def tree(model: VisionModel) -> Branch:
-    return tree_of(model.lowered, model.written, model.spec.model.init or {}, True)
+    return grow_tree(model.lowered, model.written, model.spec.model.init or {}, True)
 
 
 def walked(branch: Branch, path: str = "") -> Iterator[tuple[str, Branch]]:
@@ -33,7 +33,6 @@ def test_the_tree_is_that_of_the_model(name: str) -> None:
     below = {path for path in modules if not any(each.make and path.startswith(f"{at}.") for at, each in found.items())}
     assert below - {""} <= found.keys() <= modules.keys()
     for path, branch in found.items():
-        assert branch.make is not None or branch.op is None
         assert (branch.written is not None) == is_repetition(modules[path])
         assert list(modules[path]._modules) == list(tree(model).names(path)) or branch.make is not None
 

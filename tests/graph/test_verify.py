@@ -9,13 +9,14 @@ import pytest
 
 import vitdsl
 from tests.hybrids.models import drawn
-from vitdsl.compiler.fold import folded_graph
-from vitdsl.compiler.split import classifiers, opened, split
-from vitdsl.compiler.taps import tapped
+from vitdsl.compiler.fold import fold_graph
 from vitdsl.features import Cost, Feature
 from vitdsl.graph.graph import Graph
 from vitdsl.graph.ir import Call, DropPoint, Frame, Node
 from vitdsl.graph.verify import InvalidGraph, verify
+from vitdsl.graph.views.blocks import open_blocks
+from vitdsl.graph.views.head import find_classifiers, split_head
+from vitdsl.graph.views.taps import add_taps
 from vitdsl.memo import forget
 from vitdsl.resolve.files import shipped
 
@@ -24,9 +25,10 @@ SHIPPED = sorted(path.stem for path in shipped(".").glob("*.yaml"))
 
 def check_passes(graph: Graph, classes: int) -> None:
     """The graph, and what each pass makes of it; a head alone may return streams that are made before it."""
-    parts = split(graph)
-    heads = [parts.head, classifiers(parts.head, classes).head]
-    made = [graph, folded_graph(graph), tapped(graph)[0], opened(graph)[0], tapped(folded_graph(graph))[0], parts.body]
+    parts = split_head(graph)
+    heads = [parts.head, find_classifiers(parts.head, classes).head]
+    opened, tapped = open_blocks(graph)[0], add_taps(graph)[0]
+    made = [graph, fold_graph(graph), tapped, opened, add_taps(fold_graph(graph))[0], parts.body]
     for each in (*made, *(head._replace(training=None) for head in heads)):
         verify(each)
 

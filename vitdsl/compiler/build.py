@@ -1,16 +1,20 @@
-"""A spec becomes a torch module; batch norms are folded into it."""
+"""A spec becomes a torch module: its graph the class of its models, and the class a model."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
-from vitdsl.compiler.fold import folded_graph, folded_state
-from vitdsl.compiler.model import Compiled, VisionModel, compile_graph, make_model
-from vitdsl.compiler.renewal import Modes, put_buffers, set_modes, unsaved_buffers
+from vitdsl.compiler.fold import fold_graph, fold_state
+from vitdsl.compiler.forwards import write_model
+from vitdsl.compiler.lower import Written
+from vitdsl.compiler.model import VisionModel
+from vitdsl.compiler.module import class_of
+from vitdsl.compiler.renewal import put_buffers, unsaved_buffers
+from vitdsl.compiler.tree import grow_tree
 from vitdsl.errors import Problem, SpecError
 from vitdsl.graph.costs import too_many_modules
 from vitdsl.graph.graph import Graph
@@ -61,8 +65,8 @@ def build(
 _classes = Table(64)
 
 
-def _class_for(spec: Spec, graph: Graph, training_outputs: bool) -> Compiled:
-    """The class of the models of a spec; it is made once for equal specs, as long as all parts are ours."""
+def _class_for(spec: Spec, graph: Graph, training_outputs: bool) -> ModelClass:
+    """The class of the models of a spec. It is made once for equal specs, as long as all parts are ours."""
     key = (spec.hash, spec.name, graph.frame.features[0].grid, training_outputs)
     known = None if foreign() else _classes.get(key)
     if known is None:
@@ -70,45 +74,88 @@ def _class_for(spec: Spec, graph: Graph, training_outputs: bool) -> Compiled:
     return known
 
 
+class ModelClass(NamedTuple):
+    """A graph with the class of its models.
+
+    Attributes:
+        graph: what was compiled.
+        written: its forward, and those of its repetitions.
+        cls: an instance is a model without a spec.
+        training_outputs: whether training returns what the head says.
+    """
+
+    graph: Graph
+    written: Written
+    cls: type[VisionModel]
+    training_outputs: bool
+
+
+def compile_graph(graph: Graph, name: str, inits: Mapping[str, Any], training_outputs: bool) -> ModelClass:
+    """The class of the models of a graph.
+
+    Args:
+        graph: what is compiled.
+        name: of the model, for tracebacks.
+        inits: initial values by family.
+        training_outputs: whether training returns what the head says.
+    """
+    written = write_model(graph, training_outputs)
+    printed = class_of(grow_tree(graph, written, inits, training_outputs), name)
+    attributes = {"__module__": VisionModel.__module__, "builder": staticmethod(build_as)}
+    return ModelClass(graph, written, type("Model", (VisionModel, printed), attributes), training_outputs)
+
+
+def make_model(compiled: ModelClass, spec: Spec, device: str | torch.device) -> VisionModel:
+    """A model with new weights.
+
+    Args:
+        compiled: its class.
+        spec: what it was compiled from.
+        device: where its tensors are made.
+    """
+    with torch.device(device):
+        model = compiled.cls()
+    model.set_source(spec, compiled.graph, compiled.written)
+    model.training_outputs = compiled.training_outputs
+    return model
+
+
+def with_state(model: VisionModel, graph: Graph, state: Mapping[str, torch.Tensor], folded: bool) -> VisionModel:
+    """A model of another graph of a model's spec, with these weights.
+
+    Args:
+        model: whose spec and training outputs it has.
+        graph: what it computes.
+        state: its state dict. The model holds these tensors themselves.
+        folded: whether batch norms are folded in the graph.
+    """
+    spec = model.spec
+    other = make_model(compile_graph(graph, spec.name, {}, model.training_outputs), spec, "meta")
+    other.to_empty(device=next(iter(state.values())).device)
+    other.load_state_dict(state, assign=True)
+    other.folded = folded
+    return other
+
+
 def fold(model: VisionModel) -> VisionModel:
     """The model with every batch norm folded into the convolution or linear map beside it, where there is one.
 
-    It computes the same in evaluation mode, which it is in; the model that was given is left as it is.
+    It computes the same in evaluation mode, and is in that mode. The model that was given stays as it is.
 
     Args:
         model: what `build` gave.
     """
-    spec, graph = model.spec, model.spec.graph(model.image_size)
-    state = folded_state(graph, model.state_dict())
-    made = make_model(compile_graph(folded_graph(graph), spec.name, {}, model.training_outputs), spec, "meta")
-    made.to_empty(device=next(iter(state.values())).device)
-    made.load_state_dict(state, assign=True)
-    put_buffers(made, {name: buffer.clone() for name, buffer in unsaved_buffers(model).items()})
-    made.folded = True
-    return made.eval()
+    graph = model.spec.graph(model.image_size)
+    state = fold_state(graph, model.state_dict())
+    other = with_state(model, fold_graph(graph), state, folded=True)
+    put_buffers(other, {name: buffer.clone() for name, buffer in unsaved_buffers(model).items()})
+    return other.eval()
 
 
-def built_as(spec: Spec, options: Mapping[str, Any], folded: bool, device: str | torch.device = "meta") -> VisionModel:
-    """A model with these options of `build`, folded or not; on the meta device it has no values."""
-    made = build(spec, device=device, **options)
-    return fold(made) if folded else made
-
-
-def rebuild(
-    spec: Spec,
-    options: dict[str, Any],
-    folded: bool,
-    state: dict[str, torch.Tensor],
-    buffers: dict[str, torch.Tensor],
-    modes: Modes,
-) -> VisionModel:
-    """A model out of what its pickle holds."""
-    made = built_as(spec, options, folded)
-    made.to_empty(device=next(iter(state.values())).device if state else "cpu")
-    made.load_state_dict(state, assign=True)
-    put_buffers(made, buffers)
-    set_modes(made, modes)
-    return made
+def build_as(spec: Spec, options: Mapping[str, Any], folded: bool, device: str | torch.device = "meta") -> VisionModel:
+    """A model with these options of `build`, folded or not. On the meta device it has no values."""
+    model = build(spec, device=device, **options)
+    return fold(model) if folded else model
 
 
 def _too_large(spec: Spec, graph: Graph, most: int) -> Problem:

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import inspect
 import re
-from collections.abc import Iterator, Sequence
-from functools import cache, partial
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from vitdsl.compiler.arguments import Arguments, number_text, same
-from vitdsl.compiler.containers import Body, Chain
-from vitdsl.compiler.expressions import Apply, Expression, Slot, filled, in_line, in_lines, quoted, slots
-from vitdsl.compiler.initialize import make_initialized
+from vitdsl.compiler.arguments import Arguments
+from vitdsl.compiler.constructors import Constructors
+from vitdsl.compiler.containers import Body
+from vitdsl.compiler.expressions import Apply, Slot, filled, in_line, in_lines, slots
+from vitdsl.compiler.lines import Line, line_slots, print_lines
 from vitdsl.compiler.loops import merge_chains
-from vitdsl.compiler.names import RESERVED, last_word, unused
+from vitdsl.compiler.names import last_word, unused
 from vitdsl.compiler.namespace import Namespace
-from vitdsl.compiler.source import Line, Printer
+from vitdsl.compiler.source import Printer
 from vitdsl.compiler.tree import Branch
-from vitdsl.layers.containers import with_modules
-from vitdsl.layers.initial import initialized
-
-WIDTHS = {"in_dim": "dim", "normalized_shape": "dim", "num_features": "dim", "in_features": "dim"}
-"""Names of arguments that are called otherwise in a class."""
 
 
 class Class(NamedTuple):
@@ -67,7 +61,7 @@ class Classes:
     def __init__(self, tree: Branch) -> None:
         self.all: list[Class] = []
         self.names = Namespace()
-        self._calls: dict[int, Apply] = {}
+        self._constructors = Constructors(self.names)
         self._printed: dict[int, list[Line]] = {}
         levels: dict[int, list[tuple[str, Branch]]] = {}
         for path, branch in (*tree.repetitions(), ("", tree)):
@@ -83,9 +77,9 @@ class Classes:
         """Makes the classes of repetitions that hold none that has no class yet."""
         groups: dict[str, list[Member]] = {}
         for path, branch in found:
-            lines, init = self._forward(branch), self._init(branch)
+            lines, init = self._forward(branch), self._constructors.init(branch)
             members = groups.setdefault(_key(init, lines), [])
-            members.append(Member(path, branch, lines, init, [*slots(init), *_slots(lines)]))
+            members.append(Member(path, branch, lines, init, [*slots(init), *line_slots(lines)]))
         for members, name in zip(groups.values(), self._class_names([*groups.values()]), strict=True):
             self._write(name, members)
 
@@ -114,9 +108,6 @@ class Classes:
             branch.at(path).chain = True
         return self._printed[id(written)]
 
-    def _init(self, branch: Branch) -> Apply:
-        return Apply("super().__init__(", tuple(self._children(branch)))
-
     def _write(self, name: str, members: list[Member]) -> None:
         """Writes a class, and how its instances are made."""
         first = members[0]
@@ -124,7 +115,7 @@ class Classes:
         arguments = Arguments(columns, [*first.branch.children])
         count = len(list(slots(first.init)))
         init = filled(first.init, arguments.texts(0, count))
-        forward = _written(first.lines, arguments.texts(count, len(columns), kept=True))
+        forward = print_lines(first.lines, arguments.texts(count, len(columns), kept=True))
         signature = Apply("__init__(", ("self", *(f"{key}: {kind}" for key, kind in arguments.kinds.items())))
         places = [member.path for member in members]
         self.all.append(Class(name, [
@@ -134,124 +125,12 @@ class Classes:
         ], arguments.kept))  # fmt: skip
         for number, member in enumerate(members):
             given = [Slot(values[number], key) for key, values in arguments.values.items()]
-            self._calls[id(member.branch)] = Apply(f"{name}(", tuple(given))
-
-    # ------------------------------------------------------------ what makes a module
-
-    def _children(self, branch: Branch) -> Iterator[Expression]:
-        """The arguments of a container: numbered modules in order, others by name."""
-        numbered = {int(name): child for name, child in branch.children.items() if name.isdigit()}
-        count = max(numbered, default=-1) + 1
-        yield from self._numbered([numbered.get(index) for index in range(count)])
-        strange: list[Expression] = []
-        for name, child in branch.children.items():
-            if not name.isdigit():
-                if name.isidentifier() and name not in RESERVED:
-                    yield (f"{name}=", self._module(child))
-                else:
-                    strange.append((f"{quoted(name)}: ", self._module(child)))
-        if strange:
-            yield ("**", Apply("{", tuple(strange), "}"))
-
-    def _numbered(self, branches: Sequence[Branch | None]) -> Iterator[Expression]:
-        """Modules in order; calls of one class that differ in numbers are written once."""
-        calls = [None if branch is None else self._calls.get(id(branch)) for branch in branches]
-        at = 0
-        while at < len(branches):
-            end = at + 1
-            while end < len(branches) and _are_alike(calls[end], calls[at]):
-                end += 1
-            if end - at < 2:
-                branch = branches[at]
-                yield "None" if branch is None else self._module(branch)
-            else:
-                yield _repeated([call for call in calls[at:end] if call is not None])
-            at = end
-
-    def _module(self, branch: Branch) -> Expression:
-        call = self._calls.get(id(branch))
-        if call is not None:
-            return call
-        if branch.make is None:
-            return Apply(f"{self.names(Chain if branch.chain else Body)}(", tuple(self._children(branch)))
-        layer = self._made(branch.make)
-        if not branch.children:
-            return layer
-        return Apply(f"{self.names(with_modules)}(", (layer, *self._children(branch)))
-
-    def _made(self, make: partial[Any]) -> Expression:
-        """The call that makes a layer: what is given by default is left out."""
-        if make.func is make_initialized:
-            inner, fill = make.args
-            return Apply(f"{self.names(initialized)}(", (self._made(inner), self._literal(fill, "init")))
-        if not inspect.isclass(make.func):
-            return f"{self.names.part(make)}()"
-        return Apply(f"{self.names(make.func)}(", tuple(self._arguments(make)))
-
-    def _arguments(self, make: partial[Any]) -> Iterator[Expression]:
-        names, defaults, rest = _signature(make.func)
-        given = [*zip(names, make.args, strict=False)]
-        plain = 1 if len(given) < 2 or given[1][0] in defaults else 2
-        named = [*given[plain:], *make.keywords.items()]
-        yield from (self._argument(value, name, "", defaults) for name, value in given[:plain])
-        yield from (self._literal(value, rest) for value in make.args[len(names) :])
-        for name, value in named:
-            if _is_number(value) or name not in defaults or not same(defaults[name], value):
-                yield self._argument(value, name, f"{name}=", defaults)
-
-    def _argument(self, value: Any, name: str, before: str, defaults: dict[str, Any]) -> Expression:
-        literal = self._literal(value, name)
-        if isinstance(literal, Slot):
-            return literal._replace(before=before, default=defaults.get(name))
-        return (before, literal) if before else literal
-
-    def _literal(self, value: Any, name: str) -> Expression:
-        if isinstance(value, bool) or value is None or isinstance(value, str):
-            return quoted(value) if isinstance(value, str) else repr(value)
-        if isinstance(value, (int, float)) or (isinstance(value, tuple) and value and all(map(_is_number, value))):
-            return Slot(value, WIDTHS.get(name, name))
-        if isinstance(value, partial):
-            named = [(f"{key}=", self._literal(each, key)) for key, each in value.keywords.items()]
-            parameters, _, _ = _signature(value.func)
-            given = [self._literal(each, key) for key, each in zip(parameters, value.args, strict=False)]
-            return Apply(f"{self.names(partial)}(", (self.names(value.func), *given, *named))
-        if callable(value):
-            return self.names(value)
-        if isinstance(value, dict):
-            return Apply("{", tuple((f"{quoted(key)}: ", self._literal(each, key)) for key, each in value.items()), "}")
-        if isinstance(value, (tuple, list)):
-            inner = tuple(self._literal(each, name) for each in value)
-            if isinstance(value, tuple) and len(value) == 1:
-                return ("(", inner[0], ",)")
-            return Apply("(" if isinstance(value, tuple) else "[", inner, ")" if isinstance(value, tuple) else "]")
-        raise TypeError(f"{value!r} cannot be printed")
-
-
-@cache
-def _signature(target: Any) -> tuple[tuple[str, ...], dict[str, Any], str]:
-    """Names of the arguments by position, defaults by name, and the name of all other arguments by position."""
-    parameters = list(inspect.signature(target).parameters.values())
-    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    names = tuple(each.name for each in parameters if each.kind in positional)
-    defaults = {each.name: each.default for each in parameters if each.default is not inspect.Parameter.empty}
-    rest = next((each.name for each in parameters if each.kind is inspect.Parameter.VAR_POSITIONAL), "")
-    return names, defaults, rest
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+            self._constructors.calls[id(member.branch)] = Apply(f"{name}(", tuple(given))
 
 
 def _height(branch: Branch) -> int:
     """How many repetitions deep the modules below are."""
     return max((_height(child) + (child.written is not None) for child in branch.children.values()), default=0)
-
-
-def _slots(lines: list[Line]) -> Iterator[Slot]:
-    for line in lines:
-        yield from slots(line.expression)
-        if line.comment is not None:
-            yield line.comment
 
 
 def _key(init: Apply, lines: list[Line]) -> str:
@@ -261,60 +140,6 @@ def _key(init: Apply, lines: list[Line]) -> str:
         comment = "" if line.comment is None else line.comment.letters
         text.append(f"{line.indent} {line.before} {in_line(line.expression)} # {comment}")
     return "\n".join(text)
-
-
-def _written(lines: list[Line], texts: Iterator[str]) -> list[str]:
-    """The lines of a forward as text; a shape is told where it is another one than the last that was told."""
-    made: list[str] = []
-    last = ""
-    for line in lines:
-        expression = filled(line.expression, texts)
-        shape = "" if line.comment is None else next(texts)
-        comment = f"  # {shape}" if shape not in ("", last) else ""
-        last = shape or last
-        found = in_lines(expression, line.indent + 4, line.before)
-        made += [*found[:-1], found[-1] + comment]
-    return made
-
-
-def plain_text(lines: list[Line]) -> str:
-    """The text of a forward whose numbers are what they are."""
-    texts = (str(slot.value) if slot.letters else number_text(slot.value) for slot in _slots(lines))
-    return "\n".join(_written(lines, texts))
-
-
-def _are_alike(call: Apply | None, first: Apply | None) -> bool:
-    return call is not None and first is not None and call.head == first.head
-
-
-def _repeated(calls: list[Apply]) -> Expression:
-    """Calls of one class as one expression: `*(Block(dim, rate) for rate in (0.0, 0.1))`."""
-    columns = [*zip(*(call.arguments for call in calls), strict=True)]
-    given: list[Expression] = []
-    varying: list[tuple[str, tuple[Any, ...]]] = []
-    for column in columns:
-        first = column[0]
-        assert isinstance(first, Slot)
-        values = tuple(each.value for each in column if isinstance(each, Slot))
-        if all(same(value, values[0]) for value in values):
-            given.append(first)
-        else:
-            given.append(first.name)
-            varying.append((first.name, values))
-    call = calls[0]._replace(arguments=tuple(given))
-    if not varying:
-        return ("*(", call, f" for _ in range({len(calls)}))")
-    names = ", ".join(name for name, _ in varying)
-    if len(varying) == len(columns) > 1:
-        call, names = call._replace(arguments=("*numbers",)), "numbers"
-    if len(varying) == 1:
-        name, values = varying[0]
-        turns = tuple[Expression, ...](Slot(value, name) for value in values)
-    else:
-        rows = zip(*(values for _, values in varying), strict=True)
-        kinds = [name for name, _ in varying]
-        turns = tuple(Apply("(", tuple(map(Slot, row, kinds))) for row in rows)
-    return ("*(", call, f" for {names} in ", Apply("(", turns), ")")
 
 
 def _role(path: str) -> str:

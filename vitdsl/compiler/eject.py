@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 from vitdsl import __version__
 from vitdsl.compiler.build import build
 from vitdsl.compiler.classes import Classes
-from vitdsl.compiler.model import VisionModel, tree_of
+from vitdsl.compiler.model import VisionModel
 from vitdsl.compiler.namespace import import_block
 from vitdsl.compiler.sizes import is_free
-from vitdsl.compiler.tree import has_module, maker
+from vitdsl.compiler.tree import grow_tree, has_module, maker
 from vitdsl.errors import Problem, SpecError, printable
 from vitdsl.graph.graph import Graph
 from vitdsl.graph.paths import written_path
@@ -71,7 +71,7 @@ def eject(spec: Spec | str | Path | Mapping[str, Any], size: int | tuple[int, in
     known = spec if isinstance(spec, Spec) else load(spec)
     model = build(known, "meta", size=size)
     _refuse_foreign(known, model.lowered)
-    classes = Classes(tree_of(model.lowered, model.written, known.model.init or {}, True))
+    classes = Classes(grow_tree(model.lowered, model.written, known.model.init or {}, True))
     body = _checked(classes.text(), model)
     needed = Needed()
     for target in classes.names.used.values():

@@ -26,46 +26,46 @@ class Fold(NamedTuple):
     eps: float
 
 
-def folded_graph(graph: Graph) -> Graph:
+def fold_graph(graph: Graph) -> Graph:
     """The graph without the batch norms that follow a convolution or linear map, or stand before a linear map.
 
-    Requires: any graph. Ensures: equal outputs in evaluation, for weights folded by `folded_state`; the linear maps
+    Requires: any graph. Ensures: equal outputs in evaluation, for weights folded by `fold_state`; the linear maps
     beside a norm that went have a bias. Modified: frames are new where anything in them changed.
     """
     memo: dict[int, Frame] = {}
-    return graph._replace(frame=_frame(graph.frame, memo))
+    return graph._replace(frame=_fold_frame(graph.frame, memo))
 
 
-def folds(graph: Graph) -> Iterator[Fold]:
-    """What `folded_graph` folds, by full module path."""
-    yield from _folds(graph.frame, "")
+def find_folds(graph: Graph) -> Iterator[Fold]:
+    """What `fold_graph` folds, by full module path."""
+    yield from _find_folds(graph.frame, "")
 
 
-def folded_state(graph: Graph, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def fold_state(graph: Graph, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The weights of the folded model.
 
     Args:
         graph: the graph before it was folded.
         state: its model's state dict.
     """
-    made = dict(state)
-    for fold in folds(graph):
-        mean, var = made[f"{fold.norm}.running_mean"], made[f"{fold.norm}.running_var"]
-        own, moved = made.get(f"{fold.norm}.weight"), made.get(f"{fold.norm}.bias")
+    weights = dict(state)
+    for fold in find_folds(graph):
+        mean, var = weights[f"{fold.norm}.running_mean"], weights[f"{fold.norm}.running_var"]
+        own, moved = weights.get(f"{fold.norm}.weight"), weights.get(f"{fold.norm}.bias")
         scale, shift = scale_and_shift(mean, var, own, moved, fold.eps)
-        weight = made[f"{fold.linear}.weight"]
-        bias = made.get(
+        weight = weights[f"{fold.linear}.weight"]
+        bias = weights.get(
             f"{fold.linear}.bias", torch.zeros_like(weight[:, 0].flatten(1)[:, 0] if weight.ndim > 2 else weight[:, 0])
         )
         if fold.before:
-            made[f"{fold.linear}.weight"] = weight * scale
-            made[f"{fold.linear}.bias"] = bias + weight @ shift
+            weights[f"{fold.linear}.weight"] = weight * scale
+            weights[f"{fold.linear}.bias"] = bias + weight @ shift
         else:
-            made[f"{fold.linear}.weight"] = weight * scale.view(-1, *[1] * (weight.ndim - 1))
-            made[f"{fold.linear}.bias"] = bias * scale + shift
-        for key in [key for key in made if key.rpartition(".")[0] == fold.norm]:
-            del made[key]
-    return made
+            weights[f"{fold.linear}.weight"] = weight * scale.view(-1, *[1] * (weight.ndim - 1))
+            weights[f"{fold.linear}.bias"] = bias * scale + shift
+        for key in [key for key in weights if key.rpartition(".")[0] == fold.norm]:
+            del weights[key]
+    return weights
 
 
 def norm_pairs(frame: Frame) -> Iterator[tuple[Node, Node, bool]]:
@@ -75,53 +75,53 @@ def norm_pairs(frame: Frame) -> Iterator[tuple[Node, Node, bool]]:
     )
     kept = (*frame.outputs.values(), *frame.marks.values(), *frame.ends, frame.start)
     readers.update((*kept, *(n for ns in frame.appends.values() for n in ns)))
-    made = {step.output: step for step in frame.steps if isinstance(step, Node)}
+    makers = {step.output: step for step in frame.steps if isinstance(step, Node)}
     calls = Counter(step.path for step in frame.steps if isinstance(step, Node))
-    taken: set[int] = set()
+    used: set[int] = set()
     for step in frame.steps:
         if not isinstance(step, Node) or calls[step.path] > 1 or len(step.inputs) != 1:
             continue
-        source = made.get(step.inputs[0])
-        if source is None or readers[step.inputs[0]] != 1 or calls[source.path] > 1 or id(source) in taken:
+        source = makers.get(step.inputs[0])
+        if source is None or readers[step.inputs[0]] != 1 or calls[source.path] > 1 or id(source) in used:
             continue
         if isinstance(step.op, Batch) and type(source.op) in (Conv, Linear):
-            taken.add(id(step))
+            used.add(id(step))
             yield step, source, False
         elif isinstance(source.op, Batch) and type(step.op) is Linear:
             yield source, step, True
 
 
-def _folds(frame: Frame, prefix: str) -> Iterator[Fold]:
+def _find_folds(frame: Frame, prefix: str) -> Iterator[Fold]:
     for norm, linear, before in norm_pairs(frame):
         assert isinstance(norm.op, Batch)
         yield Fold(joined(prefix, norm.path), joined(prefix, linear.path), before, norm.op.eps)
     for step in frame.steps:
         if isinstance(step, Call):
             for path, inner in step.paths():
-                yield from _folds(inner, joined(prefix, path))
+                yield from _find_folds(inner, joined(prefix, path))
 
 
-def _frame(frame: Frame, memo: dict[int, Frame]) -> Frame:
+def _fold_frame(frame: Frame, memo: dict[int, Frame]) -> Frame:
     if id(frame) in memo:
         return memo[id(frame)]
-    made = memo[id(frame)] = Frame()
-    made.features, made.inputs, made.outputs = frame.features, frame.inputs, frame.outputs
-    made.appends, made.blocks, made.marks = frame.appends, frame.blocks, frame.marks
-    made.start, made.ends, made.idle = frame.start, frame.ends, frame.idle
-    gone, changed = {}, {}
+    folded = memo[id(frame)] = Frame()
+    folded.features, folded.inputs, folded.outputs = frame.features, frame.inputs, frame.outputs
+    folded.appends, folded.blocks, folded.marks = frame.appends, frame.blocks, frame.marks
+    folded.start, folded.ends, folded.idle = frame.start, frame.ends, frame.idle
+    removed, changed = {}, {}
     for norm, linear, before in norm_pairs(frame):
-        gone[id(norm)] = norm
+        removed[id(norm)] = norm
         changed[id(linear)] = linear._replace(inputs=norm.inputs) if before else linear._replace(output=norm.output)
     for step in frame.steps:
         if isinstance(step, Call):
-            made.steps.append(step._replace(frames=tuple(_frame(inner, memo) for inner in step.frames)))
-        elif id(step) not in gone:
-            made.steps.append(_biased(frame, changed[id(step)]) if id(step) in changed else step)
-    made.recount()
-    return made
+            folded.steps.append(step._replace(frames=tuple(_fold_frame(inner, memo) for inner in step.frames)))
+        elif id(step) not in removed:
+            folded.steps.append(_add_bias(frame, changed[id(step)]) if id(step) in changed else step)
+    folded.recount()
+    return folded
 
 
-def _biased(frame: Frame, node: Node) -> Node:
+def _add_bias(frame: Frame, node: Node) -> Node:
     """A linear map with the bias that the norm leaves behind."""
     op = node.op.replace(bias=True, norm=None)
     inputs = [frame.features[number] for number in node.inputs]

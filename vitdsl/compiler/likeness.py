@@ -35,14 +35,14 @@ class Unlike(Exception):
         self.path = path
 
 
-def difference(built: Graph, fed: Graph, training_outputs: bool) -> str | None:
+def difference(old: Graph, new: Graph, training_outputs: bool) -> str | None:
     """Where a model of the first graph would not do what one of the second does with the same weights.
 
     The generated code reads sizes from the first map that has them. So values of one size must stay of one size.
 
     Args:
-        built: the graph that the model was compiled from.
-        fed: that of the same spec for another size of image.
+        old: the graph that the model was compiled from.
+        new: that of the same spec for another size of image.
         training_outputs: as `build` was told.
 
     Returns:
@@ -50,29 +50,29 @@ def difference(built: Graph, fed: Graph, training_outputs: bool) -> str | None:
     """
     grids: dict[tuple[int, int], tuple[int, int] | None] = {}
     try:
-        for path, (before, a), (after, b) in pairs(built.frame, fed.frame):
+        for path, (before, a), (after, b) in pairs(old.frame, new.frame):
             x, y = before.features[a.output], after.features[b.output]
             if (x.dim, x.tokens, x.grid is None) != (y.dim, y.tokens, y.grid is None):
                 return path
             outside = a.times == 1 and not isinstance(a.op, OpenWindows)
             if x.grid is not None and outside and grids.setdefault(x.grid, y.grid) != y.grid:
                 return path
-            if has_module(a) and not same_layer(entering(before, a), entering(after, b), fed=True):
+            if has_module(a) and not same_layer(ingredients(before, a), ingredients(after, b), fed=True):
                 return path
     except Unlike as unlike:
         return unlike.path
-    same_ends = (built.evaluation, list(built.training or ())) == (fed.evaluation, list(fed.training or ()))
-    first, second = write_model(built, training_outputs), write_model(fed, training_outputs)
+    same_ends = (old.evaluation, list(old.training or ())) == (new.evaluation, list(new.training or ()))
+    first, second = write_model(old, training_outputs), write_model(new, training_outputs)
     return _other_code(first, second, "", set()) if same_ends else ""
 
 
-def pairs(old: Frame, new: Frame, prefix: str = "", seen: set[tuple[int, int]] | None = None) -> Pairs:
+def pairs(old: Frame, new: Frame, prefix: str = "", visited: set[tuple[int, int]] | None = None) -> Pairs:
     """The nodes of two frames, side by side; those of repetitions that are alike once.
 
     Raises:
         Unlike: there are other nodes in one than in the other.
     """
-    seen = set() if seen is None else seen
+    visited = set() if visited is None else visited
     if len(old.steps) != len(new.steps):
         raise Unlike(prefix)
     for a, b in zip(old.steps, new.steps, strict=True):
@@ -81,9 +81,9 @@ def pairs(old: Frame, new: Frame, prefix: str = "", seen: set[tuple[int, int]] |
             if not _same(a, b, SAME_CALL) or len(a.frames) != len(b.frames):
                 raise Unlike(path)
             for (where, inner), (_, other) in zip(a.paths(), b.paths(), strict=True):
-                if (id(inner), id(other)) not in seen:
-                    seen.add((id(inner), id(other)))
-                    yield from pairs(inner, other, joined(prefix, where), seen)
+                if (id(inner), id(other)) not in visited:
+                    visited.add((id(inner), id(other)))
+                    yield from pairs(inner, other, joined(prefix, where), visited)
         elif isinstance(a, Node) and isinstance(b, Node):
             if type(a.op) is not type(b.op) or not _same(a, b, SAME_STEP):
                 raise Unlike(path)
@@ -96,16 +96,16 @@ def _same(a: Any, b: Any, names: tuple[str, ...]) -> bool:
     return all(getattr(a, name) == getattr(b, name) for name in names)
 
 
-Made = tuple[Any, tuple[Feature, ...]]
+Ingredients = tuple[Any, tuple[Feature, ...]]
 """What a layer is made of: its operator, and the features that enter it."""
 
 
-def entering(frame: Frame, node: Node) -> Made:
+def ingredients(frame: Frame, node: Node) -> Ingredients:
     """What the layer of a node is made of."""
     return node.op, tuple(frame.features[number] for number in node.inputs)
 
 
-def same_layer(a: Made, b: Made, fed: bool) -> bool:
+def same_layer(a: Ingredients, b: Ingredients, fed: bool) -> bool:
     """Whether two layers would be built alike, whatever their weights.
 
     Args:
@@ -118,18 +118,18 @@ def same_layer(a: Made, b: Made, fed: bool) -> bool:
     if isinstance(a[0], (LearnedTokens, DropPath)):
         return a[0] == b[0]
     with torch.device("meta"):
-        layers = layer_of(a), layer_of(b)
+        layers = build_layer(a), build_layer(b)
     if not alike(*layers, fed):
         return False
     if not any(module._non_persistent_buffers_set for module in layers[0].modules()):
         return True
     with torch.random.fork_rng(devices=[]):  # values of tables that no state dict holds
-        return alike(layer_of(a), layer_of(b), fed)
+        return alike(build_layer(a), build_layer(b), fed)
 
 
-def layer_of(made: Made) -> nn.Module:
+def build_layer(source: Ingredients) -> nn.Module:
     """The layer itself."""
-    op, features = made
+    op, features = source
     return op.build(*features)
 
 
@@ -175,12 +175,12 @@ def equal(a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
-def _other_code(a: Written, b: Written, path: str, seen: set[tuple[int, int]]) -> str | None:
+def _other_code(a: Written, b: Written, path: str, visited: set[tuple[int, int]]) -> str | None:
     """The module path of the first forward that is written otherwise."""
-    if (id(a), id(b)) in seen:
+    if (id(a), id(b)) in visited:
         return None
-    seen.add((id(a), id(b)))
+    visited.add((id(a), id(b)))
     if text_of(a.forward) != text_of(b.forward) or a.children.keys() != b.children.keys():
         return path
-    found = (_other_code(a.children[name], b.children[name], joined(path, name), seen) for name in a.children)
+    found = (_other_code(a.children[name], b.children[name], joined(path, name), visited) for name in a.children)
     return next((each for each in found if each is not None), None)

@@ -1,29 +1,27 @@
-"""The module that a spec becomes."""
+"""The module that a spec becomes, and what it can be asked: each method is a function of a file below this one."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
-from pickle import PicklingError
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Literal
 
-import torch
+from torch import Tensor, nn
 
-from vitdsl.compiler.backbone import Backbone
-from vitdsl.compiler.forwards import OUTPUTS, outputs_of, write_model
-from vitdsl.compiler.lower import Written
-from vitdsl.compiler.module import class_of
-from vitdsl.compiler.renewal import modes_of, unsaved_buffers
-from vitdsl.compiler.tree import Branch, Grower
-from vitdsl.graph.graph import Graph
-from vitdsl.graph.schedule import drops
-from vitdsl.spec import Spec
+from vitdsl.compiler import backbone, classifier
+from vitdsl.compiler.backbone import Features
+from vitdsl.compiler.checkpointing import checkpointed
+from vitdsl.compiler.groups import find_tables, group_patterns
+from vitdsl.compiler.module import is_repetition
+from vitdsl.compiler.pickling import reduce_model
+from vitdsl.compiler.resize import resize
+from vitdsl.compiler.sizes import ImageModel
 
 SHARED = ("spec", "lowered", "written", "forwards", "refusals")
 """Attributes that copies of a model have in common."""
 
 
-class VisionModel(Backbone):
+class VisionModel(ImageModel):
     """A compiled spec: image (B, C, H, W) to what its head says.
 
     Attributes:
@@ -36,93 +34,159 @@ class VisionModel(Backbone):
         folded: whether its batch norms were folded into the linear maps beside them.
     """
 
+    # ------------------------------------------------------------ features
+
+    def forward_features(self, x: Tensor) -> Features:
+        """What the head pools and classifies, after the last norm.
+
+        Args:
+            x: images, (B, C, H, W).
+
+        Returns:
+            (B, C, H, W) where there is a grid alone, (B, N, C) with extra tokens; where the head reads several streams,
+            a dict of them. `forward_head` takes it.
+        """
+        return backbone.forward_features(self, x)
+
+    def forward_head(self, x: Features, pre_logits: bool = False) -> Any:
+        """What the model makes of its features; in training as in evaluation, where it returns more than these give.
+
+        Args:
+            x: what `forward_features` gave.
+            pre_logits: gives what enters the classifier in place of the logits, (B, C); where an output has another
+                classifier than the next, a dict by output.
+        """
+        return backbone.forward_head(self, x, pre_logits)
+
+    def forward_intermediates(
+        self,
+        x: Tensor,
+        indices: int | Sequence[int] | None = None,
+        norm: bool = False,
+        stop_early: bool = False,
+        output_fmt: Literal["NCHW", "NLC"] = "NCHW",
+        intermediates_only: bool = False,
+    ) -> list[Tensor] | tuple[Features, list[Tensor]]:
+        """The maps that blocks end with, those of `feature_info`.
+
+        Args:
+            x: images, (B, C, H, W).
+            indices: which of them, negative ones from the end; a number: the last so many; None: all.
+            norm: brings each through the model's last norm, extra tokens with it.
+            stop_early: runs no block behind the last map that is asked for; only with `intermediates_only`, which
+                does so anyway.
+            output_fmt: (B, C, H, W), or (B, H·W, C) without extra tokens.
+            intermediates_only: leaves `forward_features` out of what is returned.
+
+        Returns:
+            The maps, in the order of the indices; without `intermediates_only`, the features and these.
+
+        Raises:
+            ValueError: there is no such map, format or norm, or a norm of another width.
+        """
+        return backbone.forward_intermediates(self, x, indices, norm, stop_early, output_fmt, intermediates_only)
+
+    @property
+    def feature_info(self) -> list[dict[str, Any]]:
+        """The maps of `forward_intermediates`: `num_chs`, `reduction` (image pixels a position) and `module`.
+
+        One for each grid of the image that the model has; where it has one, one for each block. A grid of attention
+        maps is none of the image. The reduction is the nearest integer, and a fraction where a grid is finer than the
+        image.
+        """
+        return backbone.feature_info(self)
+
+    @property
+    def num_features(self) -> int:
+        """Channels of `forward_features`, of all streams together."""
+        return backbone.num_features(self)
+
+    # ------------------------------------------------------------ another classifier, another size of image
+
+    @property
+    def num_classes(self) -> int:
+        """Outputs of a classifier; 0: there is none."""
+        return self.spec.model.classes
+
+    def get_classifier(self) -> nn.Module | dict[str, nn.Module] | None:
+        """The linear map to the classes; where several outputs have one each, a dict by output."""
+        return classifier.get_classifier(self)
+
+    def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
+        """Gives the model new classifiers, initialized as the spec says, and the spec their number.
+
+        Everything else stays the object that it is, with its hooks and modes.
+
+        Args:
+            num_classes: 0 leaves them out, and the model gives pooled features.
+            global_pool: the head's pool, where it shall be another one; also as timm calls it: `avg`, `token`, or
+                nothing (`""`), with which all tokens are given, or the map where there are no others.
+
+        Raises:
+            SpecError: the head has no such pool.
+            ValueError: the head has no pool that could be another one.
+        """
+        classifier.reset_classifier(self, num_classes, global_pool)
+
+    def set_input_size(self, img_size: int | tuple[int, int], width: int | None = None) -> None:
+        """Makes this a model for images of another size, as `vitdsl.build(spec, size=…)` builds it.
+
+        Weights stay; tables of positions are resized by their own rule, and only these are new parameters. Modules,
+        hooks, modes and what is frozen stay too.
+
+        Args:
+            img_size: a side of a square, (height, width), or the height, where `width` follows.
+            width: the width.
+
+        Raises:
+            SpecError: the spec cannot be built for that size.
+            ImageError: it would have weights of other shapes that no rule resizes. The model is as it was.
+        """
+        if isinstance(img_size, int):
+            img_size = (img_size, img_size if width is None else width)
+        resize(self, (img_size[0], img_size[1]))
+
+    # ------------------------------------------------------------ training
+
+    def no_weight_decay(self) -> set[str]:
+        """Names of parameters that weight decay leaves alone: learned tokens, tables of positions and of biases.
+
+        Biases, norms and scales have one dimension, by which optimizers leave them out.
+        """
+        tables = find_tables(self.lowered)
+        return {name for name, _ in self.named_parameters() if any(name.startswith(f"{path}.") for path in tables)}
+
+    def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
+        """Patterns by which timm groups parameters for rates by layer: `stem`, then `blocks` in order, then the head.
+
+        Args:
+            coarse: groups whole stages.
+        """
+        return group_patterns(self.lowered, coarse)
+
+    def set_grad_checkpointing(self, enable: bool = True) -> None:
+        """Repeated blocks keep no activations for the backward pass, in which they run a second time.
+
+        Batch norms inside of them see each batch twice, which moves their running statistics twice.
+        """
+        for module in self.modules():
+            if is_repetition(module) and module is not self:
+                checkpointed(module, enable)
+
+    # ------------------------------------------------------------ copies
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles as the canonical spec, the state dict, and what is set besides.
 
         Raises:
             PicklingError: there are other tensors than the spec's.
         """
-        from vitdsl.compiler.build import built_as, rebuild
-
-        state = self.state_dict()
-        foreign = sorted(state.keys() ^ built_as(self.spec, self.options, self.folded).state_dict().keys())
-        if foreign:
-            raise PicklingError(
-                f"a model is pickled as its spec, which does not say {', '.join(foreign[:3])}"
-                f"{', …' if len(foreign) > 3 else ''}: pickle its `state_dict()` instead"
-            )
-        return rebuild, (self.spec, self.options, self.folded, state, unsaved_buffers(self), modes_of(self))
+        return reduce_model(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> VisionModel:
         """A copy with weights of its own; the generated classes are shared."""
-        made = type(self).__new__(type(self))
-        memo[id(self)] = made
+        model = type(self).__new__(type(self))
+        memo[id(self)] = model
         for name, value in self.__dict__.items():
-            made.__dict__[name] = value if name in SHARED else copy.deepcopy(value, memo)
-        return made
-
-
-class Compiled(NamedTuple):
-    """A graph with the class of its models.
-
-    Attributes:
-        graph: what was compiled.
-        written: its forward, and those of its repetitions.
-        cls: an instance is a model without a spec.
-        training_outputs: whether training returns what the head says.
-    """
-
-    graph: Graph
-    written: Written
-    cls: type[VisionModel]
-    training_outputs: bool
-
-
-def compile_graph(graph: Graph, name: str, inits: Mapping[str, Any], training_outputs: bool) -> Compiled:
-    """The class of the models of a graph.
-
-    Args:
-        graph: what is compiled.
-        name: of the model, for tracebacks.
-        inits: initial values by family.
-        training_outputs: whether training returns what the head says.
-    """
-    written = write_model(graph, training_outputs)
-    text = class_of(tree_of(graph, written, inits, training_outputs), name)
-    cls = type("Model", (VisionModel, text), {"__module__": __name__})
-    return Compiled(graph, written, cls, training_outputs)
-
-
-def make_model(compiled: Compiled, spec: Spec, device: str | torch.device) -> VisionModel:
-    """A model with new weights.
-
-    Args:
-        compiled: its class.
-        spec: what it was compiled from.
-        device: where its tensors are made.
-    """
-    with torch.device(device):
-        model = compiled.cls()
-    size = compiled.graph.frame.features[0].grid
-    assert size is not None
-    model.spec, model.lowered, model.written = spec, compiled.graph, compiled.written
-    model.forwards, model.refusals = {}, {}
-    model.training_outputs, model.image_size = compiled.training_outputs, size
-    return model
-
-
-def tree_of(graph: Graph, written: Written, inits: Mapping[str, Any], training_outputs: bool) -> Branch:
-    """What makes each module of a model.
-
-    Args:
-        graph: of the model.
-        written: its forward.
-        inits: initial values by family.
-        training_outputs: whether training returns what the head says.
-    """
-    rates = {drop.path: drop.rate for drop in drops(graph.frame, graph.drop_path)}
-    tree = Grower(rates, inits).grow(written, graph.frame)
-    outputs = outputs_of(graph, training_outputs)
-    if outputs is not None:
-        tree.at(OUTPUTS).make = outputs
-    return tree
+            model.__dict__[name] = value if name in SHARED else copy.deepcopy(value, memo)
+        return model

@@ -12,7 +12,8 @@ from typing import Any
 
 from torch import nn
 
-from vitdsl.compiler.classes import Classes, plain_text
+from vitdsl.compiler.classes import Classes
+from vitdsl.compiler.lines import plain_text
 from vitdsl.compiler.lower import Written
 from vitdsl.compiler.namespace import Namespace
 from vitdsl.compiler.source import Printer

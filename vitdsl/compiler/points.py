@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
-from vitdsl.compiler.build import build
-from vitdsl.compiler.model import VisionModel, compile_graph, make_model
+from vitdsl.compiler.build import build, with_state
+from vitdsl.compiler.model import VisionModel
 from vitdsl.compiler.renewal import put_buffers, unsaved_buffers
 from vitdsl.features import Feature
-from vitdsl.graph.points import point_paths, with_points
+from vitdsl.graph.views.points import point_paths, with_points
 from vitdsl.spec import Spec
 
 
@@ -40,9 +40,6 @@ def build_with_points(
     """
     model = build(spec, **options)
     graph = with_points(model.lowered, names)
-    state, buffers = model.state_dict(), unsaved_buffers(model)
-    made = make_model(compile_graph(graph, spec.name, {}, model.training_outputs), spec, "meta")
-    made.to_empty(device=next(iter(state.values())).device if state else "cpu")
-    made.load_state_dict(state, assign=True)
-    put_buffers(made, buffers)
+    made = with_state(model, graph, model.state_dict(), folded=False)
+    put_buffers(made, unsaved_buffers(model))
     return made, {name: [PointModule(*each) for each in point_paths(graph, name)] for name in names}

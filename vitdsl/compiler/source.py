@@ -9,52 +9,21 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from itertools import takewhile
-from typing import Any, NamedTuple
+from typing import Any
 
-from vitdsl.compiler.expressions import Apply, Expression, Slot, pieces, quoted
+from vitdsl.compiler.expressions import Apply, Slot, pieces
+from vitdsl.compiler.lines import Line
 from vitdsl.compiler.loops import Below, Item, Loop, count_uses, find_loops
 from vitdsl.compiler.names import identifier, last_word, reference, unused
-from vitdsl.compiler.statements import Forward, Layer, Number, Returned, Statement, Value
+from vitdsl.compiler.render import OPERATORS, Renderer, Short
+from vitdsl.compiler.statements import Forward, Statement, Value
 
-OPERATORS: dict[Any, str] = {
-    operator.add: "+", operator.sub: "-", operator.mul: "*", operator.truediv: "/", operator.floordiv: "//",
-}  # fmt: skip
 DEEPEST = 3
 """Most calls of modules in one another on a line."""
 LONGEST = 84
 """Most characters of an expression into which others are written."""
 DEEP, OFTEN = 3, 3
 """A container so deep that is named so often on lines one after another gets a name."""
-
-
-class Line(NamedTuple):
-    """A line of a forward.
-
-    Attributes:
-        indent: columns, below `def`.
-        before: text in front of the expression.
-        expression: what may be broken.
-        comment: the shape of what the line makes.
-    """
-
-    indent: int
-    before: str
-    expression: Expression
-    comment: Slot | None = None
-
-
-class Short(NamedTuple):
-    """A name for a container, on some lines.
-
-    Attributes:
-        path: of the container.
-        name: what it is called.
-        last: the number of the last item that uses the name.
-    """
-
-    path: str
-    name: str
-    last: int
 
 
 class Printer:
@@ -67,16 +36,15 @@ class Printer:
     """
 
     def __init__(self, forward: Forward, below: Below, name_of: Callable[[Any], str]) -> None:
-        self._forward, self._below, self._name_of = forward, below, name_of
+        self._forward, self._below = forward, below
+        self._renderer = Renderer(name_of)
+        self._inlined, self._names = self._renderer.inlined, self._renderer.names
         self._items = find_loops(forward, below)
-        self._inlined: set[Value] = set()
         self._depth: dict[Value, int] = {}
-        self._names: dict[Value, str] = {}
         self._alive: dict[Value, str] = {}
         self._functions = {
             getattr(each.target, "__name__", "") for each in forward.statements if each.kind == "function"
         }
-        self._short: Short | None = None
         self._inline()
         self._last = self._last_reads()
 
@@ -88,29 +56,30 @@ class Printer:
             taken.add(name)
         arguments = ", ".join(["self", *(self._names[value] for value in self._forward.entries)])
         lines = [Line(0, "", f"def forward({arguments}):")]
-        shorts = self._shorts(taken)
+        shorts = self._find_shorts(taken)
         self._functions |= {short.name for short in shorts.values()}
         for at, item in enumerate(self._items):
-            lines += self._begun(shorts.get(at), at)
+            lines += self._container_line(shorts.get(at), at)
             if isinstance(item, Loop):
                 lines += self._loop_lines(item, at)
             elif not self._is_inlined(item):
                 lines.append(self._line(item, at))
         end = len(self._items)
-        return [*lines, *self._begun(shorts.get(end), end), *self._return_lines(self._forward.returned)]
+        lines += self._container_line(shorts.get(end), end)
+        return [*lines, Line(4, "return ", self._renderer.returned(self._forward.returned))]
 
     # ------------------------------------------------------------ names of containers
 
-    def _begun(self, short: Short | None, at: int) -> list[Line]:
+    def _container_line(self, short: Short | None, at: int) -> list[Line]:
         """The line that gives a container a name before an item, if there is one."""
         if short is not None:
-            self._short = short
+            self._renderer.short = short
             return [Line(4, f"{short.name} = ", reference(short.path))]
-        if self._short is not None and self._short.last < at:
-            self._short = None
+        if self._renderer.short is not None and self._renderer.short.last < at:
+            self._renderer.short = None
         return []
 
-    def _shorts(self, taken: set[str]) -> dict[int, Short]:
+    def _find_shorts(self, taken: set[str]) -> dict[int, Short]:
         """Names for deep containers, by the number of the first item that uses each."""
         found: dict[int, Short] = {}
         named = [(at, [*self._containers(item)]) for at, item in enumerate(self._items) if not self._is_inlined(item)]
@@ -119,7 +88,7 @@ class Printer:
         named = [(at, paths) for at, paths in named if paths]
         at = 0
         while at < len(named):
-            last, path = _run(named, at)
+            last, path = _find_run(named, at)
             if path:
                 word = last_word(path)
                 word = _singular(word) if path[-1].isdigit() else word
@@ -137,13 +106,6 @@ class Printer:
         for value in item.reads():
             if value in self._inlined and value.maker is not None:
                 yield from self._containers(value.maker)
-
-    def _reference(self, path: str) -> str:
-        """How code reaches a module here."""
-        short = self._short
-        if short is None or not f"{path}.".startswith(f"{short.path}."):
-            return reference(path)
-        return reference(path[len(short.path) + 1 :], short.name)
 
     # ------------------------------------------------------------ what is written into its use
 
@@ -163,12 +125,12 @@ class Printer:
             value, (reader,) = item.outputs[0], readers[item.outputs[0]]
             inner = max((self._depth[each] for each in item.reads() if each in self._inlined), default=0)
             self._depth[value] = inner + (item.kind in ("module", "function"))
-            if self._may_go(item, at, reader):
+            if self._may_be_inlined(item, at, reader):
                 self._inlined.add(value)
                 if self._reader_length(reader) > LONGEST:
                     self._inlined.remove(value)
 
-    def _may_go(self, item: Statement, at: int, reader: int) -> bool:
+    def _may_be_inlined(self, item: Statement, at: int, reader: int) -> bool:
         """Whether a statement may be written into the one that reads it, however long that becomes."""
         is_last = reader == len(self._items)
         user = None if is_last else self._items[reader]
@@ -191,12 +153,12 @@ class Printer:
         """Characters of the expression that an item is, roughly."""
         before = 7
         if reader == len(self._items):
-            expressions = [self._argument(value) for value in self._forward.returned.values]
+            expressions = [self._renderer.argument(value) for value in self._forward.returned.values]
         else:
             item = self._items[reader]
             assert isinstance(item, Statement)
             before = sum(3 + len(value.hint or "x") for value in item.outputs)
-            expressions = [self._expression(item)]
+            expressions = [self._renderer.expression(item)]
         return before + sum(_length(each) for part in expressions for each in pieces(part))
 
     def _is_inlined(self, item: Item) -> bool:
@@ -226,15 +188,15 @@ class Printer:
 
     # ------------------------------------------------------------ lines
 
-    def _taken(self, at: int) -> set[str]:
+    def _used_names(self, at: int) -> set[str]:
         """Names of values that are still read behind an item."""
         self._alive = {value: name for value, name in self._alive.items() if self._last.get(value, -1) > at}
         read = {*self._alive.values()}
         return read | self._functions
 
     def _line(self, item: Statement, at: int) -> Line:
-        expression = self._expression(item)
-        taken = self._taken(at)
+        expression = self._renderer.expression(item)
+        taken = self._used_names(at)
         for value in item.outputs:
             if len(item.outputs) > 1 and value not in self._last:
                 self._names[value] = "_"
@@ -249,9 +211,9 @@ class Printer:
         """A loop: values that flow have one name in it."""
         first, last = loop.calls[0], loop.calls[-1]
         lines: list[Line] = []
-        arguments = [self._argument(each) for each in first.arguments]
+        arguments = [self._renderer.argument(each) for each in first.arguments]
         outputs: dict[int, str] = {}
-        taken = self._taken(at)
+        taken = self._used_names(at)
         for place, output in loop.flows.items():
             value = first.arguments[place]
             name = self._names[value]
@@ -267,7 +229,7 @@ class Printer:
         path = first.target.rpartition(".")[0]
         names = list(self._below(path))
         start, stop = (names.index(each.target.rpartition(".")[2]) for each in (first, last))
-        every = self._reference(path)
+        every = self._renderer.reference(path)
         if len(loop.calls) < len(names):
             every += f"[{start or ''}:{'' if stop + 1 == len(names) else stop + 1}]"
         each = unused(identifier(_singular(last_word(path))), {*self._names.values(), *self._functions})
@@ -283,94 +245,13 @@ class Printer:
         shape, letters = outputs[0].shape
         return Slot(shape, "shape", letters)
 
-    def _return_lines(self, returned: Returned) -> list[Line]:
-        values = [self._argument(value) for value in returned.values]
-        if returned.weights is not None:
-            return [Line(4, "return ", _weighted(values, returned.weights))]
-        if returned.several:
-            return [Line(4, "return ", Apply("[", tuple(values), "]"))]
-        return [Line(4, "return ", tuple(_commas(values)))]
-
-    # ------------------------------------------------------------ expressions
-
-    def _argument(self, argument: Any) -> Expression:
-        if isinstance(argument, Value):
-            if argument in self._inlined and argument.maker is not None:
-                return self._expression(argument.maker)
-            return self._names.get(argument, argument.hint or "x")
-        if isinstance(argument, Number):
-            return Slot(argument.value, argument.name)
-        if isinstance(argument, Layer):
-            return self._reference(argument.path)
-        if isinstance(argument, dict):
-            entries = ((f"{quoted(name)}: ", self._argument(each)) for name, each in argument.items())
-            return Apply("{", tuple(entries), "}")
-        if isinstance(argument, list):
-            return Apply("[", tuple(map(self._argument, argument)), "]")
-        if isinstance(argument, tuple):
-            inner = tuple(_commas([self._argument(each) for each in argument]))
-            return ("(", *inner, ",)" if len(argument) == 1 else ")")
-        return quoted(argument) if isinstance(argument, str) else repr(argument)
-
-    def _grouped(self, argument: Any, expression: Expression) -> Expression:
-        """An operand, in brackets where it is an operation itself."""
-        maker = argument.maker if isinstance(argument, Value) and argument in self._inlined else None
-        inner = maker is not None and maker.kind == "function" and maker.target in OPERATORS
-        return ("(", expression, ")") if inner else expression
-
-    def _expression(self, item: Statement) -> Expression:
-        """What a statement computes."""
-        given = [self._argument(each) for each in item.arguments]
-        named = [(f"{name}=", self._argument(each)) for name, each in item.named.items()]
-        if item.kind == "module":
-            return Apply(f"{self._reference(item.target)}(", (*given, *named))
-        if item.kind == "function":
-            if item.target in OPERATORS:
-                left, right = map(self._grouped, item.arguments, given)
-                return (left, f" {OPERATORS[item.target]} ", right)
-            return Apply(f"{self._name_of(item.target)}(", (*given, *named))
-        if item.kind == "method":
-            return (given[0], Apply(f".{item.target}(", (*given[1:], *named)))
-        if item.kind == "slice":
-            return _sliced(given, item)
-        if item.kind == "parameter":
-            path, _, name = item.target.rpartition(".")
-            plain = reference(name, "").startswith(".")
-            return self._reference(item.target) if plain else f"{self._reference(path)}.get_parameter({quoted(name)})"
-        if item.kind == "size":
-            return (given[0], ".shape[2:]")
-        assert item.kind == "batch", item.kind
-        return (given[0], ".shape[0]")
-
 
 def _length(piece: str | Slot) -> int:
     """Characters of a piece; a number may become `self.name`."""
     return len(piece) if isinstance(piece, str) else len(piece.name) + 5
 
 
-def _sliced(given: list[Expression], item: Statement) -> Expression:
-    tensor, start, stop = given[0], *(each if value is not None else "" for each, value in zip(
-        given[1:], item.arguments[1:], strict=True))  # fmt: skip
-    return (tensor, "[..., " if item.target == -1 else "[:, ", start, ":", stop, "]")
-
-
-def _commas(values: Sequence[Expression]) -> Iterator[Expression]:
-    for number, value in enumerate(values):
-        if number:
-            yield ", "
-        yield value
-
-
-def _weighted(values: list[Expression], weights: list[float]) -> Expression:
-    """The weighted sum of some outputs; where all weigh the same and add up to 1, their mean."""
-    if len(set(weights)) == 1 and abs(weights[0] * len(values) - 1) < 1e-12:
-        terms = [each for value in values for each in (" + ", value)][1:]
-        return values[0] if len(values) == 1 else ("(", *terms, f") / {len(values)}")
-    weighed = [(value, f" * {weight!r}") for value, weight in zip(values, weights, strict=True)]
-    return tuple(each for value in weighed for each in (" + ", value))[1:]
-
-
-def _run(named: list[tuple[int, list[str]]], first: int) -> tuple[int, str]:
+def _find_run(named: list[tuple[int, list[str]]], first: int) -> tuple[int, str]:
     """The last of the lines from `first` on that share a deep container, and that container; empty: there is none."""
     shared, count, last = _common(named[first][1]), len(named[first][1]), first
     for index in range(first + 1, len(named)):

@@ -166,9 +166,9 @@ class Forward:
 
     def view(self, name: str, x: Value, *arguments: Any) -> Value:
         """A method that gives a value in another form."""
-        undone = _undone(name, x, arguments)
-        if undone is not None:
-            return undone
+        source = _undo(name, x, arguments)
+        if source is not None:
+            return source
         key = ("method", name, id(x), *(_key(each) for each in arguments))
         if key not in self._views:
             (self._views[key],) = self.add("method", name, x, *arguments, hint=x.hint)
@@ -244,27 +244,27 @@ def text_of(forward: Forward) -> str:
     """A forward as text, which is equal for equal forwards; values are numbers."""
     numbers: dict[Value, str] = {value: f"%{n}" for n, value in enumerate(forward.entries)}
 
-    def shown(argument: Any) -> str:
+    def print_argument(argument: Any) -> str:
         if isinstance(argument, Value):
             return numbers.setdefault(argument, f"%{len(numbers)}")
         if isinstance(argument, dict):
-            return str({name: shown(each) for name, each in argument.items()})
+            return str({name: print_argument(each) for name, each in argument.items()})
         if isinstance(argument, (list, tuple)) and not isinstance(argument, Number):
-            return f"[{', '.join(map(shown, argument))}]"
+            return f"[{', '.join(map(print_argument, argument))}]"
         return repr(argument.value if isinstance(argument, Number) else argument)
 
     lines = []
     for each in forward.statements:
-        named = {name: shown(argument) for name, argument in each.named.items()}
+        named = {name: print_argument(argument) for name, argument in each.named.items()}
         target = getattr(each.target, "__name__", each.target)
-        lines.append(f"{shown(each.outputs)} = {each.kind} {target} {shown(each.arguments)} {named}")
+        lines.append(f"{print_argument(each.outputs)} = {each.kind} {target} {print_argument(each.arguments)} {named}")
     returned = forward.returned
-    lines.append(f"{shown(returned.values)} {returned.weights} {returned.several}")
+    lines.append(f"{print_argument(returned.values)} {returned.weights} {returned.several}")
     return "\n".join(lines)
 
 
-def _undone(name: str, x: Value, arguments: tuple[Any, ...]) -> Value | None:
-    """What a view gives back to where it came from."""
+def _undo(name: str, x: Value, arguments: tuple[Any, ...]) -> Value | None:
+    """The value that a view of a view gives back, where it undoes the first; None: it does not."""
     maker = x.maker
     if maker is None or maker.kind != "method":
         return None

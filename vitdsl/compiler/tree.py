@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from vitdsl.compiler.forwards import OUTPUTS, outputs_of
 from vitdsl.compiler.initialize import with_initial_values
 from vitdsl.compiler.lower import WITHOUT_MODULE, Written
+from vitdsl.graph.graph import Graph
 from vitdsl.graph.ir import Call, Frame, Node, joined
 from vitdsl.graph.operators import LearnedTokens
+from vitdsl.graph.schedule import drops
 from vitdsl.layers.drop import DropPath as DropPathLayer
 from vitdsl.layers.tokens import Tokens
 from vitdsl.parts.base import Primitive
@@ -24,14 +27,12 @@ class Branch:
     Attributes:
         children: the modules below it, by name.
         make: what makes the layer; None where it is none.
-        op: the operator of the layer.
         written: the forward of a repetition, or of the model.
         chain: whether its layers are called in order, by calling it.
     """
 
     children: dict[str, Branch] = field(default_factory=dict)
     make: partial[Any] | None = None
-    op: Primitive | None = None
     written: Written | None = None
     chain: bool = False
 
@@ -57,7 +58,25 @@ class Branch:
                 yield below, child
 
 
-class Grower:
+def grow_tree(graph: Graph, written: Written, inits: Mapping[str, Any], training_outputs: bool) -> Branch:
+    """The tree of a model.
+
+    Args:
+        graph: of the model.
+        written: its forward.
+        inits: initial values by family, as the spec says.
+        training_outputs: whether training returns what the head says.
+    """
+    rates = {drop.path: drop.rate for drop in drops(graph.frame, graph.drop_path)}
+    tree = Branch(written=written)
+    _Grower(rates, inits).fill(tree, written, graph.frame, "", "")
+    outputs = outputs_of(graph, training_outputs)
+    if outputs is not None:
+        tree.at(OUTPUTS).make = outputs
+    return tree
+
+
+class _Grower:
     """Grows the tree of a model.
 
     Args:
@@ -68,13 +87,7 @@ class Grower:
     def __init__(self, rates: Mapping[str, float], inits: Mapping[str, Any]) -> None:
         self.rates, self.inits = rates, inits
 
-    def grow(self, written: Written, frame: Frame) -> Branch:
-        """The tree of a model's frame and its forward."""
-        tree = Branch(written=written)
-        self._fill(tree, written, frame, "", "")
-        return tree
-
-    def _fill(self, tree: Branch, written: Written, frame: Frame, root: str, prefix: str) -> None:
+    def fill(self, tree: Branch, written: Written, frame: Frame, root: str, prefix: str) -> None:
         """Puts the modules of a frame into a tree.
 
         Args:
@@ -91,14 +104,13 @@ class Grower:
                     if step.numbered:
                         child = tree.at(below)
                         child.written = written.children[below]
-                        self._fill(child, child.written, inner, joined(root, below), "")
+                        self.fill(child, child.written, inner, joined(root, below), "")
                     else:
-                        self._fill(tree, written, inner, root, below)
+                        self.fill(tree, written, inner, root, below)
             elif has_module(step):
                 path = joined(prefix, step.path)
-                made = maker(frame, step, self.rates.get(joined(root, path), 0.0))
-                layer = tree.at(path)
-                layer.make, layer.op = with_initial_values(made, step.op, self.inits), step.op
+                make = maker(frame, step, self.rates.get(joined(root, path), 0.0))
+                tree.at(path).make = with_initial_values(make, step.op, self.inits)
 
 
 def maker(frame: Frame, node: Node, rate: float) -> partial[Any]:

@@ -14,7 +14,7 @@ from vitdsl.elaborate.targets import target_at
 from vitdsl.errors import ShapeError, did_you_mean
 from vitdsl.features import Feature
 from vitdsl.graph.graph import Graph
-from vitdsl.graph.ir import HEAD, Frame, Value
+from vitdsl.graph.ir import CONCATENATED, HEAD, Frame, Value
 from vitdsl.memo import Identity
 from vitdsl.parts.base import Part
 from vitdsl.parts.primitives.classifier import Classifier
@@ -25,8 +25,6 @@ _heads = TraceTable()
 NO_HEAD = Head.read({}, None)
 OUTPUT = "@"
 """The prefix of the stream that holds an output."""
-CONCATENATED = "all outputs"
-"""The output that has the channels of all others; no output of a file can have this name."""
 
 
 def run_head(root: Scope, model: Model) -> Graph:

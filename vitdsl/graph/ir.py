@@ -12,6 +12,8 @@ from vitdsl.parts.base import Primitive
 
 HEAD = "head"
 """Module path of the head."""
+CONCATENATED = "all outputs"
+"""The output of a head that has the channels of all others; no output of a file can have this name."""
 HERE = ""
 """Name of the current value of a body that works on a value of its own."""
 
@@ -141,14 +143,6 @@ class Frame:
         self.cost = Cost()
         self.marks: dict[str, int] = {}
         self.modules = 0
-
-    def copy(self) -> Frame:
-        """Another frame with the same steps, which may be changed."""
-        made = Frame()
-        for name in Frame.__slots__:
-            value = getattr(self, name)
-            setattr(made, name, value.copy() if isinstance(value, (list, dict, set)) else value)
-        return made
 
     def counted(self) -> tuple[Cost, int, int]:
         """The cost, the number of operators of stochastic depth, and the number of modules, from the steps."""

@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vitdsl.training.losses import in_float32, soft_cross_entropy, soft_targets
 from vitdsl.training.boxes import Grid
+from vitdsl.training.losses import in_float32, soft_cross_entropy, soft_targets
 from vitdsl.training.shapes import check_shape
 
 FLOOR = 1e-8

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from vitdsl.errors import Problem
-from vitdsl.training.errors import TrainingError
 from vitdsl.training.draws import Purpose, fixed_seed, seed_of
+from vitdsl.training.errors import TrainingError
 from vitdsl.training.loading import Batch
 from vitdsl.training.measures import count_right, measures_of
 from vitdsl.training.mixing import Mixer

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from vitdsl.errors import Problem, SpecError, did_you_mean, one_of
 from vitdsl.features import Feature
 from vitdsl.graph.graph import Graph
-from vitdsl.graph.points import point_names
+from vitdsl.graph.views.points import point_names
 from vitdsl.spec import Spec
 from vitdsl.syntax.locate import locate
 from vitdsl.training.kinds import CrossEntropy, MixToken, PatchMixing, Regions, TokenLabels
@@ -79,14 +79,14 @@ def _problems(recipe: Recipe, spec: Spec) -> Iterator[Problem]:
 def _of_classes(spec: Spec) -> Iterator[Problem]:
     if spec.model.classes < 1:
         message = f"`{spec.name}` has `classes: 0`, so there is nothing to train on"
-        path, mark = locate(spec.tree, ("classes",))
+        _, mark = locate(spec.tree, ("classes",))
         yield Problem(message, "classes", mark, "`classes: 10`, as many as the data has")
 
 
 def _of_output(recipe: Recipe, spec: Spec, graph: Graph, at: tuple[str, ...], name: str) -> Iterator[Problem]:
     known = training_outputs(graph)
     if name not in known:
-        hint = did_you_mean(name, known) or f"name one of them, or give `head.training` an output or a stream `{name}`"
+        hint = did_you_mean(name, known)
         message = f"this reads `{name}` of what the model gives in training, but `{spec.name}` gives {_named(graph)}"
         yield _beside(recipe.problem(at, message, hint), spec, "head")
 
@@ -106,5 +106,5 @@ def _named(graph: Graph) -> str:
 
 def _beside(problem: Problem, spec: Spec, key: str) -> Problem:
     """A problem of the recipe, with the place in the spec where what is missing would stand."""
-    path, mark = locate(spec.tree, (key,))
+    _, mark = locate(spec.tree, (key,))
     return Problem(problem.message, problem.path, problem.mark, problem.hint, ((f"the spec's `{key}`", mark),))

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vitdsl.compiler.model import VisionModel
 from vitdsl.compiler.points import PointModule, build_with_points
 from vitdsl.spec import Spec
 from vitdsl.training import diversity, losses, token_labels
@@ -63,7 +62,9 @@ class Objective:
         token_labels_of: gives labels of every token of a batch, (B, K, 2 + N); None: there are none.
     """
 
-    def __init__(self, spec: Spec, recipe: Recipe, teachers: Mapping[str, Teacher] | None = None, **options: Any) -> None:
+    def __init__(
+        self, spec: Spec, recipe: Recipe, teachers: Mapping[str, Teacher] | None = None, **options: Any
+    ) -> None:
         """Builds the model.
 
         Args:

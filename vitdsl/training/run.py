@@ -20,8 +20,8 @@ from vitdsl.compiler.model import VisionModel
 from vitdsl.errors import Problem
 from vitdsl.resolve.files import write_text
 from vitdsl.spec import Spec
-from vitdsl.training.checkpoints import WholeFiles, read_checkpoint
 from vitdsl.training import boxes
+from vitdsl.training.checkpoints import WholeFiles, read_checkpoint
 from vitdsl.training.data import Splits, photos_for
 from vitdsl.training.draws import Purpose, fixed_seed, seed_of
 from vitdsl.training.errors import TrainingError

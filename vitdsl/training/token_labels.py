@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from vitdsl.training.losses import in_float32, soft_cross_entropy, soft_targets
 from vitdsl.training.boxes import Box, Grid, check_grid, mix_labels
+from vitdsl.training.losses import in_float32, soft_cross_entropy, soft_targets
 from vitdsl.training.shapes import check_numbers, check_shape, check_share
 
 EXACT = 2048

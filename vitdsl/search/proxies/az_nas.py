@@ -11,8 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vitdsl.compiler.model import VisionModel
-from vitdsl.compiler.taps import Seen, with_taps
+from vitdsl.compiler.taps import with_taps
 from vitdsl.features import Feature
+from vitdsl.graph.views.taps import TapPoint
 from vitdsl.search.proxies.base import Batch, float_type, refusal, set_up
 from vitdsl.search.proxies.sums import macs
 
@@ -48,7 +49,7 @@ def az_nas(model: VisionModel, batch: Batch) -> dict[str, float]:
     for tap in taps:
         copy.get_submodule(tap.path).register_forward_hook(_keeper(values, tap.path))
     copy(images.requires_grad_(True))
-    ends = [values[tap.path] for tap in taps if tap.end]
+    ends = [values[tap.path] for tap in taps if tap.ends_block]
     sigmas = list(_sigmas(chains, values, batch.seed))
     if not sigmas:
         raise refusal(f"`az_nas` needs a block that reads what another gives, but `{model.spec.name}` has none")
@@ -85,7 +86,7 @@ def passing(sigma: float) -> float:
     return 2 - sigma - 1 / sigma if sigma else -math.inf
 
 
-def _sigmas(chains: list[list[Seen]], values: dict[str, Tensor], seed: int) -> Iterator[float]:
+def _sigmas(chains: list[list[TapPoint]], values: dict[str, Tensor], seed: int) -> Iterator[float]:
     """σ of each block that can be compared with the one before it."""
     generator = torch.Generator().manual_seed(seed)
     for chain in chains:

@@ -3,7 +3,7 @@
 import pytest
 
 import vitdsl
-from vitdsl.graph.points import point_names, point_paths, with_points
+from vitdsl.graph.views.points import point_names, point_paths, with_points
 from vitdsl.graph.verify import verify
 
 SPEC = """

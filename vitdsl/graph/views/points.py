@@ -3,38 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from vitdsl.features import Feature
 from vitdsl.graph.graph import Graph
 from vitdsl.graph.ir import Call, Frame, Node, cost_of, joined
-from vitdsl.parts.base import Primitive
-
-if TYPE_CHECKING:
-    from torch import nn
+from vitdsl.graph.views.blocks import copy_frame
+from vitdsl.graph.views.taps import Tap
 
 FOLDER = "_points"
 """The module that holds those of a body's points; no name of a spec begins with `_`."""
 
 
-class Point(Primitive):
-    """Gives what it takes, as tokens (B, N, C) outside of every window."""
+class Point(Tap):
+    """Gives what it takes, as tokens (B, N, C) outside of every window; no new memory."""
 
-    family: ClassVar[str] = "internal"
     view: ClassVar[bool] = True
-    mixes: ClassVar[bool] = True  # only what mixes is given windows that are closed
-    layout: ClassVar[Literal["any", "tokens", "map"]] = "tokens"
-    type: Literal["point"] = "point"
-
-    def infer(self, *inputs: Feature) -> Feature:
-        """Unchanged."""
-        return inputs[0]
-
-    def build(self, *inputs: Feature) -> nn.Module:
-        """A module that does nothing."""
-        from torch import nn
-
-        return nn.Identity()
+    type: Literal["point"] = "point"  # type: ignore[assignment]
 
 
 class MapPoint(Point):
@@ -84,7 +69,7 @@ class _Opened:
     """
 
     def __init__(self, frame: Frame, names: Collection[str], known: dict[int, Frame]) -> None:
-        self.frame = frame.copy()
+        self.frame = copy_frame(frame)
         self._behind = {number: number for number in range(len(frame.features))}
         self._names = {name: number for name, number in frame.marks.items() if name in names}
         self.frame.steps = []

@@ -1,0 +1,52 @@
+"""What a compiled model holds: the functions of this package that are over a model read this, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from vitdsl.compiler.containers import Body
+from vitdsl.compiler.lower import Written
+from vitdsl.graph.graph import Graph
+from vitdsl.spec import Spec
+
+Size = tuple[int, int]
+
+
+class CompiledModel(Body):
+    """A model, and what it was compiled from.
+
+    Attributes:
+        spec: the spec that it was built from.
+        lowered: the graph that it was compiled from.
+        written: its forward, and those of its repetitions.
+        forwards: what was generated besides `forward`, by what it is for.
+        refusals: by another size of image, why it cannot take it. The text is empty for a size that it can take.
+        training_outputs: whether training returns all that the head trains, rather than the same as evaluation.
+        image_size: (height, width) that its tables were made for.
+        folded: whether its batch norms were folded into the linear maps beside them.
+        builder: builds another model out of a spec, options of `build`, whether it is folded, and a device. The
+            function that makes the class gives it, so that a model can become another without knowing `build`.
+    """
+
+    spec: Spec
+    lowered: Graph
+    written: Written
+    forwards: dict[Any, Any]
+    refusals: dict[Size | None, str]
+    training_outputs: bool
+    image_size: Size
+    folded: bool = False
+    builder: ClassVar[Callable[..., Any]]
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What `build` was told beside the spec and the device."""
+        return {"training_outputs": self.training_outputs, "size": self.image_size}
+
+    def set_source(self, spec: Spec, lowered: Graph, written: Written) -> None:
+        """Sets what the model was compiled from, and forgets what was derived from another graph."""
+        size = lowered.frame.features[0].grid
+        assert size is not None
+        self.spec, self.lowered, self.written, self.image_size = spec, lowered, written, size
+        self.forwards, self.refusals = {}, {}

@@ -96,7 +96,10 @@ def _as_type(name: str, family_name: str) -> str:
     return f"`{name}` is a type of {where}: write `{key}: {{type: {name}, …}}`"
 
 
+RECIPE_KEYS = frozenset({"epochs", "optimizer", "losses", "augment", "schedule"})
+"""Keys that only recipes have at their root."""
 OTHER_FILES = (
+    (RECIPE_KEYS, "a recipe", "`vitdsl train SPEC --recipe {name}` trains by it, `vitdsl check` checks it"),
     ({"objectives", "rungs", "budget"}, "a search", "`vitdsl search {name}` runs it"),
     ({"rows"}, "a table of keys for weights", "`vitdsl build SPEC --weights FILE` reads weights by such tables"),
     ({"sources"}, "a list of where weights are", "`vitdsl build SPEC --weights LAYOUT` fetches them"),
@@ -108,7 +111,7 @@ DEFINE = {"args", "optional", "body", "stage"}
 
 def other_file(tree: Mapping[str, Any], name: str) -> tuple[str, str] | None:
     """What a file is that is no spec, as a message and a hint; None where it may be a spec."""
-    if "stages" in tree or "extends" in tree:
+    if "stages" in tree or ("extends" in tree and RECIPE_KEYS.isdisjoint(tree)):
         return None
     if tree and tree.keys() <= DEFINE:
         return "this is a define, not a spec", "a spec has it in its `define`, by a name"

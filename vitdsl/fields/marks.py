@@ -11,6 +11,8 @@ from vitdsl.fields.nothing import NONE
 from vitdsl.fields.record import Fields, Part
 from vitdsl.fields.types import FieldType
 
+Schema = dict[str, Any]
+
 
 def no_scalar(value: Any, wanted: str) -> Any:
     """The value, unless it is a number or a truth."""
@@ -67,9 +69,9 @@ class Reads(FieldType):
 
     structured = True
 
-    def __init__(self, read: Callable[[Any, Any], Any], schema: Any, **holds: Any) -> None:
+    def __init__(self, read: Callable[[Any, Any], Any], schema: Schema | Callable[[Any], Schema], **holds: Any) -> None:
         self.read = read  # type: ignore[method-assign]
-        self.schema: Callable[[Any], dict[str, Any]] = schema if callable(schema) else lambda _: schema
+        self.schema: Callable[[Any], Schema] = (lambda _: schema) if isinstance(schema, dict) else schema
         vars(self).update(holds)
 
     def json_schema(self, of: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
@@ -112,7 +114,7 @@ class KindField(FieldType):
             {"if": {"properties": {"type": {"const": name}}, "required": ["type"]}, "then": of(kind)}
             for name, kind in self.kinds.items()
         ]
-        names = {"enum": list(self.kinds)}
+        names = {"enum": list(self.kinds), "description": f"Which {self.what}."}
         fields = {key: {} for kind in self.kinds.values() for key in kind.fields_by_key}
         untyped = {"if": {"not": {"required": ["type"]}}, "then": {"properties": fields, "additionalProperties": False}}
         return {"anyOf": [names, {"type": "object", "properties": {"type": names}, "allOf": [*steps, untyped]}]}

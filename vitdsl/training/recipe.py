@@ -146,7 +146,8 @@ def _losses(value: Any, reader: Any) -> dict[str, Loss]:
 
 
 def _losses_schema(of: Any) -> dict[str, Any]:
-    return {"type": "object", "additionalProperties": KindField(LOSSES, "loss").json_schema(of)}
+    alternatives = KindField(LOSSES, "loss").json_schema(of)["anyOf"]
+    return {"type": "object", "additionalProperties": {"anyOf": [*alternatives, {"const": NONE}]}}
 
 
 def _average_schema(of: Any) -> dict[str, Any]:

@@ -109,9 +109,14 @@ DEFINE = {"args", "optional", "body", "stage"}
 """The keys of a define, which is a file of its own in the library."""
 
 
+def is_recipe(tree: Mapping[str, Any]) -> bool:
+    """Whether a file that may extend another is a recipe."""
+    return "stages" not in tree and not RECIPE_KEYS.isdisjoint(tree)
+
+
 def other_file(tree: Mapping[str, Any], name: str) -> tuple[str, str] | None:
     """What a file is that is no spec, as a message and a hint; None where it may be a spec."""
-    if "stages" in tree or ("extends" in tree and RECIPE_KEYS.isdisjoint(tree)):
+    if "stages" in tree or ("extends" in tree and not is_recipe(tree)):
         return None
     if tree and tree.keys() <= DEFINE:
         return "this is a define, not a spec", "a spec has it in its `define`, by a name"

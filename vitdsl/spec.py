@@ -25,7 +25,6 @@ from vitdsl.syntax.printer import dump_tree, plain
 from vitdsl.syntax.tree import Map
 from vitdsl.validate import FILE, Model, SpecReader
 from vitdsl.validate.declarations import judge, late_outside_items, unknown_names
-from vitdsl.validate.hints import other_file
 
 GRAPHS = 8
 """Graphs that a spec keeps, each for another size of images: those that were asked for last."""
@@ -162,8 +161,6 @@ def read_tree(tree: Map) -> Spec:
     reader = SpecReader(
         defaults if isinstance(defaults, dict) else Map(), defines if isinstance(defines, dict) else Map()
     )
-    if other := other_file(tree, tree.names[0] if tree.names else "FILE"):
-        raise SpecError(Problem(other[0], mark=tree.pos, hint=other[1]))
     try:
         faults = [*judge(reader, tree.variables), *unknown_names(tree)]
         if holes_in(tree):

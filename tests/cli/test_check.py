@@ -47,6 +47,20 @@ def test_json(run, tmp_path):
     }  # fmt: skip
 
 
+def test_a_recipe_is_checked_as_one(run, tmp_path):
+    own = tmp_path / "own.yaml"
+    own.write_text("extends: deit\nname: own\nepochs: 5\nlosses: {a: cross_entrpy}\n")
+    found = run("check", "deit_hard", own, "cvt13")
+    assert found.code == 1
+    assert found.out.splitlines()[0] == "ok  deit_hard  a recipe: 300 epochs, 1,024 images a step"
+    assert f"{own}:4:13: losses.a" in found.err
+    assert "there is no loss `cross_entrpy`" in found.err
+    (good,) = json.loads(run("check", own, "--set", "losses.a=cross_entropy", "--json").out)
+    assert good == {
+        "spec": str(own), "ok": True, "name": "own", "kind": "recipe", "epochs": 5, "batch": 1024, "warnings": [],
+    }  # fmt: skip
+
+
 READ = """\
 stages:
   - tokenizer: {type: patch, size: 16, dim: 32}

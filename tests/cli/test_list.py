@@ -52,3 +52,26 @@ def test_what_cannot_be_loaded_is_said_and_the_rest_listed(run):
     assert "stages[2].depth" in found.err
     assert "\ncvt13 " in found.out
     assert "\ndeit_tiny " not in found.out
+
+
+def test_recipes(run):
+    found = run("list", "--recipes")
+    assert found.code == 0
+    header, *rows = found.out.splitlines()
+    assert header.split() == ["name", "epochs", "batch", "title"]
+    assert [row.split()[0] for row in rows] == sorted(path.stem for path in shipped("recipes").glob("*.yaml"))
+    (levit,) = (row.split(maxsplit=3) for row in rows if row.startswith("levit"))
+    assert levit[:3] == ["levit", "1,000", "2,048"]
+    assert levit[3].startswith("LeViT: a Vision Transformer in ConvNet's Clothing")
+
+
+def test_recipes_as_json(run):
+    (swin,) = json.loads(run("list", "hierarchical", "--recipes", "--json").out)
+    assert (swin["name"], swin["epochs"], swin["batch"]) == ("swin", 300, 1024)
+    assert swin["paper"]["arxiv"] == "2103.14030"
+
+
+def test_lists_are_asked_for_one_at_a_time(run):
+    assert run("list", "--recipes", "--parts").code == 2
+    assert run("list", "--recipes", "--set", "epochs=3").code == 2
+    assert "no shipped recipe has 'nothing_like_it'" in run("list", "--recipes", "nothing_like_it").err

@@ -58,3 +58,13 @@ def test_the_schema_is_printed_and_written_alike(run, tmp_path):
     assert printed.code == written.code == 0
     assert json.loads(printed.out) == json.loads(path.read_text())
     assert str(path) in written.out
+
+
+def test_the_schema_of_recipes(run, tmp_path):
+    path = tmp_path / "recipe.json"
+    printed, written = run("schema", "--recipe"), run("schema", "--recipe", "-o", path)
+    assert printed.code == written.code == 0
+    found = json.loads(printed.out)
+    assert found == json.loads(path.read_text())
+    assert found["title"] == "vitdsl recipe"
+    assert found["properties"]["epochs"]["description"] == "passes over the training images."

@@ -100,3 +100,13 @@ def test_an_expanded_spec_that_does_not_fit_is_refused(run):
     found = run("show", "deit_tiny", "--stage", "expanded", "--set", "stages[0].block[0].mixer.heads=7")
     assert found.code == 1
     assert "must divide" in found.err
+
+
+@pytest.mark.parametrize("options", [(), ("--stage", "values")])
+def test_a_recipe_is_not_shown_as_a_spec(run, tmp_path, options):
+    path = tmp_path / "mine.yaml"
+    path.write_text("extends: deit\nepochs: 3\n")
+    found = run("show", path, *options)
+    assert found.code == 1
+    assert f"{path}:1:1: this is a recipe, not a spec" in found.err
+    assert f"`vitdsl train SPEC --recipe {path}`" in found.err

@@ -8,8 +8,8 @@ from torch import nn
 
 import vitdsl
 from vitdsl.compiler.points import build_with_points
-from vitdsl.graph.views.points import point_names
 from vitdsl.graph.verify import verify
+from vitdsl.graph.views.points import point_names
 
 HEAD = {"pool": "mean"}
 TOKENIZER = {"type": "patch", "size": 4, "dim": 16}

@@ -21,6 +21,7 @@ from vitdsl.search.evaluation import function, latency, memory, proxies, train  
 from vitdsl.syntax.expressions import Late, LateList, parse
 from vitdsl.syntax.holes import Hole
 from vitdsl.syntax.tree import Map, Seq
+from vitdsl.training import recipe  # noqa: F401
 from vitdsl.validate import SpecReader
 
 NAN, INF = float("nan"), float("inf")
@@ -42,7 +43,8 @@ MAPS = (
 )  # fmt: skip
 VALUES = (True, False, *NUMBERS, *TEXTS, *LISTS, *MAPS, Feature(3, (2, 2)), Feature(True, (2, 2)), object())
 """What is put into each field: right in some, wrong in others."""
-LEAST = {"dim": 8, "count": 2, "kernel": 3, "heads": 2, "size": 2, "grid": (4, 4), "start": 0, "stop": 1, "scale": 0.5}
+LEAST = {"dim": 8, "count": 2, "kernel": 3, "heads": 2, "size": 2, "grid": (4, 4), "start": 0, "stop": 1, "scale": 0.5,
+         "epochs": 3, "batch": 2, "optimizer": Map(learning_rate=0.1)}  # fmt: skip
 BOUNDS = {
     types.Natural: (int, 0, 10**9), types.Positive: (int, 1, 10**9), types.Repeats: (int, 0, 4096),
     types.Real: (float, -3.4e38, 3.4e38), types.Rate: (float, 0, 1), types.PositiveReal: (float, 5e-324, 3.4e38),

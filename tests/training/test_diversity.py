@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from tests.training.recorded import CASES, assert_is, rnd, soft
+from vitdsl.training.boxes import Box, box_mask
 from vitdsl.training.diversity import (
     joint_mixing,
     mean_cosine,
@@ -20,7 +21,6 @@ from vitdsl.training.diversity import (
     unit_contrast,
 )
 from vitdsl.training.losses import soft_cross_entropy
-from vitdsl.training.boxes import Box, box_mask
 
 FIRST, LAST = rnd("h1", 2, 9, 12), rnd("hL", 2, 9, 12)
 

@@ -9,8 +9,8 @@ import vitdsl
 from tests.parity import fingerprint
 from tests.training.recorded import CASES, assert_is, soft
 from vitdsl.compiler.model import VisionModel
-from vitdsl.training.diversity import neighbour_contrast, pool_region, region_mixing
 from vitdsl.training.boxes import Box, box_mask
+from vitdsl.training.diversity import neighbour_contrast, pool_region, region_mixing
 
 CASE = CASES["patchvit_train_repo"]
 GRID, BOX = (7, 7), Box(1, 2, 5, 6)

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from tests.training.recorded import CASES, assert_is, generator, names, rnd, soft
-from vitdsl.training.losses import soft_cross_entropy
 from vitdsl.training.boxes import Box, mix_labels
+from vitdsl.training.losses import soft_cross_entropy
 from vitdsl.training.token_labels import make_token_labels, pack_scores, token_label_loss, unpack_scores
 
 MADE = names("tokenlabel_target")

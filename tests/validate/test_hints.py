@@ -157,6 +157,8 @@ def test_synonyms_for_keys_lead_to_a_key_that_is_there(word):
 @pytest.mark.parametrize(("text", "what", "use"), [
     ("space: digits\nobjectives: {a: maximize}", "a search", "vitdsl search"),
     ("name: b\nbudget: {trials: 1}", "a search", "vitdsl search b"),
+    ("epochs: 3\nname: r", "a recipe", "vitdsl train SPEC --recipe r"),
+    ("extends: nothing\nschedule: {warmup: 3}", "a recipe", "vitdsl check"),
     ("layout: timm\nspecs: [a]\nrows: [a -> b]", "a table of keys", "--weights"),
     ("sources: []\nname: s", "a list of where weights are", "--weights"),
     ("args: [a]\nbody: []", "a define", "define"),
@@ -173,7 +175,7 @@ def test_a_file_that_is_no_spec_is_recognised(text, what, use):
 def test_every_shipped_file_that_is_no_spec_is_recognised():
     from vitdsl.resolve.files import shipped
 
-    for folder in ("searches", "checkpoints", "library"):
+    for folder in ("searches", "recipes", "checkpoints", "library"):
         for path in shipped(folder).glob("*.yaml"):
             with pytest.raises(SpecError, match="this is a"):
                 vitdsl.load(path)

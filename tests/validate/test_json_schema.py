@@ -2,14 +2,18 @@
 
 import json
 from pathlib import Path
+from typing import Annotated, Literal
 
 import jsonschema
 import pytest
+from pydantic import Field
 
+from vitdsl.fields.record import Fields
 from vitdsl.parts.registry import all_parts, roles
 from vitdsl.resolve.files import shipped
 from vitdsl.syntax.source import read, read_file
 from vitdsl.validate.json_schema import families, schema
+from vitdsl.validate.json_schema_fields import attributes, object_schema
 
 SCHEMA = schema()
 SPECS = sorted(shipped().glob("*.yaml"))
@@ -114,3 +118,23 @@ def test_every_part_and_role_is_in_it():
 def test_every_mapping_is_described():
     described = [name for name, entry in SCHEMA["definitions"].items() if entry.get("description")]
     assert {"mixer.global", "norm.layer", "conv_mapping", "windows"} <= set(described)
+
+
+class Few(Fields):
+    """Few fields.
+
+    Attributes:
+        first: what comes first,
+            on two lines.
+        other: `x`: y.
+    """
+
+    type: Literal["few"] = "few"
+    first: int = 3
+    same: Annotated[int, Field(alias="other")] = 4
+
+
+def test_keys_are_described_as_their_class_describes_them():
+    described = {key: entry["description"] for key, entry in object_schema(Few)["properties"].items()}
+    assert described == {"type": "Few fields.", "first": "what comes first, on two lines.", "other": "`x`: y."}
+    assert attributes("None.") == {}

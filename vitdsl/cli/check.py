@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vitdsl.cli.output import echo, macs, print_json
-from vitdsl.cli.specs import is_setting, load_spec, verified
+from vitdsl.cli.specs import is_setting, load_spec, settings, verified
 from vitdsl.errors import Problem, SpecError
 from vitdsl.graph.pixels import mixers_on_pixels
 from vitdsl.graph.unexpected import unexpected
 from vitdsl.parts.registry import hidden
+from vitdsl.resolve.files import load_tree, shipped
 from vitdsl.syntax.locate import mark_of
+from vitdsl.validate import FILE
+from vitdsl.validate.hints import is_recipe
 from vitdsl.validate.streams import overwritten, unread
 from vitdsl.validate.written import two_norms, words
 
@@ -64,6 +69,8 @@ def diagnose(specs: list[str], texts: list[str] | None, as_json: bool, debug: bo
 def _report(name: str, set_: list[str] | None, debug: bool) -> dict[str, Any]:
     """What is found in one file."""
     try:
+        if _is_recipe(name):
+            return _recipe(name, set_)
         spec = verified(load_spec(name, set_), debug)
         analysis = spec.analyze()
         warnings = _warnings(spec, analysis.graph, analysis.unreached)
@@ -79,6 +86,22 @@ def _report(name: str, set_: list[str] | None, debug: bool) -> dict[str, Any]:
     }
 
 
+def _is_recipe(name: str) -> bool:
+    """Whether a name is a recipe's: of a file, or of a shipped one where no spec is called so."""
+    with suppress(SpecError):
+        return is_recipe(load_tree(Path(name), FILE))
+    return name.isidentifier() and (shipped("recipes") / f"{name}.yaml").is_file()
+
+
+def _recipe(name: str, set_: list[str] | None) -> dict[str, Any]:
+    """What is found in a recipe."""
+    from vitdsl.training.recipe import load_recipe
+
+    recipe = load_recipe(Path(name), settings(set_))
+    numbers = {"epochs": recipe.file.epochs, "batch": recipe.file.batch}
+    return {"spec": name, "ok": True, "name": recipe.name, "kind": "recipe", **numbers, "warnings": []}
+
+
 def _print(reports: list[dict[str, Any]]) -> None:
     width = max(len(report.get("name", "")) for report in reports)
     for report in reports:
@@ -86,6 +109,9 @@ def _print(reports: list[dict[str, Any]]) -> None:
             echo(str(report["error"]), err=True)
             continue
         name = f"{report['name']:<{width}}"
+        if report.get("kind") == "recipe":
+            echo(f"ok  {name}  a recipe: {report['epochs']:,} epochs, {report['batch']:,} images a step")
+            continue
         echo(f"ok  {name}  {report['params']:>13,} parameters  {macs(report['macs']):>10}")
         for warning in report["warnings"]:
             echo(f"warning: {report['name']}: {warning}", err=True)

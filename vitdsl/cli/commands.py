@@ -73,12 +73,12 @@ def runner(name: str) -> Any:
 
 
 def check(
-    specs: Annotated[list[str], typer.Argument(metavar="SPEC...", help="Files, or names of shipped specs.")],
+    specs: Annotated[list[str], typer.Argument(metavar="SPEC...", help="Files, or names of shipped ones.")],
     set_: Settings = None,
     debug: Debug = False,
     as_json: AsJson = False,
 ) -> None:
-    """Validate specs and infer every shape, without torch."""
+    """Validate specs and infer every shape, without torch; or recipes."""
     from vitdsl.cli.check import diagnose
 
     if not diagnose(specs, set_, as_json, debug):

@@ -1,4 +1,4 @@
-"""`vitdsl list`: the shipped specs, or the parts that a spec can name."""
+"""`vitdsl list`: the shipped specs, the parts that a spec can name, or the shipped recipes."""
 
 from __future__ import annotations
 
@@ -25,17 +25,26 @@ def run(
         list[str] | None, typer.Argument(metavar="WORD", help="Only what has all these words in it.")
     ] = None,
     parts: Annotated[bool, typer.Option("--parts", help="Parts and forms, with their fields.")] = False,
+    recipes: Annotated[bool, typer.Option("--recipes", help="Recipes, by which specs are trained.")] = False,
     set_: Settings = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the shipped specs with their costs, or parts (`--parts`)."""
-    if parts:
+    """List the shipped specs with their costs, or parts, or recipes."""
+    if parts and recipes:
+        raise typer.BadParameter("it is a list of its own, without --parts", param_hint="--recipes")
+    if parts or recipes:
+        what = "part" if parts else "recipe"
         if set_:
-            raise typer.BadParameter("it goes with specs, not with --parts", param_hint="--set")
-        found = _parts_with(words or ())
-        _refuse_nothing(found, words, "part")
-        (print_json if as_json else _print_parts)(found)
+            raise typer.BadParameter(f"it goes with specs, not with --{what}s", param_hint="--set")
+        found = _parts_with(words or ()) if parts else _recipes_with(words or ())
+        _refuse_nothing(found, words, what)
+        (print_json if as_json else _print_parts if parts else _print_recipes)(found)
         return
+    _list_specs(words, set_, as_json)
+
+
+def _list_specs(words: list[str] | None, set_: list[str] | None, as_json: bool) -> None:
+    """Prints the specs with these words, and what is wrong with those that cannot be loaded."""
     rows, faults = [], []
     for name in sorted(path.stem for path in shipped().glob("*.yaml")):
         try:
@@ -87,6 +96,30 @@ def _row(row: dict[str, Any]) -> tuple[str, ...]:
     paper = row["paper"]
     printed = [str(paper.get(key, "-")) for key in ("params", "macs", "title")]
     return (row["name"], f"{row['params']:,}", format_count(row["macs"]), *printed)
+
+
+# ---------------------------------------------------------------- recipes
+
+
+def _recipes_with(words: Sequence[str]) -> list[dict[str, Any]]:
+    """The shipped recipes whose name or paper has all words in it."""
+    from vitdsl.training.recipe import load_recipe
+
+    found = []
+    for recipe in map(load_recipe, sorted(path.stem for path in shipped("recipes").glob("*.yaml"))):
+        paper = recipe.file.paper or {}
+        if _holds(" ".join([recipe.name, *map(str, paper.values())]), words):
+            numbers = {"epochs": recipe.file.epochs, "batch": recipe.file.batch}
+            found.append({"name": recipe.name, **numbers, "paper": paper})
+    return found
+
+
+def _print_recipes(found: list[dict[str, Any]]) -> None:
+    columns = ("name", "epochs", "batch", "title")
+    rows = [
+        (row["name"], f"{row['epochs']:,}", f"{row['batch']:,}", row["paper"].get("title", "-")) for row in found
+    ]  # fmt: skip
+    print_table(columns, rows, right=columns[1:3])
 
 
 # ---------------------------------------------------------------- parts

@@ -76,17 +76,20 @@ def run(
 
 def schema(
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it to a file.")] = None,
+    recipe: Annotated[bool, typer.Option("--recipe", help="Of recipes, in place of specs.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print the JSON schema of spec files, with the installed parts.
+    """Print the JSON schema of spec files, or of recipes (`--recipe`).
 
     In an editor with yaml-language-server: write it to a file, and begin a spec with the line
     `# yaml-language-server: $schema=FILE`.
     """
-    from vitdsl.validate import json_schema
-
     to_write(output, "--output", ".json")
-    text = json.dumps(json_schema.schema(), indent=None if output else 2, ensure_ascii=False)
+    if recipe:
+        from vitdsl.training.json_schema import recipe_schema as write
+    else:
+        from vitdsl.validate.json_schema import schema as write
+    text = json.dumps(write(), indent=None if output else 2, ensure_ascii=False)
     if output is None:
         echo(text)
         return

@@ -11,6 +11,8 @@ from vitdsl.fields.nothing import NONE
 from vitdsl.fields.record import Fields, Part
 from vitdsl.fields.types import FieldType
 
+Schema = dict[str, Any]
+
 
 def no_scalar(value: Any, wanted: str) -> Any:
     """The value, unless it is a number or a truth."""
@@ -67,13 +69,14 @@ class Reads(FieldType):
 
     structured = True
 
-    def __init__(self, read: Callable[[Any, Any], Any], schema: dict[str, Any], **holds: Any) -> None:
-        self.read, self.schema = read, schema  # type: ignore[method-assign]
+    def __init__(self, read: Callable[[Any, Any], Any], schema: Schema | Callable[[Any], Schema], **holds: Any) -> None:
+        self.read = read  # type: ignore[method-assign]
+        self.schema: Callable[[Any], Schema] = (lambda _: schema) if isinstance(schema, dict) else schema
         vars(self).update(holds)
 
     def json_schema(self, of: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
-        """What was given."""
-        return self.schema
+        """What was given, or what the function that was given makes of `of`."""
+        return self.schema(of)
 
 
 class Nested(FieldType):
@@ -103,14 +106,18 @@ class KindField(FieldType):
         self.kinds, self.what = kinds, what
 
     def json_schema(self, of: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
-        """The name of a kind, or a mapping with that type and its fields."""
+        """The name of a kind, or a mapping with that type and its fields; without a type, the fields of all.
+
+        A file that extends another need not repeat the type.
+        """
         steps = [
             {"if": {"properties": {"type": {"const": name}}, "required": ["type"]}, "then": of(kind)}
             for name, kind in self.kinds.items()
         ]
-        names = {"enum": list(self.kinds)}
-        mapping = {"type": "object", "properties": {"type": names}, "required": ["type"], "allOf": steps}
-        return {"anyOf": [names, mapping]}
+        names = {"enum": list(self.kinds), "description": f"Which {self.what}."}
+        fields = {key: {} for kind in self.kinds.values() for key in kind.fields_by_key}
+        untyped = {"if": {"not": {"required": ["type"]}}, "then": {"properties": fields, "additionalProperties": False}}
+        return {"anyOf": [names, {"type": "object", "properties": {"type": names}, "allOf": [*steps, untyped]}]}
 
     def read(self, value: Any, reader: Any) -> Any:
         """The kind that is named, with its fields."""

@@ -48,6 +48,10 @@ class Root(Place):
     folders: tuple[str, ...] = ("", "spaces")
     list_all = "`vitdsl list` prints the specs that are shipped"
 
+    def other(self, tree: Mapping[str, Any], name: str) -> tuple[str, str] | None:
+        """What a file is that is not of this kind, as a message and a hint; None where it may be of this kind."""
+        return None
+
 
 ANYTHING = Place()
 

@@ -57,6 +57,8 @@ def _extended(
         tree = load_tree(source, place)
     own_name = tree.get("name")
     called: tuple[str, ...] = getattr(source, "names", ()) or ((own_name,) if isinstance(own_name, str) else ())
+    if not chain and (other := place.other(tree, str(path) if path else called[0] if called else "FILE")):
+        raise SpecError(Problem(other[0], mark=tree.pos, hint=other[1]))
     if "extends" not in tree:
         return _own_settings(tree, tree, place), called
     name, where = tree["extends"], tree.marks.get("extends", (None, None))[1]

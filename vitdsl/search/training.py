@@ -22,6 +22,7 @@ from vitdsl.errors import CheckpointError, Problem, SpecError
 from vitdsl.resolve.files import write_whole
 from vitdsl.search.candidate import Candidate, fixed_seed
 from vitdsl.search.data import Examples, load_data
+from vitdsl.training.optimizer import by_decay, half_cosine, is_matrix, set_rate
 
 if TYPE_CHECKING:
     from vitdsl.search.evaluation.train import Train
@@ -103,9 +104,7 @@ class Run:
         self.candidate, self.rule = candidate, rule
         self.model = candidate.build()
         self.graph = candidate.spec.graph()
-        weights = [p for p in self.model.parameters() if p.requires_grad]
-        matrices, vectors = [p for p in weights if p.ndim > 1], [p for p in weights if p.ndim <= 1]
-        groups = [{"params": matrices, "weight_decay": rule.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+        groups = by_decay(self.model.named_parameters(), rule.weight_decay, is_matrix)
         self.optimizer = torch.optim.AdamW(groups, lr=rule.learning_rate)
         self.epochs, self.seconds, self.finite = 0, 0.0, True
         self.temporary: Path | None = None
@@ -127,11 +126,11 @@ class Run:
         self.seconds += time.perf_counter() - began
 
     def rate(self, step: int, steps: int) -> float:
-        """The learning rate: linear from 0, then half a cosine down to 0 (Loshchilov and Hutter, 2017)."""
+        """The learning rate: linear from 0, then half a cosine down to 0."""
         rising = round(self.rule.warmup * steps)
         if step < rising:
             return self.rule.learning_rate * (step + 1) / rising
-        return self.rule.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - rising) / (steps - rising)))
+        return self.rule.learning_rate * half_cosine(step - rising, steps - rising)
 
     def step(self, images: Tensor, labels: Tensor, rate: float) -> Tensor:
         """One step of the optimizer; gives the loss."""
@@ -143,8 +142,7 @@ class Run:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.rule.clip)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        set_rate(self.optimizer, rate)
         self.optimizer.step()
         return loss.detach()
 

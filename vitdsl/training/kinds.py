@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from vitdsl.errors import refuse
+from vitdsl.fields.marks import KindField
 from vitdsl.fields.types import Name, Positive, PositiveReal, Rate, Real
 from vitdsl.parts.base import Fields
 
@@ -117,10 +118,12 @@ class Regions(Fields):
 
     Attributes:
         point: the spec's point whose grid the regions lie on.
+        before: how the batch is mixed before that, as the authors' repository does it by CutMix; by default it is not.
     """
 
     type: Literal["regions"] = "regions"
     point: Name = "patches"
+    before: Annotated[Any, KindField({"mixup_cutmix": MixupCutmix}, "way to mix before regions")] = None
 
 
 MIXES: dict[str, type[Fields]] = {

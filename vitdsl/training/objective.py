@@ -160,8 +160,10 @@ class Objective:
         def compute(logits: Tensor) -> Tensor:
             rows, targets = per_token(logits, mixed.targets)
             soft = losses.soft_targets(rows, targets, smoothing if targets.ndim == 1 else 0.0)
-            return losses.binary_cross_entropy(rows, soft, threshold=smoothing / rows.shape[1]) if loss.whole else (
-                torch.nn.functional.binary_cross_entropy_with_logits(rows, soft)
+            return (
+                losses.binary_cross_entropy(rows, soft, threshold=smoothing / rows.shape[1])
+                if loss.whole
+                else (torch.nn.functional.binary_cross_entropy_with_logits(rows, soft))
             )
 
         return self._of_labels(loss, outputs, compute)
@@ -178,8 +180,10 @@ class Objective:
         """Of labels of every token."""
         tokens = outputs[loss.output]
         tokens_bnk = tokens.flatten(2).mT if tokens.ndim == 4 else tokens
-        labels = mixed.token_labels if mixed.token_labels is not None else losses.soft_targets(
-            outputs[loss.class_output], mixed.targets, self.recipe.file.smoothing
+        labels = (
+            mixed.token_labels
+            if mixed.token_labels is not None
+            else losses.soft_targets(outputs[loss.class_output], mixed.targets, self.recipe.file.smoothing)
         )
         return token_labels.token_label_loss(
             outputs[loss.class_output], tokens_bnk, labels, mixed.box, class_weight=loss.class_weight,

@@ -82,29 +82,39 @@ class Schedule(Fields):
 
     Attributes:
         type: `cosine`: half a cosine from the highest value to `end` (Loshchilov and Hutter, 2017); `linear`: a line
-            there; `constant`: no change.
+            there; `constant`: no change; `steps`: times `factor` after every `every` epochs, down to `end`.
         warmup: epochs in which it rises linearly from `warmup_from`.
         warmup_steps: steps, in place of `warmup`.
         warmup_from: where it begins.
+        after_warmup: whether the curve begins where the warm-up ends; false: it began with the training, and the
+            warm-up stands in the place of its first part, as timm has it unless told otherwise.
         end: where it ends.
         cooldown: epochs at `end`, of those of the recipe.
+        every: epochs between two steps; `steps` alone.
+        factor: of each step; `steps` alone.
         scaled: whether `warmup_from` and `end` are scaled with the batch as the highest value is.
         by: whether it changes with every `step`, or every `epoch`.
     """
 
-    type: Literal["cosine", "linear", "constant"] = "cosine"
+    type: Literal["cosine", "linear", "constant", "steps"] = "cosine"
     warmup: NotNegative = 0.0
     warmup_steps: Natural | None = None
     warmup_from: NotNegative = 0.0
+    after_warmup: bool = True
     end: NotNegative = 0.0
     cooldown: NotNegative = 0.0
+    every: PositiveReal = 30.0
+    factor: Annotated[float, Field(gt=0, le=1)] = 0.1
     scaled: bool = False
     by: Literal["step", "epoch"] = "step"
 
     def agree(self) -> None:
-        """The length of the warm-up is said once."""
+        """The length of the warm-up is said once, and what steps alone have is said of steps."""
         if self.warmup and self.warmup_steps is not None:
             refuse("the warm-up has `warmup` epochs or `warmup_steps` steps, but both are given", at=("warmup_steps",))
+        for name in ("every", "factor"):
+            if name in self.fields_set and self.type != "steps":
+                refuse(f"`{name}` does nothing where `type` is {self.type}", "`type: steps` has it", at=(name,))
 
 
 class Average(Fields):
@@ -135,10 +145,13 @@ def _losses(value: Any, reader: Any) -> dict[str, Loss]:
     return dict(zip(kept, read_each(kept.items(), lambda _, entry: read(entry)), strict=True))
 
 
-_LOSS_SCHEMA = {"type": "object", "additionalProperties": KindField(LOSSES, "loss").json_schema(lambda _: {})}
+def _losses_schema(of: Any) -> dict[str, Any]:
+    alternatives = KindField(LOSSES, "loss").json_schema(of)["anyOf"]
+    return {"type": "object", "additionalProperties": {"anyOf": [*alternatives, {"const": NONE}]}}
 
 
-_AVERAGE_SCHEMA = {"type": ["number", "object", "string"]}
+def _average_schema(of: Any) -> dict[str, Any]:
+    return {"anyOf": [of(Average), {"type": "number", "minimum": 0, "exclusiveMaximum": 1}]}
 
 
 class RecipeFile(Fields):
@@ -153,10 +166,13 @@ class RecipeFile(Fields):
         smoothing: the share of a label that is spread over all classes.
         augment: how a photo becomes an image.
         mix: how images of a batch are mixed with one another: `mixup_cutmix`, `rolled_mixup`, `mix_token`, `regions`.
+        mix_epochs: so many epochs, from the first on, mix images; by default all.
         losses: by a name of your choice, what is minimized: the sum, each times its `weight`.
         optimizer: what moves the weights.
         schedule: the learning rate from step to step.
-        clip: the largest norm of all gradients together.
+        clip: the largest size of gradients.
+        clip_by: what is meant by their size: the `norm` of all together, the `value` of each, or the norm of those of a
+            row as a share of that of its weights (`agc`; Brock et al., 2021).
         average: a running average of the weights: its decay, or `{decay, warmup}`.
         validation: the share of each class that evaluates, of data sets without images for that.
         evaluate_every: epochs between evaluations.
@@ -171,11 +187,13 @@ class RecipeFile(Fields):
     smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     augment: Annotated[Augment, Nested(Augment)] = Augment()
     mix: Annotated[Any, KindField(MIXES, "way to mix")] = None
-    losses: Annotated[Any, Reads(_losses, _LOSS_SCHEMA)] = {"labels": CrossEntropy()}  # noqa: RUF012
+    mix_epochs: Positive | None = None
+    losses: Annotated[Any, Reads(_losses, _losses_schema)] = {"labels": CrossEntropy()}  # noqa: RUF012
     optimizer: Annotated[Optimizer, Nested(Optimizer)]
     schedule: Annotated[Schedule, Nested(Schedule)] = Schedule()
     clip: PositiveReal | None = None
-    average: Annotated[Any, Reads(_average, _AVERAGE_SCHEMA, short="decay", model=Average)] = None
+    clip_by: Literal["norm", "value", "agc"] = "norm"
+    average: Annotated[Any, Reads(_average, _average_schema, short="decay", model=Average)] = None
     validation: Annotated[float, Field(gt=0, lt=1)] = 0.25
     evaluate_every: Positive = 1
     seed: Natural = 0
@@ -256,6 +274,11 @@ class _RecipePlace(Root):
     folders = ("recipes",)
     list_all = "`vitdsl list --recipes` prints the recipes that are shipped"
 
+    def other(self, tree: Mapping[str, Any], name: str) -> tuple[str, str] | None:
+        """A spec has stages."""
+        hint = "a recipe says how a model is trained; `vitdsl train SPEC --recipe RECIPE`"
+        return ("this is a spec, not a recipe", hint) if "stages" in tree else None
+
     def below(self, key: str, base: Mapping[str, Any], over: Mapping[str, Any]) -> Place:
         return _BELOW.get(key, ANYTHING)
 
@@ -275,9 +298,6 @@ def load_recipe(source: str | Path | Mapping[str, Any], set: Mapping[str, Any] |
         SpecError: with every problem found, each at its place.
     """
     tree = resolve(source, set, RECIPE)
-    if "stages" in tree:
-        hint = "a recipe says how a model is trained; `vitdsl train SPEC --recipe RECIPE`"
-        raise SpecError(Problem("this is a spec, not a recipe", mark=tree.pos, hint=hint))
     late = [key for key, value in tree.items() if key != "vars" and facts(value).late]
     if late:
         message = "a recipe is written out: it has no holes, and reads nothing but its own `vars`"

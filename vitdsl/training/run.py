@@ -146,9 +146,7 @@ def _begin(folder: Path, identity: Mapping[str, Any], spec: Spec, recipe: Recipe
     write_text(folder / IDENTITY, json.dumps(identity, indent=2) + "\n")
 
 
-def _loaders(
-    splits: Splits, spec: Spec, recipe: Recipe, hardware: Hardware, trainer: Trainer
-) -> tuple[Loader, Loader]:
+def _loaders(splits: Splits, spec: Spec, recipe: Recipe, hardware: Hardware, trainer: Trainer) -> tuple[Loader, Loader]:
     """What trains and what evaluates, of this process."""
     rank, ranks = trainer.global_rank, trainer.world_size
     options: dict[str, Any] = {"workers": hardware.workers, "rank": rank, "ranks": ranks}

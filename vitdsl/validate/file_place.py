@@ -8,6 +8,7 @@ from typing import Any
 from vitdsl.parts.initial import InitialField
 from vitdsl.resolve.edit import ANYTHING, Place, Root
 from vitdsl.validate.head import HEAD_KEYS, Head, is_head
+from vitdsl.validate.hints import other_file
 from vitdsl.validate.model import Model, Stage
 from vitdsl.validate.places import (
     NO_DEFINES,
@@ -26,6 +27,10 @@ from vitdsl.validate.wiring import DEFAULT_WIRING, Wiring
 
 class FilePlace(Root):
     """The root of a spec."""
+
+    def other(self, tree: Mapping[str, Any], name: str) -> tuple[str, str] | None:
+        """By keys that only files of another kind have."""
+        return other_file(tree, name)
 
     def below(self, key: str, base: Mapping[str, Any], over: Mapping[str, Any]) -> Place:
         """The place of a key of the file."""

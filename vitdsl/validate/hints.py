@@ -99,7 +99,10 @@ def _as_type(name: str, family_name: str) -> str:
     return f"`{name}` is a type of {where}: write `{key}: {{type: {name}, …}}`"
 
 
+RECIPE_KEYS = frozenset({"epochs", "optimizer", "losses", "augment", "schedule"})
+"""Keys that only recipes have at their root."""
 OTHER_FILES = (
+    (RECIPE_KEYS, "a recipe", "`vitdsl train SPEC --recipe {name}` trains by it, `vitdsl check` checks it"),
     ({"objectives", "rungs", "budget"}, "a search", "`vitdsl search {name}` runs it"),
     ({"rows"}, "a table of keys for weights", "`vitdsl build SPEC --weights FILE` reads weights by such tables"),
     ({"sources"}, "a list of where weights are", "`vitdsl build SPEC --weights LAYOUT` fetches them"),
@@ -109,9 +112,14 @@ DEFINE = {"args", "optional", "body", "stage"}
 """The keys of a define, which is a file of its own in the library."""
 
 
+def is_recipe(tree: Mapping[str, Any]) -> bool:
+    """Whether a file that may extend another is a recipe."""
+    return "stages" not in tree and not RECIPE_KEYS.isdisjoint(tree)
+
+
 def other_file(tree: Mapping[str, Any], name: str) -> tuple[str, str] | None:
     """The message and the hint for a file that is not a spec; None if it may be one."""
-    if "stages" in tree or "extends" in tree:
+    if "stages" in tree or ("extends" in tree and not is_recipe(tree)):
         return None
     if tree and tree.keys() <= DEFINE:
         return "this is a define, not a spec", "a spec has it in its `define`, by a name"

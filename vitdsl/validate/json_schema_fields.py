@@ -6,6 +6,7 @@ A late value or a hole is allowed wherever a field is. The definitions of refere
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping
 from types import UnionType
 from typing import Annotated, Any, Union, cast, get_args, get_origin
@@ -34,9 +35,11 @@ def object_schema(model: type[Fields], partial: bool = False) -> Schema:
         model: the class with the fields.
         partial: whether required fields may be absent, as in `defaults`.
     """
-    properties, required = {}, []
+    properties, required, texts = {}, [], descriptions(model)
     for key, field in model.fields_by_key.items():
         properties[key] = field_schema(field)
+        if key in texts and "$ref" not in properties[key]:
+            properties[key] = {**properties[key], "description": texts[key]}
         if field.required:
             required.append(key)
     found = mapping_schema(properties)
@@ -116,6 +119,23 @@ def _renamed(node: Any) -> Any:
 def mapping_schema(properties: Schema) -> Schema:
     """The schema of a mapping that has only these keys."""
     return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def descriptions(model: type[Fields]) -> dict[str, str]:
+    """What a class and its bases say of their fields under `Attributes:`, by key; of `type`, what the class is."""
+    found = {"type": summary(model)}
+    for cls in reversed(model.__mro__):
+        if cls is not Fields and issubclass(cls, Fields):
+            found |= attributes(inspect.cleandoc(cls.__doc__ or ""))
+    keys = {field.key: field.name for field in model.fields_by_key.values()}
+    return {key: found[key if key in found else name] for key, name in keys.items() if key in found or name in found}
+
+
+def attributes(text: str) -> dict[str, str]:
+    """The entries under `Attributes:` of a docstring."""
+    section = re.search(r"^Attributes:\n((?:    .*\n?|\n)*)", text, re.MULTILINE)
+    entries = re.finditer(r"^    (\w+): (.*(?:\n {5,}.*)*)", section[1] if section else "", re.MULTILINE)
+    return {name: " ".join(words.split()) for name, words in (entry.groups() for entry in entries)}
 
 
 def summary(model: type[Any]) -> str:

@@ -3,8 +3,8 @@
 import pytest
 
 import vitdsl
-from vitdsl.graph.views.points import point_names, point_paths, with_points
 from vitdsl.graph.verify import verify
+from vitdsl.graph.views.points import point_names, point_paths, with_points
 
 SPEC = """
 input: {size: 16}

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from vitdsl.spec import Spec
+    from vitdsl.validate.model import Input
 
 STATISTICS = {
     "mean": {"imagenet": (0.485, 0.456, 0.406), "half": 0.5},
@@ -35,19 +36,52 @@ def transform(spec: Spec) -> Callable[[Any], Tensor]:
     """
     given = spec.model.input
     size = (given.size[0], given.size[1])
-    if given.channels not in MODES:
-        raise ValueError(f"a photo has 1, 3 or 4 channels, but this spec's images have {given.channels}")
-    mean, std = _statistics("mean", given.mean, given.channels), _statistics("std", given.std, given.channels)
+    mean, std = statistics(given)
 
     def apply(photo: Any) -> Tensor:
-        image = photo if photo.mode == MODES[given.channels] else photo.convert(MODES[given.channels])
-        return _normalised(_cropped(_covering(image, size, given.crop, given.interpolation), size), mean, std)
+        return normalised(framed(as_channels(photo, given.channels), size, given.crop, given.interpolation), mean, std)
 
     return apply
 
 
-def _statistics(kind: str, setting: Any, channels: int) -> list[float]:
-    """A mean or a standard deviation for each channel."""
+def as_channels(photo: Any, channels: int) -> Any:
+    """A PIL image of any mode with 1, 3 or 4 channels of 8 bits: `L`, `RGB` or `RGBA`.
+
+    Of 16 bits the higher 8 are kept. Where there are no 4 channels, transparent pixels have the colour that is stored.
+    """
+    mode = MODES[channels]
+    if photo.mode.startswith("I;16"):
+        import numpy as np
+        from PIL import Image
+
+        photo = Image.fromarray((np.asarray(photo) >> 8).astype("uint8"))
+    if photo.mode == mode:
+        return photo
+    if photo.mode == "PA" or (photo.mode == "P" and "transparency" in photo.info):
+        photo = photo.convert("RGBA")
+    try:
+        return photo.convert(mode)
+    except ValueError:  # Pillow has no way from this mode, but one to colours
+        return photo.convert("RGB").convert(mode)
+
+
+def statistics(given: Input) -> tuple[list[float], list[float]]:
+    """The mean and the standard deviation of each channel, of values from 0 to 1.
+
+    Raises:
+        ValueError: numbers of channels that photos do not have.
+    """
+    if given.channels not in MODES:
+        raise ValueError(f"a photo has 1, 3 or 4 channels, but this spec's images have {given.channels}")
+    return _for_each("mean", given.mean, given.channels), _for_each("std", given.std, given.channels)
+
+
+def framed(image: Any, size: tuple[int, int], crop: float, interpolation: str) -> Any:
+    """The image as in evaluation: resized so that it covers `size` (height, width) / `crop`, and cut at the centre."""
+    return _cropped(_covering(image, size, crop, interpolation), size)
+
+
+def _for_each(kind: str, setting: Any, channels: int) -> list[float]:
     values = STATISTICS[kind][setting] if isinstance(setting, str) else setting
     spread = [float(values)] * channels if isinstance(values, (int, float)) else [float(value) for value in values]
     if len(spread) != channels:
@@ -80,7 +114,8 @@ def _cropped(image: Any, size: tuple[int, int]) -> Any:
     return image.crop((left, top, left + size[1], top + size[0]))
 
 
-def _normalised(image: Any, mean: list[float], std: list[float]) -> Tensor:
+def normalised(image: Any, mean: list[float], std: list[float]) -> Tensor:
+    """The pixels of a PIL image, (C, H, W): from 0 to 1, less the mean, divided by the deviation."""
     import numpy as np
     import torch
 

@@ -21,6 +21,7 @@ from vitdsl.syntax.printer import dump_tree, plain
 from vitdsl.syntax.summary import facts
 from vitdsl.syntax.tree import Map
 from vitdsl.training.kinds import CROPS, LOSSES, MIXES, CrossEntropy, Loss, RandomResizedCrop
+from vitdsl.training.policies import policy_fault
 from vitdsl.validate.model import RawField
 
 NotNegative = Annotated[float, Field(ge=0, le=3.4e38)]
@@ -46,6 +47,12 @@ class Augment(Fields):
     policy: str | None = None
     erase: Rate = 0.0
     repeats: Positive = 1
+    absent: ClassVar[frozenset[str]] = frozenset({"policy"})
+
+    def agree(self) -> None:
+        """The policy is written in timm's words."""
+        if self.policy is not None and (fault := policy_fault(self.policy)) is not None:
+            refuse(*fault, at=("policy",))
 
 
 class Optimizer(Fields):

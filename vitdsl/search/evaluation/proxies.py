@@ -59,8 +59,8 @@ class Proxies(Evaluation):
 
     def unsuited(self, spec: Spec) -> str | None:
         """As training on the same data; noise suits every candidate with classes."""
-        from vitdsl.search.data import unsuited
         from vitdsl.search.proxies import LABELLED
+        from vitdsl.training.data import unsuited
 
         if self.data != NOISE:
             return unsuited(self.data, spec)

@@ -9,8 +9,8 @@ from pydantic import Field
 
 from vitdsl.errors import refuse
 from vitdsl.fields.types import Positive, Rate
-from vitdsl.search.data import VALIDATION
 from vitdsl.search.evaluation.base import Evaluation
+from vitdsl.training.data import VALIDATION
 
 if TYPE_CHECKING:
     from vitdsl.search.candidate import Candidate
@@ -77,7 +77,7 @@ class Train(Evaluation):
 
     def unsuited(self, spec: Spec) -> str | None:
         """Where the data has other classes, or cannot be converted to the images of the spec."""
-        from vitdsl.search.data import unsuited
+        from vitdsl.training.data import unsuited
 
         return unsuited(self.data, spec)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from vitdsl.cli.output import echo, macs, print_json
+from vitdsl.cli.output import echo, print_json
 from vitdsl.cli.specs import is_setting, load_spec, verified
 from vitdsl.errors import Problem, SpecError
 from vitdsl.graph.pixels import mixers_on_pixels
 from vitdsl.graph.unexpected import unexpected
 from vitdsl.parts.registry import hidden
 from vitdsl.syntax.locate import mark_of
+from vitdsl.units import format_macs
 from vitdsl.validate.streams import overwritten, unread
 from vitdsl.validate.written import two_norms, words
 
@@ -86,7 +87,7 @@ def _print(reports: list[dict[str, Any]]) -> None:
             echo(str(report["error"]), err=True)
             continue
         name = f"{report['name']:<{width}}"
-        echo(f"ok  {name}  {report['params']:>13,} parameters  {macs(report['macs']):>10}")
+        echo(f"ok  {name}  {report['params']:>13,} parameters  {format_macs(report['macs']):>10}")
         for warning in report["warnings"]:
             echo(f"warning: {report['name']}: {warning}", err=True)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vitdsl.units import format_count, format_measure, parse_count, parse_quantity
+from vitdsl.units import format_clock, format_count, format_macs, format_measure, parse_count, parse_quantity
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,11 @@ def test_counts_are_formatted(value, text):
 ])  # fmt: skip
 def test_measures_are_formatted(value, measure, text):
     assert format_measure(value, measure) == text
+
+
+def test_macs_are_formatted():
+    assert [format_macs(n) for n in (0, 4_566_089_216)] == ["0 MACs", "4.57 GMACs"]
+
+
+def test_clocks_are_formatted():
+    assert [format_clock(s) for s in (0, 59.9, 3723, 100 * 3600)] == ["0:00:00", "0:00:59", "1:02:03", "100:00:00"]

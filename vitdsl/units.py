@@ -44,6 +44,18 @@ def format_count(number: float) -> str:
     return _in_units(number, _COUNTS, "#.3g") or f"{number:g}"
 
 
+def format_macs(count: int) -> str:
+    """Multiply-adds with their unit: 4.57 GMACs."""
+    text = format_count(count)
+    return f"{text[:-1]} {text[-1]}MACs" if text[-1].isalpha() else f"{text} MACs"
+
+
+def format_clock(seconds: float) -> str:
+    """A time in hours, minutes and seconds: 1:02:03."""
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
+
+
 def format_measure(value: float, measure: str = "") -> str:
     """A measure with at most three digits and a unit.
 

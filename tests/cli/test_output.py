@@ -6,12 +6,7 @@ import re
 from pathlib import Path
 
 from vitdsl.cli import output
-from vitdsl.cli.output import echo, macs, print_json, print_table
-
-
-def test_macs():
-    assert [macs(n) for n in (0, 4_566_089_216)] == ["0 MACs", "4.57 GMACs"]
-
+from vitdsl.cli.output import echo, print_json, print_table
 
 ROWS = [("a", "1"), ("long [b]name[/b]", "1,000")]
 

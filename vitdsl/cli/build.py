@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vitdsl.cli.options import AsJson, Debug, ImageSize, Settings, SpecName, image_size, to_write
-from vitdsl.cli.output import echo, macs, print_json, print_table
+from vitdsl.cli.output import echo, print_json, print_table
 from vitdsl.cli.specs import load_spec, verified
 from vitdsl.cli.weights import Container, LayoutName, WeightsOptions, WeightsSize, check_weights, fill, find_weights
 from vitdsl.errors import InputError, SpecError
 from vitdsl.resolve.files import write_text
 from vitdsl.syntax.limits import PIXELS
 from vitdsl.syntax.locate import problem
-from vitdsl.units import format_count, parse_count
+from vitdsl.units import format_count, format_macs, parse_count
 
 if TYPE_CHECKING:
     from vitdsl.compiler.model import VisionModel
@@ -216,7 +216,7 @@ def _print_costs(report: dict[str, Any]) -> None:
     arxiv = f" (arXiv {report['arxiv']})" if report["arxiv"] else ""
     echo(f"{report['name']}{title}{arxiv}\n")
     print_table(COLUMNS, [_row(stage) for stage in report["stages"]], right=COLUMNS[2:])
-    echo(f"\nhere:  {report['params']:,} parameters, {macs(report['macs'])}")
+    echo(f"\nhere:  {report['params']:,} parameters, {format_macs(report['macs'])}")
     if report["paper"]:
         printed = {"params": "parameters", "macs": "MACs"}
         words = [f"{report['paper'][key]} {word}" for key, word in printed.items() if key in report["paper"]]

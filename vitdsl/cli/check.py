@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vitdsl.cli.output import echo, macs, print_json
+from vitdsl.cli.output import echo, print_json
 from vitdsl.cli.specs import is_setting, load_spec, settings, verified
 from vitdsl.errors import Problem, SpecError
 from vitdsl.graph.pixels import mixers_on_pixels
@@ -15,6 +15,7 @@ from vitdsl.graph.unexpected import unexpected
 from vitdsl.parts.registry import hidden
 from vitdsl.resolve.files import load_tree, shipped
 from vitdsl.syntax.locate import mark_of
+from vitdsl.units import format_macs
 from vitdsl.validate import FILE
 from vitdsl.validate.hints import is_recipe
 from vitdsl.validate.streams import overwritten, unread
@@ -112,7 +113,7 @@ def _print(reports: list[dict[str, Any]]) -> None:
         if report.get("kind") == "recipe":
             echo(f"ok  {name}  a recipe: {report['epochs']:,} epochs, {report['batch']:,} images a step")
             continue
-        echo(f"ok  {name}  {report['params']:>13,} parameters  {macs(report['macs']):>10}")
+        echo(f"ok  {name}  {report['params']:>13,} parameters  {format_macs(report['macs']):>10}")
         for warning in report["warnings"]:
             echo(f"warning: {report['name']}: {warning}", err=True)
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vitdsl.errors import printable
-from vitdsl.units import format_count
 
 
 def echo(text: object = "", err: bool = False, nl: bool = True) -> None:
@@ -34,12 +33,6 @@ def as_json(value: Any, indent: int | None = None) -> str:
     if text.replace("\n", "").isprintable():
         return text
     return "".join(sign if sign.isprintable() or sign == "\n" else json.dumps(sign)[1:-1] for sign in text)
-
-
-def macs(count: int) -> str:
-    """Multiply-adds with their unit: 4.57 GMACs."""
-    text = format_count(count)
-    return f"{text[:-1]} {text[-1]}MACs" if text[-1].isalpha() else f"{text} MACs"
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> None:

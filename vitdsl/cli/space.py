@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vitdsl.cli.options import AsJson, Settings, to_write
-from vitdsl.cli.output import as_yaml, echo, macs, print_json, print_table
+from vitdsl.cli.output import as_yaml, echo, print_json, print_table
 from vitdsl.cli.specs import settings
 from vitdsl.errors import Problem, SpecError
 from vitdsl.resolve.files import shipped, write_text
@@ -20,6 +20,7 @@ from vitdsl.space.space import Space
 from vitdsl.syntax.holes import Numbers
 from vitdsl.syntax.names import file_name
 from vitdsl.syntax.printer import dump_tree
+from vitdsl.units import format_macs
 
 if TYPE_CHECKING:
     from vitdsl.spec import Spec
@@ -137,7 +138,7 @@ def sample(
         costs = spec.analyze()
         rows.append({"name": name, "decisions": spec.decisions, "params": costs.params, "macs": costs.macs})
         if output is not None and not as_json:
-            echo(f"{output / name}.yaml  {costs.params:,} parameters  {macs(costs.macs)}")
+            echo(f"{output / name}.yaml  {costs.params:,} parameters  {format_macs(costs.macs)}")
     if as_json:
         print_json(rows)
 

@@ -82,7 +82,7 @@ def run(
 
 
 def _print_result(result: Any, epochs: int, as_json: bool) -> None:
-    from vitdsl.training.run import accuracy_of
+    from vitdsl.training.history import accuracy_of
 
     best = max(result.history, key=accuracy_of)
     if as_json:

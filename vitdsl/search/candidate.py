@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vitdsl.graph.costs import Analysis
 from vitdsl.spec import Spec
+from vitdsl.training.draws import fixed_seed
 
 if TYPE_CHECKING:
     from vitdsl.compiler.model import VisionModel
@@ -65,22 +65,3 @@ class Candidate:
 
     def __repr__(self) -> str:
         return f"<Candidate {self.spec.hash} of seed {self.seed}: {self.measures}>"
-
-
-@contextmanager
-def fixed_seed(seed: int, device: str = "cpu") -> Iterator[None]:
-    """Seeds torch's generators within, and restores them after it.
-
-    Args:
-        seed: of the draws.
-        device: whose generator is seeded, beside the CPU's.
-    """
-    import torch
-
-    place = torch.device(device)
-    with torch.random.fork_rng([place] if place.type == "cuda" else []):
-        torch.default_generator.manual_seed(seed)
-        if place.type == "cuda":
-            with torch.cuda.device(place):
-                torch.cuda.manual_seed(seed)
-        yield

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from vitdsl.errors import printable
 from vitdsl.search.ledger import COUNTED, Ledger, history, refusals
 from vitdsl.search.results import pareto
-from vitdsl.units import format_measure
+from vitdsl.units import format_clock, format_measure
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -112,7 +112,7 @@ class Progress:
         bar = ProgressBar(total=budget.trials, completed=ledger.finished, width=30)
         head.add_row(
             Text(printable(self.search.name), style="bold"), bar,
-            f"{ledger.finished}/{budget.trials}", _clock(seconds), f"{workers} workers",
+            f"{ledger.finished}/{budget.trials}", format_clock(seconds), f"{workers} workers",
         )  # fmt: skip
         lines: list[Any] = [head, Text(self._counts(ledger))]
         if replaced:
@@ -126,8 +126,3 @@ class Progress:
         finished = [trial for trial in ledger.trials if trial.state.name in (*COUNTED, "FAIL")]
         lines += [Text(line_of(self.search, trial), style="dim") for trial in finished[-NEWEST:]]
         return Group(*lines)
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"

@@ -20,8 +20,9 @@ from torch.nn.functional import cross_entropy
 
 from vitdsl.errors import CheckpointError, Problem, SpecError
 from vitdsl.resolve.files import write_whole
-from vitdsl.search.candidate import Candidate, fixed_seed
+from vitdsl.search.candidate import Candidate
 from vitdsl.search.data import Examples, load_data
+from vitdsl.training.draws import fixed_seed
 from vitdsl.training.optimizer import by_decay, half_cosine, is_matrix, set_rate
 
 if TYPE_CHECKING:

@@ -16,6 +16,8 @@ class Purpose(IntEnum):
     ORDER = 1
     AUGMENT = 2
     MIX = 3
+    MODEL = 4
+    WEIGHTS = 5
 
 
 def sequence(purpose: Purpose, *numbers: int) -> np.random.SeedSequence:
@@ -47,3 +49,27 @@ def seeded(purpose: Purpose, *numbers: int) -> Iterator[None]:
         random.setstate(python)
         np.random.set_state(legacy)
         torch.set_rng_state(tensors)
+
+
+def seed_of(purpose: Purpose, *numbers: int) -> int:
+    """A seed of 32 bits that follows from numbers."""
+    return int(sequence(purpose, *numbers).generate_state(1)[0])
+
+
+@contextmanager
+def fixed_seed(seed: int, device: str = "cpu") -> Iterator[None]:
+    """Seeds torch's generators within, and restores them after it.
+
+    Args:
+        seed: of the draws.
+        device: whose generator is seeded, beside the CPU's.
+    """
+    import torch
+
+    place = torch.device(device)
+    with torch.random.fork_rng([place] if place.type == "cuda" else []):
+        torch.default_generator.manual_seed(seed)
+        if place.type == "cuda":
+            with torch.cuda.device(place):
+                torch.cuda.manual_seed(seed)
+        yield

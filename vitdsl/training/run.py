@@ -25,6 +25,7 @@ from vitdsl.training.checkpoints import WholeFiles, read_checkpoint
 from vitdsl.training.data import Splits, photos_for
 from vitdsl.training.draws import Purpose, fixed_seed, seed_of
 from vitdsl.training.errors import TrainingError
+from vitdsl.training.history import accuracy_of
 from vitdsl.training.loading import Loader, evaluation_loader, training_loader
 from vitdsl.training.mixing import Mixer
 from vitdsl.training.module import Training
@@ -116,7 +117,7 @@ def train(
     if len(history) >= recipe.file.epochs:
         return Result(folder, history, len(history))
     _begin(folder, identity, spec, recipe)
-    trainer = _trainer(folder, recipe, hardware, (*callbacks, Keeper(folder, spec, recipe)), loggers)
+    trainer = _trainer(folder, recipe, hardware, (*callbacks, Keeper(folder, spec, recipe, name)), loggers)
     loaders = _loaders(splits, spec, recipe, hardware, trainer)
     file = recipe.file
     mixer = Mixer(file.mix, spec.model.classes, file.smoothing, file.seed, trainer.global_rank, objective.grid, boxes)
@@ -221,8 +222,8 @@ def _trainer(
 class Keeper(Callback):
     """Writes what a user takes away, after each epoch: weights, measures, the report."""
 
-    def __init__(self, folder: Path, spec: Spec, recipe: Recipe) -> None:
-        self.folder, self.spec, self.recipe = folder, spec, recipe
+    def __init__(self, folder: Path, spec: Spec, recipe: Recipe, data: str) -> None:
+        self.folder, self.spec, self.recipe, self.data = folder, spec, recipe, data
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Writes the files; the checkpoint follows them."""
@@ -234,7 +235,7 @@ class Keeper(Callback):
             if is_best(history):
                 self._write_weights("best", best_model(pl_module), history[-1])
             write_text(self.folder / HISTORY, table_of(history))
-            write_report(self.folder, self.spec, self.recipe, history)
+            write_report(self.folder, self.spec, self.recipe, history, self.data)
 
     def _write_weights(self, name: str, model: VisionModel, measures: Mapping[str, float]) -> None:
         header = {
@@ -242,11 +243,6 @@ class Keeper(Callback):
             "vitdsl.recipe": self.recipe.dump(), "vitdsl.measures": json.dumps(dict(measures)),
         }  # fmt: skip
         write_weights(self.folder / f"{name}.safetensors", model.state_dict(), header)
-
-
-def accuracy_of(entry: Mapping[str, float]) -> float:
-    """The accuracy by which epochs are compared: of the averaged weights, where there are any; -1: not evaluated."""
-    return max(entry.get("accuracy", -1.0), entry.get("average_accuracy", -1.0))
 
 
 def is_best(history: list[dict[str, float]]) -> bool:

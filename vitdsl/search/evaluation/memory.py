@@ -40,8 +40,8 @@ class Memory(Evaluation):
 
     def measure(self, candidate: Candidate) -> dict[str, float]:
         """Runs a new model; the candidate's own is left as it is."""
-        from vitdsl.search.candidate import fixed_seed
         from vitdsl.search.evaluation.measuring import check_device, images_for, peak_bytes
+        from vitdsl.training.draws import fixed_seed
 
         device = check_device(self.device or candidate.device)
         model = candidate.build().to(device)

@@ -54,26 +54,25 @@ def write_report(study: Study, search: Search, path: str | Path) -> Path:
 def page(study: Study, search: Search) -> str:
     """The page's text. Strings from files are escaped: in HTML by Jinja, in data as JSON that cannot end a script."""
     try:
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined
         from plotly.offline import get_plotlyjs
+
+        from vitdsl.pages import render
     except ImportError as error:
         raise SpecError(Problem(f"reports need {error.name}: {INSTALL}")) from None
     rows = rows_of(study, search)
     against, correlations = correlation_table(rows, search)
     refused = refusals(study.get_trials(deepcopy=False))
-    environment = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined)
-    environment.filters["cell"] = _cell
-    environment.policies["json.dumps_kwargs"] = {"allow_nan": False}
-    return environment.get_template("page.html").render(
-        search=search, objectives=search.file.objectives, text=dump_tree(search.tree), rows=rows,
-        counts=Counter(row.state for row in rows), best=winners(rows, search), refused=refused,
-        most=max(refused.values(), default=0), measures=_measures(rows, search), against=against,
-        correlations=correlations, plotly=get_plotlyjs(),
-        data=_finite({
+    values = {
+        "search": search, "objectives": search.file.objectives, "text": dump_tree(search.tree), "rows": rows,
+        "counts": Counter(row.state for row in rows), "best": winners(rows, search), "refused": refused,
+        "most": max(refused.values(), default=0), "measures": _measures(rows, search), "against": against,
+        "correlations": correlations, "plotly": get_plotlyjs(),
+        "data": _finite({
             "fronts": fronts(rows, search), "progress": progress(rows, search), "parallel": parallel(rows, search),
             "details": {str(row.number): _details(row) for row in rows},
         }),
-    )  # fmt: skip
+    }  # fmt: skip
+    return render(HERE, "page.html", values, {"cell": _cell})
 
 
 def _measures(rows: Sequence[Row], search: Search) -> list[str]:

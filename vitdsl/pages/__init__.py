@@ -1,0 +1,35 @@
+"""Pages that commands write: each is one file, which asks for nothing, and in which no text of a file is markup."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from vitdsl.errors import printable
+
+HERE = Path(__file__).parent
+
+
+def render(
+    folder: Path, template: str, values: Mapping[str, Any], filters: Mapping[str, Callable[..., Any]] | None = None
+) -> str:
+    """Fills a page: texts get in escaped, data as JSON that cannot end a script.
+
+    Args:
+        folder: of the template and what it includes; `base.css`, which all pages share, is found besides.
+        template: its name there.
+        values: what it names.
+        filters: functions that it may call on values.
+    """
+    environment = Environment(loader=FileSystemLoader([folder, HERE]), autoescape=True, undefined=StrictUndefined)
+    environment.filters.update(filters or {})
+    environment.policies["json.dumps_kwargs"] = {"allow_nan": False}
+    return environment.get_template(template).render(values)
+
+
+def shown(text: object) -> str:
+    """A text as a page may show it: but for its line breaks, what does not print, or hides, is escaped."""
+    return "\n".join(map(printable, str(text).split("\n")))

@@ -92,7 +92,6 @@ def _print_result(result: Any, epochs: int, as_json: bool) -> None:
     if result.resumed >= epochs:
         echo("this training was complete already; `--recipe-set epochs=N -o DIR` trains another one")
     echo(f"accuracy {100 * accuracy_of(best):.2f}% after epoch {best['epoch']:.0f} of {len(result.history)}")
-    echo(f"weights  {result.folder / 'best.safetensors'}\nreport   {result.folder / 'report.html'}")
 
 
 def evaluate(

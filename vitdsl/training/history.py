@@ -13,6 +13,8 @@ AFTER = (
     "learning_rate", "images_per_second", "seconds",
 )  # fmt: skip
 """Measures that stand before the terms of the loss, and after them."""
+MEASURES = (*BEFORE, *AFTER)
+"""What no term of the loss is called."""
 UNKNOWN = -1.0
 
 
@@ -31,7 +33,7 @@ def best_of(history: Sequence[Entry]) -> Entry | None:
 def columns_of(history: Sequence[Entry]) -> list[str]:
     """The names of all measures, in the order of a table; a loss of one term is its term."""
     found = dict.fromkeys(name for entry in history for name in entry)
-    terms = [name for name in found if name not in (*BEFORE, *AFTER)]
+    terms = [name for name in found if name not in MEASURES]
     if len(terms) == 1 and all(same(entry.get("loss"), entry.get(terms[0])) for entry in history):
         terms = []
     return [*(n for n in BEFORE if n in found), *terms, *(n for n in AFTER if n in found)]

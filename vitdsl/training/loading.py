@@ -191,6 +191,8 @@ class Loader:
         """What Lightning tells the epoch, before each."""
         return self.batches
 
+    batch_sampler = sampler
+
     def set_epoch(self, epoch: int, first: int = 0) -> None:
         """Which epoch comes next, and at which batch of it."""
         self.batches.set_epoch(epoch, first)

@@ -16,7 +16,7 @@ from vitdsl.training.draws import Purpose, fixed_seed, seed_of
 from vitdsl.training.errors import TrainingError
 from vitdsl.training.loading import Batch
 from vitdsl.training.measures import count_right, measures_of
-from vitdsl.training.mixing import Mixer
+from vitdsl.training.mixing import Mixed, Mixer
 from vitdsl.training.objective import Objective
 from vitdsl.training.optimizer import averaging, learning_rate, make_optimizer, set_rate
 from vitdsl.training.recipe import Recipe
@@ -84,7 +84,7 @@ class Training(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of a batch."""
         numbers = (self.recipe.file.seed, self.current_epoch, batch_idx, self.global_rank)
-        mixed = self.mixer(batch, self.current_epoch * self.trainer.num_training_batches + batch_idx)
+        mixed = self._mix(batch, batch_idx)
         with fixed_seed(seed_of(Purpose.MODEL, *numbers), str(self.device)):
             loss, terms = self.objective(mixed, batch)
         self._images += len(batch.labels)
@@ -93,6 +93,24 @@ class Training(LightningModule):
         if self.device.type == "cpu" or batch_idx % CHECK_EVERY == 0:
             self._check_finite(loss, terms)
         return loss
+
+    def _mix(self, batch: Batch, batch_idx: int) -> Mixed:
+        """The batch as the recipe mixes it in this epoch."""
+        until = self.recipe.file.mix_epochs
+        if until is not None and self.current_epoch >= until:
+            return Mixed(batch.images, batch.labels)
+        return self.mixer(batch, self.current_epoch * int(self.trainer.num_training_batches) + batch_idx)
+
+    def configure_gradient_clipping(
+        self, optimizer: Any, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None
+    ) -> None:
+        """Clips gradients as the recipe says: their norm, each value, or by the norm of the weights (`agc`)."""
+        clip = self.recipe.file.clip
+        if clip is None:
+            return
+        from timm.utils import dispatch_clip_grad
+
+        dispatch_clip_grad(list(self.model.parameters()), clip, mode=self.recipe.file.clip_by)
 
     def _check_finite(self, loss: Tensor, terms: dict[str, Tensor]) -> None:
         """Stops where the loss is not finite."""

@@ -17,9 +17,11 @@ from vitdsl.parts.base import NONE, Fields
 from vitdsl.resolve.edit import ANYTHING, Place, Root
 from vitdsl.resolve.extends import resolve
 from vitdsl.syntax.locate import problem
+from vitdsl.syntax.paths import Key
 from vitdsl.syntax.printer import dump_tree, plain
 from vitdsl.syntax.summary import facts
 from vitdsl.syntax.tree import Map
+from vitdsl.training.history import MEASURES
 from vitdsl.training.kinds import CROPS, LOSSES, MIXES, CrossEntropy, Loss, RandomResizedCrop
 from vitdsl.training.policies import policy_fault
 from vitdsl.validate.model import RawField
@@ -147,6 +149,9 @@ def _losses(value: Any, reader: Any) -> dict[str, Loss]:
         refuse(f"`losses` must be a mapping of names to losses, but is {describe(value)}")
     read = partial(KindField(LOSSES, "loss").read, reader=reader)
     kept = {name: entry for name, entry in value.items() if entry not in (None, NONE)}
+    taken = [name for name in kept if name in MEASURES]
+    if taken:
+        refuse(f"a loss cannot be called `{taken[0]}`, which is what a measure is called", at=(Key(taken[0]),))
     if not kept:
         refuse("`losses` must hold a loss, as `labels: cross_entropy`")
     return dict(zip(kept, read_each(kept.items(), lambda _, entry: read(entry)), strict=True))

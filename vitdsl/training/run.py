@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import torch
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, Checkpoint, ModelCheckpoint
 from lightning.pytorch.loggers import Logger
 
 from vitdsl import __version__
@@ -117,7 +117,8 @@ def train(
     if len(history) >= recipe.file.epochs:
         return Result(folder, history, len(history))
     _begin(folder, identity, spec, recipe)
-    trainer = _trainer(folder, recipe, hardware, (*callbacks, Keeper(folder, spec, recipe, name)), loggers)
+    with _quiet():
+        trainer = _trainer(folder, recipe, hardware, (*callbacks, Keeper(folder, spec, recipe, name)), loggers)
     loaders = _loaders(splits, spec, recipe, hardware, trainer)
     file = recipe.file
     mixer = Mixer(file.mix, spec.model.classes, file.smoothing, file.seed, trainer.global_rank, objective.grid, boxes)
@@ -205,7 +206,6 @@ def _trainer(
         strategy="ddp" if several else "auto",
         precision={"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}[hardware.precision],  # type: ignore[arg-type]
         max_epochs=recipe.file.epochs,
-        gradient_clip_val=recipe.file.clip,
         accumulate_grad_batches=hardware.accumulate,
         check_val_every_n_epoch=recipe.file.evaluate_every,
         num_sanity_val_steps=0,
@@ -219,8 +219,11 @@ def _trainer(
     )
 
 
-class Keeper(Callback):
-    """Writes what a user takes away, after each epoch: weights, measures, the report."""
+class Keeper(Checkpoint):
+    """Writes what a user takes away, after each epoch: weights, measures, the report.
+
+    As a `Checkpoint`, it is called once the module has noted the epoch, and before the checkpoint is written.
+    """
 
     def __init__(self, folder: Path, spec: Spec, recipe: Recipe, data: str) -> None:
         self.folder, self.spec, self.recipe, self.data = folder, spec, recipe, data
@@ -269,12 +272,14 @@ def _quiet() -> Iterator[None]:
     """Within, Lightning does not say what a user of ours cannot change."""
     import logging
 
-    log = logging.getLogger("lightning.pytorch")
-    before = log.level
-    log.setLevel(logging.ERROR)
+    logs = [logging.getLogger(f"lightning.{part}") for part in ("pytorch", "fabric")]
+    before = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"lightning\..*")
             yield
     finally:
-        log.setLevel(before)
+        for log, level in zip(logs, before, strict=True):
+            log.setLevel(level)

@@ -6,7 +6,19 @@ import pytest
 
 TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent / "vitdsl"
-FOLDERS = ("fields", "syntax", "resolve", "validate", "graph", "elaborate", "space", "layers", "search", "parts")
+FOLDERS = (
+    "fields",
+    "syntax",
+    "resolve",
+    "validate",
+    "graph",
+    "elaborate",
+    "space",
+    "layers",
+    "search",
+    "parts",
+    "training",
+)
 ELSEWHERE = {
     "fields/marks.py": "fields/test_declaration.py",
     "fields/messages.py": "fields/test_declaration.py",

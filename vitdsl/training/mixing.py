@@ -90,7 +90,8 @@ class Mixer:
     ) -> None:
         if isinstance(mix, (MixToken, Regions)) and (grid is None or boxes is None):
             raise ValueError(f"`{mix.type}` needs the grid of its point, and what draws boxes there")
-        self.mix, self.classes, self.smoothing = mix, classes, smoothing
+        self.mix: Any = mix
+        self.classes, self.smoothing = classes, smoothing
         self.seed, self.rank, self.grid, self.boxes = seed, rank, grid, boxes
         self._timm = _timms(mix, classes, smoothing) if isinstance(mix, MixupCutmix) else None
 
@@ -156,7 +157,7 @@ _WAYS: dict[type, Callable[[Mixer, Batch, int], Mixed]] = {
 
 def _timms(mix: MixupCutmix, classes: int, smoothing: float) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
     try:
-        from timm.data import Mixup
+        from timm.data.mixup import Mixup
     except ImportError:
         raise InputError(Problem(f"`mixup_cutmix` needs timm: {INSTALL}")) from None
     return Mixup(

@@ -156,7 +156,6 @@ def test_without_the_package_its_name_is_said(monkeypatch: Any) -> None:
         read_source("hf:mnist")
 
 
-@pytest.mark.filterwarnings("ignore:Cannot (locate|pickle)")
 def test_hugging_face_sets_are_read_from_a_folder(tmp_path: Path) -> None:
     datasets = pytest.importorskip("datasets")
     kinds = datasets.Features({

@@ -201,7 +201,7 @@ def _padded(kind: PaddedCrop, frame: _Frame, photo: Any) -> tuple[Any, Box]:
 
     image, (top, left, height, width) = frame.of(photo)
     margin, (h, w) = kind.padding, frame.size
-    wide = pad(image, [margin], padding_mode="reflect" if kind.fill == "reflect" else "constant")
+    wide: Any = pad(image, [margin], padding_mode="reflect" if kind.fill == "reflect" else "constant")
     down, right = random.randint(0, 2 * margin), random.randint(0, 2 * margin)
     box = (top + (down - margin) / h * height, left + (right - margin) / w * width, height, width)
     return wide.crop((right, down, right + w, down + h)), box

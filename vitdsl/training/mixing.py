@@ -6,7 +6,7 @@ Shape letters: B images, C channels, H and W pixels, K classes, M labels of an i
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,34 +14,10 @@ from torch import Tensor
 
 from vitdsl.errors import InputError, Problem
 from vitdsl.training import INSTALL
+from vitdsl.training.boxes import Box, Grid, draw_box, draw_patch_box, mix_outside, share_of
 from vitdsl.training.draws import Purpose, seeded, sequence
 from vitdsl.training.kinds import MixToken, MixupCutmix, Regions, RolledMixup
 from vitdsl.training.loading import Batch
-
-Grid = tuple[int, int]
-"""Rows and columns."""
-Box = Any
-"""Rows and columns of a grid, `(top, left, bottom, right)`; what draws it says of which class it is."""
-
-
-class Boxes(Protocol):
-    """What draws boxes on a grid and mixes by them; a module of such functions is one."""
-
-    def draw_box(self, grid: Grid, generator: np.random.Generator, alpha: float = 1.0, /) -> Box:
-        """MixToken's box."""
-        ...
-
-    def draw_patch_box(self, grid: Grid, generator: np.random.Generator, /) -> Box:
-        """The box of a region, which is the image's own."""
-        ...
-
-    def share_of(self, box: Box, grid: Grid, /) -> float:
-        """The share of the grid that is inside, from 0 to 1."""
-        ...
-
-    def mix_outside(self, images_bchw: Tensor, order_b: Tensor, grid: Grid, box: Box, /) -> Tensor:
-        """Outside of the box, image b gets what image `order[b]` has there; (B, C, H, W), another tensor."""
-        ...
 
 
 class Mixed(NamedTuple):
@@ -51,13 +27,14 @@ class Mixed(NamedTuple):
         images: (B, C, H, W); those of the batch where nothing is mixed in pixels.
         targets: class numbers (B,) where no labels are mixed, neither smoothed; otherwise (B, K), smoothed and mixed.
         box: on the grid of a point, where tokens or regions are mixed.
-        regions: the labels (B,) of the images inside of the box, and of those outside.
+        regions: the labels of the images inside of the box, and of those outside: (B,), or (B, K) where these were
+            mixed before.
         token_labels: of every token, (B, K, M), where a teacher made them.
     """
 
     images: Tensor
     targets: Tensor
-    box: Box = None
+    box: Box | None = None
     regions: tuple[Tensor, Tensor] | None = None
     token_labels: Tensor | None = None
 
@@ -72,7 +49,6 @@ class Mixer:
         seed: what the draws follow from.
         rank: of this process; each mixes its own rows.
         grid: of the point at which tokens or regions are mixed.
-        boxes: what draws boxes there, and mixes by them.
 
     Raises:
         InputError: timm is not installed, which mixes by `mixup_cutmix`.
@@ -86,13 +62,14 @@ class Mixer:
         seed: int = 0,
         rank: int = 0,
         grid: Grid | None = None,
-        boxes: Boxes | None = None,
     ) -> None:
-        if isinstance(mix, (MixToken, Regions)) and (grid is None or boxes is None):
-            raise ValueError(f"`{mix.type}` needs the grid of its point, and what draws boxes there")
-        self.mix, self.classes, self.smoothing = mix, classes, smoothing
-        self.seed, self.rank, self.grid, self.boxes = seed, rank, grid, boxes
-        self._timm = _timms(mix, classes, smoothing) if isinstance(mix, MixupCutmix) else None
+        if isinstance(mix, (MixToken, Regions)) and grid is None:
+            raise ValueError(f"`{mix.type}` needs the grid of its point")
+        self.mix: Any = mix
+        self.classes, self.smoothing = classes, smoothing
+        self.seed, self.rank, self.grid = seed, rank, grid
+        first = mix.before if isinstance(mix, Regions) else mix
+        self._timm = _timms(first, classes, smoothing) if isinstance(first, MixupCutmix) else None
 
     def __call__(self, batch: Batch, step: int) -> Mixed:
         """The batch mixed; the batch itself is left as it is.
@@ -134,19 +111,25 @@ class Mixer:
 
     def mix_token(self, batch: Batch, step: int) -> Mixed:
         """The box alone: the model mixes tokens at the point, and the loss mixes labels by the box."""
-        assert self.boxes is not None and self.grid is not None
-        return Mixed(batch.images, batch.labels, self.boxes.draw_box(self.grid, self._generator(step), self.mix.alpha))
+        assert self.grid is not None
+        return Mixed(batch.images, batch.labels, draw_box(self.grid, self._generator(step), self.mix.alpha))
 
     def regions(self, batch: Batch, step: int) -> Mixed:
-        """Images with the outside of a box from another image of a permutation, and labels by its share."""
-        assert self.boxes is not None and self.grid is not None
+        """Images with the outside of a box from another image of a permutation, and labels by its share.
+
+        The batch may be mixed in another way before that.
+        """
+        assert self.grid is not None
         generator = self._generator(step)
-        box = self.boxes.draw_patch_box(self.grid, generator)
+        box = draw_patch_box(self.grid, generator)
         order_b = torch.from_numpy(generator.permutation(len(batch.labels))).to(batch.labels.device)
-        images = self.boxes.mix_outside(batch.images, order_b, self.grid, box)
-        share, outside_b = self.boxes.share_of(box, self.grid), batch.labels[order_b]
-        own_bk = smooth_targets(batch.labels, self.classes, self.smoothing)
-        return Mixed(images, share * own_bk + (1 - share) * own_bk[order_b], box, (batch.labels, outside_b))
+        before = self.mixup_cutmix(batch, step) if self._timm is not None else None
+        images = batch.images if before is None else before.images
+        own_bk = smooth_targets(batch.labels, self.classes, self.smoothing) if before is None else before.targets
+        inside = batch.labels if before is None else own_bk
+        share = share_of(box, self.grid)
+        targets_bk = share * own_bk + (1 - share) * own_bk[order_b]
+        return Mixed(mix_outside(images, order_b, self.grid, box), targets_bk, box, (inside, inside[order_b]))
 
 
 _WAYS: dict[type, Callable[[Mixer, Batch, int], Mixed]] = {
@@ -156,7 +139,7 @@ _WAYS: dict[type, Callable[[Mixer, Batch, int], Mixed]] = {
 
 def _timms(mix: MixupCutmix, classes: int, smoothing: float) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
     try:
-        from timm.data import Mixup
+        from timm.data.mixup import Mixup
     except ImportError:
         raise InputError(Problem(f"`mixup_cutmix` needs timm: {INSTALL}")) from None
     return Mixup(

@@ -20,7 +20,6 @@ from vitdsl.compiler.model import VisionModel
 from vitdsl.errors import Problem
 from vitdsl.resolve.files import write_text
 from vitdsl.spec import Spec
-from vitdsl.training import boxes
 from vitdsl.training.checkpoints import WholeFiles, read_checkpoint
 from vitdsl.training.data import Splits, photos_for
 from vitdsl.training.draws import Purpose, fixed_seed, seed_of
@@ -121,7 +120,7 @@ def train(
         trainer = _trainer(folder, recipe, hardware, (*callbacks, Keeper(folder, spec, recipe, name)), loggers)
     loaders = _loaders(splits, spec, recipe, hardware, trainer)
     file = recipe.file
-    mixer = Mixer(file.mix, spec.model.classes, file.smoothing, file.seed, trainer.global_rank, objective.grid, boxes)
+    mixer = Mixer(file.mix, spec.model.classes, file.smoothing, file.seed, trainer.global_rank, objective.grid)
     training = Training(objective, mixer, len(loaders[0]) // hardware.accumulate)
     with _quiet():
         trainer.fit(training, *loaders, ckpt_path=folder / CHECKPOINT if checkpoint else None, weights_only=True)

@@ -139,7 +139,7 @@ def _photos_in(name: str, folder: Path, classes: Sequence[str] | None) -> Photos
 def _imagenet(name: str, rest: str) -> Source:
     """ImageNet-1k in folders that have the names of its classes (Russakovsky et al., 2015)."""
     try:
-        from timm.data import ImageNetInfo
+        from timm.data.imagenet_info import ImageNetInfo
     except ImportError:
         raise SpecError(Problem(f"the classes of ImageNet need timm: {INSTALL}")) from None
     folder, info = _files_of(rest), ImageNetInfo("imagenet-1k")
@@ -204,7 +204,7 @@ class _Rows:
 
 def _hugging_face(name: str, rest: str) -> Source:
     try:
-        import datasets
+        import datasets  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise SpecError(Problem(f"`{name}` needs the package datasets: pip install datasets")) from None
     saved = any((Path(rest) / file).is_file() for file in ("dataset_dict.json", "state.json"))
@@ -225,7 +225,7 @@ def _hugging_face(name: str, rest: str) -> Source:
 
 def _of_split(name: str, split: Any) -> Photos:
     """The first column of images, with the first column of classes."""
-    import datasets
+    import datasets  # pyright: ignore[reportMissingImports]
 
     kinds = {"images": datasets.Image, "classes": datasets.ClassLabel}
     columns = {

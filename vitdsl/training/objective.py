@@ -5,7 +5,7 @@ Shapes: b images, k classes, n tokens row by row, c channels, h rows and w colum
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from vitdsl.compiler.points import PointModule, build_with_points
 from vitdsl.spec import Spec
 from vitdsl.training import diversity, losses, token_labels
-from vitdsl.training.boxes import Box, box_mask, swap_box, swap_tokens
+from vitdsl.training.boxes import Box, Grid, box_mask, mix_labels, share_of, swap_box, swap_tokens
 from vitdsl.training.kinds import (
     AttentionCosine,
     BinaryCrossEntropy,
@@ -28,11 +28,10 @@ from vitdsl.training.kinds import (
     TokenLabels,
 )
 from vitdsl.training.loading import Batch
-from vitdsl.training.mixing import Mixed
+from vitdsl.training.mixing import Mixed, smooth_targets
 from vitdsl.training.needs import check_needs, head_outputs, points_read, training_outputs
 from vitdsl.training.recipe import Recipe
 
-Grid = tuple[int, int]
 Teacher = Callable[[Tensor], Tensor]
 """Gives logits (B, K) for the student's images (B, C, H, W), without gradients."""
 
@@ -80,6 +79,7 @@ class Objective:
         self.recipe, self.teachers = recipe, dict(teachers or {})
         self.token_labels_of: Callable[[Batch], Tensor] | None = None
         graph = spec.graph(options.get("size"))
+        self._classes = spec.model.classes
         self._names, self._heads = [*training_outputs(graph)], head_outputs(graph)
         self.model, points = build_with_points(spec, points_read(recipe), **options)
         self._values: dict[str, list[Tensor]] = {}
@@ -87,7 +87,7 @@ class Objective:
         self.grid: Grid | None = None
         self._open(points)
 
-    def _open(self, points: Mapping[str, list[PointModule]]) -> None:
+    def _open(self, points: Mapping[str, Sequence[PointModule]]) -> None:
         """Watches the points that losses read, and mixes at the one that is mixed at."""
         read = {name for loss in self.recipe.file.losses.values() for name in loss.points_needed()}
         self._shapes = {name: modules[0].feature for name, modules in points.items()}
@@ -140,25 +140,34 @@ class Objective:
 
     # ------------------------------------------------------------ losses
 
+    def _mixed_labels(self, mixed: Mixed) -> Tensor:
+        """The labels of images, mixed where tokens are."""
+        if self._mixer is None or mixed.box is None:
+            return mixed.targets
+        assert self.grid is not None
+        soft_bk = smooth_targets(mixed.targets, self._classes, self.recipe.file.smoothing)
+        return mix_labels(soft_bk, 1 - share_of(mixed.box, self.grid))
+
     def _of_labels(self, loss: CrossEntropy, outputs: Mapping[str, Tensor], compute: Callable[..., Tensor]) -> Tensor:
         names = self._heads if loss.output is None else [loss.output]
         return torch.stack([compute(outputs[name]) for name in names]).mean()
 
     def cross_entropy(self, loss: CrossEntropy, name: str, mixed: Mixed, outputs: Mapping[str, Tensor]) -> Tensor:
         """Of the labels."""
-        smoothing = self.recipe.file.smoothing if mixed.targets.ndim == 1 else 0.0
+        targets = self._mixed_labels(mixed)
+        smoothing = self.recipe.file.smoothing if targets.ndim == 1 else 0.0
 
         def compute(logits: Tensor) -> Tensor:
-            return losses.soft_cross_entropy(*per_token(logits, mixed.targets), smoothing=smoothing)
+            return losses.soft_cross_entropy(*per_token(logits, targets), smoothing=smoothing)
 
         return self._of_labels(loss, outputs, compute)
 
     def binary(self, loss: BinaryCrossEntropy, name: str, mixed: Mixed, outputs: Mapping[str, Tensor]) -> Tensor:
         """Of each class apart."""
-        smoothing = self.recipe.file.smoothing
+        smoothing, labels = self.recipe.file.smoothing, self._mixed_labels(mixed)
 
         def compute(logits: Tensor) -> Tensor:
-            rows, targets = per_token(logits, mixed.targets)
+            rows, targets = per_token(logits, labels)
             soft = losses.soft_targets(rows, targets, smoothing if targets.ndim == 1 else 0.0)
             return (
                 losses.binary_cross_entropy(rows, soft, threshold=smoothing / rows.shape[1])

@@ -24,7 +24,7 @@ from vitdsl.training.checkpoints import WholeFiles, read_checkpoint
 from vitdsl.training.data import Splits, photos_for
 from vitdsl.training.draws import Purpose, fixed_seed, seed_of
 from vitdsl.training.errors import TrainingError
-from vitdsl.training.history import accuracy_of
+from vitdsl.training.history import UNKNOWN, accuracy_of
 from vitdsl.training.loading import Loader, evaluation_loader, training_loader
 from vitdsl.training.mixing import Mixer
 from vitdsl.training.module import Training
@@ -239,7 +239,7 @@ class Keeper(Checkpoint):
             write_text(self.folder / HISTORY, table_of(history))
             write_report(self.folder, self.spec, self.recipe, history, self.data)
 
-    def _write_weights(self, name: str, model: VisionModel, measures: Mapping[str, float]) -> None:
+    def _write_weights(self, name: str, model: Any, measures: Mapping[str, float]) -> None:
         header = {
             "vitdsl.version": __version__, "torch.version": torch.__version__, "vitdsl.spec": self.spec.dump(),
             "vitdsl.recipe": self.recipe.dump(), "vitdsl.measures": json.dumps(dict(measures)),
@@ -252,11 +252,11 @@ def is_best(history: list[dict[str, float]]) -> bool:
     return len(history) == 1 or accuracy_of(history[-1]) > max(map(accuracy_of, history[:-1]))
 
 
-def best_model(training: Training) -> VisionModel:
+def best_model(training: Training) -> Any:
     """The model that is better now: with the averaged weights, or without."""
     entry = training.history[-1]
-    averaged = entry.get("average_accuracy", -1.0) > entry.get("accuracy", -1.0)
-    return training.average.module if averaged else training.model
+    better = entry.get("average_accuracy", UNKNOWN) > entry.get("accuracy", UNKNOWN)
+    return training.average.module if better and training.average is not None else training.model
 
 
 def table_of(history: list[dict[str, float]]) -> str:

@@ -92,7 +92,8 @@ def _of_spec(recipe: Recipe, at: Any, loss: Distillation, student: Spec) -> tupl
         written = read_metadata(loss.teacher_weights).get("vitdsl.spec")
     edits = {"classes": student.model.classes}
     spec = load(written) if written and load(written).name == loss.teacher else load(Path(loss.teacher), edits)
-    model = build(spec, size=tuple(student.model.input.size))
+    height, width = student.model.input.size
+    model = build(spec, size=(height, width))
     load_weights(model, loss.teacher_weights)
     return model, _statistics(spec)
 

@@ -155,9 +155,9 @@ def _width(model: nn.Module, features: Tensor) -> int:
 
 
 def _grid_of(count: int, ratio: float) -> Grid | None:
-    """Rows and columns of so many tokens, in the ratio of the image's; a single one is a class token."""
+    """Rows and columns of so many tokens, in the ratio of the image's; one or two are no grid."""
     height = round(math.sqrt(max(count, 0) * ratio))
-    if count < 2 or not height or count % height:
+    if count < 3 or not height or count % height:
         return None
     width = count // height
     return (height, width) if abs(height / width - ratio) < 0.5 * ratio else None

@@ -276,6 +276,24 @@ def test_attention_cosine(count: int | None) -> None:
     close(one(objective, plain()), F.cosine_similarity(first, second, dim=1).mean())
 
 
+def test_maps_of_re_attention_are_those_that_it_made() -> None:
+    """DeepViT's own block has a point at its maps, mixed, normed and scaled, as its authors compare them."""
+    item = {"type": "reattention", "heads": 2, "factor": 0.5, "maps": {"after": [{"point": "attention"}]}}
+    changes = {"stages[1].block[0].mixer": item}
+    torch.manual_seed(0)
+    recipe = recipe_of({"maps": {"type": "attention_cosine", "weight": 1}})
+    objective = Objective(vitdsl.load(spec_of("single"), changes), recipe)
+    objective.model.double().eval()
+    gathered: list[Tensor] = []
+    for number in (0, 1):
+        gather = objective.model.get_submodule(f"stages.1.block.{number}.0.mixer.gather")
+        gather.register_forward_pre_hook(lambda module, given: gathered.append(given[0]))
+    found = one(objective, plain())
+    first, second = gathered
+    assert first.shape == (4, 2, 24, 24)
+    close(found, F.cosine_similarity(first, second, dim=1).mean())
+
+
 @pytest.mark.parametrize("absolute", [False, True])
 @pytest.mark.parametrize("diagonal", [False, True])
 def test_patch_cosine(absolute: bool, diagonal: bool) -> None:

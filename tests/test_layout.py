@@ -87,6 +87,7 @@ OF_SEVERAL = {
     "search/test_postgresql.py",
     "space/test_shipped.py",
     "training/test_patchvit.py",
+    "training/test_token_training.py",
 }
 """Tests of what no file does alone."""
 

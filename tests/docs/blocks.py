@@ -2,8 +2,9 @@
 
 What a fence says decides what is done: `yaml` is a whole spec, which is loaded and elaborated, and kept as NAME.yaml;
 `yaml error` is refused, `yaml holes` when its graph is asked for, and the next `text` block is the message;
-`yaml fragment body` is the body of a stage, `yaml space` and
-`yaml search` are files of those kinds; `python` is run; of `console` the commands that begin with `$ vitdsl` are;
+`yaml fragment body` is the body of a stage, `yaml space`,
+`yaml search` and `yaml recipe` are files of those kinds; `python` is run; of `console` the commands that begin with
+`$ vitdsl` are;
 `LANGUAGE file PATH` is a file of a package; `sh` is only looked at. A line `# ->` says what comes of a block.
 """
 
@@ -23,6 +24,7 @@ from typing import Any, NamedTuple
 import vitdsl
 from vitdsl.features import Cost, Feature
 from vitdsl.search.file import load_search
+from vitdsl.training.recipe import load_recipe
 
 FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 SAYS = "# ->"
@@ -104,6 +106,10 @@ class Runner:
         if rest == "search":
             search = load_search(kept(block.text))
             yield from differs(block.said, f"{search.space.name}, {', '.join(search.file.objectives)}")
+            return
+        if rest == "recipe":
+            recipe = load_recipe(kept(block.text))
+            yield from differs(block.said, f"{recipe.file.epochs} epochs, {', '.join(recipe.file.losses)}")
             return
         assert not rest, f"`yaml {rest}` is no kind of block"
         spec = vitdsl.load(kept(block.text))

@@ -93,6 +93,14 @@ def test_reattention():
     case.equals(y.flatten(2))
 
 
+def test_reattention_runs_items_of_its_own_behind_those_that_it_makes():
+    given = "type: reattention, heads: 3, factor: 0.7, out: none"
+    plain = Case(f"{{mixer: {{{given}}}, {PLAIN}}}")
+    scaled = Case(f"{{mixer: {{{given}, maps: {{after: [{{scale: 3.0}}]}}}}, {PLAIN}}}")
+    assert scaled.model.state_dict().keys() == plain.model.state_dict().keys()
+    scaled.equals(3 * plain.y)
+
+
 def test_ghost():
     case = Case(f"{{mlp: {{type: ghost, ratio: 1.5, copies: 2}}, {PLAIN}}}")
     hidden = gelu(case.linear("mlp.fc1", case.x))

@@ -25,6 +25,7 @@ COMMANDS = {
     "predict": "predict.run",
     "train": "train.run",
     "eval": "train.evaluate",
+    "label": "label.run",
     "space": "space.show_space",
     "sample": "space.sample",
     "replay": "space.replay",

@@ -64,7 +64,7 @@ def run(
         raise typer.BadParameter(f"'{precision}' is not one of {', '.join(PRECISIONS)}", param_hint="--precision")
     options = WeightsOptions(weights, layout, partial, container=container, weights_size=weights_size)
     check_weights(options)
-    _check_installed()
+    check_installed()
     from vitdsl.training.progress import Progress
     from vitdsl.training.recipe import load_recipe
     from vitdsl.training.run import Hardware, train
@@ -117,7 +117,7 @@ def evaluate(
     """
     options = WeightsOptions(weights, layout, container=container, weights_size=weights_size)
     check_weights(options)
-    _check_installed()
+    check_installed()
     from vitdsl.compiler.build import build
     from vitdsl.training.evaluation import evaluate as measure
 
@@ -133,7 +133,7 @@ def evaluate(
     print_table(("measure", data), rows, right=(data,))
 
 
-def _check_installed() -> None:
+def check_installed() -> None:
     """Refuses where what training needs is not installed."""
     import importlib.util
 

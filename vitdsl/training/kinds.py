@@ -212,15 +212,18 @@ class TokenLabels(Loss):
     """Labels of every token, made by a teacher with `vitdsl label` (Jiang et al., 2021).
 
     Attributes:
+        file: what `vitdsl label` wrote, beside the recipe or seen from where the command runs; without one, each token
+            has the label of its image.
         output: the training output of the tokens' logits.
         class_output: that of the image's logits.
         token_weight: the factor on the tokens' term.
         class_weight: the factor on the image's term.
-        smoothing: the share of a label that is spread over all classes.
+        smoothing: the share of a label that is spread over all classes, in place of the recipe's.
         ground_truth: whether the image's label is mixed with the true one.
     """
 
     type: Literal["token_labels"] = "token_labels"
+    file: str | None = None
     output: Name = "token_logits"
     class_output: Name = "cls"
     token_weight: NotNegative = 0.5

@@ -1,6 +1,6 @@
 """From a batch to mixed images and their labels, in the ways that a recipe names.
 
-Shape letters: B images, C channels, H and W pixels, K classes, M labels of an image.
+Shape letters: B images, C channels, H and W pixels, K classes.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from vitdsl.training.boxes import Box, Grid, draw_box, draw_patch_box, mix_outsi
 from vitdsl.training.draws import Purpose, seeded, sequence
 from vitdsl.training.kinds import MixToken, MixupCutmix, Regions, RolledMixup
 from vitdsl.training.loading import Batch
+from vitdsl.training.needs import says_where
 
 
 class Mixed(NamedTuple):
@@ -29,14 +30,14 @@ class Mixed(NamedTuple):
         box: on the grid of a point, where tokens or regions are mixed.
         regions: the labels of the images inside of the box, and of those outside: (B,), or (B, K) where these were
             mixed before.
-        token_labels: of every token, (B, K, M), where a teacher made them.
+        inside: 1 where a pixel is inside of CutMix's box, (H, W), where all images of the batch have the same.
     """
 
     images: Tensor
     targets: Tensor
     box: Box | None = None
     regions: tuple[Tensor, Tensor] | None = None
-    token_labels: Tensor | None = None
+    inside: Tensor | None = None
 
 
 class Mixer:
@@ -96,7 +97,17 @@ class Mixer:
             raise InputError(Problem(message, hint="an even `batch` for each process"))
         with seeded(Purpose.MIX, self.seed, step, self.rank):
             images, targets = self._timm(batch.images.clone(), batch.labels)
-        return Mixed(images, targets)
+        if not says_where(self.mix):
+            return Mixed(images, targets)
+        return Mixed(images, targets, None, (batch.labels.flip(0), batch.labels), self._inside(batch.images, step))
+
+    def _inside(self, images: Tensor, step: int) -> Tensor:
+        """Where timm puts the other image, as two images show of which one is zeros and one is ones, (H, W)."""
+        assert self._timm is not None
+        height, width = images.shape[2:]
+        probe = torch.stack([images.new_zeros(1, height, width), images.new_ones(1, height, width)])
+        with seeded(Purpose.MIX, self.seed, step, self.rank):
+            return self._timm(probe, torch.zeros(2, dtype=torch.int64, device=images.device))[0][0, 0]
 
     def rolled_mixup(self, batch: Batch, step: int) -> Mixed:
         """Each image with the one before it, of the batch's end for the first; one share for all, of at least a half.

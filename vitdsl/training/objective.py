@@ -6,10 +6,11 @@ Shapes: b images, k classes, n tokens row by row, c channels, h rows and w colum
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from vitdsl.compiler.points import PointModule, build_with_points
 from vitdsl.spec import Spec
@@ -29,11 +30,27 @@ from vitdsl.training.kinds import (
 )
 from vitdsl.training.loading import Batch
 from vitdsl.training.mixing import Mixed, smooth_targets
-from vitdsl.training.needs import check_needs, head_outputs, points_read, training_outputs
+from vitdsl.training.needs import check_needs, classifiers, head_outputs, points_read, training_outputs
 from vitdsl.training.recipe import Recipe
 
 Teacher = Callable[[Tensor], Tensor]
 """Gives logits (B, K) for the student's images (B, C, H, W), without gradients."""
+ABOVE = 1 + 1e-4
+"""A class counts as there where its label is above the smoothed one by more than labels are rounded."""
+
+
+class Given(NamedTuple):
+    """What a loss reads, beside what goes through points.
+
+    Attributes:
+        mixed: images and labels, as the recipe mixes them.
+        batch: what they were made of.
+        outputs: what the model gives in training, by name.
+    """
+
+    mixed: Mixed
+    batch: Batch | None
+    outputs: Mapping[str, Tensor]
 
 
 class TokenMixer(nn.Module):
@@ -58,7 +75,8 @@ class Objective:
     Attributes:
         model: what is trained; its points that the recipe reads are modules.
         grid: of the point at which tokens or regions are mixed; None: nothing is mixed so.
-        token_labels_of: gives labels of every token of a batch, (B, K, 2 + N); None: there are none.
+        token_labels_of: by the name of a loss, gives labels of every token of a batch, (B, K, 2 + N); where there are
+            none, tokens have the label of their image.
     """
 
     def __init__(
@@ -77,12 +95,13 @@ class Objective:
         """
         check_needs(recipe, spec)
         self.recipe, self.teachers = recipe, dict(teachers or {})
-        self.token_labels_of: Callable[[Batch], Tensor] | None = None
+        self.token_labels_of: Mapping[str, Callable[[Batch], Tensor]] = {}
         graph = spec.graph(options.get("size"))
         self._classes = spec.model.classes
         self._names, self._heads = [*training_outputs(graph)], head_outputs(graph)
+        self._classifiers = classifiers(graph, self._classes)
         self.model, points = build_with_points(spec, points_read(recipe), **options)
-        self._values: dict[str, list[Tensor]] = {}
+        self._values: dict[str, list[Tensor]] | None = None
         self._mixer: TokenMixer | None = None
         self.grid: Grid | None = None
         self._open(points)
@@ -93,13 +112,22 @@ class Objective:
         self._shapes = {name: modules[0].feature for name, modules in points.items()}
         for name in read:
             for path, _ in points[name]:
-                self.model.get_submodule(path).register_forward_hook(_noting(self._values, name))
+                self.model.get_submodule(path).register_forward_hook(self._noting(name))
         mix = self.recipe.file.mix
         if mix is not None and hasattr(mix, "point"):
             self.grid = self._shapes[mix.point].grid
         if isinstance(mix, MixToken):
             self._mixer = TokenMixer()
             self.model.set_submodule(points[mix.point][0].path, self._mixer)
+
+    def _noting(self, name: str) -> Callable[..., None]:
+        """A hook that notes what goes through a point while a loss is computed: an evaluation keeps nothing."""
+
+        def note(module: nn.Module, given: Any, output: Tensor) -> None:
+            if self._values is not None:
+                self._values.setdefault(name, []).append(output)
+
+        return note
 
     def __call__(self, mixed: Mixed, batch: Batch | None = None) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of a batch, and each of its terms, times its weight.
@@ -108,29 +136,33 @@ class Objective:
             mixed: images and labels, as the recipe mixes them.
             batch: what they were made of, where labels of tokens are looked up.
         """
-        if batch is not None and self.token_labels_of is not None:
-            mixed = mixed._replace(token_labels=self.token_labels_of(batch))
-        outputs = self._outputs(mixed)
-        terms = {
-            name: loss.weight * _COMPUTE[type(loss)](self, loss, name, mixed, outputs)
-            for name, loss in self.recipe.file.losses.items()
-        }
-        self._values.clear()
+        self._values = {}
+        try:
+            outputs = self._outputs(mixed)
+            terms = {
+                name: loss.weight * _COMPUTE[type(loss)](self, loss, name, Given(mixed, batch, outputs))
+                for name, loss in self.recipe.file.losses.items()
+            }
+        finally:
+            self._values = None
         return torch.stack([*terms.values()]).sum(), terms
 
     def _outputs(self, mixed: Mixed) -> dict[str, Tensor]:
         """What the model gives in training, by name; mixed tokens are put back."""
-        self._values.clear()
         mix = self.recipe.file.mix
-        if self._mixer is not None:
-            self._mixer.box = mixed.box
-        found = self.model(mixed.images)
-        outputs = dict(found) if isinstance(found, dict) else {self._names[0]: found}
-        if self._mixer is not None and mixed.box is not None:
-            for name in mix.outputs:
-                outputs[name] = self._put_back(outputs[name], mixed.box)
+        if self._mixer is None or mixed.box is None:
+            return self._named(self.model(mixed.images))
+        self._mixer.box = mixed.box
+        try:
+            outputs = self._named(self.model(mixed.images))
+        finally:
             self._mixer.box = None
-        return outputs
+        return {
+            name: self._put_back(value, mixed.box) if name in mix.outputs else value for name, value in outputs.items()
+        }
+
+    def _named(self, found: Any) -> dict[str, Tensor]:
+        return dict(found) if isinstance(found, dict) else {self._names[0]: found}
 
     def _put_back(self, logits: Tensor, box: Box) -> Tensor:
         if logits.ndim == 4:
@@ -140,76 +172,79 @@ class Objective:
 
     # ------------------------------------------------------------ losses
 
-    def _mixed_labels(self, mixed: Mixed) -> Tensor:
-        """The labels of images, mixed where tokens are."""
-        if self._mixer is None or mixed.box is None:
+    def _labels_of(self, name: str, mixed: Mixed) -> Tensor:
+        """The labels of an output: mixed where tokens are, but for what is put back to its own image."""
+        mix = self.recipe.file.mix
+        if self._mixer is None or mixed.box is None or name in mix.outputs:
             return mixed.targets
         assert self.grid is not None
         soft_bk = smooth_targets(mixed.targets, self._classes, self.recipe.file.smoothing)
         return mix_labels(soft_bk, 1 - share_of(mixed.box, self.grid))
 
-    def _of_labels(self, loss: CrossEntropy, outputs: Mapping[str, Tensor], compute: Callable[..., Tensor]) -> Tensor:
+    def _mean(self, loss: CrossEntropy, given: Given, compute: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        """The mean over outputs of what is computed of the rows of each, and of their labels."""
         names = self._heads if loss.output is None else [loss.output]
-        return torch.stack([compute(outputs[name]) for name in names]).mean()
+        return torch.stack([
+            compute(*per_token(given.outputs[name], self._labels_of(name, given.mixed))) for name in names
+        ]).mean()  # fmt: skip
 
-    def cross_entropy(self, loss: CrossEntropy, name: str, mixed: Mixed, outputs: Mapping[str, Tensor]) -> Tensor:
+    def cross_entropy(self, loss: CrossEntropy, name: str, given: Given) -> Tensor:
         """Of the labels."""
-        targets = self._mixed_labels(mixed)
-        smoothing = self.recipe.file.smoothing if targets.ndim == 1 else 0.0
 
-        def compute(logits: Tensor) -> Tensor:
-            return losses.soft_cross_entropy(*per_token(logits, targets), smoothing=smoothing)
+        def compute(rows: Tensor, targets: Tensor) -> Tensor:
+            return losses.soft_cross_entropy(rows, targets, self.recipe.file.smoothing if targets.ndim == 1 else 0.0)
 
-        return self._of_labels(loss, outputs, compute)
+        return self._mean(loss, given, compute)
 
-    def binary(self, loss: BinaryCrossEntropy, name: str, mixed: Mixed, outputs: Mapping[str, Tensor]) -> Tensor:
+    def binary(self, loss: BinaryCrossEntropy, name: str, given: Given) -> Tensor:
         """Of each class apart."""
-        smoothing, labels = self.recipe.file.smoothing, self._mixed_labels(mixed)
+        smoothing = self.recipe.file.smoothing
 
-        def compute(logits: Tensor) -> Tensor:
-            rows, targets = per_token(logits, labels)
-            soft = losses.soft_targets(rows, targets, smoothing if targets.ndim == 1 else 0.0)
-            return (
-                losses.binary_cross_entropy(rows, soft, threshold=smoothing / rows.shape[1])
-                if loss.whole
-                else (torch.nn.functional.binary_cross_entropy_with_logits(rows, soft))
-            )
+        def compute(rows: Tensor, targets: Tensor) -> Tensor:
+            soft = losses.soft_targets(losses.in_float32(rows), targets, smoothing if targets.ndim == 1 else 0.0)
+            if loss.whole:
+                return losses.binary_cross_entropy(rows, soft, ABOVE * smoothing / self._classes)
+            return functional.binary_cross_entropy_with_logits(losses.in_float32(rows), soft)
 
-        return self._of_labels(loss, outputs, compute)
+        return self._mean(loss, given, compute)
 
-    def distillation(self, loss: Distillation, name: str, mixed: Mixed, outputs: Mapping[str, Tensor]) -> Tensor:
+    def distillation(self, loss: Distillation, name: str, given: Given) -> Tensor:
         """What the teacher says of the same images."""
-        teacher_bk = self.teachers[name](mixed.images)
-        student_bk = outputs[loss.output]
+        teacher_bk, student_bk = self.teachers[name](given.mixed.images), given.outputs[loss.output]
         if loss.kind == "hard":
             return losses.hard_distillation(student_bk, teacher_bk)
         return losses.soft_distillation(student_bk, teacher_bk, loss.temperature)
 
-    def token_labels(self, loss: TokenLabels, name: str, mixed: Mixed, outputs: Mapping[str, Tensor]) -> Tensor:
+    def token_labels(self, loss: TokenLabels, name: str, given: Given) -> Tensor:
         """Of labels of every token."""
-        tokens = outputs[loss.output]
+        class_bk, tokens = given.outputs[loss.class_output], given.outputs[loss.output]
         tokens_bnk = tokens.flatten(2).mT if tokens.ndim == 4 else tokens
-        labels = (
-            mixed.token_labels
-            if mixed.token_labels is not None
-            else losses.soft_targets(outputs[loss.class_output], mixed.targets, self.recipe.file.smoothing)
-        )
+        if name in self.token_labels_of:
+            assert given.batch is not None, "labels of tokens are looked up by the batch"
+            labels = self.token_labels_of[name](given.batch).to(losses.in_float32(class_bk))
+        else:
+            labels = losses.soft_targets(losses.in_float32(class_bk), given.mixed.targets, loss.smoothing)
         return token_labels.token_label_loss(
-            outputs[loss.class_output], tokens_bnk, labels, mixed.box, class_weight=loss.class_weight,
+            class_bk, tokens_bnk, labels, given.mixed.box, class_weight=loss.class_weight,
             token_weight=loss.token_weight, ground_truth=loss.ground_truth,
         )  # fmt: skip
 
-    def attention(self, loss: AttentionCosine, name: str, mixed: Mixed, outputs: Mapping[str, Tensor]) -> Tensor:
+    def attention(self, loss: AttentionCosine, name: str, given: Given) -> Tensor:
         """Of the maps of blocks that follow one another."""
-        maps = self._values[loss.point]
+        maps = self._seen(loss.point)
         return losses.attention_cosine(maps, loss.count or len(maps) - 1)
 
-    def patch_cosine(self, loss: PatchCosine, name: str, mixed: Mixed, outputs: Mapping[str, Tensor]) -> Tensor:
+    def patch_cosine(self, loss: PatchCosine, name: str, given: Given) -> Tensor:
         """Of the patches of an image."""
         patches_bnc = self._patches(loss.point)
-        return diversity.mean_cosine(patches_bnc) if loss.diagonal else diversity.patch_cosine(patches_bnc)
+        count = patches_bnc.shape[1]
+        if loss.absolute:
+            others = diversity.patch_cosine(patches_bnc)
+            return ((count - 1) * others + 1) / count if loss.diagonal else others
+        everything = diversity.mean_cosine(patches_bnc)
+        return everything if loss.diagonal else (count * everything - 1) / (count - 1)
 
-    def contrast(self, loss: PatchContrastive, name: str, mixed: Mixed, outputs: Mapping[str, Tensor]) -> Tensor:
+    def contrast(self, loss: PatchContrastive, name: str, given: Given) -> Tensor:
         """Of patches at the beginning and at the end."""
         first_bnc, last_bnc = self._patches(loss.first), self._patches(loss.last)
         if loss.kind == "official":
@@ -219,12 +254,12 @@ class Objective:
         compute = diversity.patch_contrast if loss.kind == "paper" else diversity.unit_contrast
         return compute(first_bnc, last_bnc)
 
-    def patch_mixing(self, loss: PatchMixing, name: str, mixed: Mixed, outputs: Mapping[str, Tensor]) -> Tensor:
+    def patch_mixing(self, loss: PatchMixing, name: str, given: Given) -> Tensor:
         """Of the image that each patch, or each region, came from."""
-        assert mixed.box is not None and mixed.regions is not None and self.grid is not None
-        patches_bnc, classify = self._patches(loss.point), self._classifier(loss.output)
-        mask_n = box_mask(mixed.box, self.grid, patches_bnc)
-        inside, outside = mixed.regions
+        patches_bnc = self._patches(loss.point)
+        classify = self.model.get_submodule(self._classifiers[loss.output].path)
+        inside, outside = given.mixed.regions or (given.mixed.targets,) * 2
+        mask_n = self._inside(loss.point, given.mixed, patches_bnc)
         if loss.kind == "paper":
             return diversity.patch_mixing(classify(patches_bnc), inside, outside, mask_n)
         regions = ((mask_n, inside), (1 - mask_n, outside))
@@ -233,17 +268,25 @@ class Objective:
             for mask, targets in regions
         ]).sum()  # fmt: skip
 
+    def _inside(self, point: str, mixed: Mixed, like: Tensor) -> Tensor:
+        """The share of each patch that is inside of the box, (N,); all of it where nothing is mixed."""
+        grid = self._shapes[point].grid
+        assert grid is not None
+        if mixed.box is not None:
+            return box_mask(mixed.box, grid, like)
+        if mixed.inside is None:
+            return like.new_ones(like.shape[1])
+        return functional.adaptive_avg_pool2d(mixed.inside[None, None].to(like), grid).flatten()
+
+    def _seen(self, point: str) -> list[Tensor]:
+        assert self._values is not None
+        return self._values[point]
+
     def _patches(self, point: str) -> Tensor:
         """The patches at a point, (B, N, C), without extra tokens."""
-        (x,) = self._values[point]
+        (x,) = self._seen(point)
         extra = len(self._shapes[point].tokens)
         return x.flatten(2).mT if x.ndim == 4 else x[:, extra:]
-
-    def _classifier(self, output: str) -> nn.Module:
-        found = self.model.get_classifier()
-        classifier = found[output] if isinstance(found, dict) else found
-        assert classifier is not None
-        return classifier
 
 
 _COMPUTE: dict[type[Loss], Callable[..., Tensor]] = {
@@ -260,12 +303,3 @@ def per_token(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     if rows.ndim == 2:
         return rows, targets
     return rows.flatten(0, 1), targets.repeat_interleave(rows.shape[1], 0)
-
-
-def _noting(values: dict[str, list[Tensor]], name: str) -> Callable[..., None]:
-    """A hook that notes what goes through a point."""
-
-    def note(module: nn.Module, given: Any, output: Tensor) -> None:
-        values.setdefault(name, []).append(output)
-
-    return note

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,6 +60,22 @@ class Photos:
         """What a photo is called in messages: its path, or its number in the data set, from 0."""
         row = int(self._rows[index])
         return str(self._items[row]) if isinstance(self._items, list) else f"photo {row} of `{self.name}`"
+
+    def digest(self) -> str:
+        """A hash of the names of the classes, and of the name and class of each photo, in their order.
+
+        It stays where a folder is moved or called otherwise.
+        """
+        import hashlib
+
+        paths = isinstance(self._items, list)
+        names = [str(self._items[row]) if paths else str(row) for row in self._rows.tolist()]
+        root = len(os.path.commonpath([min(names), max(names)])) if paths and names else 0
+        entries = (f"{label} {name[root:]}" for label, name in zip(self.labels.tolist(), names, strict=True))
+        made = hashlib.sha256("\0".join(self.classes).encode())
+        for entry in entries:
+            made.update(b"\0" + entry.encode(errors="surrogateescape"))
+        return made.hexdigest()
 
     def open(self, index: int, channels: int | None = None) -> Any:
         """A photo as a PIL image, read wholly.

@@ -25,6 +25,7 @@ from vitdsl.training.data import Splits, photos_for
 from vitdsl.training.draws import Purpose, fixed_seed, seed_of
 from vitdsl.training.errors import TrainingError
 from vitdsl.training.history import UNKNOWN, accuracy_of
+from vitdsl.training.label_file import token_labels_of
 from vitdsl.training.loading import Loader, evaluation_loader, training_loader
 from vitdsl.training.mixing import Mixer
 from vitdsl.training.module import Training
@@ -110,6 +111,7 @@ def train(
         raise TrainingError(Problem("nothing says what to train on", hint="`--data digits`, or a folder of images"))
     splits = photos_for(spec, name, recipe.file.validation)
     objective = _objective(spec, recipe, initialize)
+    objective.token_labels_of = token_labels_of(recipe, spec, splits.train)
     identity = _identity(spec, recipe, name)
     checkpoint = _checkpoint(folder, identity)
     history = checkpoint["vitdsl"]["history"] if checkpoint else []

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vitdsl.errors import SpecError
+from vitdsl.errors import InputError, Problem, SpecError
 from vitdsl.preprocess import statistics
 from vitdsl.spec import Spec, load
 from vitdsl.training.kinds import Distillation
@@ -99,17 +99,34 @@ def _of_spec(recipe: Recipe, at: Any, loss: Distillation, student: Spec) -> tupl
 
 
 def _of_timm(recipe: Recipe, at: Any, loss: Distillation) -> tuple[nn.Module, tuple[Tensor, Tensor]]:
+    try:
+        model = create_timm(loss.teacher.removeprefix(TIMM), loss.teacher_weights)
+    except InputError as error:
+        raise SpecError([recipe.problem(at, each.message, each.hint) for each in error.problems]) from None
+    config: Any = model.pretrained_cfg
+    return model, (torch.tensor(config["mean"]), torch.tensor(config["std"]))
+
+
+def create_timm(name: str, weights: str | None) -> nn.Module:
+    """A model of timm.
+
+    Args:
+        name: as timm calls it.
+        weights: a file; None: timm's own, which are downloaded.
+
+    Raises:
+        InputError: timm has no such model, or there is no such file.
+    """
     import timm
 
-    name = loss.teacher.removeprefix(TIMM)
     if not timm.is_model(name):
         near = timm.list_models(f"{name.split('.')[0].split('_')[0]}*")[:5]
         hint = f"timm has {', '.join(near)}, …" if near else ""
-        raise SpecError(recipe.problem(at, f"timm has no model `{name}`", hint))
-    given: dict[str, Any] = {"checkpoint_path": loss.teacher_weights} if loss.teacher_weights else {"pretrained": True}
-    model = timm.create_model(name, **given)
-    config: Any = model.pretrained_cfg
-    return model, (torch.tensor(config["mean"]), torch.tensor(config["std"]))
+        raise InputError(Problem(f"timm has no model `{name}`", hint=hint))
+    if weights is not None and not Path(weights).is_file():
+        raise InputError(Problem(f"there is no file `{weights}`, seen from here"))
+    given: dict[str, Any] = {"checkpoint_path": weights} if weights else {"pretrained": True}
+    return timm.create_model(name, **given)
 
 
 def _statistics(spec: Spec) -> tuple[Tensor, Tensor]:

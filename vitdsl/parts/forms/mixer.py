@@ -80,6 +80,15 @@ class MixerForm(MixerFields, Form):
             given[name] = {**own.written, **value} if isinstance(own, Fields) and isinstance(value, dict) else value
         return {"type": "global", **given}
 
+    def mixer_after(self, after: list[dict[str, Any]]) -> dict[str, Any]:
+        """The `global` whose maps pass these items behind their activation, and then those of its own `maps.after`."""
+        own = self.maps.after if isinstance(self.maps, Maps) else None
+        if own is None:
+            return self.mixer(maps={"after": after})
+        given = {name: value for name, value in self.maps.written.items() if name != "after"}
+        made = self.mixer()
+        return {**made, "maps": {**given, "after": [*after, {"body": self.maps.written["after"]}]}}
+
     def _refuse_twice(self, name: str, own: Any, value: Any) -> None:
         """What the form itself makes cannot be given too: one of the two would be lost."""
         if isinstance(own, Fields) and isinstance(value, dict):

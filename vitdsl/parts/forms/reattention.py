@@ -13,7 +13,7 @@ class Reattention(MixerForm):
     """A mixer whose maps are mixed over the heads after softmax, normed, and perhaps scaled.
 
     Paper: DeepViT, arXiv 2103.11886. Symbols: Θ = the linear map.
-    Expands: global with `maps.after`.
+    Expands: global with `maps.after`; a `maps.after` of its own follows behind.
     """
 
     type: Literal["reattention"] = "reattention"
@@ -27,7 +27,7 @@ class Reattention(MixerForm):
         after: list[dict[str, Any]] = [{"linear": plain_linear(self.mix_bias)}, {"norm": self.norm or "batch"}]
         if self.factor is not None:
             after.append({"scale": self.factor})
-        return {"mixer": self.mixer(maps={"after": after})}
+        return {"mixer": self.mixer_after(after)}
 
 
 def plain_linear(bias: bool) -> dict[str, Any]:

@@ -16,7 +16,7 @@ class Refined(MixerForm):
     """A mixer whose maps are expanded over the heads, conv_feature, reduced and added, then normed and scaled.
 
     Paper: Refiner, arXiv 2106.03714. Symbols: expand = the head expansion, factor = the scale at the end.
-    Expands: global with `maps.after`.
+    Expands: global with `maps.after`; a `maps.after` of its own follows behind.
     """
 
     type: Literal["refined"] = "refined"
@@ -36,4 +36,4 @@ class Refined(MixerForm):
         after: list[dict[str, Any]] = [{"residual": True, "pre": "none", "body": local}, {"norm": norm}]
         if self.factor is not None:
             after.append({"scale": self.factor})
-        return {"mixer": self.mixer(maps={"after": after})}
+        return {"mixer": self.mixer_after(after)}

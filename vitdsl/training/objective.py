@@ -83,6 +83,7 @@ class Objective:
         self._names, self._heads = [*training_outputs(graph)], head_outputs(graph)
         self.model, points = build_with_points(spec, points_read(recipe), **options)
         self._values: dict[str, list[Tensor]] = {}
+        self._watches = [False]
         self._mixer: TokenMixer | None = None
         self.grid: Grid | None = None
         self._open(points)
@@ -93,7 +94,7 @@ class Objective:
         self._shapes = {name: modules[0].feature for name, modules in points.items()}
         for name in read:
             for path, _ in points[name]:
-                self.model.get_submodule(path).register_forward_hook(_noting(self._values, name))
+                self.model.get_submodule(path).register_forward_hook(_noting(self._values, name, self._watches))
         mix = self.recipe.file.mix
         if mix is not None and hasattr(mix, "point"):
             self.grid = self._shapes[mix.point].grid
@@ -124,7 +125,11 @@ class Objective:
         mix = self.recipe.file.mix
         if self._mixer is not None:
             self._mixer.box = mixed.box
-        found = self.model(mixed.images)
+        self._watches[0] = True
+        try:
+            found = self.model(mixed.images)
+        finally:
+            self._watches[0] = False
         outputs = dict(found) if isinstance(found, dict) else {self._names[0]: found}
         if self._mixer is not None and mixed.box is not None:
             for name in mix.outputs:
@@ -262,10 +267,11 @@ def per_token(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     return rows.flatten(0, 1), targets.repeat_interleave(rows.shape[1], 0)
 
 
-def _noting(values: dict[str, list[Tensor]], name: str) -> Callable[..., None]:
-    """A hook that notes what goes through a point."""
+def _noting(values: dict[str, list[Tensor]], name: str, watches: list[bool]) -> Callable[..., None]:
+    """A hook that notes what goes through a point, while losses are computed: not where the model is evaluated."""
 
     def note(module: nn.Module, given: Any, output: Tensor) -> None:
-        values.setdefault(name, []).append(output)
+        if watches[0]:
+            values.setdefault(name, []).append(output)
 
     return note

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vitdsl.errors import SpecError
+from vitdsl.errors import InputError, SpecError
 from vitdsl.preprocess import statistics
 from vitdsl.spec import Spec, load
 from vitdsl.training.kinds import Distillation
@@ -63,7 +63,7 @@ def _teacher(recipe: Recipe, name: str, loss: Distillation, spec: Spec) -> Teach
     at = ("losses", name, "teacher")
     own = _statistics(spec)
     if loss.teacher.startswith(TIMM):
-        model, statistics = _of_timm(recipe, at, loss)
+        model, statistics = _of_timm(recipe, at, loss, spec.model.classes)
     else:
         model, statistics = _of_spec(recipe, at, loss, spec)
     height, width = spec.model.input.size
@@ -72,12 +72,18 @@ def _teacher(recipe: Recipe, name: str, loss: Distillation, spec: Spec) -> Teach
         with torch.no_grad():
             found = tuple(model.eval()(images).shape)
     except (RuntimeError, ValueError, AssertionError) as error:
-        message = f"the teacher cannot take the student's images, {tuple(images.shape[1:])}: {error}"
+        shown = " × ".join(map(str, images.shape[1:]))
+        message = f"the teacher cannot take the student's images, {shown}: {_line(error)}"
         raise SpecError(recipe.problem(at, message)) from None
     if found != (1, spec.model.classes):
-        message = f"the teacher gives {found[1:]} for an image, but the student has {spec.model.classes} classes"
+        message = f"the teacher tells {found[1]:,} classes, but the student {spec.model.classes:,}"
         raise SpecError(recipe.problem(at, message, "both must have the same classes, in the same order"))
     return Teacher(model, (own[0], statistics[0]), (own[1], statistics[1]))
+
+
+def _line(error: Exception) -> str:
+    """What an error says first."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _of_spec(recipe: Recipe, at: Any, loss: Distillation, student: Spec) -> tuple[nn.Module, tuple[Tensor, Tensor]]:
@@ -87,18 +93,24 @@ def _of_spec(recipe: Recipe, at: Any, loss: Distillation, student: Spec) -> tupl
     if loss.teacher_weights is None:
         message = "a teacher that is a spec needs weights, or it knows nothing"
         raise SpecError(recipe.problem(at, message, "`teacher_weights: FILE`, as `vitdsl train` writes it"))
-    written = None
-    if Path(loss.teacher_weights).suffix == ".safetensors" and Path(loss.teacher_weights).is_file():
-        written = read_metadata(loss.teacher_weights).get("vitdsl.spec")
-    edits = {"classes": student.model.classes}
-    spec = load(written) if written and load(written).name == loss.teacher else load(Path(loss.teacher), edits)
+    path = Path(loss.teacher_weights)
+    if not path.is_file():
+        raise SpecError(recipe.problem((*at[:-1], "teacher_weights"), f"there is no file `{path}`, seen from here"))
+    written = read_metadata(path).get("vitdsl.spec") if path.suffix == ".safetensors" else None
+    spec = load(written) if written else None
+    if spec is None or spec.name != loss.teacher:
+        spec = load(Path(loss.teacher), {"classes": student.model.classes})
     height, width = student.model.input.size
-    model = build(spec, size=(height, width))
-    load_weights(model, loss.teacher_weights)
+    try:
+        model = build(spec, size=(height, width))
+    except InputError as error:
+        message = f"the teacher cannot be built for the student's images, {height} × {width}: {_line(error)}"
+        raise SpecError(recipe.problem(at, message)) from None
+    load_weights(model, path)
     return model, _statistics(spec)
 
 
-def _of_timm(recipe: Recipe, at: Any, loss: Distillation) -> tuple[nn.Module, tuple[Tensor, Tensor]]:
+def _of_timm(recipe: Recipe, at: Any, loss: Distillation, classes: int) -> tuple[nn.Module, tuple[Tensor, Tensor]]:
     import timm
 
     name = loss.teacher.removeprefix(TIMM)
@@ -106,8 +118,13 @@ def _of_timm(recipe: Recipe, at: Any, loss: Distillation) -> tuple[nn.Module, tu
         near = timm.list_models(f"{name.split('.')[0].split('_')[0]}*")[:5]
         hint = f"timm has {', '.join(near)}, …" if near else ""
         raise SpecError(recipe.problem(at, f"timm has no model `{name}`", hint))
-    given: dict[str, Any] = {"checkpoint_path": loss.teacher_weights} if loss.teacher_weights else {"pretrained": True}
-    model = timm.create_model(name, **given)
+    given: dict[str, Any] = {"pretrained": True}
+    if loss.teacher_weights is not None:
+        given = {"checkpoint_path": loss.teacher_weights, "num_classes": classes}
+    try:
+        model = timm.create_model(name, **given)
+    except Exception as error:  # the file may hold anything, and the network has errors of many kinds
+        raise SpecError(recipe.problem(at, f"the weights of `{name}` cannot be had: {_line(error)}")) from error
     config: Any = model.pretrained_cfg
     return model, (torch.tensor(config["mean"]), torch.tensor(config["std"]))
 

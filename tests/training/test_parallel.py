@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch.callbacks import Callback
 
-from tests.training.small_runs import PLAIN, SPEC, WITH_BATCH_NORM, digits_in, start, table, weights, written
+from tests.training.small_runs import (
+    PLAIN,
+    SPEC,
+    WITH_BATCH_NORM,
+    digits_in,
+    recipe_of,
+    run,
+    spec_of,
+    start,
+    table,
+    weights,
+    written,
+)
 
 pytestmark = pytest.mark.full
 STILL = {name: text.replace(", drop_path: 0.2", "") for name, text in (("norm", WITH_BATCH_NORM), ("plain", SPEC))}
@@ -17,7 +31,7 @@ OPTIMIZER = {"type": "sgd", "learning_rate": 0.05}
 
 def trained(folder: Path, spec: str, data: str, *more: object, **edits: object) -> tuple[Path, str]:
     """Trains by the command in `folder / o`; says what was said."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     file, recipe = written(folder, spec, **{**PLAIN, "optimizer": OPTIMIZER, **edits})
     process = start(
         folder, "train", file, "--recipe", recipe, "--data", data, "-o", folder / "o", "--device", "cpu", *more
@@ -78,12 +92,32 @@ def test_two_processes_with_batch_norms(tmp_path, data):
     assert all(bool(value.isfinite().all()) for value in weights(two, "last").values())
 
 
-def test_two_processes_go_on(tmp_path, data):
-    """A training of two processes that was complete after an epoch is one that goes on for another."""
-    whole, _ = trained(tmp_path / "whole", STILL["plain"], data, "--devices", "2")
-    again, said = trained(tmp_path / "again", STILL["plain"], data, "--devices", "2")
-    for key, value in weights(whole, "last").items():
-        assert torch.equal(weights(again, "last")[key], value), said
+def test_one_process_begins_and_two_go_on(tmp_path, data):
+    class Stops(Callback):
+        def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+            if trainer.current_epoch == 1:
+                raise RuntimeError
+
+    options = {**PLAIN, "optimizer": OPTIMIZER}
+    with pytest.raises(RuntimeError):
+        run(tmp_path / "two" / "o", data, spec_of(STILL["plain"]), recipe_of(**options), callbacks=(Stops(),))
+    one, _ = trained(tmp_path / "one", STILL["plain"], data)
+    two, said = trained(tmp_path / "two", STILL["plain"], data, "--devices", "2", "--set", "name=tiny")
+    assert "goes on after epoch 1" in said
+    for key, value in weights(one, "last").items():
+        torch.testing.assert_close(weights(two, "last")[key], value, rtol=1e-4, atol=1e-5, msg=key)
+
+
+def test_an_output_that_no_loss_reads(tmp_path, data):
+    """Some parameters get no gradient, which DDP must be told."""
+    spec = (
+        STILL["plain"]
+        .replace("head: {pool: mean}", "head: {pool: [cls, dist]}")
+        .replace("    body:", "    tokens: [cls, dist]\n    body:")
+    )
+    losses = {"labels": {"type": "cross_entropy", "output": "cls"}}
+    _, said = trained(tmp_path / "two", spec, data, "--devices", "2", losses=losses)
+    assert "warning" not in said.lower()
 
 
 @pytest.mark.parametrize(
@@ -111,8 +145,9 @@ def test_a_photo_that_one_process_cannot_read(tmp_path):
     command = ["train", file, "--recipe", recipe, "--data", data, "-o", tmp_path / "o", "--device", "cpu"]
     process = start(tmp_path, *command, "--devices", "2")
     out, err = process.communicate(timeout=300)
-    assert process.returncode not in (0, None), out + err
+    assert process.returncode == 1, out + err
     assert "02.png cannot be read" in err
+    assert "another process of this training ended" in err
     process = start(tmp_path, *command, "--devices", "2", "--corrupt", "skip")
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, out + err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import signal
 import warnings
 from collections.abc import Callable, Iterator
@@ -25,10 +26,11 @@ from vitdsl.training.draws import Purpose, fixed_seed, seed_of
 from vitdsl.training.errors import TrainingError
 from vitdsl.training.folder import CHECKPOINT, begin, identity_of, kept_in
 from vitdsl.training.keeper import Keeper
+from vitdsl.training.kinds import CrossEntropy
 from vitdsl.training.loading import Corrupt, Loader, evaluation_loader, training_loader
 from vitdsl.training.mixing import Mixer
 from vitdsl.training.module import Training
-from vitdsl.training.needs import check_needs
+from vitdsl.training.needs import check_needs, head_outputs, training_outputs
 from vitdsl.training.objective import Objective
 from vitdsl.training.optimizer import refuse_optimizer
 from vitdsl.training.recipe import Recipe
@@ -36,6 +38,10 @@ from vitdsl.training.teachers import load_teachers
 
 PRECISIONS: dict[str, Any] = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 """What each is called by Lightning."""
+
+
+_LEFT = re.compile(r"closed by peer|connection reset|NCCL|broken pipe", re.I)
+"""What torch's back ends say where another process is gone."""
 
 
 class Hardware(NamedTuple):
@@ -121,7 +127,8 @@ def train(
         return Result(folder, kept.history, resumed, (*kept.notes, *_skipped(kept.history)))
     splits = photos_for(spec, name, recipe.file.validation)
     objective = _objective(spec, recipe, initialize if kept.checkpoint is None else None)
-    trainer = _trainer(folder, recipe, hardware, (*callbacks, Keeper(folder, spec, recipe, name)), loggers)
+    strategy = _strategy(spec, recipe, hardware)
+    trainer = _trainer(folder, recipe, hardware, strategy, (*callbacks, Keeper(folder, spec, recipe, name)), loggers)
     loaders = _loaders(splits, spec, recipe, hardware, trainer, corrupt)
     training = Training(objective, _mixer(objective, recipe, hardware, trainer), len(loaders[0]) // hardware.accumulate)
     if trainer.is_global_zero:
@@ -173,8 +180,24 @@ def _skipped(history: list[dict[str, float]]) -> tuple[str, ...]:
 # ---------------------------------------------------------------- Lightning
 
 
+def _strategy(spec: Spec, recipe: Recipe, hardware: Hardware) -> str:
+    """How processes train together; what no loss reads has parameters without gradients, which DDP must look for."""
+    if hardware.devices * hardware.nodes == 1:
+        return "auto"
+    graph, losses = spec.graph(), recipe.file.losses.values()
+    read = {name for loss in losses for name in loss.outputs_needed()}
+    if any(isinstance(loss, CrossEntropy) and loss.output is None for loss in losses):
+        read |= {*head_outputs(graph)}
+    return "ddp_find_unused_parameters_true" if training_outputs(graph).keys() - read else "ddp"
+
+
 def _trainer(
-    folder: Path, recipe: Recipe, hardware: Hardware, callbacks: tuple[Callback, ...], loggers: tuple[Logger, ...]
+    folder: Path,
+    recipe: Recipe,
+    hardware: Hardware,
+    strategy: str,
+    callbacks: tuple[Callback, ...],
+    loggers: tuple[Logger, ...],
 ) -> Trainer:
     """Lightning's trainer, which says nothing by itself.
 
@@ -194,7 +217,7 @@ def _trainer(
                 accelerator=hardware.accelerator,
                 devices=hardware.devices,
                 num_nodes=hardware.nodes,
-                strategy="ddp" if hardware.devices * hardware.nodes > 1 else "auto",
+                strategy=strategy,
                 precision=PRECISIONS[hardware.precision],
                 max_epochs=recipe.file.epochs,
                 accumulate_grad_batches=hardware.accumulate,
@@ -219,6 +242,10 @@ def _fit(trainer: Trainer, training: Training, loaders: tuple[Loader, Loader], c
     try:
         with quiet():
             trainer.fit(training, *loaders, ckpt_path=checkpoint, weights_only=True)
+    except RuntimeError as error:
+        if trainer.world_size > 1 and _LEFT.search(str(error)):
+            raise TrainingError("another process of this training ended; what it said tells why") from error
+        raise
     except SIGTERMException:
         raise SystemExit(128 + signal.SIGTERM) from None
     except SystemExit as error:

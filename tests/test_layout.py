@@ -67,6 +67,7 @@ ELSEWHERE = {
     "search/trial.py": "search/test_worker.py",
     "search/progress.py": "search/test_run.py",
     "search/study.py": "search/test_storage.py",
+    "training/errors.py": "training/test_run.py",
     "parts/base.py": "fields/test_record.py",
     "parts/initial.py": "fields/test_declaration.py",
     "parts/protocols.py": "test_testing.py",
@@ -86,7 +87,10 @@ OF_SEVERAL = {
     "search/test_kills.py",
     "search/test_postgresql.py",
     "space/test_shipped.py",
+    "training/test_kills.py",
+    "training/test_parallel.py",
     "training/test_patchvit.py",
+    "training/test_recipes.py",
     "training/test_token_training.py",
 }
 """Tests of what no file does alone."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -38,10 +39,17 @@ def transform(spec: Spec) -> Callable[[Any], Tensor]:
     size = (given.size[0], given.size[1])
     mean, std = statistics(given)
 
-    def apply(photo: Any) -> Tensor:
-        return normalised(framed(as_channels(photo, given.channels), size, given.crop, given.interpolation), mean, std)
+    return partial(
+        _transformed, channels=given.channels, size=size, crop=given.crop, interpolation=given.interpolation,
+        mean=mean, std=std,
+    )  # fmt: skip
 
-    return apply
+
+def _transformed(
+    photo: Any, channels: int, size: tuple[int, int], crop: float, interpolation: Any, mean: Any, std: Any
+) -> Tensor:
+    """The image; a function of the module, which goes to other processes."""
+    return normalised(framed(as_channels(photo, channels), size, crop, interpolation), mean, std)
 
 
 def as_channels(photo: Any, channels: int) -> Any:

@@ -2,7 +2,14 @@
 
 from typing import Any
 
-GREY_16 = {"input.size": 16, "input.channels": 1, "input.mean": "half", "input.std": "half", "input.crop": 1, "classes": 10}
+GREY_16 = {
+    "input.size": 16,
+    "input.channels": 1,
+    "input.mean": "half",
+    "input.std": "half",
+    "input.crop": 1,
+    "classes": 10,
+}
 GREY_32 = {**GREY_16, "input.size": 32}
 FAMILIES: dict[str, dict[str, Any]] = {
     "vit_tiny16": {**GREY_16, "vars.patch": 4, "vars.channels": 48, "vars.layers": 3},

@@ -14,7 +14,7 @@ from vitdsl.preprocess import transform
 from vitdsl.training.augmentation import Augmentation
 from vitdsl.training.data import load_photos
 from vitdsl.training.draws import Purpose, seeded
-from vitdsl.training.loading import Batch, Loader, evaluation_loader, training_loader
+from vitdsl.training.loading import Batch, Loader, collate, evaluation_loader, training_loader
 from vitdsl.training.photos import Photos, open_file
 from vitdsl.training.recipe import RecipeFile, load_recipe
 from vitdsl.training.sources import read_source
@@ -206,6 +206,18 @@ def test_a_batch_is_moved_and_pickled(tmp_path: Path) -> None:
     assert equal([pickle.loads(pickle.dumps(batch))], [batch])
     assert {each.device.type for each in batch.to("meta")} == {"meta"}
     assert batch.images.shape == (4, 3, 16, 16)
+
+
+@pytest.mark.parametrize("augment", [{}, {"policy": "three"}, {"crop": "none"}, {"crop": "padded"}])
+def test_samples_go_to_processes_that_are_not_forked(tmp_path: Path, augment: dict[str, Any]) -> None:
+    photos, spec = photos_of(tmp_path, {"a": 3, "b": 3}), spec_of(classes=2)
+    for loader in (
+        training_loader(photos, spec, recipe(augment=augment)),
+        evaluation_loader(photos, spec, 4),
+    ):
+        there = pickle.loads(pickle.dumps(loader._loader.dataset))
+        for keys in loader.batches:
+            assert equal([collate([there[key] for key in keys])], [collate([loader._loader.dataset[k] for k in keys])])
 
 
 def test_boxes_of_flipped_photos_cut_the_same() -> None:

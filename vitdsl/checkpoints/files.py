@@ -128,7 +128,7 @@ def _read_pickle(path: Path) -> Any:
     with path.open("rb") as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of kinds of content that are refused, or of no interest here
         try:
-            _check_sums(file)
+            check_sums(file)
             return torch.load(file, map_location="cpu", weights_only=True)
         except Exception as error:  # the bytes may be anything, and what unpickling raises then is stated nowhere
             found = re.search(r"GLOBAL ([\w.]+)", str(error)) if isinstance(error, pickle.UnpicklingError) else None
@@ -141,8 +141,12 @@ def _read_pickle(path: Path) -> Any:
             ) from error
 
 
-def _check_sums(file: BinaryIO) -> None:
-    """Compares what is in a zip file of torch with its check sums, which torch itself does not do for tensors."""
+def check_sums(file: BinaryIO) -> None:
+    """Compares what is in a zip file of torch with its check sums, which torch itself does not do for tensors.
+
+    Raises:
+        BadZipFile: something is not as it was written.
+    """
     if zipfile.is_zipfile(file):  # else of the format before, or cut off
         with zipfile.ZipFile(file) as archive:
             for info in archive.infolist():

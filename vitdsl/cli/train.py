@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
+import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
@@ -15,7 +18,6 @@ from vitdsl.errors import InputError, Problem
 from vitdsl.syntax.names import file_name
 
 INSTALL = "pip install 'vitdsl[train]'"
-PRECISIONS = ("32", "bf16", "16")
 DataName = Annotated[
     str | None,
     typer.Option(
@@ -24,6 +26,9 @@ DataName = Annotated[
 ]
 Workers = Annotated[int, typer.Option("--workers", min=0, help="Processes that load images, of each device.")]
 Accelerator = Annotated[str, typer.Option("--device", help="auto, cpu, gpu: what it runs on.")]
+Unreadable = Annotated[
+    Literal["error", "skip"], typer.Option("--corrupt", help="What happens where a photo cannot be read.")
+]
 
 
 def run(
@@ -49,19 +54,20 @@ def run(
     device: Accelerator = "auto",
     devices: Annotated[int, typer.Option("--devices", min=1, help="Devices of one machine.")] = 1,
     nodes: Annotated[int, typer.Option("--nodes", min=1, help="Machines; start the command on each.")] = 1,
-    precision: Annotated[str, typer.Option("--precision", help="32, bf16 or 16.")] = "32",
+    precision: Annotated[
+        Literal["32", "bf16", "16"], typer.Option("--precision", help="Bits of a number; weights have 32.")
+    ] = "32",
     accumulate: Annotated[
         int, typer.Option("--accumulate", min=1, help="Parts in which a batch is computed, one after another.")
     ] = 1,
     workers: Workers = 0,
+    corrupt: Unreadable = "error",
     as_json: AsJson = False,
 ) -> None:
     """Train a model; the same command again goes on where it stopped.
 
     Weights, measures, a picture of them and a page are written into the folder.
     """
-    if precision not in PRECISIONS:
-        raise typer.BadParameter(f"'{precision}' is not one of {', '.join(PRECISIONS)}", param_hint="--precision")
     options = WeightsOptions(weights, layout, partial, container=container, weights_size=weights_size)
     check_weights(options)
     check_installed()
@@ -75,16 +81,51 @@ def run(
     found = find_weights(known, options)
     hardware = Hardware(devices, nodes, device, precision, accumulate, workers)
     result = train(
-        known, how, folder, data, hardware=hardware, callbacks=(Progress(),),
-        initialize=lambda model: echo("\n".join(fill(model, found, options).values()), err=True) if found else None,
+        known, how, folder, data, hardware=hardware, corrupt=corrupt, callbacks=(Progress(),), loggers=_loggers(folder),
+        initialize=lambda model: _say("\n".join(fill(model, found, options).values())) if found else None,
     )  # fmt: skip
-    _print_result(result, how.file.epochs, as_json)
+    if _is_first():
+        _print_result(result, how.file.epochs, as_json)
+    if devices * nodes > 1:
+        _leave()
+
+
+def _is_first() -> bool:
+    """Whether this process speaks: of several that train together, one does."""
+    return all(os.environ.get(name, "0") == "0" for name in ("LOCAL_RANK", "NODE_RANK"))
+
+
+def _say(text: str) -> None:
+    if _is_first():
+        echo(text, err=True)
+
+
+def _leave() -> NoReturn:
+    """Ends this process at once.
+
+    The C++ side of DDP keeps threads beyond the end of its group, and an interpreter that winds up beside them is now
+    and then ended by SIGABRT (torch 2.14).
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def _loggers(folder: Path) -> tuple[Any, ...]:
+    """TensorBoard's logs in the folder of a training, where it is installed."""
+    if importlib.util.find_spec("tensorboard") is None:
+        return ()
+    from lightning.pytorch.loggers import TensorBoardLogger
+
+    return (TensorBoardLogger(folder, name="logs", version=""),)
 
 
 def _print_result(result: Any, epochs: int, as_json: bool) -> None:
     from vitdsl.training.history import accuracy_of
 
     best = max(result.history, key=accuracy_of)
+    for note in result.notes:
+        echo(note, err=True)
     if as_json:
         files = sorted(path.name for path in result.folder.iterdir())
         print_json({"folder": str(result.folder), "best": best, "last": result.history[-1], "files": files})
@@ -108,6 +149,7 @@ def evaluate(
     batch: Annotated[int, typer.Option("--batch", min=1, help="Images at once.")] = 64,
     device: Accelerator = "auto",
     workers: Workers = 0,
+    corrupt: Unreadable = "error",
     set_: Settings = None,
     as_json: AsJson = False,
 ) -> None:
@@ -124,7 +166,7 @@ def evaluate(
     known = load_spec(spec, set_)
     model = build(known, device="meta", training_outputs=False).eval()
     done = fill(model, find_weights(known, options), options)
-    found = measure(model, data, batch=batch, device=device, workers=workers)
+    found = measure(model, data, batch=batch, device=device, workers=workers, corrupt=corrupt)
     if as_json:
         print_json({**done, **found})
         return
@@ -135,8 +177,6 @@ def evaluate(
 
 def check_installed() -> None:
     """Refuses where what training needs is not installed."""
-    import importlib.util
-
     missing = [name for name in ("lightning", "timm", "torchvision") if importlib.util.find_spec(name) is None]
     if missing:
         raise InputError(Problem(f"training needs {', '.join(missing)}", hint=INSTALL))

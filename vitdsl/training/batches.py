@@ -47,18 +47,21 @@ class TrainingBatches:
         repeats: how often a photo stands there.
         rank: of this process.
         ranks: processes.
+        parts: in which each batch comes, one after another; only whole batches do.
 
     Raises:
-        InputError: the batch is larger than an epoch, or cannot be divided among the ranks.
+        InputError: the batch is larger than an epoch, or cannot be divided among the ranks and into the parts.
     """
 
-    def __init__(self, count: int, batch: int, seed: int, repeats: int = 1, rank: int = 0, ranks: int = 1) -> None:
-        _check_division(batch, ranks)
-        self.count, self.batch, self.seed, self.repeats = count, batch, seed, repeats
+    def __init__(
+        self, count: int, batch: int, seed: int, repeats: int = 1, rank: int = 0, ranks: int = 1, parts: int = 1
+    ) -> None:
+        _check_division(batch, ranks, parts)
+        self.count, self.batch, self.seed, self.repeats = count, batch // parts, seed, repeats
         self.rank, self.ranks = rank, ranks
         self.epoch, self.first = 0, 0
         samples = count if repeats == 1 or count < ROUND else count // ROUND * ROUND
-        self.steps = samples // batch
+        self.steps = samples // batch * parts
         if not self.steps:
             message = f"a batch has {batch:,} images, but an epoch has only {samples:,}"
             raise InputError(Problem(message, hint=f"`batch: {samples}` at most"))
@@ -118,8 +121,10 @@ def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
     return np.random.RandomState(bits).permutation(count)
 
 
-def _check_division(batch: int, ranks: int) -> None:
-    if batch % ranks:
-        near = max(batch // ranks, 1) * ranks
-        message = f"a batch of {batch} images cannot be divided equally among {ranks} processes"
+def _check_division(batch: int, ranks: int, parts: int = 1) -> None:
+    if batch % (ranks * parts):
+        near = max(batch // (ranks * parts), 1) * ranks * parts
+        ways = [f"among {ranks} processes"] if ranks > 1 else []
+        ways += [f"into {parts} parts"] if parts > 1 else []
+        message = f"a batch of {batch} images cannot be divided equally {' and '.join(ways)}"
         raise InputError(Problem(message, hint=f"`batch: {near}`"))

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
+from vitdsl.checkpoints.files import check_sums
 from vitdsl.errors import CheckpointError
 from vitdsl.resolve.files import write_whole
 
@@ -19,7 +20,10 @@ class WholeFiles(TorchCheckpointIO):
         """Writes a checkpoint."""
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         with write_whole(Path(path)) as draft:
-            torch.save(checkpoint, draft)
+            try:
+                torch.save(checkpoint, draft)
+            except RuntimeError as error:  # which torch raises where the disk is full
+                raise OSError(None, f"it cannot be written: {str(error).splitlines()[0]}", str(path)) from error
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -29,7 +33,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         CheckpointError: it is damaged, or of another kind.
     """
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        with path.open("rb") as file:
+            check_sums(file)
+            found = torch.load(file, map_location="cpu", weights_only=True)
         if not isinstance(found["vitdsl"]["history"], list):
             raise ValueError("no history")
         return found

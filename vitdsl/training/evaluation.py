@@ -5,13 +5,21 @@ from __future__ import annotations
 import torch
 
 from vitdsl.compiler.model import VisionModel
-from vitdsl.training.data import photos_for
-from vitdsl.training.loading import evaluation_loader
+from vitdsl.errors import InputError, Problem
+from vitdsl.training.data import VALIDATION, photos_for
+from vitdsl.training.loading import Corrupt, evaluation_loader
 from vitdsl.training.measures import count_right, measures_of
 
 
 def evaluate(
-    model: VisionModel, data: str, *, batch: int = 64, device: str = "auto", workers: int = 0, validation: float = 0.25
+    model: VisionModel,
+    data: str,
+    *,
+    batch: int = 64,
+    device: str = "auto",
+    workers: int = 0,
+    validation: float = VALIDATION,
+    corrupt: Corrupt = "error",
 ) -> dict[str, float]:
     """Measures a model.
 
@@ -22,19 +30,28 @@ def evaluate(
         device: `auto`, `cpu`, `gpu`, or one of torch's.
         workers: processes that load images.
         validation: the share of each class that evaluates, where the data set does not say it.
+        corrupt: what happens where a photo cannot be read: `error`, or `skip`: it does not count.
 
     Returns:
-        `accuracy` and `accuracy_5`, from 0 to 1, `evaluation_loss`, in nats, and the number of `images`.
+        `accuracy` and `accuracy_5`, from 0 to 1, `evaluation_loss`, in nats, the number of `images`, and of those that
+        were `skipped`, if any.
 
     Raises:
         SpecError: the data set is not there, or does not fit the model.
+        InputError: a photo cannot be read, or there is no such device.
     """
     spec = model.spec
     place = device if device not in ("auto", "gpu") else "cuda" if torch.cuda.is_available() else "cpu"
     photos = photos_for(spec, data, validation).validation
+    try:
+        counts = torch.zeros(4, dtype=torch.float64, device=place)
+    except (RuntimeError, AssertionError) as error:  # of a device that is unknown, or not there
+        message = f"this machine has no device `{device}`: {str(error).splitlines()[0]}"
+        raise InputError(Problem(message, hint="`auto`, `cpu` or `gpu`")) from error
     model = model.to(place).eval()
-    counts = torch.zeros(4, dtype=torch.float64, device=place)
+    loader = evaluation_loader(photos, spec, batch, workers=workers, corrupt=corrupt)
     with torch.inference_mode():
-        for each in evaluation_loader(photos, spec, batch, workers=workers):
+        for each in loader:
             counts += count_right(model, each.to(place))
-    return {**measures_of(counts), "images": counts[0].item()}
+    skipped = {"skipped": float(len(loader.unreadable))} if loader.unreadable else {}
+    return {**measures_of(counts), "images": counts[0].item(), **skipped}

@@ -10,7 +10,7 @@ Entry = Mapping[str, float]
 BEFORE = ("epoch", "step", "loss")
 AFTER = (
     "evaluation_loss", "accuracy", "accuracy_5", "average_evaluation_loss", "average_accuracy", "average_accuracy_5",
-    "learning_rate", "images_per_second", "seconds",
+    "skipped", "learning_rate", "images_per_second", "seconds",
 )  # fmt: skip
 """Measures that stand before the terms of the loss, and after them."""
 MEASURES = (*BEFORE, *AFTER)

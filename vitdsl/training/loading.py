@@ -221,6 +221,7 @@ def training_loader(
     workers: int = 0,
     rank: int = 0,
     ranks: int = 1,
+    parts: int = 1,
     corrupt: Corrupt = "error",
     pin: bool = False,
 ) -> Loader:
@@ -233,14 +234,15 @@ def training_loader(
         workers: processes that make batches ahead.
         rank: of this process.
         ranks: processes that train together, each with its rows of every batch.
+        parts: in which each batch comes, one after another.
         corrupt: what happens where a photo cannot be read: `error`, or `skip`: another one takes its place.
         pin: whether batches are in memory that goes to a GPU fast.
 
     Raises:
-        InputError: the batch does not fit the photos or the ranks, or an operation does not fit the channels.
+        InputError: the batch does not fit the photos, the ranks or the parts, or an operation not the channels.
     """
     samples = TrainingPhotos(photos, Augmentation(spec, recipe.augment), recipe.seed, corrupt)
-    batches = TrainingBatches(len(photos), recipe.batch, recipe.seed, recipe.augment.repeats, rank, ranks)
+    batches = TrainingBatches(len(photos), recipe.batch, recipe.seed, recipe.augment.repeats, rank, ranks, parts)
     return Loader(samples, batches, workers, pin)
 
 

@@ -86,15 +86,28 @@ class Mixer:
             return Mixed(batch.images, batch.labels)
         return _WAYS[type(self.mix)](self, batch, step)
 
+    def check_rows(self, rows: int) -> None:
+        """Refuses batches that cannot be mixed so.
+
+        Args:
+            rows: images that are mixed at once.
+
+        Raises:
+            InputError: `mixup_cutmix` with an odd number of images.
+        """
+        if self._timm is not None and rows % 2:
+            message = f"`mixup_cutmix` mixes an even number of images, but a process has {rows:,}"
+            raise InputError(
+                Problem(message, hint="an even `batch` for each process, and for each part of `accumulate`")
+            )
+
     def _generator(self, step: int) -> np.random.Generator:
         return np.random.default_rng(sequence(Purpose.MIX, self.seed, step, self.rank))
 
     def mixup_cutmix(self, batch: Batch, step: int) -> Mixed:
         """Timm's `Mixup`, of images in reverse order."""
         assert self._timm is not None
-        if len(batch.labels) % 2:
-            message = f"`mixup_cutmix` mixes an even number of images, but a process has {len(batch.labels)}"
-            raise InputError(Problem(message, hint="an even `batch` for each process"))
+        self.check_rows(len(batch.labels))
         with seeded(Purpose.MIX, self.seed, step, self.rank):
             images, targets = self._timm(batch.images.clone(), batch.labels)
         if not says_where(self.mix):

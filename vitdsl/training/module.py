@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Any
+from typing import Any, NoReturn, cast
 
 import torch
 from lightning.pytorch import LightningModule
-from torch import Tensor
+from torch import Tensor, distributed
 from torch.optim.swa_utils import AveragedModel
 
 from vitdsl.errors import Problem
@@ -57,6 +57,7 @@ class Training(LightningModule):
         self._images = 0
         self._sums: dict[str, Tensor] = {}
         self._evaluated: dict[str, float] = {}
+        self._skipped: set[tuple[str, int]] = set()
 
     @property
     def recipe(self) -> Recipe:
@@ -74,8 +75,10 @@ class Training(LightningModule):
         return learning_rate(self.recipe, step, self.steps_per_epoch, self.recipe.file.batch)
 
     def on_train_epoch_start(self) -> None:
-        """Begins to count."""
+        """Begins to count; the last epoch is evaluated in any case."""
         self._began, self._images, self._sums = time.perf_counter(), 0, {}
+        if self.current_epoch + 1 == self.recipe.file.epochs:
+            self.trainer.check_val_every_n_epoch = 1
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Sets the learning rate of this step."""
@@ -108,24 +111,43 @@ class Training(LightningModule):
         clip = self.recipe.file.clip
         if clip is None:
             return
-        from timm.utils import dispatch_clip_grad
+        from timm.utils.clip_grad import dispatch_clip_grad
 
         dispatch_clip_grad(list(self.model.parameters()), clip, mode=self.recipe.file.clip_by)
 
     def _check_finite(self, loss: Tensor, terms: dict[str, Tensor]) -> None:
-        """Stops where the loss is not finite."""
-        if bool(torch.isfinite(loss)):
+        """Stops all processes where the loss of one of them is not finite."""
+        if self._of_all(bool(torch.isfinite(loss))):
             return
-        name = next((name for name, term in terms.items() if not bool(torch.isfinite(term))), "loss")
-        rate = self.rate(self.global_step)
+        found = {name: self._mean(term.detach()) for name, term in terms.items()}
+        bad = next((name for name, value in found.items() if not math.isfinite(value)), None)
+        what = "the loss is not finite" if bad is None else f"`losses.{bad}` is {found[bad]:g}"
+        step = self.global_step
         message = (
-            f"`losses.{name}` is {float(terms.get(name, loss).detach()):g} at step {self.global_step + 1:,}, "
-            f"in epoch {self.current_epoch + 1}; the learning rate there is {rate:.3g}"
+            f"{what} at step {step + 1:,}, in epoch {self.current_epoch + 1}; the learning rate there is "
+            f"{self.rate(step):.3g}"
         )
-        unstable = [path for path, each in self.model.named_parameters() if not bool(each.isfinite().all())]
+        self._stop(message, self._unstable())
+
+    def _check_weights(self) -> None:
+        """Stops where the last step spoiled the weights, so that they are not kept."""
+        unstable = self._unstable()
+        if not self._of_all(unstable is None):
+            self._stop(
+                f"weights are not finite after step {self.global_step:,}, in epoch {self.current_epoch + 1}", unstable
+            )
+
+    def _unstable(self) -> str | None:
+        """A parameter that is not finite."""
+        return next((path for path, each in self.model.named_parameters() if not bool(each.isfinite().all())), None)
+
+    def _stop(self, message: str, unstable: str | None) -> NoReturn:
+        """Ends this process, and the first of all says why."""
+        if self.global_rank:
+            raise SystemExit(1)
         cause = "a lower `optimizer.learning_rate`, a longer `schedule.warmup`, or `clip: 1` may help"
         if unstable:
-            cause = f"weights are not finite either, `{unstable[0]}` among them: {cause}"
+            cause = f"the weights `{unstable}` are not finite: {cause}"
         raise TrainingError(Problem(message, hint=f"{cause}; the weights of the last whole epoch are kept"))
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
@@ -135,28 +157,49 @@ class Training(LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Notes what was measured; evaluation has run before."""
-        batches = max(1, self.trainer.num_training_batches)
-        means = {name: self._mean(total / batches) for name, total in self._sums.items()}
-        if not math.isfinite(means.get("loss", 0.0)):
-            terms = {name: total for name, total in self._sums.items() if name != "loss"}
-            self._check_finite(self._sums["loss"], terms)
+        self._check_finite(self._sums["loss"], {name: each for name, each in self._sums.items() if name != "loss"})
+        self._check_weights()
+        batches = self.trainer.num_training_batches
         seconds = time.perf_counter() - self._began
         self._seconds += seconds
-        found = {
+        skipped = self._count_skipped()
+        self.history.append({
             "epoch": self.current_epoch + 1,
             "step": self.global_step,
-            **means,
+            **{name: self._mean(total / batches) for name, total in self._sums.items()},
             "learning_rate": self.rate(self.global_step - 1),
             "images_per_second": self._images * self.trainer.world_size / seconds,
             "seconds": self._seconds,
-            **{name: float(value) for name, value in self._evaluated.items()},
-        }
-        self.history.append(found)
+            **self._evaluated,
+            **({"skipped": skipped} if skipped else {}),
+        })  # fmt: skip
         self._evaluated = {}
+
+    def _count_skipped(self) -> int:
+        """How many photos could not be read so far, in all processes."""
+        loaders = {"train": self.trainer.train_dataloader, "validation": self.trainer.val_dataloaders}
+        for name, loader in loaders.items():
+            self._skipped.update((name, index) for index in getattr(loader, "unreadable", ()))
+        if self.trainer.world_size > 1:
+            found: list[Any] = [None] * self.trainer.world_size
+            distributed.all_gather_object(found, self._skipped)
+            self._skipped = set().union(*found)
+        return len(self._skipped)
+
+    # ------------------------------------------------------------ processes
+
+    def _of_all(self, decision: bool) -> bool:
+        """Whether it is so in all processes."""
+        return self.trainer.strategy.reduce_boolean_decision(decision)
+
+    def _gathered(self, value: Tensor) -> Tensor:
+        """The values of all processes, (P, …)."""
+        found = cast("Tensor", self.all_gather(value))
+        return found if self.trainer.world_size > 1 else found[None]
 
     def _mean(self, value: Tensor) -> float:
         """The mean among processes."""
-        return float(self.all_gather(value).double().mean()) if self.trainer.world_size > 1 else float(value)
+        return float(self._gathered(value).double().mean())
 
     # ------------------------------------------------------------ evaluation
 
@@ -172,9 +215,7 @@ class Training(LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Adds up what all processes found."""
-        counts = self._counts
-        if self.trainer.world_size > 1:
-            counts = self.all_gather(counts).reshape(-1, *counts.shape).sum(0)
+        counts = self._gathered(self._counts).sum(0)
         self._evaluated = measures_of(counts[0])
         if self.average is not None:
             self._evaluated |= {f"average_{name}": value for name, value in measures_of(counts[1]).items()}
@@ -182,10 +223,12 @@ class Training(LightningModule):
     # ------------------------------------------------------------ checkpoints
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keeps the history and the average."""
-        checkpoint["vitdsl"] = {"history": self.history, "seconds": self._seconds}
+        """Keeps the history; the average is kept as the weights are."""
+        kept = {"history": self.history, "seconds": self._seconds, "skipped": sorted(self._skipped)}
+        checkpoint["vitdsl"] = kept
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Takes the history back."""
-        self.history = [dict(entry) for entry in checkpoint["vitdsl"]["history"]]
-        self._seconds = checkpoint["vitdsl"]["seconds"]
+        kept = checkpoint["vitdsl"]
+        self.history, self._seconds = [dict(entry) for entry in kept["history"]], kept["seconds"]
+        self._skipped = {(name, index) for name, index in kept["skipped"]}

@@ -20,6 +20,8 @@ from vitdsl.training.recipe import Average, Optimizer, Recipe, Schedule
 if TYPE_CHECKING:
     from lightning.pytorch.callbacks import WeightAveraging
 
+Tensors = tuple[Tensor, ...] | list[Tensor]
+
 # ---------------------------------------------------------------- groups
 
 
@@ -210,14 +212,14 @@ def weight_averaging(average: Average | None) -> WeightAveraging | None:
     return WeightAveraging(use_buffers=True, multi_avg_fn=averaging(average))
 
 
-def averaging(average: Average) -> Callable[[list[Tensor], list[Tensor], Any], None]:
+def averaging(average: Average) -> Callable[[Tensors, Tensors, Any], None]:
     """What moves an average to the weights by one step, as `torch.optim.swa_utils.AveragedModel` calls it.
 
     Counters, which are whole numbers, are taken as they are.
     """
 
     @torch.no_grad()
-    def move(averages: list[Tensor], weights: list[Tensor], updates: Any) -> None:
+    def move(averages: Tensors, weights: Tensors, updates: Any) -> None:
         if averages[0].is_floating_point():
             get_ema_multi_avg_fn(average_decay(average, int(updates)))(averages, weights, updates)
             return

@@ -13,7 +13,7 @@ from vitdsl.preprocess import as_channels
 if TYPE_CHECKING:
     import numpy as np
 
-SKIP = "or let such photos be skipped, and counted: `corrupt: skip`"
+SKIP = "or let such photos be skipped, and counted: `--corrupt skip`"
 
 
 class Photos:

@@ -78,7 +78,7 @@ def heading(name: str) -> str:
     """A measure as people call it."""
     averaged = name.startswith("average_")
     words = name.removeprefix("average_").replace("accuracy_5", "accuracy of 5").replace("_", " ")
-    words = {"seconds": "time", "images per second": "images/s"}.get(words, words)
+    words = {"seconds": "time", "skipped": "photos skipped", "images per second": "images/s"}.get(words, words)
     return f"{words}, averaged" if averaged else words
 
 
@@ -88,7 +88,7 @@ def measure(name: str, value: float | None) -> str:
         return MISSING
     if not math.isfinite(value):
         return f"{value:g}"
-    if name in ("epoch", "step", "images_per_second"):
+    if name in ("epoch", "step", "skipped", "images_per_second"):
         return f"{value:,.0f}"
     if "accuracy" in name:
         return f"{100 * value:.2f}%"

@@ -1,58 +1,64 @@
-"""A training from its beginning, or from where it stopped: the folder, the trainer, and what is left of it."""
+"""A training from its beginning, or from where it stopped: the trainer, and what is left of it."""
 
 from __future__ import annotations
 
-import json
+import logging
+import re
+import signal
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import Callback, Checkpoint, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from vitdsl import __version__
-from vitdsl.checkpoints.files import write_weights
 from vitdsl.compiler.model import VisionModel
 from vitdsl.errors import Problem
-from vitdsl.resolve.files import write_text
 from vitdsl.spec import Spec
-from vitdsl.training.checkpoints import WholeFiles, read_checkpoint
+from vitdsl.training.checkpoints import WholeFiles
 from vitdsl.training.data import Splits, photos_for
 from vitdsl.training.draws import Purpose, fixed_seed, seed_of
 from vitdsl.training.errors import TrainingError
-from vitdsl.training.history import UNKNOWN, accuracy_of
+from vitdsl.training.folder import CHECKPOINT, begin, identity_of, kept_in
+from vitdsl.training.keeper import Keeper
+from vitdsl.training.kinds import CrossEntropy
 from vitdsl.training.label_file import token_labels_of
-from vitdsl.training.loading import Loader, evaluation_loader, training_loader
+from vitdsl.training.loading import Corrupt, Loader, evaluation_loader, training_loader
 from vitdsl.training.mixing import Mixer
 from vitdsl.training.module import Training
-from vitdsl.training.needs import check_needs
+from vitdsl.training.needs import check_needs, head_outputs, training_outputs
 from vitdsl.training.objective import Objective
 from vitdsl.training.optimizer import refuse_optimizer
 from vitdsl.training.recipe import Recipe
-from vitdsl.training.report import write_report
 from vitdsl.training.teachers import load_teachers
 
-CHECKPOINT = "last.ckpt"
-IDENTITY = "run.json"
-HISTORY = "history.csv"
-DRAWS_OF_WEIGHTS = 0
+PRECISIONS: dict[str, Any] = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+"""What each is called by Lightning."""
+
+
+_LEFT = re.compile(r"closed by peer|connection reset|NCCL|broken pipe", re.I)
+"""What torch's back ends say where another process is gone."""
 
 
 class Hardware(NamedTuple):
     """What a training runs on.
+
+    On several devices, and with `accumulate`, each part of a batch goes through the model by itself, and the gradients
+    are those of the whole batch. Batch norms normalise each part by itself, so that a model with them trains somewhat
+    differently; the running mean and variance that are kept are those of the first device.
 
     Attributes:
         devices: of one machine.
         nodes: machines.
         accelerator: `auto`, `cpu`, `gpu`, as Lightning names them.
         precision: `32`, `bf16` or `16`; the latter two with weights in 32 bits.
-        accumulate: batches whose gradients are added up before each step.
+        accumulate: parts in which each device computes its share of a batch, one after another.
         workers: processes that load images, of each device.
-        compile: whether the model is compiled.
     """
 
     devices: int = 1
@@ -61,7 +67,6 @@ class Hardware(NamedTuple):
     precision: str = "32"
     accumulate: int = 1
     workers: int = 0
-    compile: bool = False
 
 
 class Result(NamedTuple):
@@ -71,11 +76,13 @@ class Result(NamedTuple):
         folder: where all of it is.
         history: what was measured, an entry for each epoch.
         resumed: the number of epochs that there were before.
+        notes: what a user should know of it, in sentences.
     """
 
     folder: Path
     history: list[dict[str, float]]
     resumed: int
+    notes: tuple[str, ...] = ()
 
 
 def train(
@@ -85,6 +92,7 @@ def train(
     data: str | None = None,
     *,
     hardware: Hardware = Hardware(),  # noqa: B008
+    corrupt: Corrupt = "error",
     initialize: Callable[[VisionModel], Any] | None = None,
     callbacks: tuple[Callback, ...] = (),
     loggers: tuple[Logger, ...] = (),
@@ -97,36 +105,38 @@ def train(
         folder: for weights, checkpoints, measures and the report.
         data: what it is trained on, in place of the recipe's `data`.
         hardware: what it runs on.
+        corrupt: what happens where a photo cannot be read: `error`, or `skip`: another one takes its place.
         initialize: fills the new model, with weights of another training, say.
         callbacks: of Lightning, which are told what happens.
-        loggers: of Lightning, which get the measures.
+        loggers: of Lightning, which get the measures of each epoch.
 
     Raises:
         SpecError: the spec, the recipe and the data do not fit.
         TrainingError: the folder holds another training, or the loss is not finite.
+        InputError: a photo cannot be read, or the batch cannot be divided.
+        CheckpointError: the folder's checkpoint is damaged.
+        OSError: the folder cannot be written; what was there is as it was.
     """
     folder = Path(folder)
     name = data or recipe.file.data
     if name is None:
         raise TrainingError(Problem("nothing says what to train on", hint="`--data digits`, or a folder of images"))
+    identity = identity_of(spec, recipe, name)
+    kept = kept_in(folder, identity)
+    resumed = len(kept.history)
+    if resumed >= recipe.file.epochs:
+        return Result(folder, kept.history, resumed, (*kept.notes, *_skipped(kept.history)))
     splits = photos_for(spec, name, recipe.file.validation)
-    objective = _objective(spec, recipe, initialize)
+    objective = _objective(spec, recipe, initialize if kept.checkpoint is None else None)
     objective.token_labels_of = token_labels_of(recipe, spec, splits.train)
-    identity = _identity(spec, recipe, name)
-    checkpoint = _checkpoint(folder, identity)
-    history = checkpoint["vitdsl"]["history"] if checkpoint else []
-    if len(history) >= recipe.file.epochs:
-        return Result(folder, history, len(history))
-    _begin(folder, identity, spec, recipe)
-    with _quiet():
-        trainer = _trainer(folder, recipe, hardware, (*callbacks, Keeper(folder, spec, recipe, name)), loggers)
-    loaders = _loaders(splits, spec, recipe, hardware, trainer)
-    file = recipe.file
-    mixer = Mixer(file.mix, spec.model.classes, file.smoothing, file.seed, trainer.global_rank, objective.grid)
-    training = Training(objective, mixer, len(loaders[0]) // hardware.accumulate)
-    with _quiet():
-        trainer.fit(training, *loaders, ckpt_path=folder / CHECKPOINT if checkpoint else None, weights_only=True)
-    return Result(folder, training.history, len(history))
+    strategy = _strategy(spec, recipe, hardware)
+    trainer = _trainer(folder, recipe, hardware, strategy, (*callbacks, Keeper(folder, spec, recipe, name)), loggers)
+    loaders = _loaders(splits, spec, recipe, hardware, trainer, corrupt)
+    training = Training(objective, _mixer(objective, recipe, hardware, trainer), len(loaders[0]) // hardware.accumulate)
+    if trainer.is_global_zero:
+        begin(folder, identity, spec, recipe)
+    _fit(trainer, training, loaders, kept.checkpoint)
+    return Result(folder, training.history, resumed, (*kept.notes, *_skipped(training.history)))
 
 
 def _objective(spec: Spec, recipe: Recipe, initialize: Callable[[VisionModel], Any] | None) -> Objective:
@@ -141,138 +151,115 @@ def _objective(spec: Spec, recipe: Recipe, initialize: Callable[[VisionModel], A
     return objective
 
 
-def _begin(folder: Path, identity: Mapping[str, Any], spec: Spec, recipe: Recipe) -> None:
-    """Writes what the folder holds from the beginning."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / "spec.yaml", spec.dump())
-    write_text(folder / "recipe.yaml", recipe.dump())
-    write_text(folder / IDENTITY, json.dumps(identity, indent=2) + "\n")
-
-
-def _loaders(splits: Splits, spec: Spec, recipe: Recipe, hardware: Hardware, trainer: Trainer) -> tuple[Loader, Loader]:
+def _loaders(
+    splits: Splits, spec: Spec, recipe: Recipe, hardware: Hardware, trainer: Trainer, corrupt: Corrupt
+) -> tuple[Loader, Loader]:
     """What trains and what evaluates, of this process."""
-    rank, ranks = trainer.global_rank, trainer.world_size
-    options: dict[str, Any] = {"workers": hardware.workers, "rank": rank, "ranks": ranks}
+    ranks = trainer.world_size
+    options: dict[str, Any] = {
+        "workers": hardware.workers, "rank": trainer.global_rank, "ranks": ranks, "corrupt": corrupt,
+        "pin": trainer.strategy.root_device.type == "cuda",
+    }  # fmt: skip
+    train = training_loader(splits.train, spec, recipe.file, parts=hardware.accumulate, **options)
+    return train, evaluation_loader(splits.validation, spec, -(-recipe.file.batch // ranks) * ranks, **options)
+
+
+def _mixer(objective: Objective, recipe: Recipe, hardware: Hardware, trainer: Trainer) -> Mixer:
+    """What mixes the images of this process."""
     file = recipe.file
-    part = file.replace(batch=file.batch // hardware.accumulate)
-    train = training_loader(splits.train, spec, part, **options)
-    return train, evaluation_loader(splits.validation, spec, -(-file.batch // ranks) * ranks, **options)
+    classes = objective.model.spec.model.classes
+    mixer = Mixer(file.mix, classes, file.smoothing, file.seed, trainer.global_rank, objective.grid)
+    mixer.check_rows(file.batch // hardware.accumulate // trainer.world_size)
+    return mixer
 
 
-def _identity(spec: Spec, recipe: Recipe, data: str) -> dict[str, Any]:
-    """What decides about the numbers of a training."""
-    return {"vitdsl": __version__, "spec": spec.hash, "spec_name": spec.name, "data": data, "recipe": recipe.said}
+def _skipped(history: list[dict[str, float]]) -> tuple[str, ...]:
+    """Says how many photos could not be read."""
+    count = history[-1].get("skipped", 0)
+    return (f"{count:,.0f} photos could not be read, and were skipped",) if count else ()
 
 
-def _checkpoint(folder: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The checkpoint from which a training in this folder goes on; None: there is none.
-
-    Raises:
-        TrainingError: the folder holds another training, or something else.
-    """
-    if not folder.exists() or not any(folder.iterdir()):
-        return None
-    if not (folder / IDENTITY).is_file():
-        raise TrainingError(Problem(f"{folder} holds something else than a training", hint="name a new folder: `-o`"))
-    before = json.loads((folder / IDENTITY).read_text(encoding="utf-8"))
-    differences = [*_differences(before, json.loads(json.dumps(identity)))]
-    if differences:
-        message = f"{folder} holds another training: {'; '.join(differences[:3])}"
-        raise TrainingError(Problem(message, hint="name another folder (`-o`), or remove this one"))
-    path = folder / CHECKPOINT
-    return read_checkpoint(path) if path.is_file() else None
+# ---------------------------------------------------------------- Lightning
 
 
-def _differences(before: Any, now: Any, path: str = "") -> Iterator[str]:
-    """Where two identities differ, in words."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        for key in {**before, **now}:
-            yield from _differences(before.get(key), now.get(key), f"{path}.{key}" if path else key)
-    elif before != now and path != "vitdsl":
-        yield f"`{path.removeprefix('recipe.')}` is {before} there, and {now} here"
+def _strategy(spec: Spec, recipe: Recipe, hardware: Hardware) -> str:
+    """How processes train together; what no loss reads has parameters without gradients, which DDP must look for."""
+    if hardware.devices * hardware.nodes == 1:
+        return "auto"
+    graph, losses = spec.graph(), recipe.file.losses.values()
+    read = {name for loss in losses for name in loss.outputs_needed()}
+    if any(isinstance(loss, CrossEntropy) and loss.output is None for loss in losses):
+        read |= {*head_outputs(graph)}
+    return "ddp_find_unused_parameters_true" if training_outputs(graph).keys() - read else "ddp"
 
 
 def _trainer(
-    folder: Path, recipe: Recipe, hardware: Hardware, callbacks: tuple[Callback, ...], loggers: tuple[Logger, ...]
+    folder: Path,
+    recipe: Recipe,
+    hardware: Hardware,
+    strategy: str,
+    callbacks: tuple[Callback, ...],
+    loggers: tuple[Logger, ...],
 ) -> Trainer:
-    several = hardware.devices * hardware.nodes > 1
+    """Lightning's trainer, which says nothing by itself.
+
+    Raises:
+        TrainingError: this machine has no such hardware.
+    """
+    if hardware.precision not in PRECISIONS:
+        message = f"there is no precision `{hardware.precision}`"
+        raise TrainingError(Problem(message, hint=f"known: {', '.join(PRECISIONS)}"))
     keep = ModelCheckpoint(
         folder, CHECKPOINT.removesuffix(".ckpt"), save_top_k=-1, every_n_epochs=1, save_on_train_epoch_end=True,
         enable_version_counter=False,
     )  # fmt: skip
-    return Trainer(
-        accelerator=hardware.accelerator,
-        devices=hardware.devices,
-        num_nodes=hardware.nodes,
-        strategy="ddp" if several else "auto",
-        precision={"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}[hardware.precision],  # type: ignore[arg-type]
-        max_epochs=recipe.file.epochs,
-        accumulate_grad_batches=hardware.accumulate,
-        check_val_every_n_epoch=recipe.file.evaluate_every,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        logger=loggers or False,
-        callbacks=[*callbacks, keep],
-        plugins=[WholeFiles()],
-        default_root_dir=folder,
-    )
+    try:
+        with quiet():
+            return Trainer(
+                accelerator=hardware.accelerator,
+                devices=hardware.devices,
+                num_nodes=hardware.nodes,
+                strategy=strategy,
+                precision=PRECISIONS[hardware.precision],
+                max_epochs=recipe.file.epochs,
+                accumulate_grad_batches=hardware.accumulate,
+                check_val_every_n_epoch=recipe.file.evaluate_every,
+                num_sanity_val_steps=0,
+                use_distributed_sampler=False,
+                enable_progress_bar=False,
+                enable_model_summary=False,
+                logger=loggers or False,
+                callbacks=[*callbacks, keep],
+                plugins=[WholeFiles()],
+                default_root_dir=folder,
+            )
+    except (MisconfigurationException, ValueError, RuntimeError) as error:
+        message = f"this machine does not train so: {error}"
+        raise TrainingError(Problem(message, hint="other `--device`, `--devices` or `--precision`")) from error
 
 
-class Keeper(Checkpoint):
-    """Writes what a user takes away, after each epoch: weights, measures, the report.
-
-    As a `Checkpoint`, it is called once the module has noted the epoch, and before the checkpoint is written.
-    """
-
-    def __init__(self, folder: Path, spec: Spec, recipe: Recipe, data: str) -> None:
-        self.folder, self.spec, self.recipe, self.data = folder, spec, recipe, data
-
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
-        """Writes the files; the checkpoint follows them."""
-        if trainer.is_global_zero:
-            history = pl_module.history
-            self._write_weights("last", pl_module.model, history[-1])
-            if pl_module.average is not None:
-                self._write_weights("average", pl_module.average.module, history[-1])
-            if is_best(history):
-                self._write_weights("best", best_model(pl_module), history[-1])
-            write_text(self.folder / HISTORY, table_of(history))
-            write_report(self.folder, self.spec, self.recipe, history, self.data)
-
-    def _write_weights(self, name: str, model: Any, measures: Mapping[str, float]) -> None:
-        header = {
-            "vitdsl.version": __version__, "torch.version": torch.__version__, "vitdsl.spec": self.spec.dump(),
-            "vitdsl.recipe": self.recipe.dump(), "vitdsl.measures": json.dumps(dict(measures)),
-        }  # fmt: skip
-        write_weights(self.folder / f"{name}.safetensors", model.state_dict(), header)
-
-
-def is_best(history: list[dict[str, float]]) -> bool:
-    """Whether the last epoch is the best one so far."""
-    return len(history) == 1 or accuracy_of(history[-1]) > max(map(accuracy_of, history[:-1]))
-
-
-def best_model(training: Training) -> Any:
-    """The model that is better now: with the averaged weights, or without."""
-    entry = training.history[-1]
-    better = entry.get("average_accuracy", UNKNOWN) > entry.get("accuracy", UNKNOWN)
-    return training.average.module if better and training.average is not None else training.model
-
-
-def table_of(history: list[dict[str, float]]) -> str:
-    """The measures of all epochs as CSV."""
-    names = list(dict.fromkeys(name for entry in history for name in entry))
-    rows = [",".join(names), *(",".join(f"{entry[n]:.10g}" if n in entry else "" for n in names) for entry in history)]
-    return "\n".join(rows) + "\n"
+def _fit(trainer: Trainer, training: Training, loaders: tuple[Loader, Loader], checkpoint: Path | None) -> None:
+    """Trains; Ctrl-C is a KeyboardInterrupt again, which Lightning turns into the exit code 1."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        with quiet():
+            trainer.fit(training, *loaders, ckpt_path=checkpoint, weights_only=True)
+    except RuntimeError as error:
+        if trainer.world_size > 1 and _LEFT.search(str(error)):
+            raise TrainingError("another process of this training ended; what it said tells why") from error
+        raise
+    except SIGTERMException:
+        raise SystemExit(128 + signal.SIGTERM) from None
+    except SystemExit as error:
+        if not isinstance(error.__context__, KeyboardInterrupt):
+            raise
+        signal.signal(signal.SIGINT, handler)
+        raise KeyboardInterrupt from None
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Within, Lightning does not say what a user of ours cannot change."""
-    import logging
-
     logs = [logging.getLogger(f"lightning.{part}") for part in ("pytorch", "fabric")]
     before = [log.level for log in logs]
     for log in logs:

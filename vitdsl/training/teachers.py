@@ -63,7 +63,7 @@ def _teacher(recipe: Recipe, name: str, loss: Distillation, spec: Spec) -> Teach
     at = ("losses", name, "teacher")
     own = _statistics(spec)
     if loss.teacher.startswith(TIMM):
-        model, statistics = _of_timm(recipe, at, loss)
+        model, statistics = _of_timm(recipe, at, loss, spec.model.classes)
     else:
         model, statistics = _of_spec(recipe, at, loss, spec)
     height, width = spec.model.input.size
@@ -72,12 +72,18 @@ def _teacher(recipe: Recipe, name: str, loss: Distillation, spec: Spec) -> Teach
         with torch.no_grad():
             found = tuple(model.eval()(images).shape)
     except (RuntimeError, ValueError, AssertionError) as error:
-        message = f"the teacher cannot take the student's images, {tuple(images.shape[1:])}: {error}"
+        shown = " × ".join(map(str, images.shape[1:]))
+        message = f"the teacher cannot take the student's images, {shown}: {_line(error)}"
         raise SpecError(recipe.problem(at, message)) from None
     if found != (1, spec.model.classes):
-        message = f"the teacher gives {found[1:]} for an image, but the student has {spec.model.classes} classes"
+        message = f"the teacher tells {found[1]:,} classes, but the student {spec.model.classes:,}"
         raise SpecError(recipe.problem(at, message, "both must have the same classes, in the same order"))
     return Teacher(model, (own[0], statistics[0]), (own[1], statistics[1]))
+
+
+def _line(error: Exception) -> str:
+    """What an error says first."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _of_spec(recipe: Recipe, at: Any, loss: Distillation, student: Spec) -> tuple[nn.Module, tuple[Tensor, Tensor]]:
@@ -87,35 +93,42 @@ def _of_spec(recipe: Recipe, at: Any, loss: Distillation, student: Spec) -> tupl
     if loss.teacher_weights is None:
         message = "a teacher that is a spec needs weights, or it knows nothing"
         raise SpecError(recipe.problem(at, message, "`teacher_weights: FILE`, as `vitdsl train` writes it"))
-    written = None
-    if Path(loss.teacher_weights).suffix == ".safetensors" and Path(loss.teacher_weights).is_file():
-        written = read_metadata(loss.teacher_weights).get("vitdsl.spec")
-    edits = {"classes": student.model.classes}
-    spec = load(written) if written and load(written).name == loss.teacher else load(Path(loss.teacher), edits)
+    path = Path(loss.teacher_weights)
+    if not path.is_file():
+        raise SpecError(recipe.problem((*at[:-1], "teacher_weights"), f"there is no file `{path}`, seen from here"))
+    written = read_metadata(path).get("vitdsl.spec") if path.suffix == ".safetensors" else None
+    spec = load(written) if written else None
+    if spec is None or spec.name != loss.teacher:
+        spec = load(Path(loss.teacher), {"classes": student.model.classes})
     height, width = student.model.input.size
-    model = build(spec, size=(height, width))
-    load_weights(model, loss.teacher_weights)
+    try:
+        model = build(spec, size=(height, width))
+    except InputError as error:
+        message = f"the teacher cannot be built for the student's images, {height} × {width}: {_line(error)}"
+        raise SpecError(recipe.problem(at, message)) from None
+    load_weights(model, path)
     return model, _statistics(spec)
 
 
-def _of_timm(recipe: Recipe, at: Any, loss: Distillation) -> tuple[nn.Module, tuple[Tensor, Tensor]]:
+def _of_timm(recipe: Recipe, at: Any, loss: Distillation, classes: int) -> tuple[nn.Module, tuple[Tensor, Tensor]]:
     try:
-        model = create_timm(loss.teacher.removeprefix(TIMM), loss.teacher_weights)
+        model = create_timm(loss.teacher.removeprefix(TIMM), loss.teacher_weights, classes)
     except InputError as error:
         raise SpecError([recipe.problem(at, each.message, each.hint) for each in error.problems]) from None
     config: Any = model.pretrained_cfg
     return model, (torch.tensor(config["mean"]), torch.tensor(config["std"]))
 
 
-def create_timm(name: str, weights: str | None) -> nn.Module:
+def create_timm(name: str, weights: str | None, classes: int | None = None) -> nn.Module:
     """A model of timm.
 
     Args:
         name: as timm calls it.
         weights: a file; None: timm's own, which are downloaded.
+        classes: of the weights in the file; None: those that timm's own have.
 
     Raises:
-        InputError: timm has no such model, or there is no such file.
+        InputError: timm has no such model, or its weights cannot be had.
     """
     import timm
 
@@ -126,7 +139,12 @@ def create_timm(name: str, weights: str | None) -> nn.Module:
     if weights is not None and not Path(weights).is_file():
         raise InputError(Problem(f"there is no file `{weights}`, seen from here"))
     given: dict[str, Any] = {"checkpoint_path": weights} if weights else {"pretrained": True}
-    return timm.create_model(name, **given)
+    if weights and classes is not None:
+        given["num_classes"] = classes
+    try:
+        return timm.create_model(name, **given)
+    except Exception as error:  # the file may hold anything, and the network has errors of many kinds
+        raise InputError(Problem(f"the weights of `{name}` cannot be had: {_line(error)}")) from error
 
 
 def _statistics(spec: Spec) -> tuple[Tensor, Tensor]:

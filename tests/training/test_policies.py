@@ -3,12 +3,15 @@
 from itertools import product
 
 import pytest
-from timm.data.auto_augment import augment_and_mix_transform, auto_augment_transform, rand_augment_transform
 
 from tests.training.pictures import photo
 from vitdsl.errors import SpecError
+from vitdsl.spec import load
+from vitdsl.training.augmentation import Augmentation
 from vitdsl.training.policies import FIXED, policy_fault
-from vitdsl.training.recipe import load_recipe
+from vitdsl.training.recipe import Augment, load_recipe
+
+SPEC = {"stages": [{"tokenizer": {"type": "patch", "size": 16, "dim": 8}}], "head": {"pool": "mean"}}
 
 RIGHT = [
     "rand", "rand-m9-mstd0.5-inc1", "rand-m10-n2-mstd0", "rand-m7-n3-p0.3-mmax12-inc0", "rand-mstd101", "rand-tweights",
@@ -20,9 +23,8 @@ RIGHT = [
 @pytest.mark.parametrize("policy", RIGHT)
 def test_what_passes_timm_makes(policy: str) -> None:
     assert policy_fault(policy) is None
-    make = {"rand": rand_augment_transform, "augm": augment_and_mix_transform}.get(policy[:4], auto_augment_transform)
-    made = make(policy.replace("three", "3a"), {"translate_const": 4, "img_mean": (124, 116, 104)})
-    assert made(photo()).size == (40, 30)
+    augmentation = Augmentation(load({"input": {"size": 32}, **SPEC}), Augment(policy=policy))
+    assert augmentation(photo()).image.shape == (3, 32, 32)
 
 
 @pytest.mark.parametrize(("policy", "message", "hint"), [

@@ -137,7 +137,7 @@ def test_no_weights():
 
 def test_no_file(tmp_path):
     refused(recipe("larger", tmp_path / "nothing.safetensors"), spec_of(), "there is no file")
-    refused(recipe(f"timm:{TIMM}", tmp_path / "nothing.pth"), spec_of(COLOURS), "cannot be had")
+    refused(recipe(f"timm:{TIMM}", tmp_path / "nothing.pth"), spec_of(COLOURS), "there is no file")
 
 
 def test_other_classes(trained, timms, tmp_path):

@@ -212,9 +212,13 @@ def called(arguments: list[str]) -> list[str]:
 
 
 def matches(expected: list[str], found: list[str]) -> bool:
-    """Whether lines are as expected; a line `…` stands for any number of lines."""
-    pattern = "".join(r"(?:.*\n)*?" if line.strip() == ELIDED else re.escape(line) + "\n" for line in expected)
+    """Whether lines are as expected; a line `…` stands for any number of lines, `…` in a line for any text."""
+    pattern = "".join(r"(?:.*\n)*?" if line.strip() == ELIDED else _pattern(line) + "\n" for line in expected)
     return re.fullmatch(pattern, "".join(line + "\n" for line in found)) is not None
+
+
+def _pattern(line: str) -> str:
+    return ".+?".join(map(re.escape, line.split(ELIDED)))
 
 
 def files(document: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.docs import blocks, reference
 from vitdsl.parts import registry
@@ -18,8 +19,17 @@ ARCHITECTURE, SEARCH, MODELS = ROOT / "docs/architecture.md", ROOT / "docs/searc
 TRAINING = ROOT / "docs/training.md"
 
 
+@pytest.fixture
+def one_thread():
+    """Small trainings beside other tests are ten times as slow with a thread for each core."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize("path", [LANGUAGE, SEARCH, MODELS, TRAINING, README], ids=lambda path: path.name)
-def test_every_block_does_what_the_document_says(path, tmp_path, monkeypatch):
+def test_every_block_does_what_the_document_says(path, tmp_path, monkeypatch, one_thread):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "specs").symlink_to(ROOT / "specs")
     runner = blocks.Runner(path.name, figures=path is LANGUAGE)
@@ -92,6 +102,8 @@ def test_a_block_that_says_something_else_is_found(document, fault, tmp_path, mo
 def test_elided_lines():
     assert blocks.matches(["a", "…", "c"], ["a", "b", "b", "c"])
     assert blocks.matches(["…"], [])
+    assert blocks.matches(["a … c", "…"], ["a b b c"])
+    assert not blocks.matches(["a … c"], ["a b", "c"])
     assert not blocks.matches(["a", "…", "c"], ["a", "b"])
     assert not blocks.matches(["…", "c"], ["bc"])
 

@@ -112,12 +112,13 @@ def test_a_model_of_timm(tmp_path):
 
 
 def test_models_of_timm_are_opened_with_weights_of_a_file(tmp_path):
-    model = timm.create_model("vit_tiny_patch16_224", depth=12)
+    model = timm.create_model("vit_tiny_patch16_224", num_classes=7)
     torch.save(model.state_dict(), tmp_path / "w.pth")
-    found = timm_labeller("vit_tiny_patch16_224", str(tmp_path / "w.pth"), (96, 64))
+    found = timm_labeller("vit_tiny_patch16_224", str(tmp_path / "w.pth"), (96, 64), 7)
     assert (found.name, found.size, found.channels) == ("timm:vit_tiny_patch16_224", (96, 64), 3)
     assert torch.equal(found.model.state_dict()["blocks.0.attn.qkv.weight"], model.blocks[0].attn.qkv.weight)
-    assert DenseTeacher(found.model, torch.zeros(1, 3, 96, 64), "a").grid == (6, 4)
+    dense = DenseTeacher(found.model, torch.zeros(1, 3, 96, 64), "a")
+    assert (dense.grid, dense.classes) == ((6, 4), 7)
     with pytest.raises(InputError, match=r"the teacher `a` cannot take images of \(3, 50, 50\)"):
         DenseTeacher(found.model, torch.zeros(1, 3, 50, 50), "a")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 import vitdsl
 from tests.training.pictures import spec_of
 from vitdsl.training.label import label, labeller_of
@@ -16,6 +18,7 @@ SMALL = {
 }  # fmt: skip
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_two_epochs_with_labels_of_tokens_lower_the_loss(tmp_path):
     teacher = labeller_of(vitdsl.build(spec_of(10, 1)).eval())
     label(teacher, "digits", tmp_path / "labels.safetensors", batch=400)

@@ -64,7 +64,7 @@ def run(
     wanted = (sides, sides) if isinstance(sides, int) else sides
     check_installed()
     if teacher.startswith(TIMM):
-        found = _of_timm(teacher.removeprefix(TIMM), options, wanted, set_)
+        found = _of_timm(teacher.removeprefix(TIMM), data, options, wanted, set_)
     else:
         found = _of_spec(teacher, options, wanted, set_)
     from vitdsl.training.label import label
@@ -77,7 +77,10 @@ def run(
     _print_made(made, as_json)
 
 
-def _of_timm(name: str, options: WeightsOptions, size: tuple[int, int] | None, texts: list[str] | None) -> Labeller:
+def _of_timm(
+    name: str, data: str, options: WeightsOptions, size: tuple[int, int] | None, texts: list[str] | None
+) -> Labeller:
+    from vitdsl.training.data import classes_in
     from vitdsl.training.label import timm_labeller
 
     if texts:
@@ -85,7 +88,9 @@ def _of_timm(name: str, options: WeightsOptions, size: tuple[int, int] | None, t
     for option, value in (("--layout", options.layout), ("--container", options.container)):
         if value is not None:
             raise typer.BadParameter("timm reads the weights of its models itself", param_hint=option)
-    return timm_labeller(name, None if options.weights is None else str(options.weights), size)
+    if options.weights is None:
+        return timm_labeller(name, None, size)
+    return timm_labeller(name, str(options.weights), size, classes_in(data))
 
 
 def _of_spec(name: str, options: WeightsOptions, size: tuple[int, int] | None, texts: list[str] | None) -> Labeller:

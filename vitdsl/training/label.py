@@ -107,18 +107,21 @@ def labeller_of(model: VisionModel) -> Labeller:
     return Labeller(model.spec.name, model, model.image_size, given.channels, mean, std, given.interpolation)
 
 
-def timm_labeller(name: str, weights: str | None = None, size: Grid | None = None) -> Labeller:
+def timm_labeller(
+    name: str, weights: str | None = None, size: Grid | None = None, classes: int | None = None
+) -> Labeller:
     """A model of timm as a teacher.
 
     Args:
         name: as timm calls it.
         weights: a file; None: timm's own, which are downloaded.
         size: of the images; None: those that it was trained with.
+        classes: of the weights in the file; None: those that timm's own have.
 
     Raises:
         InputError: there is no such model, or it takes no images of that size.
     """
-    model = create_timm(name, weights)
+    model = create_timm(name, weights, classes)
     config: Any = model.pretrained_cfg
     channels, *usual = config["input_size"]
     if size is not None and hasattr(model, "set_input_size"):

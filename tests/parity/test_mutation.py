@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
-import torch
 
 from tests.parity import fingerprint, zoo_hierarchical
 from tests.parity.allowed import allowed
@@ -33,16 +31,7 @@ PARAMETERS = [
 ]
 
 
-@pytest.fixture
-def _one_thread() -> Iterator[None]:
-    """So small are these models that threads wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.mark.usefixtures("_one_thread")
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize(("spec", "layout"), PARAMETERS, ids=lambda value: value)
 def test_every_tensor_counts(spec: str, layout: str) -> None:
     """Swapping two tensors of one shape in one block, or 1 % of noise on any kind of tensor, moves an output."""

@@ -22,7 +22,6 @@ from vitdsl.training.optimizer import (
     make_optimizer,
     parameter_groups,
     set_rate,
-    weight_averaging,
 )
 from vitdsl.training.recipe import Average, Optimizer, Recipe, load_recipe
 
@@ -243,10 +242,3 @@ def test_averages_follow_the_equation(average: Average) -> None:
 def test_a_warm_up_begins_lower() -> None:
     found = [average_decay(Average(decay=0.9, warmup=True), updates) for updates in (0, 8, 1000)]
     assert found == pytest.approx([0.1, 0.5, 0.9], rel=1e-12)
-
-
-def test_the_callback_is_lightning_s() -> None:
-    from lightning.pytorch.callbacks import WeightAveraging
-
-    assert weight_averaging(None) is None
-    assert type(weight_averaging(load_recipe("deit").file.average)) is WeightAveraging

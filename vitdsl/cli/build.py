@@ -11,7 +11,16 @@ import typer
 from vitdsl.cli.options import AsJson, Debug, ImageSize, Settings, SpecName, image_size, to_write
 from vitdsl.cli.output import echo, print_json, print_table
 from vitdsl.cli.specs import load_spec, verified
-from vitdsl.cli.weights import Container, LayoutName, WeightsOptions, WeightsSize, check_weights, fill, find_weights
+from vitdsl.cli.weights import (
+    Container,
+    LayoutName,
+    Partial,
+    WeightsOptions,
+    WeightsSize,
+    check_weights,
+    fill,
+    find_weights,
+)
 from vitdsl.errors import InputError, SpecError
 from vitdsl.resolve.files import write_text
 from vitdsl.syntax.limits import PIXELS
@@ -39,7 +48,7 @@ def run(
         ),
     ] = None,
     layout: LayoutName = None,
-    partial: Annotated[bool, typer.Option("--partial", help="Take what fits of the weights of another spec.")] = False,
+    partial: Partial = False,
     channels: Annotated[
         str | None,
         typer.Option(metavar="HOW", help="Fit the first convolution to other channels: repeat, mean or first."),

@@ -15,12 +15,12 @@ from vitdsl.cli.output import echo, print_json
 from vitdsl.cli.specs import load_spec
 from vitdsl.cli.train import Accelerator, Workers, check_installed
 from vitdsl.cli.weights import Container, LayoutName, WeightsOptions, WeightsSize, check_weights, fill, find_weights
+from vitdsl.training.data import VALIDATION
+from vitdsl.training.kinds import TIMM
 from vitdsl.units import format_measure
 
 if TYPE_CHECKING:
     from vitdsl.training.label import Labelled, Labeller
-
-TIMM = "timm:"
 
 
 def run(
@@ -44,7 +44,7 @@ def run(
     ] = None,
     validation: Annotated[
         float, typer.Option("--validation", help="Share that evaluates, as the recipe's `validation`; is not labelled.")
-    ] = 0.25,
+    ] = VALIDATION,
     batch: Annotated[int, typer.Option("--batch", min=1, help="Photos at once.")] = 32,
     device: Accelerator = "auto",
     workers: Workers = 0,

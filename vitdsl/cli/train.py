@@ -13,11 +13,20 @@ import typer
 from vitdsl.cli.options import AsJson, Settings, SpecName
 from vitdsl.cli.output import echo, print_json, print_table
 from vitdsl.cli.specs import load_spec, settings
-from vitdsl.cli.weights import Container, LayoutName, WeightsOptions, WeightsSize, check_weights, fill, find_weights
+from vitdsl.cli.weights import (
+    Container,
+    LayoutName,
+    Partial,
+    WeightsOptions,
+    WeightsSize,
+    check_weights,
+    fill,
+    find_weights,
+)
 from vitdsl.errors import InputError, Problem
 from vitdsl.syntax.names import file_name
+from vitdsl.training import INSTALL
 
-INSTALL = "pip install 'vitdsl[train]'"
 DataName = Annotated[
     str | None,
     typer.Option(
@@ -48,7 +57,7 @@ def run(
         typer.Option(metavar="FILE|NAME", help="Weights to begin with: a file, or official, timm, …: downloaded."),
     ] = None,
     layout: LayoutName = None,
-    partial: Annotated[bool, typer.Option("--partial", help="Take what fits of the weights of another spec.")] = False,
+    partial: Partial = False,
     container: Container = None,
     weights_size: WeightsSize = None,
     device: Accelerator = "auto",

@@ -27,6 +27,7 @@ LayoutName = Annotated[
         help="Whose keys the weights have: official, timm, ours, …, or a table; else found by the keys.",
     ),
 ]
+Partial = Annotated[bool, typer.Option("--partial", help="Take what fits of the weights of another spec.")]
 Container = Annotated[
     str | None, typer.Option(metavar="KEY", help="Which state dict of the file: model_ema, …, where it holds several.")
 ]

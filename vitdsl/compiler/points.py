@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection
+from typing import Any
 
 from vitdsl.compiler.build import build, with_state
 from vitdsl.compiler.model import VisionModel
 from vitdsl.compiler.renewal import put_buffers, unsaved_buffers
-from vitdsl.features import Feature
-from vitdsl.graph.views.points import point_paths, with_points
+from vitdsl.graph.views.points import PointModule, point_modules, with_points
 from vitdsl.spec import Spec
-
-
-class PointModule(NamedTuple):
-    """A point of a model.
-
-    Attributes:
-        path: of its module, an identity that may be hooked or replaced.
-        feature: what goes through it: a map (B, C, H, W) where it has a grid alone, else tokens (B, N, C).
-    """
-
-    path: str
-    feature: Feature
 
 
 def build_with_points(
     spec: Spec, names: Collection[str], **options: Any
-) -> tuple[VisionModel, dict[str, Sequence[PointModule]]]:
+) -> tuple[VisionModel, dict[str, list[PointModule]]]:
     """A model as `build` makes it, with a module at each point of some names; keys and weights are those of `build`.
 
     Args:
@@ -42,4 +29,4 @@ def build_with_points(
     graph = with_points(model.lowered, names)
     made = with_state(model, graph, model.state_dict(), folded=False)
     put_buffers(made, unsaved_buffers(model))
-    return made, {name: [PointModule(*each) for each in point_paths(graph, name)] for name in names}
+    return made, {name: point_modules(graph, name) for name in names}

@@ -155,6 +155,11 @@ def shipped(folder: str = "") -> Path:
     return root / folder if folder else root
 
 
+def is_draft(name: str) -> bool:
+    """Whether a file is called as the drafts of `write_whole`; a process that was killed leaves one."""
+    return re.fullmatch(r"\.[0-9a-f]{32}(\.\w+)?", name) is not None
+
+
 @contextmanager
 def write_whole(path: Path) -> Iterator[Path]:
     """Gives an empty draft to write into, which replaces the file at the end: whole, or not at all.

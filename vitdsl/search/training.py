@@ -23,6 +23,8 @@ from vitdsl.resolve.files import write_whole
 from vitdsl.search.candidate import Candidate
 from vitdsl.search.data import Examples, load_data
 from vitdsl.training.draws import fixed_seed
+from vitdsl.training.losses import per_token
+from vitdsl.training.needs import head_outputs
 from vitdsl.training.optimizer import by_decay, half_cosine, is_matrix, set_rate
 
 if TYPE_CHECKING:
@@ -151,8 +153,7 @@ class Run:
         """The class logits among the outputs of the model in training mode."""
         if isinstance(outputs, Tensor):
             return [outputs]
-        heads = set(self.graph.outputs.values())
-        logits = [outputs[name] for name, number in (self.graph.training or {}).items() if number in heads]
+        logits = [outputs[name] for name in head_outputs(self.graph)]
         if not logits:
             raise self._refused("`head.training` names no output of the head, so there is nothing to train on")
         return logits
@@ -212,11 +213,3 @@ class Run:
         tensors = [*self.model.state_dict().values(), *(value for _, value in moments)]
         if not fits or not all(bool(value.isfinite().all()) for value in tensors):
             raise CheckpointError(f"{path}: this is not a checkpoint of this training.")
-
-
-def per_token(logits: Tensor, labels_b: Tensor) -> tuple[Tensor, Tensor]:
-    """Logits (B, K), (B, N, K) or (B, K, H, W) as rows, and the label of each: that of its image."""
-    rows = logits.flatten(2).mT if logits.ndim == 4 else logits
-    if rows.ndim == 2:
-        return rows, labels_b
-    return rows.flatten(0, 1), labels_b.repeat_interleave(rows.shape[1])

@@ -41,13 +41,9 @@ def evaluate(
         InputError: a photo cannot be read, or there is no such device.
     """
     spec = model.spec
-    place = device if device not in ("auto", "gpu") else "cuda" if torch.cuda.is_available() else "cpu"
     photos = photos_for(spec, data, validation).validation
-    try:
-        counts = torch.zeros(4, dtype=torch.float64, device=place)
-    except (RuntimeError, AssertionError) as error:  # of a device that is unknown, or not there
-        message = f"this machine has no device `{device}`: {str(error).splitlines()[0]}"
-        raise InputError(Problem(message, hint="`auto`, `cpu` or `gpu`")) from error
+    place = device_named(device)
+    counts = torch.zeros(4, dtype=torch.float64, device=place)
     model = model.to(place).eval()
     loader = evaluation_loader(photos, spec, batch, workers=workers, corrupt=corrupt)
     with torch.inference_mode():
@@ -55,3 +51,17 @@ def evaluate(
             counts += count_right(model, each.to(place))
     skipped = {"skipped": float(len(loader.unreadable))} if loader.unreadable else {}
     return {**measures_of(counts), "images": counts[0].item(), **skipped}
+
+
+def device_named(name: str) -> torch.device:
+    """The device that a command names: `auto`, `cpu`, `gpu`, or one of torch's.
+
+    Raises:
+        InputError: this machine has no such device.
+    """
+    place = name if name not in ("auto", "gpu") else "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return torch.empty(0, device=place).device
+    except (RuntimeError, AssertionError) as error:  # of a device that is unknown, or not there
+        message = f"this machine has no device `{name}`: {str(error).splitlines()[0]}"
+        raise InputError(Problem(message, hint="`auto`, `cpu` or `gpu`")) from error

@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 
 from vitdsl import __version__
 from vitdsl.errors import Problem
-from vitdsl.resolve.files import write_text
+from vitdsl.resolve.files import is_draft, write_text
 from vitdsl.spec import Spec
 from vitdsl.training.checkpoints import read_checkpoint
 from vitdsl.training.errors import TrainingError
 from vitdsl.training.recipe import Recipe
 
 CHECKPOINT, IDENTITY = "last.ckpt", "run.json"
-_DRAFT = re.compile(r"\.[0-9a-f]{32}(\.\w+)?|\.tmp\w{6}")
-"""What a file is called that a killed process had not written wholly: ours, and those of safetensors."""
+_TEMPORARY = re.compile(r"\.tmp\w{6}")
+"""What a file of safetensors is called until it is written."""
 _SAID = frozenset({"vitdsl", "spec_name"})
 """What an identity says that decides about no number."""
 
@@ -52,7 +52,7 @@ def kept_in(folder: Path, identity: Mapping[str, Any]) -> Kept:
     """
     if folder.exists() and not folder.is_dir():
         raise TrainingError(Problem(f"{folder} is a file, and a training needs a folder", hint="name another: `-o`"))
-    there = [path.name for path in folder.iterdir() if not _DRAFT.fullmatch(path.name)] if folder.exists() else []
+    there = [path.name for path in folder.iterdir() if not _is_left(path.name)] if folder.exists() else []
     if not there:
         return Kept([], None, ())
     before = _identity_in(folder)
@@ -80,11 +80,16 @@ def begin(folder: Path, identity: Mapping[str, Any], spec: Spec, recipe: Recipe)
     """
     folder.mkdir(parents=True, exist_ok=True)
     for path in folder.iterdir():
-        if _DRAFT.fullmatch(path.name):
+        if _is_left(path.name):
             path.unlink()
     write_text(folder / IDENTITY, json.dumps(identity, indent=2) + "\n")  # first: it says whose folder it is
     write_text(folder / "spec.yaml", spec.dump())
     write_text(folder / "recipe.yaml", recipe.dump())
+
+
+def _is_left(name: str) -> bool:
+    """Whether a file is one that a killed process had not written wholly."""
+    return is_draft(name) or _TEMPORARY.fullmatch(name) is not None
 
 
 def _identity_in(folder: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from vitdsl import __version__
 from vitdsl.checkpoints.files import write_weights
 from vitdsl.resolve.files import write_text
 from vitdsl.spec import Spec
-from vitdsl.training.history import UNKNOWN, Entry, accuracy_of
+from vitdsl.training.history import UNKNOWN, Entry, best_of
 from vitdsl.training.recipe import Recipe
 from vitdsl.training.report import write_report
 
@@ -60,7 +60,7 @@ class Keeper(Checkpoint):
 
 def is_best(history: Sequence[Entry]) -> bool:
     """Whether the last epoch is the best one so far."""
-    return len(history) == 1 or accuracy_of(history[-1]) > max(map(accuracy_of, history[:-1]))
+    return len(history) == 1 or best_of(history) is history[-1]
 
 
 def best_model(training: Training) -> nn.Module:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
-
 from vitdsl.errors import refuse
 from vitdsl.fields.marks import KindField
-from vitdsl.fields.types import Name, Positive, PositiveReal, Rate, Real
+from vitdsl.fields.types import Name, NotNegative, Positive, PositiveReal, Rate, Real
 from vitdsl.parts.base import Fields
 
-NotNegative = Annotated[float, Field(ge=0, le=3.4e38)]
+TIMM = "timm:"
+"""What stands before the name of a teacher that is a model of timm."""
 
 
 # ---------------------------------------------------------------- crops

@@ -23,10 +23,12 @@ from vitdsl.training.batches import EvaluationBatches
 from vitdsl.training.boxes import Grid
 from vitdsl.training.data import VALIDATION, load_photos
 from vitdsl.training.dense import DenseTeacher
+from vitdsl.training.evaluation import device_named
+from vitdsl.training.kinds import TIMM
 from vitdsl.training.label_file import LabelHeader, writing_labels
 from vitdsl.training.loading import Fault, Loader, Sample
 from vitdsl.training.photos import Photos
-from vitdsl.training.teachers import TIMM, create_timm
+from vitdsl.training.teachers import create_timm
 from vitdsl.training.token_labels import EXACT, pack_scores
 
 COUNT = 5
@@ -168,10 +170,11 @@ def label(
 
     Raises:
         SpecError: the data set is not there.
-        InputError: the teacher does not fit it, its scores are not finite, or a photo cannot be read.
+        InputError: the teacher does not fit it, its scores are not finite, a photo cannot be read, or there is no such
+            device.
         OSError: the file cannot be written.
     """
-    place = device if device not in ("auto", "gpu") else "cuda" if torch.cuda.is_available() else "cpu"
+    place = device_named(device)
     photos = load_photos(data, validation).train
     images = torch.zeros(1, teacher.channels, *teacher.size, device=place)
     dense = DenseTeacher(teacher.model.to(place), images, teacher.name)

@@ -95,6 +95,14 @@ def soft_targets(logits_bk: Tensor, targets: Tensor, smoothing: float = 0.0, nam
     return ones_bk * (1 - smoothing) + smoothing / classes
 
 
+def per_token(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits (B, K), (B, N, K) or (B, K, H, W) as rows, and the label of each, (B,) or (B, K): that of its image."""
+    rows = logits.flatten(2).mT if logits.ndim == 4 else logits
+    if rows.ndim == 2:
+        return rows, targets
+    return rows.flatten(0, 1), targets.repeat_interleave(rows.shape[1], 0)
+
+
 def in_float32(x: Tensor) -> Tensor:
     """The tensor, in float32 where it is of a half type: sums over classes and channels need it."""
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x

@@ -9,7 +9,7 @@ from vitdsl.errors import Problem, SpecError, did_you_mean, one_of
 from vitdsl.features import Feature
 from vitdsl.graph.graph import Graph
 from vitdsl.graph.views.head import find_classifiers, split_head
-from vitdsl.graph.views.points import point_names, point_paths, with_points
+from vitdsl.graph.views.points import point_modules, point_names, with_points
 from vitdsl.spec import Spec
 from vitdsl.syntax.locate import locate
 from vitdsl.training.kinds import (
@@ -90,7 +90,7 @@ class _Needs:
         self.outputs, self.names = training_outputs(graph), point_names(graph)
         read = [name for name in points_read(recipe) if name in self.names]
         opened = with_points(graph, read)
-        self.points = {name: [feature for _, feature in point_paths(opened, name)] for name in read}
+        self.points = {name: [point.feature for point in point_modules(opened, name)] for name in read}
 
     def problems(self) -> Iterator[Problem]:
         """Everything that is missing."""

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vitdsl.compiler.points import PointModule, build_with_points
+from vitdsl.compiler.points import build_with_points
+from vitdsl.graph.views.points import PointModule
 from vitdsl.spec import Spec
 from vitdsl.training import diversity, losses, token_labels
 from vitdsl.training.boxes import Box, Grid, box_mask, mix_labels, share_of, swap_box, swap_tokens
@@ -185,7 +186,7 @@ class Objective:
         """The mean over outputs of what is computed of the rows of each, and of their labels."""
         names = self._heads if loss.output is None else [loss.output]
         return torch.stack([
-            compute(*per_token(given.outputs[name], self._labels_of(name, given.mixed))) for name in names
+            compute(*losses.per_token(given.outputs[name], self._labels_of(name, given.mixed))) for name in names
         ]).mean()  # fmt: skip
 
     def cross_entropy(self, loss: CrossEntropy, name: str, given: Given) -> Tensor:
@@ -295,11 +296,3 @@ _COMPUTE: dict[type[Loss], Callable[..., Tensor]] = {
     AttentionCosine: Objective.attention, PatchCosine: Objective.patch_cosine,
     PatchContrastive: Objective.contrast, PatchMixing: Objective.patch_mixing,
 }  # fmt: skip
-
-
-def per_token(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Logits (B, K), (B, N, K) or (B, K, H, W) as rows, and the label of each, (B,) or (B, K): that of its image."""
-    rows = logits.flatten(2).mT if logits.ndim == 4 else logits
-    if rows.ndim == 2:
-        return rows, targets
-    return rows.flatten(0, 1), targets.repeat_interleave(rows.shape[1], 0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,9 +16,6 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from vitdsl.errors import SpecError, did_you_mean
 from vitdsl.training.recipe import Average, Optimizer, Recipe, Schedule
-
-if TYPE_CHECKING:
-    from lightning.pytorch.callbacks import WeightAveraging
 
 Tensors = tuple[Tensor, ...] | list[Tensor]
 
@@ -201,15 +198,6 @@ def half_cosine(at: float, length: float) -> float:
 
 
 # ---------------------------------------------------------------- the running average
-
-
-def weight_averaging(average: Average | None) -> WeightAveraging | None:
-    """The callback of Lightning that keeps the running average, evaluates and saves it; None where there is none."""
-    if average is None:
-        return None
-    from lightning.pytorch.callbacks import WeightAveraging
-
-    return WeightAveraging(use_buffers=True, multi_avg_fn=averaging(average))
 
 
 def averaging(average: Average) -> Callable[[Tensors, Tensors, Any], None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -12,21 +11,23 @@ from pydantic import Field
 from vitdsl.errors import Problem, Refusal, SpecError, refuse
 from vitdsl.fields.marks import KindField, Nested, Reads
 from vitdsl.fields.messages import describe, with_name
-from vitdsl.fields.types import Natural, Positive, PositiveReal, Rate, Title, read_each
+from vitdsl.fields.types import Natural, NotNegative, Positive, PositiveReal, Rate, Title, read_each
 from vitdsl.parts.base import NONE, Fields
-from vitdsl.resolve.edit import ANYTHING, Place, Root
+from vitdsl.resolve.edit import Place, Root
 from vitdsl.resolve.extends import resolve
 from vitdsl.syntax.locate import problem
 from vitdsl.syntax.paths import Key
 from vitdsl.syntax.printer import dump_tree, plain
 from vitdsl.syntax.summary import facts
 from vitdsl.syntax.tree import Map
+from vitdsl.training.data import VALIDATION
 from vitdsl.training.history import MEASURES
 from vitdsl.training.kinds import CROPS, LOSSES, MIXES, CrossEntropy, Loss, RandomResizedCrop
 from vitdsl.training.policies import policy_fault
+from vitdsl.validate.file_place import ByName
 from vitdsl.validate.model import RawField
-
-NotNegative = Annotated[float, Field(ge=0, le=3.4e38)]
+from vitdsl.validate.places import NO_DEFINES, FieldPlace, field_place
+from vitdsl.validate.wiring import read_short
 
 
 class Augment(Fields):
@@ -141,24 +142,26 @@ class Average(Fields):
 def _average(value: Any, reader: Any) -> Average | None:
     if value is None or value == NONE or isinstance(value, Average):
         return None if value == NONE else value
-    return Average.read(value if isinstance(value, dict) else {"decay": value}, reader)
+    return read_short(Average, value, "decay", reader)
+
+
+_LOSS = KindField(LOSSES, "loss")
 
 
 def _losses(value: Any, reader: Any) -> dict[str, Loss]:
     if not isinstance(value, dict):
         refuse(f"`losses` must be a mapping of names to losses, but is {describe(value)}")
-    read = partial(KindField(LOSSES, "loss").read, reader=reader)
     kept = {name: entry for name, entry in value.items() if entry not in (None, NONE)}
     taken = [name for name in kept if name in MEASURES]
     if taken:
         refuse(f"a loss cannot be called `{taken[0]}`, which is what a measure is called", at=(Key(taken[0]),))
     if not kept:
         refuse("`losses` must hold a loss, as `labels: cross_entropy`")
-    return dict(zip(kept, read_each(kept.items(), lambda _, entry: read(entry)), strict=True))
+    return dict(zip(kept, read_each(kept.items(), lambda _, entry: _LOSS.read(entry, reader)), strict=True))
 
 
 def _losses_schema(of: Any) -> dict[str, Any]:
-    alternatives = KindField(LOSSES, "loss").json_schema(of)["anyOf"]
+    alternatives = _LOSS.json_schema(of)["anyOf"]
     return {"type": "object", "additionalProperties": {"anyOf": [*alternatives, {"const": NONE}]}}
 
 
@@ -206,7 +209,7 @@ class RecipeFile(Fields):
     clip: PositiveReal | None = None
     clip_by: Literal["norm", "value", "agc"] = "norm"
     average: Annotated[Any, Reads(_average, _average_schema, short="decay", model=Average)] = None
-    validation: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    validation: Annotated[float, Field(gt=0, lt=1)] = VALIDATION
     evaluate_every: Positive = 1
     seed: Natural = 0
     merged: ClassVar[tuple[str, ...]] = ("extends", "set", "vars")
@@ -246,38 +249,6 @@ class Recipe:
         return problem(self.tree, at, message, hint)
 
 
-class _LossesPlace(Place):
-    """The losses of a recipe, by name; each may be the bare name of its type."""
-
-    def below(self, key: str, base: Mapping[str, Any], over: Mapping[str, Any]) -> Place:
-        return _KIND
-
-
-class _KindPlace(Place):
-    """One of several kinds; a bare name is short for a mapping with that type."""
-
-    def long(self, value: Any) -> Any:
-        return {"type": value} if isinstance(value, str) and value != NONE else value
-
-
-class _AveragePlace(Place):
-    """The average; a bare number is its decay."""
-
-    def long(self, value: Any) -> Any:
-        return {"decay": value} if isinstance(value, (int, float)) else value
-
-
-class _AugmentPlace(Place):
-    """The augmentation, whose crop is one of several kinds."""
-
-    def below(self, key: str, base: Mapping[str, Any], over: Mapping[str, Any]) -> Place:
-        return _KIND if key == "crop" else ANYTHING
-
-
-_KIND = _KindPlace()
-_BELOW = {"losses": _LossesPlace(), "mix": _KIND, "average": _AveragePlace(), "augment": _AugmentPlace()}
-
-
 class _RecipePlace(Root):
     """The root of a recipe."""
 
@@ -292,7 +263,9 @@ class _RecipePlace(Root):
         return ("this is a spec, not a recipe", hint) if "stages" in tree else None
 
     def below(self, key: str, base: Mapping[str, Any], over: Mapping[str, Any]) -> Place:
-        return _BELOW.get(key, ANYTHING)
+        if key == "losses":
+            return ByName(FieldPlace(_LOSS, NO_DEFINES))
+        return field_place(RecipeFile, key, NO_DEFINES)
 
 
 RECIPE = _RecipePlace()

@@ -31,7 +31,7 @@ from vitdsl.training.label_file import token_labels_of
 from vitdsl.training.loading import Corrupt, Loader, evaluation_loader, training_loader
 from vitdsl.training.mixing import Mixer
 from vitdsl.training.module import Training
-from vitdsl.training.needs import check_needs, head_outputs, training_outputs
+from vitdsl.training.needs import head_outputs, training_outputs
 from vitdsl.training.objective import Objective
 from vitdsl.training.optimizer import refuse_optimizer
 from vitdsl.training.recipe import Recipe
@@ -39,8 +39,6 @@ from vitdsl.training.teachers import load_teachers
 
 PRECISIONS: dict[str, Any] = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 """What each is called by Lightning."""
-
-
 _LEFT = re.compile(r"closed by peer|connection reset|NCCL|broken pipe", re.I)
 """What torch's back ends say where another process is gone."""
 
@@ -142,10 +140,9 @@ def train(
 def _objective(spec: Spec, recipe: Recipe, initialize: Callable[[VisionModel], Any] | None) -> Objective:
     """The losses, with a new model whose weights follow from the recipe's seed."""
     refuse_optimizer(recipe)
-    check_needs(recipe, spec)
-    teachers = load_teachers(recipe, spec)
     with fixed_seed(seed_of(Purpose.WEIGHTS, recipe.file.seed)):
-        objective = Objective(spec, recipe, teachers)
+        objective = Objective(spec, recipe)
+    objective.teachers = load_teachers(recipe, spec)
     if initialize is not None:
         initialize(objective.model)
     return objective

@@ -11,10 +11,8 @@ from torch import Tensor, nn
 from vitdsl.errors import InputError, Problem, SpecError
 from vitdsl.preprocess import statistics
 from vitdsl.spec import Spec, load
-from vitdsl.training.kinds import Distillation
+from vitdsl.training.kinds import TIMM, Distillation
 from vitdsl.training.recipe import Recipe
-
-TIMM = "timm:"
 
 
 class Teacher:

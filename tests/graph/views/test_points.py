@@ -4,7 +4,7 @@ import pytest
 
 import vitdsl
 from vitdsl.graph.verify import verify
-from vitdsl.graph.views.points import point_names, point_paths, with_points
+from vitdsl.graph.views.points import point_modules, point_names, with_points
 
 SPEC = """
 input: {size: 16}
@@ -22,11 +22,11 @@ head: {pool: mean}
 def test_every_repetition_has_its_own_path() -> None:
     graph = with_points(vitdsl.load(SPEC).graph(), ["maps", "last"])
     verify(graph)
-    paths = [path for path, _ in point_paths(graph, "maps")]
+    paths = [path for path, _ in point_modules(graph, "maps")]
     assert len(paths) == len(set(paths)) == 3
     assert all(path.startswith(f"stages.1.block.{number}.") for number, path in enumerate(paths))
-    assert {(feature.dim, feature.grid) for _, feature in point_paths(graph, "maps")} == {(2, (17, 17))}
-    assert not point_paths(graph, "first")
+    assert {(feature.dim, feature.grid) for _, feature in point_modules(graph, "maps")} == {(2, (17, 17))}
+    assert not point_modules(graph, "first")
 
 
 @pytest.mark.parametrize("names", [["first"], ["maps"], ["last"], ["first", "maps", "last"]])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 from vitdsl.features import Feature
 from vitdsl.graph.graph import Graph
@@ -28,6 +28,18 @@ class MapPoint(Point):
     layout: ClassVar[Literal["any", "tokens", "map"]] = "map"
 
 
+class PointModule(NamedTuple):
+    """A point of a model.
+
+    Attributes:
+        path: of its module, an identity that may be hooked or replaced.
+        feature: what goes through it: a map (B, C, H, W) where it has a grid alone, else tokens (B, N, C).
+    """
+
+    path: str
+    feature: Feature
+
+
 def point_names(graph: Graph) -> list[str]:
     """The names of all points of a graph, in order."""
     return list(dict.fromkeys(name for _, frame in graph.frame.below() for name in frame.marks))
@@ -42,11 +54,11 @@ def with_points(graph: Graph, names: Collection[str]) -> Graph:
     return graph._replace(frame=_opened(graph.frame, names, {}))
 
 
-def point_paths(graph: Graph, name: str) -> list[tuple[str, Feature]]:
-    """Of a graph `with_points`, the module path and the feature of each point of a name, in the order of the model."""
+def point_modules(graph: Graph, name: str) -> list[PointModule]:
+    """Of a graph `with_points`, the points of a name, one for each repetition, in the order of the model."""
     ending = joined(FOLDER, name)
     return [
-        (path, frame.features[node.output])
+        PointModule(path, frame.features[node.output])
         for path, node, frame in graph.frame.nodes()
         if isinstance(node.op, Point) and node.path == ending
     ]

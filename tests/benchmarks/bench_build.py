@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 import vitdsl
-from tests.benchmarks.pairs import MODELS, Ratio, geometric_mean, ratio, theirs, versions
+from tests.benchmarks.pairs import MODELS, Ratio, geometric_mean, keep_memory, ratio, theirs, versions
 
 
 def seconds(call: Callable[[], Any]) -> float:

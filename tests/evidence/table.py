@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-PACKAGES = ("vitdsl", "torch", "optuna", "scikit-learn", "numpy", "scipy")
+PACKAGES = ("vitdsl", "torch", "lightning", "timm", "optuna", "scikit-learn", "numpy", "scipy")
 
 
 def write(name: str, rows: Sequence[Mapping[str, Any]], seeds: Iterable[int], seconds: float) -> Path:

@@ -19,12 +19,13 @@ from vitdsl.search.evaluation import Evaluation, read_evaluation, with_defaults
 from vitdsl.search.pruners import PRUNERS, NoPruner
 from vitdsl.search.samplers import SAMPLERS, Evolution
 from vitdsl.space.space import Space
-from vitdsl.syntax.locate import problem
+from vitdsl.syntax.locate import locate, problem
 from vitdsl.syntax.paths import Key, parse_path
 from vitdsl.syntax.printer import dump_tree, plain
 from vitdsl.syntax.recognise import recognise
 from vitdsl.syntax.summary import facts
 from vitdsl.syntax.tree import Map
+from vitdsl.training.recipe import RECIPE, load_recipe
 from vitdsl.units import UNITS, parse_quantity
 
 COSTS = ("params", "trainable_params", "macs", "activation_bytes")
@@ -147,7 +148,7 @@ def load_search(source: str | Path | Mapping[str, Any], set: Mapping[str, Any] |
         SpecError: with every problem found, each at its place; or those of its space.
     """
     path = _file(source)
-    tree = load_tree(path or source)
+    tree = _with_recipes(load_tree(path or source), path)
     for written, value in (set or {}).items():
         origin = Mark(Source("--set", f"{written}={value}"), 1, 1)
         tree = put(tree, parse_path(written, "--set"), recognise(value, ()), origin, written)
@@ -179,6 +180,29 @@ def _file(source: Any) -> Path | None:
         return named
     names = [path.stem for path in shipped("searches").glob("*.yaml")]
     raise SpecError(Problem(f"there is no search `{source}`", hint=did_you_mean(str(source), names)))
+
+
+def _with_recipes(tree: Map, path: Path | None) -> Map:
+    """The file with the recipes of its rungs written out, so that it says all that they do, wherever it is read."""
+    rungs = tree.get("rungs")
+    for index, rung in enumerate(rungs if isinstance(rungs, (list, tuple)) else ()):
+        recipe = rung.get("recipe") if isinstance(rung, dict) else None
+        if isinstance(recipe, (str, dict)):
+            at = ("rungs", index, "recipe")
+            tree = put(tree, at, _recipe(recipe, path, locate(tree, at)[1]), None, "")
+    return tree
+
+
+def _recipe(given: str | dict[str, Any], path: Path | None, where: Mark | None) -> Map:
+    """A recipe, merged: a name, a path beside the file, or the recipe itself."""
+    try:
+        if isinstance(given, str):
+            return load_recipe(find(given, path.parent if path else None, RECIPE)).tree
+        return load_recipe(given).tree
+    except SpecError as error:
+        if error.problems[0].mark is None:
+            raise SpecError(Problem(error.problems[0].message, "recipe", where, error.problems[0].hint)) from None
+        raise
 
 
 def _without_space(tree: Map) -> Map:

@@ -28,6 +28,7 @@ from vitdsl.training.needs import head_outputs
 from vitdsl.training.optimizer import by_decay, half_cosine, is_matrix, set_rate
 
 if TYPE_CHECKING:
+    from vitdsl.compiler.model import VisionModel
     from vitdsl.search.evaluation.train import Train
 
 SAVE_EVERY = 60.0
@@ -36,7 +37,7 @@ EVALUATION_BATCH = 256
 
 
 def train_and_evaluate(candidate: Candidate, rule: Train) -> dict[str, float]:
-    """Trains a candidate for `rule.epochs`, from its latest checkpoint, and leaves the model in `candidate.model`.
+    """Trains a candidate for `rule.last`, from its latest checkpoint, and leaves the model in `candidate.model`.
 
     Returns:
         `accuracy` and `loss` on the validation images, `seconds` of all training so far.
@@ -48,22 +49,27 @@ def train_and_evaluate(candidate: Candidate, rule: Train) -> dict[str, float]:
 
 
 def train(candidate: Candidate, rule: Train) -> Run:
-    """Trains a candidate for `rule.epochs`, from its latest checkpoint; the model is in evaluation mode after it."""
+    """Trains a candidate for `rule.last`, from its latest checkpoint; the model is in evaluation mode after it."""
     run = resume(candidate, rule)
     data = load_data(rule.data, candidate.spec, rule.validation).train.to(candidate.device)
     saved = run.seconds
-    while run.finite and run.epochs < rule.epochs:
+    while run.finite and run.epochs < rule.last:
         run.epoch(data)
-        if run.finite and (run.epochs == rule.epochs or run.seconds - saved > SAVE_EVERY):
+        if run.finite and (run.epochs == rule.last or run.seconds - saved > SAVE_EVERY):
             run.save()
             saved = run.seconds
     run.model.eval()
     return run
 
 
+def trained_model(candidate: Candidate, rule: Train) -> VisionModel:
+    """A candidate's model after a rung, from its checkpoint, or trained again."""
+    return train(candidate, rule).model
+
+
 def resume(candidate: Candidate, rule: Train) -> Run:
-    """The training at its last checkpoint of at most `rule.epochs`, or at its beginning; warns of damaged ones."""
-    for epochs in range(rule.epochs, 0, -1):
+    """The training at its last checkpoint of at most `rule.last`, or at its beginning; warns of damaged ones."""
+    for epochs in range(rule.last, 0, -1):
         path = checkpoint_path(candidate, rule, epochs)
         if path is None or not path.is_file():
             continue
@@ -183,7 +189,7 @@ class Run:
         if path is None:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.epochs < self.rule.epochs
+        temporary = self.epochs < self.rule.last
         state = {
             "identity": identity(self.candidate, self.rule), "seconds": self.seconds, "temporary": temporary,
             "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),

@@ -5,3 +5,7 @@ from vitdsl.errors import InputError
 
 class TrainingError(InputError):
     """A training cannot begin, or go on; `problems` says why, and what would help."""
+
+
+class DivergedError(TrainingError):
+    """The loss or the weights are not finite; the weights of the last whole epoch are kept."""

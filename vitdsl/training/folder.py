@@ -17,6 +17,7 @@ from vitdsl.training.errors import TrainingError
 from vitdsl.training.recipe import Recipe
 
 CHECKPOINT, IDENTITY = "last.ckpt", "run.json"
+LAST, BEST, AVERAGE = "last.safetensors", "best.safetensors", "average.safetensors"
 _TEMPORARY = re.compile(r"\.tmp\w{6}")
 """What a file of safetensors is called until it is written."""
 _SAID = frozenset({"vitdsl", "spec_name"})

@@ -16,6 +16,7 @@ from vitdsl import __version__
 from vitdsl.checkpoints.files import write_weights
 from vitdsl.resolve.files import write_text
 from vitdsl.spec import Spec
+from vitdsl.training.folder import AVERAGE, BEST, LAST
 from vitdsl.training.history import UNKNOWN, Entry, best_of
 from vitdsl.training.recipe import Recipe
 from vitdsl.training.report import write_report
@@ -42,11 +43,11 @@ class Keeper(Checkpoint):
             logger.log_metrics(dict(history[-1]), step=int(history[-1]["step"]))
             logger.save()
         if trainer.is_global_zero:
-            self._write_weights("last", pl_module.model, history[-1])
+            self._write_weights(LAST, pl_module.model, history[-1])
             if pl_module.average is not None:
-                self._write_weights("average", pl_module.average.module, history[-1])
+                self._write_weights(AVERAGE, pl_module.average.module, history[-1])
             if is_best(history):
-                self._write_weights("best", best_model(pl_module), history[-1])
+                self._write_weights(BEST, best_model(pl_module), history[-1])
             write_text(self.folder / HISTORY, table_of(history))
             write_report(self.folder, self.spec, self.recipe, history, self.data)
 
@@ -55,7 +56,7 @@ class Keeper(Checkpoint):
             "vitdsl.version": __version__, "torch.version": torch.__version__, "vitdsl.spec": self.spec.dump(),
             "vitdsl.recipe": self.recipe.dump(), "vitdsl.measures": json.dumps(dict(measures)),
         }  # fmt: skip
-        write_weights(self.folder / f"{name}.safetensors", model.state_dict(), header)
+        write_weights(self.folder / name, model.state_dict(), header)
 
 
 def is_best(history: Sequence[Entry]) -> bool:

@@ -13,7 +13,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from vitdsl.errors import Problem
 from vitdsl.training.draws import Purpose, fixed_seed, seed_of
-from vitdsl.training.errors import TrainingError
+from vitdsl.training.errors import DivergedError
 from vitdsl.training.loading import Batch
 from vitdsl.training.measures import count_right, measures_of
 from vitdsl.training.mixing import Mixed, Mixer
@@ -53,7 +53,7 @@ class Training(LightningModule):
             self.average = AveragedModel(self.model, multi_avg_fn=averaging(self.recipe.file.average), use_buffers=True)
             self.average.requires_grad_(False)
         self.history: list[dict[str, float]] = []
-        self._began = self._seconds = 0.0
+        self._began = self._seconds = self._evaluating = 0.0
         self._images = 0
         self._sums: dict[str, Tensor] = {}
         self._evaluated: dict[str, float] = {}
@@ -76,8 +76,8 @@ class Training(LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Begins to count; the last epoch is evaluated in any case."""
-        self._began, self._images, self._sums = time.perf_counter(), 0, {}
-        if self.current_epoch + 1 == self.recipe.file.epochs:
+        self._began, self._evaluating, self._images, self._sums = time.perf_counter(), 0.0, 0, {}
+        if self.current_epoch + 1 == self.trainer.max_epochs:
             self.trainer.check_val_every_n_epoch = 1
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
@@ -148,7 +148,7 @@ class Training(LightningModule):
         cause = "a lower `optimizer.learning_rate`, a longer `schedule.warmup`, or `clip: 1` may help"
         if unstable:
             cause = f"the weights `{unstable}` are not finite: {cause}"
-        raise TrainingError(Problem(message, hint=f"{cause}; the weights of the last whole epoch are kept"))
+        raise DivergedError(Problem(message, hint=f"{cause}; the weights of the last whole epoch are kept"))
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Updates the average of the weights."""
@@ -168,7 +168,7 @@ class Training(LightningModule):
             "step": self.global_step,
             **{name: self._mean(total / batches) for name, total in self._sums.items()},
             "learning_rate": self.rate(self.global_step - 1),
-            "images_per_second": self._images * self.trainer.world_size / seconds,
+            "images_per_second": self._images * self.trainer.world_size / (seconds - self._evaluating),
             "seconds": self._seconds,
             **self._evaluated,
             **({"skipped": skipped} if skipped else {}),
@@ -205,6 +205,7 @@ class Training(LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Begins to count."""
+        self._evaluation_began = time.perf_counter()
         self._counts = torch.zeros(2, 4, dtype=torch.float64, device=self.device)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -216,6 +217,7 @@ class Training(LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Adds up what all processes found."""
         counts = self._gathered(self._counts).sum(0)
+        self._evaluating = time.perf_counter() - self._evaluation_began
         self._evaluated = measures_of(counts[0])
         if self.average is not None:
             self._evaluated |= {f"average_{name}": value for name, value in measures_of(counts[1]).items()}

@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vitdsl.errors import printable
+from vitdsl.training.folder import AVERAGE, BEST, CHECKPOINT, LAST
 from vitdsl.training.history import UNKNOWN, Entry, accuracy_of, best_of
 from vitdsl.units import format_clock
 
@@ -29,8 +30,7 @@ LOOK, SPEAK = 0.5, 30.0
 """Seconds from one picture of the bar to the next, and from line to line where there is no bar."""
 BAR = 30
 FILES = (
-    "best.safetensors", "average.safetensors", "last.safetensors", "last.ckpt", "history.csv", "curve.svg",
-    "report.html",
+    BEST, AVERAGE, LAST, CHECKPOINT, "history.csv", "curve.svg", "report.html",
 )  # fmt: skip
 """What may be in the folder of a training, what is wanted most first."""
 

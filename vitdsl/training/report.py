@@ -18,6 +18,7 @@ from vitdsl.pages.plot import inline, picture
 from vitdsl.resolve.files import write_text
 from vitdsl.spec import Spec
 from vitdsl.training.curve import accuracy_panel, loss_panel, rate_panel
+from vitdsl.training.folder import BEST
 from vitdsl.training.history import Entry, accuracy_of, best_of, columns_of
 from vitdsl.training.recipe import Recipe
 from vitdsl.units import format_clock, format_count, format_macs, format_measure
@@ -128,7 +129,7 @@ def _commands(data: str | None) -> str:
     """How the weights are used."""
     on = "DATA" if data is None else shlex.quote(shown(data))
     lines = ("vitdsl build spec.yaml", f"vitdsl eval spec.yaml --data {on}")
-    return "\n".join(f"{line} --weights best.safetensors" for line in lines)
+    return "\n".join(f"{line} --weights {BEST}" for line in lines)
 
 
 # ---------------------------------------------------------------- tables

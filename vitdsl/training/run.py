@@ -51,7 +51,7 @@ class Hardware(NamedTuple):
     differently; the running mean and variance that are kept are those of the first device.
 
     Attributes:
-        devices: of one machine.
+        devices: how many of one machine, or the numbers of those.
         nodes: machines.
         accelerator: `auto`, `cpu`, `gpu`, as Lightning names them.
         precision: `32`, `bf16` or `16`; the latter two with weights in 32 bits.
@@ -59,12 +59,17 @@ class Hardware(NamedTuple):
         workers: processes that load images, of each device.
     """
 
-    devices: int = 1
+    devices: int | tuple[int, ...] = 1
     nodes: int = 1
     accelerator: str = "auto"
     precision: str = "32"
     accumulate: int = 1
     workers: int = 0
+
+    @property
+    def processes(self) -> int:
+        """One for each device of each machine."""
+        return self.nodes * (self.devices if isinstance(self.devices, int) else len(self.devices))
 
 
 class Result(NamedTuple):
@@ -89,6 +94,7 @@ def train(
     folder: str | Path,
     data: str | None = None,
     *,
+    until: int | None = None,
     hardware: Hardware = Hardware(),  # noqa: B008
     corrupt: Corrupt = "error",
     initialize: Callable[[VisionModel], Any] | None = None,
@@ -102,6 +108,7 @@ def train(
         recipe: how it is trained.
         folder: for weights, checkpoints, measures and the report.
         data: what it is trained on, in place of the recipe's `data`.
+        until: the epoch after which it stops, evaluated, to go on another time; None: the recipe's last.
         hardware: what it runs on.
         corrupt: what happens where a photo cannot be read: `error`, or `skip`: another one takes its place.
         initialize: fills the new model, with weights of another training, say.
@@ -122,13 +129,15 @@ def train(
     identity = identity_of(spec, recipe, name)
     kept = kept_in(folder, identity)
     resumed = len(kept.history)
-    if resumed >= recipe.file.epochs:
+    epochs = recipe.file.epochs if until is None else min(until, recipe.file.epochs)
+    if resumed >= epochs:
         return Result(folder, kept.history, resumed, (*kept.notes, *_skipped(kept.history)))
     splits = photos_for(spec, name, recipe.file.validation)
     objective = _objective(spec, recipe, initialize if kept.checkpoint is None else None)
     objective.token_labels_of = token_labels_of(recipe, spec, splits.train)
     strategy = _strategy(spec, recipe, hardware)
-    trainer = _trainer(folder, recipe, hardware, strategy, (*callbacks, Keeper(folder, spec, recipe, name)), loggers)
+    callbacks = (*callbacks, Keeper(folder, spec, recipe, name))
+    trainer = _trainer(folder, recipe, epochs, hardware, strategy, callbacks, loggers)
     loaders = _loaders(splits, spec, recipe, hardware, trainer, corrupt)
     training = Training(objective, _mixer(objective, recipe, hardware, trainer), len(loaders[0]) // hardware.accumulate)
     if trainer.is_global_zero:
@@ -181,7 +190,7 @@ def _skipped(history: list[dict[str, float]]) -> tuple[str, ...]:
 
 def _strategy(spec: Spec, recipe: Recipe, hardware: Hardware) -> str:
     """How processes train together; what no loss reads has parameters without gradients, which DDP must look for."""
-    if hardware.devices * hardware.nodes == 1:
+    if hardware.processes == 1:
         return "auto"
     graph, losses = spec.graph(), recipe.file.losses.values()
     read = {name for loss in losses for name in loss.outputs_needed()}
@@ -193,6 +202,7 @@ def _strategy(spec: Spec, recipe: Recipe, hardware: Hardware) -> str:
 def _trainer(
     folder: Path,
     recipe: Recipe,
+    epochs: int,
     hardware: Hardware,
     strategy: str,
     callbacks: tuple[Callback, ...],
@@ -214,11 +224,11 @@ def _trainer(
         with quiet():
             return Trainer(
                 accelerator=hardware.accelerator,
-                devices=hardware.devices,
+                devices=hardware.devices if isinstance(hardware.devices, int) else [*hardware.devices],
                 num_nodes=hardware.nodes,
                 strategy=strategy,
                 precision=PRECISIONS[hardware.precision],
-                max_epochs=recipe.file.epochs,
+                max_epochs=epochs,
                 accumulate_grad_batches=hardware.accumulate,
                 check_val_every_n_epoch=recipe.file.evaluate_every,
                 num_sanity_val_steps=0,

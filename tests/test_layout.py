@@ -87,6 +87,7 @@ OF_SEVERAL = {
     "search/test_kills.py",
     "search/test_postgresql.py",
     "space/test_shipped.py",
+    "training/test_families.py",
     "training/test_kills.py",
     "training/test_parallel.py",
     "training/test_patchvit.py",

@@ -48,6 +48,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--devices", nargs="*", default=["cpu", "meta"])
     arguments = parser.parse_args()
+    keep_memory()
     torch.set_num_threads(arguments.threads)
     print(f"{versions()}, {arguments.threads} threads")
     for device in arguments.devices:

@@ -5,7 +5,8 @@ import torch
 
 import vitdsl
 from tests.parts.test_contract import PRIMITIVES
-from vitdsl.compiler.initialize import with_initial_values
+from vitdsl.compiler.initialize import FILLS, with_initial_values
+from vitdsl.parts.initial import Init
 from vitdsl.testing import make
 
 INITIAL = {name: cls for name, cls in PRIMITIVES.items() if "init" in cls.fields and name != "dynamic_conv"}
@@ -58,3 +59,14 @@ def test_linear_maps_of_tokens_begin_as_linear_maps() -> None:
         "weight": {2.0},
         "bias": {0.0},
     }
+
+
+@pytest.mark.parametrize("std", [0.02, 0.19, 0.21, 1.0, 3.0])
+def test_a_normal_distribution_that_is_cut_stays_within_two(std: float) -> None:
+    torch.manual_seed(0)
+    weight = torch.empty(500, 500)
+    FILLS["trunc_normal"](Init(type="trunc_normal", std=std))(weight)
+    cut = torch.distributions.Normal(0.0, 1.0).log_prob(torch.tensor(2 / std)).exp() * (2 / std)
+    inside = torch.erf(torch.tensor(2 / std / 2**0.5))
+    assert weight.abs().max() <= 2
+    assert abs(weight.std() - std * (1 - 2 * cut / inside).sqrt()) < 0.01 * std

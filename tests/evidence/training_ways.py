@@ -40,6 +40,8 @@ SEEDS = range(5)
 CPU = Hardware(accelerator="cpu")
 PHOTOS = 256
 """Photos on which the likeness of patches is measured."""
+GRID = 4
+"""Patches of a row, and of a column."""
 DEEP = 24
 
 TEACHER = """
@@ -52,7 +54,7 @@ head: {pool: mean}
 """
 STUDENT = """
 stages:
-  - tokenizer: {type: patch, size: 4, dim: 48}
+  - tokenizer: {type: patch, size: PATCH, dim: 48}
     body: [{point: mix_token}]
   - tokens: [cls, dist]
     position: learned
@@ -69,12 +71,12 @@ head:
 """
 SMOOTH = """
 stages:
-  - tokenizer: {type: patch, size: 4, dim: 48}
+  - tokenizer: {type: patch, size: PATCH, dim: 32}
     body: [{point: embedding}]
   - tokens: [cls]
     position: learned
     depth: 24
-    block: [{mixer: {type: global, heads: 3, maps: {after: [{point: attention}]}}}, {mlp: {ratio: 3}}]
+    block: [{mixer: {type: global, heads: 2, maps: {after: [{point: attention}]}}}, {mlp: {ratio: 3}}]
     norm: layer
 head:
   outputs:
@@ -145,12 +147,12 @@ class DataSet(NamedTuple):
 
 DIGITS = DataSet(
     {"size": 16, "channels": 1, "mean": "half", "std": "half", "crop": 1},
-    {"extends": "digits", "epochs": 12, "optimizer": {"learning_rate": 1e-3}},
+    {"extends": "digits", "epochs": 12, "optimizer": {"learning_rate": 3e-3}, "augment": {"crop": {"padding": 1}}},
 )
 FOLDER = DataSet(
     {"size": 32, "mean": "half", "std": "half", "crop": 1},
     {
-        "extends": "digits", "epochs": 15, "optimizer": {"learning_rate": 1e-3},
+        "extends": "digits", "epochs": 8, "optimizer": {"learning_rate": 3e-3},
         "augment": {"crop": {"type": "random_resized", "scale": [0.6, 1]}, "color_jitter": 0.3},
     },
 )  # fmt: skip
@@ -169,13 +171,21 @@ def student(data: str, text: str) -> Spec:
     """A spec for the images and classes of a data set."""
     kind = DIGITS if data == "digits" else FOLDER
     classes = 10 if data == "digits" else sum(1 for path in (Path(data) / "train").iterdir() if path.is_dir())
-    return load(f"name: student\ninput: {kind.image}\nclasses: {classes}\n{text}")
+    patch = kind.image["size"] // GRID
+    return load(f"name: student\ninput: {kind.image}\nclasses: {classes}\n{text.replace('PATCH', str(patch))}")
 
 
 def fit(data: str, spec: Spec, changes: Mapping[str, Any], folder: Path, seed: int) -> dict[str, float]:
     """Trains, and gives what was measured last."""
     base = (DIGITS if data == "digits" else FOLDER).recipe
-    recipe = load_recipe({**base, **changes, "losses": {"labels": None, **changes.get("losses", LABELS)}, "seed": seed})
+    recipe = load_recipe(
+        {
+            **base,
+            **changes,
+            "losses": {"labels": None, **changes.get("losses", {"labels": "cross_entropy"})},
+            "seed": seed,
+        }
+    )
     return train(spec, recipe, folder, data, hardware=CPU).history[-1]
 
 
@@ -198,7 +208,7 @@ def likeness(spec: Spec, data: str, weights: Path) -> list[float]:
     model.eval()
     found: list[list[float]] = [[] for _ in range(DEEP)]
     for index in range(DEEP):
-        block = model.get_submodule(f"stages.1.blocks.{index}")
+        block = model.get_submodule(f"stages.1.block.{index}")
         block.register_forward_hook(
             lambda module, given, tokens, kept=found[index]: kept.append(mean_cosine(patches(tokens)).item())
         )

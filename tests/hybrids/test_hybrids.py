@@ -95,24 +95,28 @@ def share(percent: int) -> Callable[[str], bool]:
     return lambda text: int.from_bytes(hashlib.sha256(text.encode()).digest()[:4]) % 100 < percent
 
 
-def check_tally(tally: Tally) -> None:
+def check_tally(tally: Tally, least: int = LEAST) -> None:
     assert tally.accepted >= 0.6 * tally.seen, str(tally)
-    rare = {name: tally.counts[name] for name in sorted(wanted()) if tally.counts[name] < LEAST}
-    assert not rare, f"in fewer than {LEAST} accepted examples: {rare}"
+    rare = {name: tally.counts[name] for name in sorted(wanted()) if tally.counts[name] < least}
+    assert not rare, f"in fewer than {least} accepted examples: {rare}"
 
 
 def test_hybrids_are_read_and_analysed() -> None:
-    check_tally(run(0, 2000, share(0)))
+    check_tally(run(0, 600, share(0)), 1)
 
 
-@pytest.mark.parametrize("number", [0, 1])
-def test_hybrids_are_built(number: int) -> None:
-    tally = run(number, 310, share(100))
-    assert tally.built >= 200, str(tally)
+def test_hybrids_are_built() -> None:
+    tally = run(0, 150, share(100))
+    assert tally.built >= 90, str(tally)
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("number", [2, 3, 4, 5])
+def test_many_hybrids_are_read_and_analysed() -> None:
+    check_tally(run(0, 2000, share(0)))
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
 def test_many_hybrids_are_built(number: int) -> None:
     tally = run(number, 1900, share(100))
     check_tally(tally)

@@ -109,7 +109,7 @@ space:
   input: {size: 8, channels: 1, mean: [0.5], std: [0.5], crop: 1.0}
   classes: 10
   stages:
-    - tokenizer: {type: patch, size: 4, dim: {any: [8, 16]}}
+    - tokenizer: {type: patch, size: 4, dim: {choose: [8, 16]}}
       body: [{mlp: {ratio: 1}}]
   head: {pool: mean}
 objectives: accuracy
@@ -131,8 +131,8 @@ def test_a_search_file_names_a_recipe_beside_it(tmp_path):
     assert "learning_rate" in search.dump()  # it is written out, as workers elsewhere need it
     assert load_search(f"{search.dump()}budget: {{trials: 2}}\n").dump() == search.dump()
     results = run_search(search, tmp_path / "out")
-    assert len(results.complete) == 2
-    quick.write_text("extends: digits\nepochs: 2\nbatch: 128\n")
+    assert results.complete == 2
+    quick.write_text("extends: digits\nepochs: 2\nbatch: 128\nschedule: {warmup: 1}\n")
     assert load_search(path).dump() != search.dump()
 
 

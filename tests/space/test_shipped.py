@@ -108,9 +108,9 @@ def judged(seed: int, samples: int) -> tuple[int, int]:
 
 
 def test_hybrids_are_what_their_analysis_says():
-    built, refused = judged(7, 300)
-    assert built + refused == 300
-    assert built >= 270
+    built, refused = judged(7, 60)
+    assert built + refused == 60
+    assert built >= 50
 
 
 @pytest.mark.full

@@ -81,6 +81,22 @@ def test_a_damaged_identity(kept, text):
         found(kept)
 
 
+def test_a_file_that_a_recipe_names_is_another_one(tmp_path):
+    """The recipe says the same, but the teacher has other weights."""
+    loss = {"type": "distillation", "teacher": "t.yaml", "teacher_weights": str(tmp_path / "w"), "output": "dist"}
+    recipe, folder = recipe_of(losses={"teacher": loss}), tmp_path / "run"
+    (tmp_path / "w").write_bytes(bytes(3 << 20))
+    begin(folder, identity_of(spec_of(), recipe, "digits"), spec_of(), recipe)
+    WholeFiles().save_checkpoint({"vitdsl": {"history": []}}, folder / CHECKPOINT)
+    assert kept_in(folder, identity_of(spec_of(), recipe, "digits")).checkpoint is not None
+    for place in (0, -1):
+        content = bytearray(3 << 20)
+        content[place] = 1
+        (tmp_path / "w").write_bytes(content)
+        with pytest.raises(TrainingError, match=r"the file `losses\.teacher\.teacher_weights` is another one there"):
+            kept_in(folder, identity_of(spec_of(), recipe, "digits"))
+
+
 def test_something_else(tmp_path):
     (tmp_path / "letter.txt").write_text("Dear Sir")
     with pytest.raises(TrainingError, match="something else than a training"):

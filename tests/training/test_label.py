@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import timm
@@ -152,3 +154,18 @@ def test_a_photo_that_cannot_be_read_is_named(tmp_path):
         path.write_bytes(b"no photo")
     with pytest.raises(InputError, match=r"photos.a.\d+\.png cannot be read"):
         label(teacher(2, 3), str(folder), tmp_path / "a.safetensors")
+
+
+def test_photos_that_cannot_be_read_are_skipped_and_counted(tmp_path):
+    folder = folder_of_photos(tmp_path / "photos", {"a": 6, "b": 6})
+    given = teacher(2, 3)
+    whole = label(given, str(folder), tmp_path / "whole.safetensors")
+    photos = load_photos(str(folder)).train
+    Path(photos.called(3)).write_bytes(b"no photo")
+    made = label(given, str(folder), tmp_path / "a.safetensors", corrupt="skip")
+    wanted, found = (load_file(each.file)["labels"] for each in (whole, made))
+    assert (whole.skipped, made.skipped) == (0, 1)
+    assert (found[3] == 0).all()
+    kept = [row for row in range(len(photos)) if row != 3]
+    assert torch.equal(found[kept], wanted[kept])
+    assert round(made.agreement * len(kept), 6) == round(made.agreement * len(kept))

@@ -13,7 +13,7 @@ import typer
 from vitdsl.cli.options import AsJson, ImageSize, Settings, image_size, to_write
 from vitdsl.cli.output import echo, print_json
 from vitdsl.cli.specs import load_spec
-from vitdsl.cli.train import Accelerator, Workers, check_installed
+from vitdsl.cli.train import Accelerator, Unreadable, Workers, check_installed
 from vitdsl.cli.weights import Container, LayoutName, WeightsOptions, WeightsSize, check_weights, fill, find_weights
 from vitdsl.training.data import VALIDATION
 from vitdsl.training.kinds import TIMM
@@ -48,6 +48,7 @@ def run(
     batch: Annotated[int, typer.Option("--batch", min=1, help="Photos at once.")] = 32,
     device: Accelerator = "auto",
     workers: Workers = 0,
+    corrupt: Unreadable = "error",
     set_: Settings = None,
     as_json: AsJson = False,
 ) -> None:
@@ -72,7 +73,7 @@ def run(
     with _progress() as told:
         made = label(
             found, data, output, count=count, batch=batch, device=device, workers=workers, validation=validation,
-            told=told,
+            corrupt=corrupt, told=told,
         )  # fmt: skip
     _print_made(made, as_json)
 
@@ -132,9 +133,13 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
 def _print_made(made: Labelled, as_json: bool) -> None:
     header = made.header
     if as_json:
-        print_json({"written": str(made.file), **header._asdict(), "agreement": made.agreement})
+        print_json(
+            {"written": str(made.file), **header._asdict(), "agreement": made.agreement, "skipped": made.skipped}
+        )
         return
     grid, kept = "×".join(map(str, header.grid)), f"{header.count} of {header.classes} classes"
     echo(f"{header.photos:,} photos of {header.data}: {kept} at {grid} positions, as {header.teacher} sees them")
+    if made.skipped:
+        echo(f"{made.skipped:,} photos could not be read, and were skipped", err=True)
     echo(f"the teacher says the class of {100 * made.agreement:.1f}% of the photos")
     echo(f"{format_measure(header.size_of_file, 'bytes')} written to {made.file}")

@@ -94,6 +94,8 @@ def run(
         initialize=lambda model: _say("\n".join(fill(model, found, options).values())) if found else None,
     )  # fmt: skip
     if _is_first():
+        if found and result.resumed:
+            echo("`--weights` were not read again: this training had begun already", err=True)
         _print_result(result, how.file.epochs, as_json)
     if devices * nodes > 1:
         _leave()

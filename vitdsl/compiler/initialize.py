@@ -28,7 +28,7 @@ FILLS: Mapping[str, Callable[[Init], Fill]] = {
     "zeros": lambda init: nn.init.zeros_,
     "ones": lambda init: nn.init.ones_,
     "constant": lambda init: _constant(init.value),
-    "trunc_normal": lambda init: SMALL if init.std == 0.02 else partial(nn.init.trunc_normal_, std=init.std),
+    "trunc_normal": lambda init: _truncated(init.std),
     "normal": lambda init: partial(nn.init.normal_, std=init.std),
     "uniform": lambda init: partial(nn.init.uniform_, a=-init.std, b=init.std),
     "fan_in": lambda init: fan_in,
@@ -36,6 +36,8 @@ FILLS: Mapping[str, Callable[[Init], Fill]] = {
     "xavier_uniform": lambda init: nn.init.xavier_uniform_,
 }
 """What fills a tensor, by the type of its initial values."""
+FARTHEST = 10
+"""Deviations from the mean that no draw of torch's reaches, in float32 or float64."""
 TAKES_INIT = frozenset({Linear, Conv2d, Tokens})
 """Layers that are told their initial values, as `init`."""
 OWN: dict[Any, Fill] = {Linear: SMALL, Tokens: SMALL, LearnedPosition: SMALL, WindowPosition: SMALL}
@@ -64,6 +66,13 @@ def with_initial_values(make: partial[Any], op: Primitive, inits: Mapping[str, A
 def make_initialized(make: partial[nn.Module], fill: Fill) -> nn.Module:
     """Makes a layer, and fills its weights."""
     return initialized(make(), fill)
+
+
+def _truncated(std: float) -> Fill:
+    """A normal distribution, cut at ±2; what is nowhere near ±2 is not cut, and has the same draws."""
+    if std == 0.02:
+        return SMALL
+    return partial(nn.init.normal_ if FARTHEST * std < 2 else nn.init.trunc_normal_, std=std)
 
 
 def _constant(value: float) -> Fill:

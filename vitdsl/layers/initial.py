@@ -12,8 +12,11 @@ Fill = Callable[[Tensor], object]
 Layer = TypeVar("Layer", bound=nn.Module)
 FILLED = ("weight", "height", "width")
 """What is filled of a layer: its weight, or the tables of its two directions."""
-SMALL: Fill = partial(nn.init.trunc_normal_, std=0.02)
-"""A normal distribution of deviation 0.02, cut at ±2: what the field's papers share."""
+SMALL: Fill = partial(nn.init.normal_, std=0.02)
+"""A normal distribution of deviation 0.02, which the field's papers share.
+
+They cut it at ±2, where no draw ever is: torch would look for such draws in each tensor, and find none.
+"""
 
 
 def fan_in(weight: Tensor) -> Tensor:

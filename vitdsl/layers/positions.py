@@ -36,8 +36,8 @@ class LearnedPosition(GridLayer):
         return ("grid", "weight") if self.grid is not None else ()
 
     def reset_parameters(self) -> None:
-        """Draw the table from a normal distribution of deviation 0.02, cut at ±2."""
-        nn.init.trunc_normal_(self.weight, std=0.02)
+        """Draw the table from a normal distribution of deviation 0.02."""
+        nn.init.normal_(self.weight, std=0.02)
 
     def forward(self, x_bnc: Tensor, height: int | None = None, width: int | None = None) -> Tensor:
         """Add the table; `height` and `width` are the rows and columns of the grid behind the extra tokens."""
@@ -89,8 +89,8 @@ class WindowPosition(GridLayer):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the table from a normal distribution of deviation 0.02, cut at ±2."""
-        nn.init.trunc_normal_(self.weight, std=0.02)
+        """Draw the table from a normal distribution of deviation 0.02."""
+        nn.init.normal_(self.weight, std=0.02)
 
     def forward(self, x_bnc: Tensor) -> Tensor:
         """Add the table to windows (images·windows, h·w, dim)."""

@@ -108,8 +108,8 @@ class RelativeBias(GatheredBias):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the table from a normal distribution of deviation 0.02, cut at ±2."""
-        nn.init.trunc_normal_(self.weight, std=0.02)
+        """Draw the table from a normal distribution of deviation 0.02."""
+        nn.init.normal_(self.weight, std=0.02)
 
     def make_index(self) -> Tensor:
         """Entries of the table for all pairs, flat."""
@@ -298,8 +298,8 @@ class OnKeys(GridLayer):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the table from a normal distribution of deviation 0.02, cut at ±2."""
-        nn.init.trunc_normal_(self.weight, std=0.02)
+        """Draw the table from a normal distribution of deviation 0.02."""
+        nn.init.normal_(self.weight, std=0.02)
 
     def forward(self, k_bnc: Tensor) -> Tensor:
         """Add the table to the keys (b, n, dim)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,8 @@ from vitdsl.training.recipe import Recipe
 
 CHECKPOINT, IDENTITY = "last.ckpt", "run.json"
 LAST, BEST, AVERAGE = "last.safetensors", "best.safetensors", "average.safetensors"
+ENDS = 1 << 20
+"""Bytes at each end of a file by which it is told from others."""
 _TEMPORARY = re.compile(r"\.tmp\w{6}")
 """What a file of safetensors is called until it is written."""
 _SAID = frozenset({"vitdsl", "spec_name"})
@@ -41,7 +44,20 @@ class Kept(NamedTuple):
 def identity_of(spec: Spec, recipe: Recipe, data: str) -> dict[str, Any]:
     """What decides about the numbers of a training, and what it is called."""
     found = {"vitdsl": __version__, "spec": spec.hash, "spec_name": spec.name, "data": data, "recipe": recipe.said}
+    files = {at: _fingerprint(path) for at, path in recipe.files().items() if path.is_file()}
+    if files:
+        found["files"] = files
     return json.loads(json.dumps(found))
+
+
+def _fingerprint(path: Path) -> str:
+    """What tells a file from another one: its size, and a hash of its beginning and its end, as it may be huge."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        hashed = hashlib.sha256(file.read(ENDS))
+        file.seek(max(0, size - ENDS))
+        hashed.update(file.read(ENDS))
+    return f"{size} bytes, {hashed.hexdigest()[:16]}"
 
 
 def kept_in(folder: Path, identity: Mapping[str, Any]) -> Kept:
@@ -113,6 +129,8 @@ def _differences(before: Any, now: Any, path: str = "") -> Iterator[str]:
             yield from _differences(before.get(key), now.get(key), f"{path}.{key}" if path else key)
     elif before != now and path == "spec":
         yield "the spec is not that of `spec.yaml` there"
+    elif before != now and path.startswith("files."):
+        yield f"the file `{path.removeprefix('files.')}` is another one there"
     elif before != now and path not in _SAID:
         yield f"`{path.removeprefix('recipe.')}` is {_value(before)} there, and {_value(now)} here"
 

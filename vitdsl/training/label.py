@@ -26,7 +26,7 @@ from vitdsl.training.dense import DenseTeacher
 from vitdsl.training.evaluation import device_named
 from vitdsl.training.kinds import TIMM
 from vitdsl.training.label_file import LabelHeader, writing_labels
-from vitdsl.training.loading import Fault, Loader, Sample
+from vitdsl.training.loading import Corrupt, Fault, Loader, Sample, blank
 from vitdsl.training.photos import Photos
 from vitdsl.training.teachers import create_timm
 from vitdsl.training.token_labels import EXACT, pack_scores
@@ -64,11 +64,13 @@ class Labelled(NamedTuple):
         file: where the labels are.
         header: what stands in front of them.
         agreement: the share of photos of which the teacher says the class that they have.
+        skipped: how many photos could not be read.
     """
 
     file: Path
     header: LabelHeader
     agreement: float
+    skipped: int = 0
 
 
 class WholePhotos(Dataset):
@@ -77,10 +79,12 @@ class WholePhotos(Dataset):
     Args:
         photos: those that are labelled.
         teacher: whose images they become.
+        corrupt: what happens where one cannot be read: `error`, or `skip`.
     """
 
-    def __init__(self, photos: Photos, teacher: Labeller) -> None:
-        self.photos, self.teacher = photos, teacher._replace(model=nn.Identity())  # other processes need no model
+    def __init__(self, photos: Photos, teacher: Labeller, corrupt: Corrupt = "error") -> None:
+        self.corrupt, self.photos = corrupt, photos
+        self.teacher = teacher._replace(model=nn.Identity())  # other processes need no model
 
     def __getitem__(self, index: int) -> Sample | Fault:
         from PIL.Image import Resampling
@@ -89,7 +93,8 @@ class WholePhotos(Dataset):
         try:
             photo = self.photos.open(index, teacher.channels)
         except InputError as error:
-            return Fault(error.problems)
+            shape = (teacher.channels, *teacher.size)
+            return Fault(error.problems) if self.corrupt == "error" else blank(shape, [index])
         resized = photo.resize(teacher.size[::-1], Resampling[teacher.interpolation.upper()])
         image = normalised(resized, teacher.mean, teacher.std)
         return Sample(Augmented(image, WHOLE, (False, False)), int(self.photos.labels[index]), index, True, ())
@@ -152,6 +157,7 @@ def label(
     batch: int = 32,
     device: str = "auto",
     workers: int = 0,
+    corrupt: Corrupt = "error",
     validation: float = VALIDATION,
     told: Callable[[int, int], None] = lambda done, photos: None,
 ) -> Labelled:
@@ -165,6 +171,7 @@ def label(
         batch: photos at once.
         device: `auto`, `cpu`, `gpu`, or one of torch's.
         workers: processes that load photos.
+        corrupt: what happens where a photo cannot be read: `error`, or `skip`: its labels are zeros.
         validation: the share of each class that evaluates and is not labelled, where the data set does not say it.
         told: is told the number of photos that are done, and that of all.
 
@@ -192,19 +199,21 @@ def label(
         __version__,
     )
     right, done = 0, 0
-    loader = Loader(WholePhotos(photos, teacher), EvaluationBatches(len(photos), batch), workers)
+    loader = Loader(WholePhotos(photos, teacher, corrupt), EvaluationBatches(len(photos), batch), workers)
     with writing_labels(Path(file), header) as write:
         for each in loader:
             scores_bkhw = dense(each.images.to(place))
             packed = pack_scores(scores_bkhw, kept).cpu()
+            packed[~each.valid] = 0
             if not packed.isfinite().all():
                 message = f"the scores of `{teacher.name}` are not finite, or too large for float16"
                 raise InputError(Problem(message, hint="whether these are its weights"))
             write(packed)
-            right += int((scores_bkhw.mean((2, 3)).argmax(1).cpu() == each.labels).sum())
+            right += int((scores_bkhw.mean((2, 3)).argmax(1).cpu() == each.labels)[each.valid].sum())
             done += len(each.labels)
             told(done, len(photos))
-    return Labelled(Path(file), header, right / len(photos))
+    skipped = len(loader.unreadable)
+    return Labelled(Path(file), header, right / max(1, len(photos) - skipped), skipped)
 
 
 def _check_classes(classes: int, count: int, photos: Photos, name: str) -> None:

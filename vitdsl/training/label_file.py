@@ -22,7 +22,6 @@ from vitdsl.checkpoints.files import read_metadata
 from vitdsl.errors import CheckpointError, InputError, Problem, SpecError
 from vitdsl.resolve.files import write_whole
 from vitdsl.spec import Spec
-from vitdsl.syntax.locate import mark_of
 from vitdsl.training.boxes import Grid
 from vitdsl.training.kinds import TokenLabels
 from vitdsl.training.loading import Batch
@@ -218,7 +217,7 @@ def token_labels_of(recipe: Recipe, spec: Spec, photos: Photos) -> dict[str, Cal
             continue
         at = ("losses", name, "file")
         try:
-            file = TokenLabelFile(_beside(recipe, at, loss.file), photos)
+            file = TokenLabelFile(recipe.path_of(at, loss.file), photos)
         except InputError as error:
             problems += [recipe.problem(at, each.message, each.hint) for each in error.problems]
             continue
@@ -231,10 +230,3 @@ def token_labels_of(recipe: Recipe, spec: Spec, photos: Photos) -> dict[str, Cal
 
 def _labelling(file: TokenLabelFile, grid: Grid | None, smoothing: float) -> Callable[[Batch], Tensor]:
     return lambda batch: file.labels(batch, grid, smoothing)
-
-
-def _beside(recipe: Recipe, at: tuple[str, ...], file: str) -> Path:
-    """The file beside the one that names it, where it is there; else seen from here."""
-    mark = mark_of(recipe.tree, at)
-    near = Path(mark.source.name).parent / file if mark is not None else Path(file)
-    return near if near.is_file() else Path(file)

@@ -130,16 +130,18 @@ class EvaluationPhotos(Dataset):
 
     def __getitem__(self, index: int) -> Sample | Fault:
         if index == PADDING:
-            return self._nothing(())
+            return blank(self.shape, ())
         try:
             photo = self.photos.open(index, self.shape[0])
         except InputError as error:
-            return Fault(error.problems) if self.corrupt == "error" else self._nothing([index])
+            return Fault(error.problems) if self.corrupt == "error" else blank(self.shape, [index])
         made = Augmented(self.apply(photo), WHOLE, (False, False))
         return Sample(made, int(self.photos.labels[index]), index, True, ())
 
-    def _nothing(self, skipped: Sequence[int]) -> Sample:
-        return Sample(Augmented(torch.zeros(self.shape), WHOLE, (False, False)), 0, PADDING, False, skipped)
+
+def blank(shape: Sequence[int], skipped: Sequence[int]) -> Sample:
+    """A row that stands for no photo, or for photos that were skipped: zeros of the shape of an image (C, H, W)."""
+    return Sample(Augmented(torch.zeros(*shape), WHOLE, (False, False)), 0, PADDING, False, skipped)
 
 
 def collate(samples: Sequence[Sample | Fault]) -> Batch | Fault:

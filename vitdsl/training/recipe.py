@@ -15,7 +15,7 @@ from vitdsl.fields.types import Natural, NotNegative, Positive, PositiveReal, Ra
 from vitdsl.parts.base import NONE, Fields
 from vitdsl.resolve.edit import Place, Root
 from vitdsl.resolve.extends import resolve
-from vitdsl.syntax.locate import problem
+from vitdsl.syntax.locate import mark_of, problem
 from vitdsl.syntax.paths import Key
 from vitdsl.syntax.printer import dump_tree, plain
 from vitdsl.syntax.summary import facts
@@ -243,6 +243,20 @@ class Recipe:
     def said(self) -> dict[str, Any]:
         """What decides about the numbers of a training, as plain values."""
         return {key: plain(value) for key, value in self.tree.items() if key not in ("name", "paper", "data")}
+
+    def path_of(self, at: tuple[str, ...], file: str) -> Path:
+        """The file beside the one that names it, at a place of this, where it is there; else seen from here."""
+        mark = mark_of(self.tree, at)
+        near = Path(mark.source.name).parent / file if mark is not None else Path(file)
+        return near if near.is_file() else Path(file)
+
+    def files(self) -> dict[str, Path]:
+        """The files that its losses name, by their place."""
+        return {
+            f"losses.{name}.{key}": self.path_of(("losses", name, key), file)
+            for name, loss in self.file.losses.items() for key in ("file", "teacher_weights")
+            if (file := getattr(loss, key, None)) is not None
+        }  # fmt: skip
 
     def problem(self, at: tuple[Any, ...], message: str, hint: str = "") -> Problem:
         """A fault at a place of the file."""

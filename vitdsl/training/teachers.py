@@ -91,9 +91,10 @@ def _of_spec(recipe: Recipe, at: Any, loss: Distillation, student: Spec) -> tupl
     if loss.teacher_weights is None:
         message = "a teacher that is a spec needs weights, or it knows nothing"
         raise SpecError(recipe.problem(at, message, "`teacher_weights: FILE`, as `vitdsl train` writes it"))
-    path = Path(loss.teacher_weights)
+    where = (*at[:-1], "teacher_weights")
+    path = recipe.path_of(where, loss.teacher_weights)
     if not path.is_file():
-        raise SpecError(recipe.problem((*at[:-1], "teacher_weights"), f"there is no file `{path}`, seen from here"))
+        raise SpecError(recipe.problem(where, f"there is no file `{path}`, beside the recipe or seen from here"))
     written = read_metadata(path).get("vitdsl.spec") if path.suffix == ".safetensors" else None
     spec = load(written) if written else None
     if spec is None or spec.name != loss.teacher:
@@ -109,8 +110,10 @@ def _of_spec(recipe: Recipe, at: Any, loss: Distillation, student: Spec) -> tupl
 
 
 def _of_timm(recipe: Recipe, at: Any, loss: Distillation, classes: int) -> tuple[nn.Module, tuple[Tensor, Tensor]]:
+    given = loss.teacher_weights
+    weights = None if given is None else str(recipe.path_of((*at[:-1], "teacher_weights"), given))
     try:
-        model = create_timm(loss.teacher.removeprefix(TIMM), loss.teacher_weights, classes)
+        model = create_timm(loss.teacher.removeprefix(TIMM), weights, classes)
     except InputError as error:
         raise SpecError([recipe.problem(at, each.message, each.hint) for each in error.problems]) from None
     config: Any = model.pretrained_cfg

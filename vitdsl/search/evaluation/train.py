@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from vitdsl.errors import refuse
+from vitdsl.errors import SpecError, refuse
 from vitdsl.fields.marks import Reads
 from vitdsl.fields.messages import describe
 from vitdsl.fields.types import Positive, Rate
@@ -31,7 +31,11 @@ def _recipe(value: Any, reader: Any) -> Recipe | None:
         return value
     if not isinstance(value, (str, dict)):
         refuse(f"`recipe` must be a name, a path or a recipe, but is {describe(value)}")
-    return load_recipe(value)
+    try:
+        return load_recipe(value)
+    except SpecError as error:
+        problem = error.problems[0]
+        refuse(f"`recipe` is wrong: {problem.message}", problem.hint)
 
 
 class Train(Evaluation):

@@ -18,6 +18,7 @@ from vitdsl.spec import Spec
 FOREIGN = '''
 from functools import partial
 from typing import ClassVar, Literal
+import torch
 from torch import nn
 from vitdsl.layers.norms import BatchNorm
 from vitdsl.parts.base import Primitive
@@ -52,6 +53,15 @@ class Made(Owned):
     type: Literal["made"] = "made"
     def layer(self, *inputs):
         return partial(nn.ELU, 0.5)
+
+class Typed(Owned):
+    """A layer that is given what has no literal."""
+    family: ClassVar[str] = "typed"
+    type: Literal["typed"] = "typed"
+    value: str
+    def layer(self, *inputs):
+        values = {"dtype": torch.float32, "inf": float("inf"), "tensor": torch.ones(2), "within": [{"a": (1, {1})}]}
+        return partial(nn.Identity, values[self.value])
 '''
 
 
@@ -66,7 +76,7 @@ def foreign(*items: Any, **more: Any) -> Spec:
 
 @pytest.fixture
 def package(tmp_path: Path) -> Iterator[None]:
-    with installed(tmp_path, "foreign_parts", FOREIGN, built="built", owned="owned", made="made"):
+    with installed(tmp_path, "foreign_parts", FOREIGN, built="built", owned="owned", made="made", typed="typed"):
         yield
 
 
@@ -117,3 +127,19 @@ def test_a_part_whose_layer_is_torchs_is_written(tmp_path: Path) -> None:
     assert "made=nn.ELU(0.5)" in (folder / "made.py").read_text()
     run(folder)
     check_text(folder)
+
+
+@pytest.mark.usefixtures("package")
+@pytest.mark.parametrize(
+    ("value", "name"), [("dtype", "dtype"), ("inf", "float"), ("tensor", "Tensor"), ("within", "set")]
+)
+def test_a_layer_that_is_given_what_cannot_be_written_runs(value: str, name: str) -> None:
+    spec = foreign("mlp", {"typed": {"value": value}})
+    model = vitdsl.build(spec).eval()
+    assert torch.isfinite(model(torch.rand(2, 3, 8, 8))).all()
+    assert re.search(r"^# part: made by `Identity` of torch\.nn", model.code, re.MULTILINE)
+    with pytest.raises(vitdsl.SpecError) as error:
+        vitdsl.eject(spec)
+    (problem,) = error.value.problems
+    assert problem.path == "stages[0].body[1].typed"
+    assert problem.message == f"the layer of the part `typed` is given a value of the type `{name}`, {NO}"

@@ -139,15 +139,17 @@ def ways(teacher: str, weights: str, labels: str) -> dict[str, Way]:
 
 
 class DataSet(NamedTuple):
-    """Images of a data set, and for how long a model is trained on them."""
+    """Images of a data set, how students are trained on them, and for how long their teacher is."""
 
     image: dict[str, Any]
     recipe: dict[str, Any]
+    teacher_epochs: int
 
 
 DIGITS = DataSet(
     {"size": 16, "channels": 1, "mean": "half", "std": "half", "crop": 1},
     {"extends": "digits", "epochs": 12, "optimizer": {"learning_rate": 3e-3}, "augment": {"crop": {"padding": 1}}},
+    12,
 )
 FOLDER = DataSet(
     {"size": 32, "mean": "half", "std": "half", "crop": 1},
@@ -155,6 +157,7 @@ FOLDER = DataSet(
         "extends": "digits", "epochs": 8, "optimizer": {"learning_rate": 3e-3},
         "augment": {"crop": {"type": "random_resized", "scale": [0.6, 1]}, "color_jitter": 0.3},
     },
+    24,
 )  # fmt: skip
 
 
@@ -225,7 +228,8 @@ def patches(tokens: Tensor) -> Tensor:
 def teach(data: str, folder: Path) -> tuple[tuple[str, str, str], float]:
     """Trains the teacher, which labels tokens: its spec, its weights and its labels, and how often it is right."""
     spec = student(data, TEACHER)
-    found = fit(data, spec, {}, folder, seed=100)
+    kind = DIGITS if data == "digits" else FOLDER
+    found = fit(data, spec, {"epochs": kind.teacher_epochs}, folder, seed=100)
     model = vitdsl.build(spec)
     vitdsl.load_weights(model, folder / "last.safetensors")
     label(labeller_of(model.eval()), data, folder / "labels.safetensors")

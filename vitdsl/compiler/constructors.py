@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, partial
+from types import NoneType
 from typing import Any
 
 from vitdsl.compiler.arguments import same
@@ -85,7 +87,7 @@ class Constructors:
         if make.func is make_initialized:
             inner, fill = make.args
             return Apply(f"{self.names(initialized)}(", (self._layer(inner), self._literal(fill, "init")))
-        if not inspect.isclass(make.func):
+        if not inspect.isclass(make.func) or next(unprinted(make), None) is not None:
             return f"{self.names.part(make)}()"
         return Apply(f"{self.names(make.func)}(", tuple(self._arguments(make)))
 
@@ -125,7 +127,27 @@ class Constructors:
             if isinstance(value, tuple) and len(value) == 1:
                 return ("(", inner[0], ",)")
             return Apply("(" if isinstance(value, tuple) else "[", inner, ")" if isinstance(value, tuple) else "]")
-        raise TypeError(f"{value!r} cannot be printed")
+        raise AssertionError(f"{value!r} is one of `unprinted`")
+
+
+def unprinted(value: Any) -> Iterator[Any]:
+    """What stands in an argument, or in what makes a layer, and has no literal, such as tensors and infinities."""
+    if isinstance(value, partial):
+        inner: Iterable[Any] = (*value.args, *value.keywords.values())
+    elif isinstance(value, dict):
+        inner = value.values()
+    elif isinstance(value, (tuple, list)):
+        inner = value
+    else:
+        if not (callable(value) or isinstance(value, (str, int, NoneType)) or _is_finite(value)):
+            yield value
+        return
+    for each in inner:
+        yield from unprinted(each)
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, float) and math.isfinite(value)
 
 
 @cache

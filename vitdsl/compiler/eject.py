@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from vitdsl import __version__
 from vitdsl.compiler.build import build
 from vitdsl.compiler.classes import Classes
+from vitdsl.compiler.constructors import unprinted
 from vitdsl.compiler.model import VisionModel
 from vitdsl.compiler.namespace import import_block
 from vitdsl.compiler.sizes import is_free
@@ -97,6 +98,9 @@ def _refuse_foreign(spec: Spec, graph: Graph) -> None:
         elif other := next((each for each in _called(make) if not _is_known(each)), None):
             message = f"the layer of the part `{kind}` needs `{other.__name__}` of {other.__module__}"
             hint = "a file needs torch alone: its `layer` may use what torch and `vitdsl.layers` have"
+        elif (value := next(unprinted(make), None)) is not None:
+            message = f"the layer of the part `{kind}` is given a value of the type `{type(value).__name__}`"
+            hint = "numbers, texts, classes and functions can be written, and lists and mappings of them"
         else:
             continue
         problems[kind] = problem(spec.tree, written_path(spec, path), f"{message}, so it cannot be written", hint)

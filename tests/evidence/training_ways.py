@@ -154,7 +154,7 @@ DIGITS = DataSet(
 FOLDER = DataSet(
     {"size": 32, "mean": "half", "std": "half", "crop": 1},
     {
-        "extends": "digits", "epochs": 8, "optimizer": {"learning_rate": 3e-3},
+        "extends": "digits", "epochs": 6, "optimizer": {"learning_rate": 3e-3},
         "augment": {"crop": {"type": "random_resized", "scale": [0.6, 1]}, "color_jitter": 0.3},
     },
     24,

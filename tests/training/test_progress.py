@@ -232,7 +232,11 @@ def test_losses_are_read_rarely(terminal, first):
     clock = Clock(0.0)
     progress = Progress(shown(terminal), clock)
     trainer = SimpleNamespace(
-        is_global_zero=first, accumulate_grad_batches=1, world_size=2, train_dataloader=None, precision="32-true"
+        is_global_zero=first,
+        accumulate_grad_batches=1,
+        world_size=2,
+        train_dataloader=SimpleNamespace(batches=SimpleNamespace(count=27)),
+        precision="32-true",
     )
     module = Module()
     progress.on_train_start(trainer, module)
@@ -277,8 +281,10 @@ def test_an_epoch_without_evaluation():
 
 
 def test_the_start_says_the_devices():
-    trainer = SimpleNamespace(train_dataloader=None, world_size=2, precision="bf16-mixed")
-    assert start_line(trainer, Module()).endswith("24 images, 3 classes, batches of 8, 3 steps an epoch, 2 epochs, "
+    trainer = SimpleNamespace(
+        train_dataloader=SimpleNamespace(batches=SimpleNamespace(count=27)), world_size=2, precision="bf16-mixed"
+    )
+    assert start_line(trainer, Module()).endswith("27 images, 3 classes, batches of 8, 3 steps an epoch, 2 epochs, "
                                                   "on 2 × cpu (bf16-mixed)")  # fmt: skip
 
 

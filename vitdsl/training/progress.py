@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 import time
-from collections.abc import Callable, Sequence, Sized
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -209,8 +209,8 @@ def start_line(trainer: Trainer, pl_module: Any) -> str:
     """What is trained, on what, and from where on."""
     model, file, steps = pl_module.model, pl_module.recipe.file, pl_module.steps_per_epoch
     params = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-    dataset = getattr(trainer.train_dataloader, "dataset", None)
-    images = len(dataset) if isinstance(dataset, Sized) else steps * file.batch
+    loader: Any = trainer.train_dataloader
+    images = loader.batches.count
     words = [
         f"{params:,} parameters", f"{images:,} images", f"{model.spec.model.classes:,} classes",
         f"batches of {file.batch:,}", f"{steps:,} steps an epoch", f"{file.epochs:,} epochs",

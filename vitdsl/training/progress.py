@@ -209,10 +209,8 @@ def start_line(trainer: Trainer, pl_module: Any) -> str:
     """What is trained, on what, and from where on."""
     model, file, steps = pl_module.model, pl_module.recipe.file, pl_module.steps_per_epoch
     params = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-    loader: Any = trainer.train_dataloader
-    images = loader.batches.count
     words = [
-        f"{params:,} parameters", f"{images:,} images", f"{model.spec.model.classes:,} classes",
+        f"{params:,} parameters", f"{steps * file.batch:,} images an epoch", f"{model.spec.model.classes:,} classes",
         f"batches of {file.batch:,}", f"{steps:,} steps an epoch", f"{file.epochs:,} epochs",
         _device(trainer, pl_module),
     ]  # fmt: skip

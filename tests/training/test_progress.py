@@ -278,8 +278,8 @@ def test_an_epoch_without_evaluation():
 
 def test_the_start_says_the_devices():
     trainer = SimpleNamespace(train_dataloader=None, world_size=2, precision="bf16-mixed")
-    assert start_line(trainer, Module()).endswith("24 images an epoch, 3 classes, batches of 8, 3 steps an epoch, 2 epochs, "
-                                                  "on 2 × cpu (bf16-mixed)")  # fmt: skip
+    assert start_line(trainer, Module()).endswith("24 images an epoch, 3 classes, batches of 8, 3 steps an "
+                                                  "epoch, 2 epochs, on 2 × cpu (bf16-mixed)")  # fmt: skip
 
 
 def test_what_is_said_at_the_end(tmp_path):

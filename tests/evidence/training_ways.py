@@ -3,11 +3,9 @@
     python -m tests.evidence.training_ways digits
     python -m tests.evidence.training_ways runs/emoji        # the folder that tests.evidence.emoji makes
 
-Writes training_NAME.csv: the accuracy of each way and seed after its last epoch, and training_NAME_likeness.csv: how
-alike the patches of an image are after each of 24 blocks, as the mean cosine over pairs of patches and over photos
-that evaluate. Prints the mean of each way, and its difference to what it is compared with: the mean over seeds, which
-have the same weights to begin with and the same order of photos, and Student's 95 % interval. Each training has one
-thread; two run at a time.
+Writes training_NAME.csv: the accuracy of each way and seed after its last epoch. Prints the mean of each way, and its
+difference to what it is compared with: the mean over seeds, which have the same weights to begin with and the same
+order of photos, and Student's 95 % interval. Each training has one thread; two run at a time.
 """
 
 from __future__ import annotations
@@ -24,25 +22,18 @@ from typing import Any, NamedTuple
 
 import torch
 from scipy import stats
-from torch import Tensor
 
 import vitdsl
 from tests.evidence import table
 from vitdsl.spec import Spec, load
-from vitdsl.training.data import photos_for
-from vitdsl.training.diversity import mean_cosine
 from vitdsl.training.label import label, labeller_of
-from vitdsl.training.loading import evaluation_loader
 from vitdsl.training.recipe import load_recipe
 from vitdsl.training.run import Hardware, train
 
 SEEDS = range(5)
 CPU = Hardware(accelerator="cpu")
-PHOTOS = 256
-"""Photos on which the likeness of patches is measured."""
 GRID = 4
 """Patches of a row, and of a column."""
-DEEP = 24
 
 TEACHER = """
 stages:
@@ -139,25 +130,28 @@ def ways(teacher: str, weights: str, labels: str) -> dict[str, Way]:
 
 
 class DataSet(NamedTuple):
-    """Images of a data set, how students are trained on them, and for how long their teacher is."""
+    """Images of a data set, how students are trained on them, and for how long teachers and deep students are."""
 
     image: dict[str, Any]
     recipe: dict[str, Any]
     teacher_epochs: int
+    deep_epochs: int
 
 
 DIGITS = DataSet(
     {"size": 16, "channels": 1, "mean": "half", "std": "half", "crop": 1},
     {"extends": "digits", "epochs": 12, "optimizer": {"learning_rate": 3e-3}, "augment": {"crop": {"padding": 1}}},
     12,
+    12,
 )
 FOLDER = DataSet(
     {"size": 32, "mean": "half", "std": "half", "crop": 1},
     {
-        "extends": "digits", "epochs": 6, "optimizer": {"learning_rate": 3e-3},
+        "extends": "digits", "epochs": 6, "optimizer": {"learning_rate": 3e-3}, "schedule": {"warmup": 1},
         "augment": {"crop": {"type": "random_resized", "scale": [0.6, 1]}, "color_jitter": 0.3},
     },
     24,
+    4,
 )  # fmt: skip
 
 
@@ -192,37 +186,20 @@ def fit(data: str, spec: Spec, changes: Mapping[str, Any], folder: Path, seed: i
     return train(spec, recipe, folder, data, hardware=CPU).history[-1]
 
 
-def run(job: Job) -> tuple[dict[str, Any], list[float]]:
-    """One training: a row of the table, and how alike patches are after each block of a deep student."""
+def run(job: Job) -> dict[str, Any]:
+    """One training: a row of the table."""
     torch.set_num_threads(1)
-    spec = student(job.data, job.way.spec)
     with tempfile.TemporaryDirectory() as name:
-        last = fit(job.data, spec, job.way.recipe, Path(name), job.seed)
-        alike = likeness(spec, job.data, Path(name) / "last.safetensors") if job.way.spec is SMOOTH else []
+        last = fit(job.data, student(job.data, job.way.spec), changes_of(job), Path(name), job.seed)
     measures = {key: f"{last[key]:.6f}" for key in ("accuracy", "evaluation_loss", "loss")}
-    return {"way": job.name, "beside": job.way.beside or "", "seed": job.seed, **measures}, alike
+    return {"way": job.name, "beside": job.way.beside or "", "seed": job.seed, **measures}
 
 
-@torch.no_grad()
-def likeness(spec: Spec, data: str, weights: Path) -> list[float]:
-    """The mean cosine of pairs of patches after each block."""
-    model = vitdsl.build(spec)
-    vitdsl.load_weights(model, weights)
-    model.eval()
-    found: list[list[float]] = [[] for _ in range(DEEP)]
-    for index in range(DEEP):
-        block = model.get_submodule(f"stages.1.block.{index}")
-        block.register_forward_hook(
-            lambda module, given, tokens, kept=found[index]: kept.append(mean_cosine(patches(tokens)).item())
-        )
-    loader = evaluation_loader(photos_for(spec, data).validation, spec, PHOTOS)
-    model(next(iter(loader)).images)
-    return [statistics.fmean(each) for each in found]
-
-
-def patches(tokens: Tensor) -> Tensor:
-    """The patches among the tokens (B, N, C), whose first is the class token."""
-    return tokens[:, 1:]
+def changes_of(job: Job) -> dict[str, Any]:
+    """What a way changes in the recipe of its data set, deep students' epochs among it."""
+    if job.way.spec != SMOOTH:
+        return dict(job.way.recipe)
+    return {**job.way.recipe, "epochs": (DIGITS if job.data == "digits" else FOLDER).deep_epochs}
 
 
 def teach(data: str, folder: Path) -> tuple[tuple[str, str, str], float]:
@@ -269,22 +246,16 @@ def main() -> None:
         print(f"the teacher is right on {100 * accuracy:.2f}%", flush=True)
         known = {key: way for key, way in ways(*files).items() if not options.ways or key in options.ways}
         jobs = [Job(options.data, key, way, seed) for key, way in known.items() for seed in SEEDS]
-        rows, alike = [], []
-        for job, (row, cosines) in zip(jobs, pool.map(run, jobs), strict=True):
+        rows = []
+        for row in pool.map(run, jobs):
             print(*row.values(), flush=True)
             rows.append(row)
-            places = range(1, len(cosines) + 1)
-            alike += [
-                {"way": job.name, "seed": job.seed, "block": k, "cosine": f"{c:.6f}"}
-                for k, c in zip(places, cosines, strict=True)
-            ]
     seconds = time.perf_counter() - began
     if options.ways:
         print(f"{seconds:.0f} s")
         return
     print(*summary(rows), sep="\n")
     print(table.write(f"training_{name}.csv", rows, SEEDS, seconds))
-    print(table.write(f"training_{name}_likeness.csv", alike, SEEDS, seconds))
 
 
 if __name__ == "__main__":

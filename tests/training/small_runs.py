@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -120,8 +121,11 @@ def environment() -> dict[str, str]:
 def start(folder: Path, *arguments: object) -> subprocess.Popen[str]:
     """`vitdsl` as a process of its own, which warnings end."""
     command = [sys.executable, "-W", "error", "-m", "vitdsl", *map(str, arguments)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, env=environment(), cwd=folder, text=True, start_new_session=True, **pipes)
+    return subprocess.Popen(
+        command, env=environment(), cwd=folder, text=True, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # it may be ignored where the tests run
+    )  # fmt: skip
 
 
 def written(folder: Path, spec: str = SPEC, **edits: Any) -> tuple[Path, Path]:

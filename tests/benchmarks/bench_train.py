@@ -138,7 +138,7 @@ def compare(name: str, options: argparse.Namespace, folder: Path) -> tuple[Ratio
         model: Any = theirs(name)
         model.reset_classifier(CLASSES)
         known = loop(model, recipe, options)
-    runs: list[Any] = [partial(ours, spec, recipe, data, options)]
+    runs: list[Any] = [partial(ours, spec, recipe, data, options, options.epochs)]
     runs += [partial(several, each, loader, options.epochs) for each in (bare, known) if each is not None]
     times: list[list[float]] = [[] for _ in runs]
     for turn in range(options.pairs):

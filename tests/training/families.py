@@ -13,10 +13,6 @@ GREY_16 = {
 GREY_32 = {**GREY_16, "input.size": 32}
 FAMILIES: dict[str, dict[str, Any]] = {
     "vit_tiny16": {**GREY_16, "vars.patch": 4, "vars.channels": 48, "vars.layers": 3},
-    "simple_vit_small16": {
-        **GREY_16, "stages[0].tokenizer.size": 4, "stages[0].tokenizer.dim": 48, "stages[0].depth": 3,
-        "stages[0].block[0].mixer.heads": 3,
-    },
     "deit_tiny_distilled": {**GREY_16, "stages[0].tokenizer.size": 4, "vars.channels": 48, "stages[0].depth": 3},
     "cait_xxs24": {**GREY_16, "stages[0].tokenizer.size": 4, "vars.channels": 48, "vars.layers": 3, "vars.scale": 0.1},
     "cct_2_3x2_32": {"input.size": 16, "input.channels": 1, "input.mean": "half", "input.std": "half"},
@@ -28,18 +24,6 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "deepvit_s": {
         **GREY_16, "vars.channels": 48, "vars.plain": 2, "vars.mixed": 1, "stages[0].tokenizer.channels": [16, 16, 48],
         "stages[0].tokenizer.stride": [2, 1, 2], "stages[0].tokenizer.kernel": [7, 3, 2],
-    },
-    "patchvit_small": {
-        **GREY_16, "stages[0].tokenizer.size": 4, "vars.channels": 48, "vars.layers": 3, "vars.heads": 3,
-    },
-    "swin_tiny": {
-        **GREY_32, "define.block.args": ["heads"],
-        "define.block.body[0].windows": {"size": 4, "shift": "$(index % 2 * 2)"},
-        "stages": [
-            {"tokenizer": {"type": "patch", "size": 2, "dim": 24, "norm": "layer"}, "depth": 2,
-             "block": {"use": "block", "heads": 2}},
-            {"tokenizer": "merge", "depth": 2, "block": {"use": "block", "heads": 4}, "norm": "layer"},
-        ],
     },
     "convnext_tiny": {
         **GREY_32, "define.block.body[0].layer_scale": 0.1,
@@ -59,15 +43,6 @@ FAMILIES: dict[str, dict[str, Any]] = {
         "stages[2].block.stride": 1, "stages[0].depth": 1, "stages[1].depth": 1, "stages[2].depth": 1,
     },
     "levit_128s": {**GREY_32, "vars.widths": [32, 48, 64], "vars.depths": [1, 1, 1], "vars.heads": [2, 3, 4]},
-    "tnt_small": {
-        **GREY_32, "vars.channels": 48, "vars.pixel_channels": 8, "vars.heads": 3, "stages[2].depth": 2,
-        "stages[0].tokenizer": [{"windows": 8, "conv": {"dim": 8, "kernel": 3, "stride": 2}}],
-    },
-    "crossvit_tiny": {
-        **GREY_16, "vars.small": 24, "vars.large": 48, "vars.blocks": 1,
-        "stages[0].tokenizer": {"type": "patch", "size": 2, "dim": 24},
-        "stages[1].tokenizer.size": 4, "stages[2].depth": 2,
-    },
     "resnet18": {**GREY_32, "vars.depths": [1, 1, 1, 1]},
     "mobilenet_v2": {**GREY_32},
 }  # fmt: skip

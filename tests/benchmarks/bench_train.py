@@ -76,8 +76,8 @@ def loop(model: nn.Module, recipe: Recipe, options: argparse.Namespace) -> Calla
         for batch in loader:
             images, labels = (each.to(options.device, non_blocking=True) for each in (batch.images, batch.labels))
             with autocast(options):
-                outputs: Tensor | dict[str, Tensor] | tuple[Tensor, ...] = model(images)
-                logits = outputs if isinstance(outputs, Tensor) else next(iter(getattr(outputs, "values", list)()))
+                outputs: Tensor | dict[str, Tensor] = model(images)
+                logits = outputs if isinstance(outputs, Tensor) else next(iter(outputs.values()))
                 loss = cross_entropy(logits, labels, label_smoothing=recipe.file.smoothing)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()

@@ -155,6 +155,11 @@ FOLDER = DataSet(
 )  # fmt: skip
 
 
+def kind_of(data: str) -> DataSet:
+    """How students are trained on a data set."""
+    return DIGITS if data == "digits" else FOLDER
+
+
 class Job(NamedTuple):
     """One training."""
 
@@ -166,7 +171,7 @@ class Job(NamedTuple):
 
 def student(data: str, text: str) -> Spec:
     """A spec for the images and classes of a data set."""
-    kind = DIGITS if data == "digits" else FOLDER
+    kind = kind_of(data)
     classes = 10 if data == "digits" else sum(1 for path in (Path(data) / "train").iterdir() if path.is_dir())
     patch = kind.image["size"] // GRID
     return load(f"name: student\ninput: {kind.image}\nclasses: {classes}\n{text.replace('PATCH', str(patch))}")
@@ -174,7 +179,7 @@ def student(data: str, text: str) -> Spec:
 
 def fit(data: str, spec: Spec, changes: Mapping[str, Any], folder: Path, seed: int) -> dict[str, float]:
     """Trains, and gives what was measured last."""
-    base = (DIGITS if data == "digits" else FOLDER).recipe
+    base = kind_of(data).recipe
     recipe = load_recipe(
         {
             **base,
@@ -199,13 +204,13 @@ def changes_of(job: Job) -> dict[str, Any]:
     """What a way changes in the recipe of its data set, deep students' epochs among it."""
     if job.way.spec != SMOOTH:
         return dict(job.way.recipe)
-    return {**job.way.recipe, "epochs": (DIGITS if job.data == "digits" else FOLDER).deep_epochs}
+    return {**job.way.recipe, "epochs": kind_of(job.data).deep_epochs}
 
 
 def teach(data: str, folder: Path) -> tuple[tuple[str, str, str], float]:
     """Trains the teacher, which labels tokens: its spec, its weights and its labels, and how often it is right."""
     spec = student(data, TEACHER)
-    kind = DIGITS if data == "digits" else FOLDER
+    kind = kind_of(data)
     found = fit(data, spec, {"epochs": kind.teacher_epochs}, folder, seed=100)
     model = vitdsl.build(spec)
     vitdsl.load_weights(model, folder / "last.safetensors")

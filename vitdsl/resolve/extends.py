@@ -11,6 +11,7 @@ from vitdsl.resolve.edit import Place, Root, merge, put
 from vitdsl.resolve.files import _positioned, _read_cached, find, load_tree
 from vitdsl.resolve.variables import substitute_variables
 from vitdsl.syntax.limits import SETTINGS
+from vitdsl.syntax.locate import placed
 from vitdsl.syntax.paths import parse_path
 from vitdsl.syntax.recognise import recognise
 from vitdsl.syntax.tree import Map
@@ -68,12 +69,8 @@ def _extended(
     if key in chain or len(chain) >= MAX_EXTENDS:
         names = " -> ".join(Path(step).stem for step in [*chain, key])
         raise SpecError(Problem(f"`extends` goes round in a circle: {names}", "extends", where))
-    try:
+    with placed("extends", where):
         base, above = _extended(name, (*chain, key), place, path.parent if path else None)
-    except SpecError as error:
-        if error.problems[0].mark is None:
-            raise SpecError(Problem(error.problems[0].message, "extends", where, error.problems[0].hint)) from None
-        raise
     own = Map({k: v for k, v in tree.items() if k not in ("extends", "set")})
     own.pos, own.marks = tree.pos, tree.marks
     return _own_settings(merge(base, own, place), tree, place), (*called, *above)

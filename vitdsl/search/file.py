@@ -19,7 +19,7 @@ from vitdsl.search.evaluation import Evaluation, read_evaluation, with_defaults
 from vitdsl.search.pruners import PRUNERS, NoPruner
 from vitdsl.search.samplers import SAMPLERS, Evolution
 from vitdsl.space.space import Space
-from vitdsl.syntax.locate import locate, problem
+from vitdsl.syntax.locate import locate, placed, problem
 from vitdsl.syntax.paths import Key, parse_path
 from vitdsl.syntax.printer import dump_tree, plain
 from vitdsl.syntax.recognise import recognise
@@ -195,14 +195,10 @@ def _with_recipes(tree: Map, path: Path | None) -> Map:
 
 def _recipe(given: str | dict[str, Any], path: Path | None, where: Mark | None) -> Map:
     """A recipe, merged: a name, a path beside the file, or the recipe itself."""
-    try:
+    with placed("recipe", where):
         if isinstance(given, str):
             return load_recipe(find(given, path.parent if path else None, RECIPE)).tree
         return load_recipe(given).tree
-    except SpecError as error:
-        if error.problems[0].mark is None:
-            raise SpecError(Problem(error.problems[0].message, "recipe", where, error.problems[0].hint)) from None
-        raise
 
 
 def _without_space(tree: Map) -> Map:
@@ -247,10 +243,6 @@ def _space(tree: Map, path: Path | None) -> Space:
     where = tree.marks.get("space", (None, None))[1]
     if not isinstance(raw, str):
         raise SpecError(problem(tree, ("space",), "`space` must be a name, a path or a spec with holes"))
-    try:
+    with placed("space", where):
         named = shipped("spaces") / f"{raw}.yaml"  # before a file beside the search that may have the same name
         return Space(named if named.is_file() else find(raw, path.parent if path else None))
-    except SpecError as error:
-        if error.problems[0].mark is None:
-            raise SpecError(Problem(error.problems[0].message, "space", where, error.problems[0].hint)) from None
-        raise

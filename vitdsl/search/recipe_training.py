@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from vitdsl.api import load_weights
+from vitdsl.checkpoints.files import read_weights
 from vitdsl.errors import CheckpointError
 from vitdsl.resolve.files import write_whole
 from vitdsl.search.candidate import Candidate
 from vitdsl.training.errors import DivergedError
 from vitdsl.training.folder import LAST
-from vitdsl.training.recipe import Recipe, load_recipe
+from vitdsl.training.recipe import load_recipe
 from vitdsl.training.run import Hardware, Result, train
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _train(candidate: Candidate, rule: Train, folder: Path) -> Result:
 
 
 def _go_on(candidate: Candidate, rule: Train, folder: Path) -> Result:
-    recipe = load_recipe(_recipe(rule).tree, {"seed": candidate.seed})
+    recipe = load_recipe(rule.recipe.tree, {"seed": candidate.seed})
     hardware = _hardware(candidate.device)
     result = train(candidate.spec, recipe, folder, rule.data_set, until=rule.last, hardware=hardware)
     path = folder / _name(rule)
@@ -76,11 +76,6 @@ def _go_on(candidate: Candidate, rule: Train, folder: Path) -> Result:
     elif not path.is_file():
         raise CheckpointError(f"{path}: the weights after epoch {rule.last} are no more there.")
     return result
-
-
-def _recipe(rule: Train) -> Recipe:
-    assert rule.recipe is not None
-    return rule.recipe
 
 
 def _hardware(device: str) -> Hardware:
@@ -98,7 +93,7 @@ def _folder(candidate: Candidate, rule: Train) -> Iterator[Path]:
         with tempfile.TemporaryDirectory() as name:
             yield Path(name)
         return
-    said: dict[str, Any] = {"recipe": _recipe(rule).said, "data": rule.data_set, "seed": candidate.seed}
+    said: dict[str, Any] = {"recipe": rule.recipe.said, "data": rule.data_set, "seed": candidate.seed}
     text = json.dumps({"spec": candidate.spec.hash, **said}, sort_keys=True)
     yield candidate.folder / f"train_{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
@@ -110,5 +105,5 @@ def _name(rule: Train) -> str:
 
 def _model(candidate: Candidate, path: Path) -> VisionModel:
     model = candidate.build()
-    load_weights(model, path)
+    model.load_state_dict(read_weights(path).tensors)
     return model.eval()

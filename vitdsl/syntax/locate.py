@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from vitdsl.errors import Mark, Problem
+from vitdsl.errors import Mark, Problem, SpecError
 from vitdsl.syntax.holes import SHOWN, Hole, holes_below
 from vitdsl.syntax.paths import Key, Repetition, Segment, format_path
 from vitdsl.syntax.summary import facts
@@ -42,6 +43,18 @@ def locate(tree: Any, location: Iterable[Segment]) -> tuple[tuple[Segment, ...],
         node = node[segment]  # pyright: ignore[reportCallIssue, reportArgumentType]
         mark = own or getattr(node, "pos", None) or mark
     return tuple(path), mark
+
+
+@contextmanager
+def placed(key: str, mark: Mark | None) -> Iterator[None]:
+    """Within, a SpecError that has no position gets that of the value of a key."""
+    try:
+        yield
+    except SpecError as error:
+        first = error.problems[0]
+        if first.mark is not None:
+            raise
+        raise SpecError(Problem(first.message, key, mark, first.hint)) from None
 
 
 def mark_of(tree: Any, location: Iterable[Segment]) -> Mark | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from vitdsl.errors import refuse
 from vitdsl.fields.marks import KindField
@@ -142,6 +142,8 @@ class Loss(Fields):
 
     type: str
     weight: Real = 1.0
+    files: ClassVar[tuple[str, ...]] = ()
+    """The fields that name files."""
 
     def outputs_needed(self) -> tuple[str, ...]:
         """The names of the training outputs that it reads."""
@@ -196,6 +198,7 @@ class Distillation(Loss):
     kind: Literal["hard", "soft"] = "hard"
     output: Name = "dist"
     temperature: PositiveReal = 1.0
+    files: ClassVar[tuple[str, ...]] = ("teacher_weights",)
 
     def outputs_needed(self) -> tuple[str, ...]:
         """Its output."""
@@ -229,6 +232,7 @@ class TokenLabels(Loss):
     class_weight: NotNegative = 1.0
     smoothing: Rate = 0.1
     ground_truth: bool = False
+    files: ClassVar[tuple[str, ...]] = ("file",)
 
     def outputs_needed(self) -> tuple[str, ...]:
         """Both outputs."""

@@ -29,9 +29,7 @@ if TYPE_CHECKING:
 LOOK, SPEAK = 0.5, 30.0
 """Seconds from one picture of the bar to the next, and from line to line where there is no bar."""
 BAR = 30
-FILES = (
-    BEST, AVERAGE, LAST, CHECKPOINT, "history.csv", "curve.svg", "report.html",
-)  # fmt: skip
+FILES = (BEST, AVERAGE, LAST, CHECKPOINT, "history.csv", "curve.svg", "report.html")
 """What may be in the folder of a training, what is wanted most first."""
 
 

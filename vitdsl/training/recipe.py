@@ -254,8 +254,8 @@ class Recipe:
         """The files that its losses name, by their place."""
         return {
             f"losses.{name}.{key}": self.path_of(("losses", name, key), file)
-            for name, loss in self.file.losses.items() for key in ("file", "teacher_weights")
-            if (file := getattr(loss, key, None)) is not None
+            for name, loss in self.file.losses.items() for key in loss.files
+            if (file := getattr(loss, key)) is not None
         }  # fmt: skip
 
     def problem(self, at: tuple[Any, ...], message: str, hint: str = "") -> Problem:

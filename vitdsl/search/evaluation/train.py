@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 Above = Annotated[float, Field(gt=0)]
 
 
-OF_RECIPE = ("validation", "schedule", "batch", "learning_rate", "weight_decay", "warmup", "label_smoothing", "clip")
-"""What a recipe says of a training, where there is one."""
+BESIDE_RECIPE = frozenset({"type", "recipe", "data", "epochs"})
+"""What is said beside a recipe, which says all else."""
 
 
 def _recipe(value: Any, reader: Any) -> Recipe | None:
@@ -82,8 +82,8 @@ class Train(Evaluation):
             refuse(message, "the cosine has reached 0 there", at=("schedule",))
 
     def _agree_with(self, recipe: Recipe) -> None:
-        for name in OF_RECIPE:
-            if name in self.fields_set:
+        for name in self.fields:
+            if name in self.fields_set - BESIDE_RECIPE:
                 hint = "`recipe: {extends: NAME, …}` changes what the recipe says"
                 refuse(f"`{name}` does nothing beside a `recipe`, which says it", hint, at=(name,))
         if self.epochs is not None and self.epochs > recipe.file.epochs:

@@ -131,7 +131,7 @@ class Constructors:
 
 
 def unprinted(value: Any) -> Iterator[Any]:
-    """What stands in an argument, or in what makes a layer, and has no literal, such as tensors and infinities."""
+    """The values in an argument, or in the maker of a layer, that code cannot write, such as tensors and infinities."""
     if isinstance(value, partial):
         inner: Iterable[Any] = (*value.args, *value.keywords.values())
     elif isinstance(value, dict):

@@ -37,7 +37,7 @@ FILLS: Mapping[str, Callable[[Init], Fill]] = {
 }
 """What fills a tensor, by the type of its initial values."""
 FARTHEST = 10
-"""Deviations from the mean that no draw of torch's reaches, in float32 or float64."""
+"""No draw of torch's normal distribution is so many deviations from the mean, in float32 or in float64."""
 TAKES_INIT = frozenset({Linear, Conv2d, Tokens})
 """Layers that are told their initial values, as `init`."""
 OWN: dict[Any, Fill] = {Linear: SMALL, Tokens: SMALL, LearnedPosition: SMALL, WindowPosition: SMALL}
@@ -69,7 +69,7 @@ def make_initialized(make: partial[nn.Module], fill: Fill) -> nn.Module:
 
 
 def _truncated(std: float) -> Fill:
-    """A normal distribution, cut at ±2; what is nowhere near ±2 is not cut, and has the same draws."""
+    """A normal distribution, cut at ±2. Where no draw can reach ±2, it is not cut: the draws are the same."""
     if std == 0.02:
         return SMALL
     return partial(nn.init.normal_ if FARTHEST * std < 2 else nn.init.trunc_normal_, std=std)

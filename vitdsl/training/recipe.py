@@ -245,7 +245,14 @@ class Recipe:
         return {key: plain(value) for key, value in self.tree.items() if key not in ("name", "paper", "data")}
 
     def path_of(self, at: tuple[str, ...], file: str) -> Path:
-        """The file beside the one that names it, at a place of this, where it is there; else seen from here."""
+        """The path of a file that a field names.
+
+        It is relative to the folder of the file with that field, if it exists there, or else to the current folder.
+
+        Args:
+            at: the place of the field.
+            file: what the field says.
+        """
         mark = mark_of(self.tree, at)
         near = Path(mark.source.name).parent / file if mark is not None else Path(file)
         return near if near.is_file() else Path(file)

@@ -23,7 +23,7 @@ Above = Annotated[float, Field(gt=0)]
 
 
 BESIDE_RECIPE = frozenset({"type", "recipe", "data", "epochs"})
-"""What is said beside a recipe, which says all else."""
+"""The fields that may stand beside a recipe. It says all others."""
 
 
 def _recipe(value: Any, reader: Any) -> Recipe | None:

@@ -95,7 +95,7 @@ def hybrids(count: int) -> list[Spec]:
     return found
 
 
-@pytest.mark.parametrize("count", [10, pytest.param(200, marks=pytest.mark.full)])
+@pytest.mark.parametrize("count", [6, pytest.param(200, marks=pytest.mark.full)])
 def test_drawn_models_are_the_files_that_they_become(tmp_path: Path, count: int) -> None:
     for number, spec in enumerate(hybrids(count)):
         put(tmp_path, f"h{number}", spec, batch=3)

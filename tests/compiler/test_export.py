@@ -9,16 +9,17 @@ import torch
 
 import vitdsl
 from tests.compiler.small import SMALL, photos, small
+from tests.zoo.specs import all_of_them
 from vitdsl.compiler.model import VisionModel
 
 LIMIT = 1e-9
 INDUCED = ["deit_tiny_distilled", "cvt13", "t2t_vit_14", "refiner_vit_s", "swin_tiny"]
 """Plain attention, convolutions with norms, kernels, worked maps, windows."""
 
-ANY_SIZE = [
-    "cvt13", "deit_tiny_distilled",
-    *[pytest.param(name, marks=pytest.mark.full) for name in ("convnext_tiny", "resnet18", "pvt_tiny", "cpvt_tiny")],
-]  # fmt: skip
+ANY_SIZE = all_of_them(
+    ["deit_tiny_distilled"],
+    ["deit_tiny_distilled", "cvt13", "convnext_tiny", "resnet18", "pvt_tiny", "cpvt_tiny"],
+)
 
 
 @pytest.fixture(autouse=True)

@@ -82,7 +82,7 @@ def check_meta(spec: Spec) -> None:
 
 
 def test_any_field() -> None:
-    check(fields.spec, check_text, 0.2, 0, 800)
+    check(fields.spec, check_text, 0.2, 0, 400)
 
 
 def check_file(spec: Spec) -> None:
@@ -93,7 +93,7 @@ def check_file(spec: Spec) -> None:
 
 
 def test_any_file() -> None:
-    check(files.spec, check_file, 0.1, 0, 800)
+    check(files.spec, check_file, 0.1, 0, 400)
 
 
 @pytest.mark.full

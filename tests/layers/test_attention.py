@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.layers import checks
+from tests.zoo.specs import all_of_them
 from vitdsl.layers.attention import Attend, Gather, KeyNorm, Modulate, QueryBias, Scores, Weigh
 from vitdsl.layers.relative import Relative2d
 
@@ -234,7 +235,11 @@ LAYERS: dict[str, tuple[nn.Module, tuple[Tensor, ...]]] = {
 }
 
 
-@pytest.mark.parametrize("name", LAYERS)
+ALIKE = {"relu", "gelu", "layer", "none"}
+"""Beside softmax and batch norms, these are what `torch.nn` has."""
+
+
+@pytest.mark.parametrize("name", all_of_them([name for name in LAYERS if name not in ALIKE], [*LAYERS]))
 def test_compiles_exports_copies(name: str) -> None:
     layer, tensors = LAYERS[name]
     layer = checks.randomize(layer)

@@ -66,6 +66,15 @@ TAPS: dict[str, dict[str, Tap]] = {
 """The recorded values inside each model that has them."""
 
 
+LIGHT = 4_600_000_000
+"""Multiply-adds of what is computed by default; larger models are compared under `full`."""
+
+
+def light(specs: list[str]) -> list[str]:
+    """Those of few multiply-adds."""
+    return [spec for spec in specs if vitdsl.load(spec).analyze().macs <= LIGHT]
+
+
 @lru_cache(maxsize=4)
 def filled(spec: str) -> dict[str, Tensor]:
     """The authors' state dict of a spec, each tensor from its key; never changed."""

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 import vitdsl
 from tests.parity import fingerprint, zoo_isotropic
 from tests.parity.allowed import allowed
-from tests.parity.models import RECORDS, TAPS, filled, flat, image, loaded, run
+from tests.parity.models import RECORDS, TAPS, filled, flat, image, light, loaded, run
+from tests.zoo.specs import all_of_them
 from vitdsl.checkpoints.plan import is_counter
 from vitdsl.checkpoints.tables import tables_for
 from vitdsl.layers.tables import sinusoid_table
@@ -22,7 +23,7 @@ SPECS = list(RECORDS)
 TRAINED = zoo_isotropic.TRAINED
 
 
-@pytest.fixture(params=SPECS)
+@pytest.fixture(params=all_of_them(light(SPECS), SPECS))
 def spec(request: pytest.FixtureRequest) -> str:
     return request.param
 

@@ -8,14 +8,15 @@ import torch
 import vitdsl
 from tests.parity import fingerprint
 from tests.parity.models import RECORDS as KNOWN
-from tests.parity.models import image
+from tests.parity.models import image, light
 from tests.parity.zoo_hierarchical import RECORDS
+from tests.zoo.specs import all_of_them
 
 OURS = [spec for spec in RECORDS if spec not in KNOWN]
 """The others are compared in `test_official`."""
 
 
-@pytest.mark.parametrize("spec", OURS)
+@pytest.mark.parametrize("spec", all_of_them(light(OURS), OURS))
 def test_records(spec: str) -> None:
     """Recorded logits, and every tensor back bit for bit."""
     record = fingerprint.load(RECORDS[spec])

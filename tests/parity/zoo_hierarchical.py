@@ -95,7 +95,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "vt_resnet18": SIDE | {"stages[1].body.channels": 16, "stages[2].body.channels": 24, "vars.channels": 24},
 }
 """Fewer blocks, channels and pixels than the spec has."""
-SLOW = frozenset({*SMALL, "crossvit_tiny", "t2t_vit_dense"} - {"levit_128s"})
+SLOW = frozenset({*SMALL, "crossvit_tiny", "t2t_vit_dense", "cvt13"})
 """Whose tensors and pairs are many, or whose forward is slow even when it is small."""
 
 SCALED = {"dynamic_resnet18": ("conv", 5.0)}

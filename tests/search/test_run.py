@@ -32,6 +32,7 @@ def test_two_workers_meet_the_budget(tmp_path):
     assert outcome.best[0]["decisions"] == best.user_attrs["decisions"]
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("plugin")
 def test_a_candidate_that_kills_its_worker_is_given_up(tmp_path):
     from vitdsl.search.file import load_search

@@ -59,7 +59,7 @@ class FrameWriter:
     """Writes the steps of one frame.
 
     Attributes:
-        built: the lowered frames of modules that exist already, by path.
+        built: by path, the repetitions that are modules already; others are written in place. None: all are lowered.
         ropes: the rope of each value, by number.
         prefix: the module path of the frame, relative to the module of the forward.
         image: the model's input, in the forward of a model.
@@ -72,7 +72,7 @@ class FrameWriter:
         self.writer, self.frame, self.written, self.prefix, self.memo = writer, frame, written, prefix, memo
         self.rules = rules
         self._normed = {norm.output: linear.path for norm, linear, before in norm_pairs(frame) if not before}
-        self.built: Mapping[str, Written] = {}
+        self.built: Mapping[str, Written] | None = None
         self.ropes: dict[int, Rope] = {}
         self.image: Value | None = None
 
@@ -164,12 +164,13 @@ class FrameWriter:
     # ------------------------------------------------------------ calls
 
     def _call(self, step: Call) -> None:
-        """Writes a call: numbered frames become calls of modules; stages and head are inlined."""
+        """Writes a call: repetitions become calls of modules; stages, the head, and what is not built are inlined."""
         state = {name: self.ropes[number] for name, number in step.reads.items()}
         appended: dict[str, list[Piece]] = {name: [] for name in step.appends}
-        run = self._call_module if step.numbered else self._inline
-        for path, frame in step.paths():
-            after, more = run(frame, joined(self.prefix, path), state)
+        for own, frame in step.paths():
+            path = joined(self.prefix, own)
+            apart = step.numbered and (self.built is None or path in self.built)
+            after, more = (self._call_module if apart else self._inline)(frame, path, state)
             state.update(after)
             for name, pieces in more.items():
                 appended[name] += pieces
@@ -191,7 +192,7 @@ class FrameWriter:
     def _call_module(
         self, frame: Frame, path: str, state: dict[str, Rope]
     ) -> tuple[dict[str, Rope], dict[str, list[Piece]]]:
-        if path in self.built:
+        if self.built is not None:
             written = self.built[path]
             tensors = [self.writer.like(state[name], piece) for name, piece in written.entering.items()]
         else:

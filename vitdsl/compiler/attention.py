@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -138,8 +138,7 @@ def choose(mixers: Iterable[Mixer], blocks: Blocks) -> list[Mixer]:
     known = list(mixers)
     mapped = [mixer for mixer in known if not mixer.without_map]
     if not mapped:
-        reasons = [Problem(f"`{mixer.path}` has no attention map: {mixer.without_map}") for mixer in known]
-        raise AttentionError(reasons or Problem("this model has no mixer, so that it has no attention map"))
+        raise AttentionError(_reasons(known) or Problem("this model has no mixer, and so no attention map"))
     if blocks is None:
         return mapped
     wanted = [blocks] if isinstance(blocks, (int, str)) else blocks
@@ -162,10 +161,29 @@ def _named(wanted: int | str, known: list[Mixer], mapped: list[Mixer]) -> list[M
         paths = [mixer.path for mixer in known]
         hint = did_you_mean(wanted, paths) or f"the first mixer is `{paths[0]}`, the last `{paths[-1]}`"
         raise AttentionError(Problem(f"`{wanted}` is no mixer, and holds none", hint=hint))
-    without = [mixer for mixer in below if mixer.without_map]
-    if without:
-        raise AttentionError([Problem(f"`{each.path}` has no attention map: {each.without_map}") for each in without])
+    if problems := _reasons(below):
+        raise AttentionError(problems)
     return below
+
+
+def _reasons(mixers: Iterable[Mixer]) -> list[Problem]:
+    return [Problem(line) for line in in_words({mixer.path: mixer.without_map for mixer in mixers})]
+
+
+def in_words(reasons: Mapping[str, str]) -> list[str]:
+    """Which mixers have no map, and why: a line for each reason.
+
+    Args:
+        reasons: by module path; empty for a mixer that has a map.
+    """
+    paths: dict[str, list[str]] = {}
+    for path, why in reasons.items():
+        if why:
+            paths.setdefault(why, []).append(path)
+    return [
+        f"`{first}`{f' (and {len(more)} more)' if more else ''} has no attention map: {why}"
+        for why, (first, *more) in paths.items()
+    ]
 
 
 # ---------------------------------------------------------------- computing

@@ -88,9 +88,7 @@ def num_features(model: CompiledModel) -> int:
     return sum(split.body.frame.features[number].dim for number in set(split.features.values()))
 
 
-def forward_over(
-    model: CompiledModel, key: Any, write: Callable[..., Forward], *arguments: Any
-) -> Callable[..., Any]:
+def forward_over(model: CompiledModel, key: Any, write: Callable[..., Forward], *arguments: Any) -> Callable[..., Any]:
     """A forward over the model's own modules. It is generated once for each key."""
     if key not in model.forwards:
         model.forwards[key] = function_of(write(written_below(model.written), *arguments), model)

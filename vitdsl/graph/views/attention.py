@@ -92,14 +92,14 @@ def _is_mixer(node: Node) -> bool:
     return isinstance(node.op, Gather) or (bool(node.op.dynamic) and not node.op.pairs)
 
 
-def _path(prefix: str, node: Node) -> str:
+def mixer_path(prefix: str, node: Node) -> str:
     """The module path of the mixer that mixes by a node."""
     return joined(prefix, node.path if isinstance(node.op, DynamicConv) else node.path.rpartition(".")[0])
 
 
 def _mixer(frame: Frame, node: Node, prefix: str, states: dict[int, _State]) -> Mixer:
     op, features = node.op, [frame.features[number] for number in node.inputs]
-    path, windows = _path(prefix, node), states[node.output].windows
+    path, windows = mixer_path(prefix, node), states[node.output].windows
     if isinstance(op, Gather):
         return Mixer(path, op.queries, features[1], features[0].dim, windows, states[node.inputs[0]].softmax, "")
     if isinstance(op, Attend):
@@ -194,7 +194,7 @@ class _Opened:
         for step in frame.steps:
             if isinstance(step, Call):
                 self._call(step)
-            elif _is_mixer(step) and (path := _path(prefix, step)) in paths:
+            elif _is_mixer(step) and (path := mixer_path(prefix, step)) in paths:
                 self._node(step, path)
             else:
                 self.frame.steps.append(step)

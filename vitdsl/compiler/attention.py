@@ -14,7 +14,7 @@ from vitdsl.compiler.model import VisionModel
 from vitdsl.compiler.module import is_repetition
 from vitdsl.compiler.renewal import put_buffers
 from vitdsl.compiler.statements import Forward
-from vitdsl.errors import AttentionError, Problem, did_you_mean
+from vitdsl.errors import AttentionError, Problem, near
 from vitdsl.features import Feature
 from vitdsl.graph.ir import joined
 from vitdsl.graph.operators import OpenWindows
@@ -159,7 +159,8 @@ def _named(wanted: int | str, known: list[Mixer], mapped: list[Mixer]) -> list[M
     below = [mixer for mixer in known if mixer.path == wanted or mixer.path.startswith(f"{wanted}.")]
     if not below:
         paths = [mixer.path for mixer in known]
-        hint = did_you_mean(wanted, paths) or f"the first mixer is `{paths[0]}`, the last `{paths[-1]}`"
+        nearest = near(wanted, paths)
+        hint = f"did you mean '{nearest}'?" if nearest else f"the first mixer is `{paths[0]}`, the last `{paths[-1]}`"
         raise AttentionError(Problem(f"`{wanted}` is no mixer, and holds none", hint=hint))
     if problems := _reasons(below):
         raise AttentionError(problems)

@@ -7,10 +7,13 @@ from torch import nn
 import vitdsl
 from tests.compiler.seen_maps import at_small_size, check_maps, images_for, mixings
 from tests.compiler.small import photos, small
+from tests.hybrids.models import drawn
+from tests.hybrids.test_hybrids import LARGEST
 from tests.zoo.specs import NAMES, all_of_them, smallest
 from vitdsl.errors import ImageError
 from vitdsl.graph.views.attention import find_mixers
 from vitdsl.layers.attention import weigh_values
+from vitdsl.syntax.printer import dump_tree
 
 ATTENTION = {"mixer": {"type": "global", "heads": 2}}
 MLP = {"mlp": {"ratio": 2}}
@@ -298,3 +301,31 @@ def test_what_the_maps_would_pass_by_is_refused():
         vitdsl.attention_maps(model, images)
     with pytest.raises(TypeError, match="a model that vitdsl built"):
         vitdsl.attention_maps(nn.Identity(), images)  # type: ignore[arg-type]
+
+
+# ---------------------------------------------------------------- hybrids
+
+
+def check_hybrids(numbers):
+    """Holds the maps of hybrids that are drawn by number; gives how many maps these were."""
+    count = 0
+    for number in numbers:
+        try:
+            spec = vitdsl.load(dump_tree(drawn(number)))
+            mapped = any(not mixer.without_map for mixer in find_mixers(spec.graph()))
+        except vitdsl.SpecError:
+            continue
+        if mapped and spec.analyze().activation_bytes <= LARGEST:
+            torch.manual_seed(number)
+            model = vitdsl.build(spec).double().eval()
+            count += check_maps(model, images_for(model))
+    return count
+
+
+def test_maps_of_hybrids():
+    assert check_hybrids(range(30)) > 30
+
+
+@pytest.mark.full
+def test_maps_of_many_hybrids(one_thread):
+    assert check_hybrids(range(30, 400)) > 400

@@ -26,8 +26,9 @@ ROLLOUT = "rollout"
 def attention_rollout(model: VisionModel, images: Tensor) -> AttentionMap:
     """Attention rollout: the maps of all mixers, averaged over heads, multiplied along the graph.
 
-    Every sum of n values counts each of them as 1/n: a mixer with a shortcut is (A + 1)/2, as the paper has it. What
-    acts on each token for itself is left out. Paper: Quantifying Attention Flow in Transformers, arXiv 2005.00928.
+    A sum of n values counts each of them as 1/n, so that a mixer with its shortcut is (A + 1)/2, as the paper has it.
+    What acts on each token for itself changes nothing. Paper: Quantifying Attention Flow in Transformers, arXiv
+    2005.00928.
 
     Args:
         model: what `build` or `fold` gave, in evaluation mode.
@@ -172,7 +173,7 @@ class _Walk:
         rows = self._aligned(states)
         if len({share.shape[1] for each in rows for share in each.values()}) > 1:
             return _Lost("one token is added to many")
-        return _Mixed({number: sum(each[number] for each in rows) / len(rows) for number in rows[0]})
+        return _Mixed({number: torch.stack([each[number] for each in rows]).mean(0) for number in rows[0]})
 
     # ------------------------------------------------------------ shares
 

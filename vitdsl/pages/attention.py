@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from vitdsl.compiler.attention import AttentionMap
+from vitdsl.graph.operators import OpenWindows
 from vitdsl.pages import shown
 from vitdsl.pages.plot import INK
 from vitdsl.pages.scene import Laid, Scene, Text
@@ -103,13 +104,18 @@ def _placed(found: AttentionMap, rows: dict[int, Tensor], keys_gk: Tensor) -> Te
 
 def _notes(found: AttentionMap) -> Iterator[str]:
     if found.windows:
-        yield " in ".join(f"windows of {each.size[0]}x{each.size[1]}" for each in reversed(found.windows))
+        yield ", in ".join(map(_in_words, reversed(found.windows)))
     if found.keys.grid is None:
         yield f"its {found.keys.num_tokens} keys are on no grid, and cannot be laid over a photo"
     elif found.keys.tokens:
         yield f"keys {', '.join(found.keys.tokens)} not drawn"
     if not found.softmax:
         yield "weights are no shares of 1"
+
+
+def _in_words(windows: OpenWindows) -> str:
+    size, shift = (f"{rows}x{columns}" for rows, columns in (windows.size, windows.shift))
+    return f"windows of {size}" + (f", shifted by {shift}" if any(windows.shift) else "")
 
 
 # ---------------------------------------------------------------- the picture

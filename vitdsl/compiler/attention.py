@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -16,7 +17,6 @@ from vitdsl.compiler.renewal import put_buffers
 from vitdsl.compiler.statements import Forward
 from vitdsl.errors import AttentionError, Problem, near
 from vitdsl.features import Feature
-from vitdsl.graph.ir import joined
 from vitdsl.graph.operators import OpenWindows
 from vitdsl.graph.views.attention import Mixer, Opened, find_mixers, with_maps
 from vitdsl.layers.attention import Attend
@@ -37,7 +37,7 @@ class AttentionMap(NamedTuple):
             tokens. In windows it is one window; `dim` is the width.
         keys: what is asked, likewise.
         windows: those that the mixer runs in, the outermost first; empty: it runs in none.
-        softmax: whether each row is a softmax and nothing else, so that it is positive and its sum is 1.
+        softmax: whether each row is a softmax and nothing else: it is positive, and its sum is 1, dropout apart.
     """
 
     path: str
@@ -102,7 +102,7 @@ def attention_maps(model: VisionModel, images: Tensor, blocks: Blocks = None) ->
         ImageError: the model cannot take these images.
     """
     if not isinstance(model, VisionModel):
-        raise TypeError(f"a model that vitdsl built is needed, but this is a {type(model).__name__}")
+        raise TypeError(f"a model that vitdsl built is needed, without wrappers, but this is `{type(model).__name__}`")
     model.enter(images)
     size = (images.shape[2], images.shape[3])
     graph = model.lowered if size == model.image_size else model.spec.graph(size)
@@ -150,7 +150,8 @@ def choose(mixers: Iterable[Mixer], blocks: Blocks) -> list[Mixer]:
 
 def _named(wanted: int | str, known: list[Mixer], mapped: list[Mixer]) -> list[Mixer]:
     """The mixers that a number or a path means."""
-    if isinstance(wanted, int):
+    if not isinstance(wanted, str):
+        wanted = operator.index(wanted)
         if not -len(mapped) <= wanted < len(mapped):
             count = f"{len(mapped)} mixers with" if len(mapped) > 1 else "one mixer with"
             message = f"there is no attention map {wanted}: this model has {count} a map"
@@ -193,7 +194,7 @@ def in_words(reasons: Mapping[str, str]) -> list[str]:
 def _weights(model: VisionModel, images: Tensor, paths: Sequence[str]) -> list[Tensor]:
     """The maps of some mixers, (B·windows, heads, queries, keys) each."""
     opened = with_maps(model.lowered, paths)
-    _refuse_changed(model, opened, paths)
+    _refuse_changed(model, opened)
     forward = forward_over(model, ("attention", *paths), _write, opened, paths)
     before = dict(model.named_buffers()) if any(module.training for module in model.modules()) else {}
     put_buffers(model, {name: buffer.clone() for name, buffer in before.items()})
@@ -208,28 +209,17 @@ def _write(built: Built, opened: Opened, paths: Sequence[str]) -> Forward:
     return write_values(apart, opened.graph, IMAGE, [opened.maps[path] for path in paths])
 
 
-def _refuse_changed(model: nn.Module, opened: Opened, paths: Sequence[str]) -> None:
-    """Refuses modules that the forward of the maps would pass by, or could not read."""
+def _refuse_changed(model: nn.Module, opened: Opened) -> None:
+    """Refuses modules that the forward of the maps passes by, where a caller changed what they do."""
     problems = []
-    for path in opened.repetitions:
+    for path in (*opened.repetitions, *opened.attends):
         module = model.get_submodule(path)
-        if not is_repetition(module):
-            problems.append(Problem(f"`{path}` was replaced by a {type(module).__name__}, whose maps nobody knows"))
+        if not (is_repetition(module) or type(module) is Attend):
+            problems.append(Problem(f"`{path}` was replaced by `{type(module).__name__}`, whose maps are not known"))
         elif module._forward_hooks or module._forward_pre_hooks:
-            problems.append(Problem(f"`{path}` has hooks, which may change its maps", hint="remove them first"))
-    attends = (joined(path, "attend") for path in paths)
-    for path, module in ((path, _module(model, path)) for path in attends):
-        if module is not None and type(module) is not Attend:
-            problems.append(Problem(f"`{path}` was replaced by a {type(module).__name__}, whose maps nobody knows"))
+            problems.append(Problem(f"`{path}` has hooks, which would not run", hint="remove them first"))
     if problems:
         raise AttentionError(problems)
-
-
-def _module(model: nn.Module, path: str) -> nn.Module | None:
-    try:
-        return model.get_submodule(path)
-    except AttributeError:
-        return None
 
 
 # ---------------------------------------------------------------- places

@@ -129,9 +129,9 @@ class _Walk:
         if lost is not None:
             return lost
         if isinstance(op, (Take, Put, Join)):
-            return self._spliced(op, known)
+            return self._spliced(op, known, prefix)
         if isinstance(op, Combine):
-            return self._combined(op, known, output)
+            return self._combined(op, known, output, prefix)
         if isinstance(op, Sections) or (not op.mixes and not op.structural):
             return known[0]
         if all(isinstance(state, _Unmixed) for state in known):
@@ -150,17 +150,19 @@ class _Walk:
         mean_bqk = found.weights.mean(1)
         return _Mixed({number: mean_bqk @ share for number, share in self._shares(v).items()})
 
-    def _spliced(self, op: Take | Put | Join, states: list[Any]) -> State:
+    def _spliced(self, op: Take | Put | Join, states: list[Any], prefix: str) -> State:
         """Takes, puts and joins tokens."""
         if all(isinstance(state, _Unmixed) for state in states):
             return _Unmixed(_splice(op, [state.tokens for state in states], lambda parts: sum(parts, ())))
+        if self._of_several_grids(states):
+            return _Lost(f"tokens of several grids are mixed in `{prefix}`")
         rows = self._aligned(states)
         return _Mixed({
             number: _splice(op, [_by_row(each[number]) for each in rows], torch.cat).transpose(0, 1)
             for number in rows[0]
         })  # fmt: skip
 
-    def _combined(self, op: Combine, states: list[Any], output: Feature) -> State:
+    def _combined(self, op: Combine, states: list[Any], output: Feature, prefix: str) -> State:
         """A sum counts each of its values as much."""
         first = states[0]
         unmixed = all(isinstance(state, _Unmixed) for state in states)
@@ -170,12 +172,20 @@ class _Walk:
             return self.begin(output)
         if op.how not in ("add", "mean"):
             return _Lost(f"features are combined by `{op.how}`, which gives none of them a share")
+        if self._of_several_grids(states):
+            return _Lost(f"tokens of several grids are mixed in `{prefix}`")
         rows = self._aligned(states)
         if len({share.shape[1] for each in rows for share in each.values()}) > 1:
             return _Lost("one token is added to many")
         return _Mixed({number: torch.stack([each[number] for each in rows]).mean(0) for number in rows[0]})
 
     # ------------------------------------------------------------ shares
+
+    def _of_several_grids(self, states: list[Any]) -> bool:
+        """Whether there are tokens of several grids in these, of which no rollout can be drawn."""
+        numbers = {n for each in states if isinstance(each, _Mixed) for n in each.shares}
+        numbers |= {n for each in states if isinstance(each, _Unmixed) for n, _ in each.tokens}
+        return sum(self.lists[number].grid is not None for number in numbers) > 1
 
     def _aligned(self, states: list[Any]) -> list[dict[int, Tensor]]:
         """The shares of several values, each of all the same lists."""
@@ -209,8 +219,8 @@ class _Walk:
             raise _none(state.why if isinstance(state, _Lost) else "no attention acts on what the head reads")
         grids = [number for number in state.shares if self.lists[number].grid is not None]
         extra = [number for number in state.shares if number not in grids]
-        if len(grids) != 1 or any(self.lists[number].count for number in extra):
-            raise _none("the tokens that are mixed are not those of one grid and named ones")
+        if not grids or any(self.lists[number].count for number in extra):
+            raise _none("the tokens that are mixed are not those of a grid and named ones")
         names = (*(name for number in extra for name in self.lists[number].tokens), *self.lists[grids[0]].tokens)
         weights = torch.cat([state.shares[number] for number in (*extra, *grids)], 2)[:, None]
         keys = self.lists[grids[0]]._replace(tokens=names)

@@ -160,11 +160,13 @@ class Opened(NamedTuple):
         graph: the graph.
         maps: numbers of the maps in its frame, by the path of their mixer.
         repetitions: module paths of the repetitions in which the maps are: their own forwards do not give them.
+        attends: module paths of the operators that keep their maps to themselves.
     """
 
     graph: Graph
     maps: dict[str, int]
     repetitions: tuple[str, ...]
+    attends: tuple[str, ...]
 
 
 def with_maps(graph: Graph, paths: Collection[str]) -> Opened:
@@ -174,7 +176,7 @@ def with_maps(graph: Graph, paths: Collection[str]) -> Opened:
     given. Modified: the frames with such mixers, and those around them; each repetition of those has its own.
     """
     opened = _Opened(graph.frame, "", paths)
-    return Opened(graph._replace(frame=opened.frame), opened.maps, tuple(opened.repetitions))
+    return Opened(graph._replace(frame=opened.frame), opened.maps, tuple(opened.repetitions), tuple(opened.attends))
 
 
 class _Opened:
@@ -183,13 +185,15 @@ class _Opened:
     Attributes:
         frame: the new frame.
         maps: numbers of the maps in it, by the path of their mixer.
-        repetitions: of these, below and with this one.
+        repetitions: as `Opened` has them, below this frame.
+        attends: likewise.
     """
 
     def __init__(self, frame: Frame, prefix: str, paths: Collection[str]) -> None:
         self.frame, self._prefix, self._paths = copy_frame(frame), prefix, paths
         self.maps: dict[str, int] = {}
         self.repetitions: list[str] = []
+        self.attends: list[str] = []
         self.frame.steps = []
         for step in frame.steps:
             if isinstance(step, Call):
@@ -208,6 +212,7 @@ class _Opened:
             self.frame.steps.append(node._replace(inputs=(seen, node.inputs[1])))
             return
         assert isinstance(op, Attend)
+        self.attends.append(joined(self._prefix, node.path))
         q, k, v, *extras = node.inputs
         of_attend = MapOfAttend.trusted(heads=op.heads, extras=op.extras)
         self.maps[path] = found = self._add(node.path, of_attend, (q, k, *extras), node.times)
@@ -238,6 +243,7 @@ class _Opened:
             opened = _Opened(frame, below, self._paths)
             frames.append(opened.frame)
             self.repetitions += [*([below] if call.numbered else []), *opened.repetitions]
+            self.attends += opened.attends
             for name, number in opened.maps.items():
                 opened.frame.outputs[name] = number
                 self.maps[name] = gives[name] = self._value(opened.frame.features[number])

@@ -84,7 +84,7 @@ def test_in_windows_all_queries_of_a_window_ask():
 def test_keys_without_a_grid_are_not_drawn():
     asked = ask(found(GRID, LIST, softmax=False))
     assert asked.over is None
-    assert asked.notes == ("its 5 keys are on no grid, and cannot be laid over a photo", "weights are no shares of 1")
+    assert asked.notes == ("its 5 keys are on no grid, and cannot be laid over a photo", "no plain softmax")
 
 
 def test_colours():

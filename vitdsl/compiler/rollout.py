@@ -144,7 +144,7 @@ class _Walk:
         if found.windows:
             return _Lost(f"`{path}` runs in windows")
         if not found.softmax:
-            return _Lost(f"the weights of `{path}` are no shares: its map is no plain softmax")
+            return _Lost(f"`{path}` weighs by no plain softmax, so that its weights are no shares")
         if v is None or isinstance(v, _Lost):
             return v
         mean_bqk = found.weights.mean(1)

@@ -110,7 +110,7 @@ def _notes(found: AttentionMap) -> Iterator[str]:
     elif found.keys.tokens:
         yield f"keys {', '.join(found.keys.tokens)} not drawn"
     if not found.softmax:
-        yield "weights are no shares of 1"
+        yield "no plain softmax"
 
 
 def _in_words(windows: OpenWindows) -> str:

@@ -82,7 +82,7 @@ def test_a_class_token_that_joins_late():
 REFUSED = {
     "cait_xxs24": "`stages.0.block.0.0.mixer` weighs by no plain softmax",
     "ceit_tiny": "`stages.0` collects tokens",
-    "crossvit_tiny": "the head reads several streams",
+    "crossvit_tiny": "its head reads several streams",
     "cvt13": r"`stages.1.tokenizer.0.conv` \(conv\) mixes tokens, and has no map",
     "refiner_vit_s": "weighs by no plain softmax",
     "swin_tiny": "`stages.0.block.0.0.mixer` runs in windows",

@@ -47,6 +47,8 @@ class Written:
 
 
 Memo = dict[Any, Written]
+Given = tuple[dict[str, Rope], dict[str, list[Piece]]]
+"""What a repetition gives and appends, by stream."""
 Rule = Callable[["FrameWriter", Node, Feature, list[Rope]], Rope]
 WITHOUT_MODULE = frozenset({Scale, Take, Put, Join, Sections, Combine, OpenWindows, CloseWindows, LearnedTokens})
 """Primitives without a layer; learned tokens are parameters."""
@@ -179,9 +181,7 @@ class FrameWriter:
         for name, value in step.appends.items():
             self.ropes[value] = Rope(self.frame.features[value], appended[name])
 
-    def _inline(
-        self, frame: Frame, path: str, state: dict[str, Rope]
-    ) -> tuple[dict[str, Rope], dict[str, list[Piece]]]:
+    def _inline(self, frame: Frame, path: str, state: dict[str, Rope]) -> Given:
         inner = FrameWriter(self.writer, frame, self.written, path, self.memo, self.rules)
         inner.image, inner.built = self.image, self.built
         inner.ropes = {value: state[name] for name, value in frame.inputs.items()}
@@ -189,9 +189,7 @@ class FrameWriter:
         appended = {n: [p for v in values for p in inner.ropes[v].pieces] for n, values in frame.appends.items()}
         return {name: inner.ropes[value] for name, value in frame.outputs.items()}, appended
 
-    def _call_module(
-        self, frame: Frame, path: str, state: dict[str, Rope]
-    ) -> tuple[dict[str, Rope], dict[str, list[Piece]]]:
+    def _call_module(self, frame: Frame, path: str, state: dict[str, Rope]) -> Given:
         if self.built is not None:
             written = self.built[path]
             tensors = [self.writer.like(state[name], piece) for name, piece in written.entering.items()]
@@ -219,7 +217,7 @@ class FrameWriter:
         plain = single.layout == "map" and single.windows is None
         return self.writer.token_piece(rope) if plain and _layouts_read(frame, value) == {"tokens"} else single
 
-    def _unpacked(self, inner: Written, values: list[Value]) -> tuple[dict[str, Rope], dict[str, list[Piece]]]:
+    def _unpacked(self, inner: Written, values: list[Value]) -> Given:
         after: dict[str, Rope] = {}
         appended: dict[str, list[Piece]] = {}
         for index, (name, feature, piece) in enumerate([*inner.outputs, *inner.appends]):

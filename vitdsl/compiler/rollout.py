@@ -49,7 +49,7 @@ def attention_rollout(model: VisionModel, images: Tensor) -> AttentionMap:
     split = split_head(model.lowered if size == model.image_size else model.spec.graph(size))
     numbers = set(split.features.values())
     if len(numbers) > 1:
-        raise AttentionError(Problem("the head reads several streams, and rollout follows one"))
+        raise _none("its head reads several streams, and rollout follows one")
     (number,) = numbers
     frame = split.body.frame
     walk = _Walk({each.path: each for each in maps})

@@ -1,4 +1,4 @@
-"""What the package exports: load a spec, analyze it, build it, fill it with weights, search around it."""
+"""What the package exports: load a spec, analyze it, build it, fill it with weights, see what it attends to."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vitdsl.compiler.attention import attention_maps
 from vitdsl.compiler.build import build, build_as, fold
 from vitdsl.compiler.eject import eject
+from vitdsl.compiler.rollout import attention_rollout
 from vitdsl.resolve.files import shipped
 from vitdsl.spec import Spec, load
 
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
     from vitdsl.checkpoints.tables import Table
     from vitdsl.compiler.model import VisionModel
 
-__all__ = ["Spec", "build", "convert", "eject", "fold", "load", "load_weights"]
+__all__ = [
+    "Spec", "attention_maps", "attention_rollout", "build", "convert", "eject", "fold", "load", "load_weights",
+]  # fmt: skip
 Layout = str | Path | Mapping[str, Any]
 """Whose keys weights have: a name, the path of a table of keys, or a table as a mapping."""
 FOLDED = "official_fused"

@@ -16,7 +16,7 @@ from vitdsl.parts import registry
 ROOT = Path(__file__).parents[2]
 LANGUAGE, EXTENDING, README = ROOT / "docs/language.md", ROOT / "docs/extending.md", ROOT / "README.md"
 ARCHITECTURE, SEARCH, MODELS = ROOT / "docs/architecture.md", ROOT / "docs/search.md", ROOT / "docs/models.md"
-TRAINING = ROOT / "docs/training.md"
+TRAINING, ATTENTION = ROOT / "docs/training.md", ROOT / "docs/attention.md"
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-PAGES = [LANGUAGE, SEARCH, MODELS, pytest.param(TRAINING, marks=pytest.mark.full), README]
+PAGES = [LANGUAGE, SEARCH, MODELS, ATTENTION, pytest.param(TRAINING, marks=pytest.mark.full), README]
 """The page on training trains six times."""
 
 

@@ -10,10 +10,10 @@ import typer
 
 from vitdsl.cli.options import AsJson, Settings, SpecName
 from vitdsl.cli.output import print_json, print_table
+from vitdsl.cli.photos import photo_opener
 from vitdsl.cli.specs import load_spec
 from vitdsl.cli.weights import Container, LayoutName, WeightsOptions, WeightsSize, check_weights, fill, find_weights
-from vitdsl.errors import CheckpointError, InputError, Problem
-from vitdsl.syntax.limits import PIXELS
+from vitdsl.errors import CheckpointError
 
 if TYPE_CHECKING:
     from vitdsl.compiler.model import VisionModel
@@ -91,28 +91,12 @@ def _preparing(model: VisionModel) -> Callable[[Path], Any]:
     """From a file to the model's image."""
     from vitdsl.preprocess import transform
 
-    try:
-        from PIL import Image, UnidentifiedImageError
-    except ImportError:
-        raise typer.BadParameter("photos need Pillow: pip install 'vitdsl[predict]'", param_hint="IMAGE") from None
+    open_photo = photo_opener("IMAGE")
     try:
         apply = transform(model.spec)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="SPEC") from None
-
-    Image.MAX_IMAGE_PIXELS = None  # the bound below is ours, which says how to raise it
-
-    def prepare(path: Path) -> Any:
-        try:
-            with Image.open(path) as photo:
-                if (found := photo.width * photo.height) > PIXELS.allowed:
-                    message, hint = PIXELS.fault(found)
-                    raise InputError(Problem(f"{path}: {message}", hint=hint))
-                return apply(photo)
-        except UnidentifiedImageError:
-            raise OSError(None, "not a photo that Pillow can read", str(path)) from None
-
-    return prepare
+    return lambda path: open_photo(path, apply)
 
 
 def _names(classes: int) -> Callable[[int], str | None]:

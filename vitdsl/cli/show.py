@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vitdsl.cli.attention import AttentionOptions, check_options, draw
 from vitdsl.cli.options import AsJson, Debug, ImageSize, Settings, SpecName, image_size
 from vitdsl.cli.output import echo, print_json, print_table
 from vitdsl.cli.specs import load_spec, settings, verified
+from vitdsl.cli.weights import LayoutName
 from vitdsl.syntax.locate import mark_of
 from vitdsl.syntax.paths import format_path
 from vitdsl.syntax.printer import plain
@@ -42,14 +44,37 @@ def run(
     ] = False,
     paths: Annotated[bool, typer.Option("--paths", help="Written paths beside module paths.")] = False,
     origins: Annotated[bool, typer.Option("--origins", help="With values: which file and line set each.")] = False,
+    attention: Annotated[
+        Path | None, typer.Option(metavar="PHOTO", help="A picture of what mixers attend to in a photo.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="The .svg or .png file of the picture.")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(metavar="FILE|NAME", help="Of the picture: as `vitdsl predict` takes them.")
+    ] = None,
+    layout: LayoutName = None,
+    blocks: Annotated[
+        str | None, typer.Option(metavar="LIST", help="Of the picture: 0,-1 or module paths of mixers; else all.")
+    ] = None,
+    query: Annotated[
+        str | None,
+        typer.Option(metavar="Y,X", help="Of the picture: the pixel that asks; else the class token, or all."),
+    ] = None,
     size: ImageSize = None,
     debug: Debug = False,
     as_json: AsJson = False,
 ) -> None:
     """Show a spec as values, spec, expanded spec, graph or code.
 
-    Or its mixers by their axes (`--axes`), or its paths (`--paths`).
+    Or its mixers by their axes (`--axes`), its paths (`--paths`), or a picture of its attention maps (`--attention`).
     """
+    picture = AttentionOptions(attention, output, weights, layout, blocks, query)
+    check_options(picture)
+    if attention is not None and (axes or paths or stage is not None):
+        raise typer.BadParameter(
+            "it is a view of its own, without --stage, --axes or --paths", param_hint="--attention"
+        )
     if axes and (paths or stage is not None):
         raise typer.BadParameter("it is a view of its own, without --stage or --paths", param_hint="--axes")
     if origins and (stage is not Step.values or paths):
@@ -61,7 +86,9 @@ def run(
         _values(spec, settings(set_), origins, as_json)
         return
     known = verified(load_spec(spec, set_), debug, given)
-    if axes:
+    if attention is not None:
+        draw(known, picture, given, as_json)
+    elif axes:
         _axes(known, given, as_json)
     elif paths:
         _paths(known, as_json)

@@ -25,7 +25,7 @@ def forward_features(model: ImageModel, x: Tensor) -> Features:
     """See `VisionModel.forward_features`."""
     model.enter(x)
     split = split_head(model.lowered)
-    forward = _forward(model, "features", write_values, split.body, IMAGE, [*split.features.values()])
+    forward = forward_over(model, "features", write_values, split.body, IMAGE, [*split.features.values()])
     return _by_name(split.features, forward(model, x))
 
 
@@ -34,11 +34,11 @@ def forward_head(model: CompiledModel, x: Features, pre_logits: bool) -> Any:
     split = split_head(model.lowered)
     inputs = [x[name] for name in split.features] if isinstance(x, Mapping) else [x] * len(split.features)
     if not pre_logits:
-        forward = _forward(model, "head", write_rest, split.head, split.features, model.training_outputs)
+        forward = forward_over(model, "head", write_rest, split.head, split.features, model.training_outputs)
         return forward(model, *inputs)
     found = find_classifiers(split.head, model.spec.model.classes)
     entering = [*found.entering.values()]
-    forward = _forward(model, "pre_logits", write_values, found.head, split.features, entering)
+    forward = forward_over(model, "pre_logits", write_values, found.head, split.features, entering)
     return _by_name(found.entering, forward(model, *inputs))
 
 
@@ -63,7 +63,7 @@ def forward_intermediates(
     split = split_head(graph)
     numbers = [point.grid for point in points] + [point.whole for point in points if norm]
     numbers += [] if intermediates_only else split.features.values()
-    values = _forward(model, tuple(numbers), write_values, split.body, IMAGE, numbers)(model, x)
+    values = forward_over(model, tuple(numbers), write_values, split.body, IMAGE, numbers)(model, x)
     maps = values[: len(points)]
     if last is not None:
         maps = [_normalize(last, *each) for each in zip(maps, values[len(points) : 2 * len(points)], strict=True)]
@@ -88,7 +88,7 @@ def num_features(model: CompiledModel) -> int:
     return sum(split.body.frame.features[number].dim for number in set(split.features.values()))
 
 
-def _forward(model: CompiledModel, key: Any, write: Callable[..., Forward], *arguments: Any) -> Callable[..., Any]:
+def forward_over(model: CompiledModel, key: Any, write: Callable[..., Forward], *arguments: Any) -> Callable[..., Any]:
     """A forward over the model's own modules. It is generated once for each key."""
     if key not in model.forwards:
         model.forwards[key] = function_of(write(written_below(model.written), *arguments), model)

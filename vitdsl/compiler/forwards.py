@@ -27,7 +27,7 @@ def write_model(graph: Graph, training_outputs: bool) -> Written:
         graph: the model.
         training_outputs: whether training returns what the head's `training` names, instead of the same as evaluation.
     """
-    frame = _write_steps({}, graph, IMAGE)
+    frame = _write_steps(None, graph, IMAGE)
     forward = frame.writer.forward
     forward.returned = _returned(frame, graph, training_outputs)
     forward.cut_at_once()
@@ -39,7 +39,7 @@ def write_values(built: Built, graph: Graph, entering: Mapping[str, int], values
     """Writes a forward that returns values of the model's frame, and computes only what they need.
 
     Args:
-        built: the lowered frames of the model's modules, by path.
+        built: the lowered frames of the repetitions that are called as modules, by path; any other is written in place.
         graph: the model, or a section of it.
         entering: numbers of the values that it takes, by name; they have the layouts of returned values.
         values: numbers of the values that it returns.
@@ -72,7 +72,7 @@ def write_rest(built: Built, graph: Graph, entering: Mapping[str, int], training
     return forward
 
 
-def _write_steps(built: Built, graph: Graph, entering: Mapping[str, int]) -> FrameWriter:
+def _write_steps(built: Built | None, graph: Graph, entering: Mapping[str, int]) -> FrameWriter:
     """Writes all steps of the model's frame."""
     writer = Writer(Forward(), sizes_as_parameters=False)
     frame = FrameWriter(writer, graph.frame, Written("model", writer.forward), "", {}, RULES)

@@ -47,6 +47,8 @@ class Written:
 
 
 Memo = dict[Any, Written]
+Given = tuple[dict[str, Rope], dict[str, list[Piece]]]
+"""What a repetition gives and appends, by stream."""
 Rule = Callable[["FrameWriter", Node, Feature, list[Rope]], Rope]
 WITHOUT_MODULE = frozenset({Scale, Take, Put, Join, Sections, Combine, OpenWindows, CloseWindows, LearnedTokens})
 """Primitives without a layer; learned tokens are parameters."""
@@ -59,7 +61,7 @@ class FrameWriter:
     """Writes the steps of one frame.
 
     Attributes:
-        built: the lowered frames of modules that exist already, by path.
+        built: by path, the repetitions that are modules already; others are written in place. None: all are lowered.
         ropes: the rope of each value, by number.
         prefix: the module path of the frame, relative to the module of the forward.
         image: the model's input, in the forward of a model.
@@ -72,7 +74,7 @@ class FrameWriter:
         self.writer, self.frame, self.written, self.prefix, self.memo = writer, frame, written, prefix, memo
         self.rules = rules
         self._normed = {norm.output: linear.path for norm, linear, before in norm_pairs(frame) if not before}
-        self.built: Mapping[str, Written] = {}
+        self.built: Mapping[str, Written] | None = None
         self.ropes: dict[int, Rope] = {}
         self.image: Value | None = None
 
@@ -164,12 +166,13 @@ class FrameWriter:
     # ------------------------------------------------------------ calls
 
     def _call(self, step: Call) -> None:
-        """Writes a call: numbered frames become calls of modules; stages and head are inlined."""
+        """Writes a call: repetitions become calls of modules; stages, the head, and what is not built are inlined."""
         state = {name: self.ropes[number] for name, number in step.reads.items()}
         appended: dict[str, list[Piece]] = {name: [] for name in step.appends}
-        run = self._call_module if step.numbered else self._inline
-        for path, frame in step.paths():
-            after, more = run(frame, joined(self.prefix, path), state)
+        for own, frame in step.paths():
+            path = joined(self.prefix, own)
+            apart = step.numbered and (self.built is None or path in self.built)
+            after, more = (self._call_module if apart else self._inline)(frame, path, state)
             state.update(after)
             for name, pieces in more.items():
                 appended[name] += pieces
@@ -178,9 +181,7 @@ class FrameWriter:
         for name, value in step.appends.items():
             self.ropes[value] = Rope(self.frame.features[value], appended[name])
 
-    def _inline(
-        self, frame: Frame, path: str, state: dict[str, Rope]
-    ) -> tuple[dict[str, Rope], dict[str, list[Piece]]]:
+    def _inline(self, frame: Frame, path: str, state: dict[str, Rope]) -> Given:
         inner = FrameWriter(self.writer, frame, self.written, path, self.memo, self.rules)
         inner.image, inner.built = self.image, self.built
         inner.ropes = {value: state[name] for name, value in frame.inputs.items()}
@@ -188,10 +189,8 @@ class FrameWriter:
         appended = {n: [p for v in values for p in inner.ropes[v].pieces] for n, values in frame.appends.items()}
         return {name: inner.ropes[value] for name, value in frame.outputs.items()}, appended
 
-    def _call_module(
-        self, frame: Frame, path: str, state: dict[str, Rope]
-    ) -> tuple[dict[str, Rope], dict[str, list[Piece]]]:
-        if path in self.built:
+    def _call_module(self, frame: Frame, path: str, state: dict[str, Rope]) -> Given:
+        if self.built is not None:
             written = self.built[path]
             tensors = [self.writer.like(state[name], piece) for name, piece in written.entering.items()]
         else:
@@ -218,7 +217,7 @@ class FrameWriter:
         plain = single.layout == "map" and single.windows is None
         return self.writer.token_piece(rope) if plain and _layouts_read(frame, value) == {"tokens"} else single
 
-    def _unpacked(self, inner: Written, values: list[Value]) -> tuple[dict[str, Rope], dict[str, list[Piece]]]:
+    def _unpacked(self, inner: Written, values: list[Value]) -> Given:
         after: dict[str, Rope] = {}
         appended: dict[str, list[Piece]] = {}
         for index, (name, feature, piece) in enumerate([*inner.outputs, *inner.appends]):

@@ -8,12 +8,15 @@ from typing import Any
 import torch
 
 from vitdsl.compiler.lower import FrameWriter, Rule, describe
-from vitdsl.compiler.ropes import Piece, Rope, Writer, cut, cuttable, with_tensor
-from vitdsl.compiler.statements import Number
+from vitdsl.compiler.ropes import Piece, Rope, Writer, cut, cuttable, raw, with_tensor
+from vitdsl.compiler.statements import Layer, Number
 from vitdsl.features import Feature
 from vitdsl.graph.ir import Node, joined
 from vitdsl.graph.operators import CloseWindows, Combine, Join, LearnedTokens, OpenWindows, Put, Sections, Take
+from vitdsl.graph.views.attention import MapOfAttend, SeenMap, Weighed
+from vitdsl.layers.attention import weigh_values
 from vitdsl.layers.convolution import windows_along
+from vitdsl.layers.maps import map_of_attend
 from vitdsl.parts.primitives.drop_path import DropPath
 from vitdsl.parts.primitives.learned import Learned
 from vitdsl.parts.primitives.resize_to_image import ResizeToImage
@@ -210,8 +213,29 @@ def _resize_to_image(self: FrameWriter, node: Node, feature: Feature, inputs: li
     return self.result(node.op, feature, self.module(node, entering, *self.writer.size(feature.grid)), "map")
 
 
+def _map_of_attend(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
+    """The module of the `attend` says what it weighs by."""
+    assert isinstance(node.op, MapOfAttend)
+    writer, (q, k, *others) = self.writer, inputs
+    extras = {name: raw(writer, rope) for name, rope in zip(node.op.extras, others, strict=True)}
+    layer = Layer(joined(self.prefix, node.path))
+    out = writer.function(map_of_attend, layer, writer.tokens(q), writer.tokens(k), hint="weights", **extras)
+    return Rope(feature, [Piece(out, "map", 0, feature.num_tokens, feature.num_tokens, feature.grid)])
+
+
+def _weighed(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
+    maps, v = inputs
+    out = self.writer.function(weigh_values, raw(self.writer, maps), self.writer.tokens(v))
+    return self.result(node.op, feature, out, "tokens")
+
+
+def _seen_map(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
+    return Rope(feature, [self.writer.map_piece(inputs[0])])
+
+
 RULES: dict[type, Rule] = {
     Scale: _scale, DropPath: _drop_path, LearnedTokens: _tokens, Take: _take, Put: _put, Join: _join,
     Sections: _sections, Combine: _combine, OpenWindows: _open, CloseWindows: _close, Learned: _learned,
     Unfold: _unfold, ResizeToImage: _resize_to_image,
+    MapOfAttend: _map_of_attend, Weighed: _weighed, SeenMap: _seen_map,
 }  # fmt: skip

@@ -14,8 +14,8 @@ from vitdsl.errors.near import did_you_mean, near, one_of
 from vitdsl.errors.problems import LINE_BREAK, Mark, Problem, Source, printable, render
 
 __all__ = [
-    "CheckpointError", "ExpressionError", "ImageError", "InputError", "Mark", "Problem", "Refusal", "RimError",
-    "ShapeError", "Source", "SpecError", "did_you_mean", "near", "one_of", "printable", "refuse", "render",
+    "AttentionError", "CheckpointError", "ExpressionError", "ImageError", "InputError", "Mark", "Problem", "Refusal",
+    "RimError", "ShapeError", "Source", "SpecError", "did_you_mean", "near", "one_of", "printable", "refuse", "render",
 ]  # fmt: skip
 MAX_PROBLEMS = 100
 """How many problems an error holds."""
@@ -50,6 +50,10 @@ class InputError(ValueError):
 
 class ImageError(InputError):
     """A model was fed what it was not built for: an image of another size, or no batch of images at all."""
+
+
+class AttentionError(InputError):
+    """An attention map was asked for where there is none, or where it cannot be had."""
 
 
 class SpecError(InputError):

@@ -73,6 +73,17 @@ def _are_few(k_bhnd: Tensor) -> bool:
     )
 
 
+def softmax_maps(q_bhnd: Tensor, k_bhnd: Tensor, scale: float, added: Tensor | None, rate: float) -> Tensor:
+    """Return the maps (b, h, queries, keys): dropout(softmax(scale·q·kᵀ + added)); `logit_bias` gives what is added."""
+    maps_bhqk = add_bias((q_bhnd * scale) @ k_bhnd.transpose(2, 3), added)
+    return F.dropout(torch.softmax(maps_bhqk, dim=-1), rate)
+
+
+def weigh_values(maps_bhqk: Tensor, v_bnc: Tensor) -> Tensor:
+    """Return each query's sum (b, queries, h·e) of the values (b, keys, h·e), weighed by its row of the maps."""
+    return join_heads(maps_bhqk @ split_heads(v_bnc, maps_bhqk.shape[1]))
+
+
 class Attend(nn.Module):
     """softmax(scale·q·kᵀ + bias)·v, the maps never shown. No parameters. Multiply-adds: h·N·M·(d + e)."""
 
@@ -97,8 +108,7 @@ class Attend(nn.Module):
         added = logit_bias(bias, mask, q)
         if q.device.type == "cpu" and (q.shape[-1] != v.shape[-1] or _are_few(k)):
             # no fused kernel of the CPU takes values of another width, and what stands in for it is slower than this
-            maps_bhqk = add_bias((q * self.scale) @ k.transpose(2, 3), added)
-            return join_heads(F.dropout(torch.softmax(maps_bhqk, dim=-1), rate) @ v)
+            return join_heads(softmax_maps(q, k, self.scale, added, rate) @ v)
         added = None if added is None else repeat_windows(added, q.shape[0])
         return join_heads(F.scaled_dot_product_attention(q, k, v, added, rate, scale=self.scale))
 
@@ -244,7 +254,7 @@ class Gather(nn.Module):
 
     def forward(self, maps_bhqk: Tensor, v_bnc: Tensor) -> Tensor:
         """Return (b, queries, h·e) for values (b, keys, h·e)."""
-        return join_heads(maps_bhqk @ split_heads(v_bnc, maps_bhqk.shape[1]))
+        return weigh_values(maps_bhqk, v_bnc)
 
 
 class Modulate(nn.Module):

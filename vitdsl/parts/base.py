@@ -49,6 +49,7 @@ class Primitive(Part):
         by_statistics: while training, an output token depends on every token, by their mean or variance.
         dynamic: how the kernels that it makes of its inputs act: `point-wise` or `depth-wise`; empty: it makes none.
         activation_of_kernels: what tables call it, where it is no field of the part.
+        without_map: of what makes kernels: why it has no attention map; empty: nothing is known of one.
         by_place: what becomes of a token depends on where it stands.
         layout: what the module takes: (B, N, C) `tokens`, (B, C, H, W) `map`, or `any` of the two.
         gives: what it returns, `same` as it took or one of the two.
@@ -68,6 +69,7 @@ class Primitive(Part):
     by_statistics: ClassVar[bool] = False
     dynamic: ClassVar[Literal["", "point-wise", "depth-wise"]] = ""
     activation_of_kernels: ClassVar[str] = ""
+    without_map: ClassVar[str] = ""
     by_place: ClassVar[bool] = False
     layout: ClassVar[Literal["any", "tokens", "map"]] = "any"
     gives: ClassVar[Literal["same", "tokens", "map"]] = "same"

@@ -53,6 +53,7 @@ class DynamicConv(Primitive):
     mixes: ClassVar[bool] = True
     layout: ClassVar[Literal["any", "tokens", "map"]] = "map"
     dynamic: ClassVar[Literal["", "point-wise", "depth-wise"]] = "depth-wise"
+    without_map: ClassVar[str] = "it is a dynamic convolution, which weighs neighbours by their place alone"
     type: Literal["dynamic_conv"] = "dynamic_conv"
     kernels: Annotated[Kernels, Nested(Kernels)]
     dim: Positive | None = None

@@ -25,6 +25,7 @@ class Modulate(Primitive):
     by_query: ClassVar[bool] = True
     dynamic: ClassVar[Literal["", "point-wise", "depth-wise"]] = "depth-wise"
     activation_of_kernels: ClassVar[str] = "none"
+    without_map: ClassVar[str] = "its kernel is depth-wise, which weighs each channel, not pairs of a query and a key"
     type: Literal["modulate"] = "modulate"
     heads: Positive = 1
     extras: tuple[str, ...] = ()

@@ -25,6 +25,7 @@ class PerformerAttend(Primitive):
     by_query: ClassVar[bool] = True
     dynamic: ClassVar[Literal["", "point-wise", "depth-wise"]] = "point-wise"
     activation_of_kernels: ClassVar[str] = "random features"
+    without_map: ClassVar[str] = "it is a performer, which never weighs pairs of a query and a key"
     type: Literal["performer_attend"] = "performer_attend"
     heads: Positive = 1
     features: Positive = 32

@@ -6,15 +6,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Space", "SpecError", "build", "convert", "eject", "fold", "load", "load_weights"]
+__all__ = ["Space", "SpecError", "build", "convert", "eject", "export", "fold", "load", "load_weights"]
 LIGHT = {"Space": "vitdsl.space.space", "Spec": "vitdsl.spec", "load": "vitdsl.spec"}
 """What needs no torch."""
+LATE = {"export": "vitdsl.exporting.export"}
+"""What stands above `vitdsl.api`."""
 ERRORS = ("SpecError", "CheckpointError")
 
 if TYPE_CHECKING:
     from vitdsl.api import build, convert, eject, fold, load_weights
     from vitdsl.errors import CheckpointError as CheckpointError
     from vitdsl.errors import SpecError
+    from vitdsl.exporting.export import export
     from vitdsl.space.space import Space
     from vitdsl.spec import Spec as Spec
     from vitdsl.spec import load
@@ -24,8 +27,8 @@ def __getattr__(name: str) -> Any:
     """Loads what is exported when it is first named."""
     if name in ERRORS:
         return getattr(import_module("vitdsl.errors"), name)
-    if name in LIGHT:
-        return getattr(import_module(LIGHT[name]), name)
+    if name in LIGHT or name in LATE:
+        return getattr(import_module((LIGHT | LATE)[name]), name)
     if name in __all__:
         return getattr(import_module("vitdsl.api"), name)
     raise AttributeError(f"module 'vitdsl' has no attribute '{name}'")

@@ -35,10 +35,10 @@ def find_tie(model: CompiledModel, size: Size) -> Problem | None:
     for location, name in _late_sides(tree, ()):
         return problem(tree, location, f"this is computed from the grid's {name}, which the size of the image changes")
     graph, other = model.spec.graph(model.image_size), model.spec.graph(size)
-    for path, node, _ in graph.frame.nodes():
-        if isinstance(node.op, OpenWindows) or getattr(node.op, "windows", None) is not None:
-            what = "windows are counted, and those that shift are masked, for the grid of one size of image"
-            return problem(tree, written_path(model.spec, path), what)
+    windowed = _first_in_windows(graph)
+    if windowed is not None:
+        message = "how many windows there are, and what a shift hides in them, is laid out for one size of image"
+        return problem(tree, written_path(model.spec, windowed), message)
     path = difference(graph, other, model.training_outputs)
     if path is None:
         return None
@@ -55,6 +55,16 @@ def _late_sides(node: Any, location: tuple[Any, ...]) -> Iterator[tuple[tuple[An
     yield from inner or [(location, min(named))]
 
 
+def _first_in_windows(graph: Graph) -> str | None:
+    """The module path of the first operator that runs in windows, or None."""
+    opened = False
+    for path, node, _ in graph.frame.nodes():
+        if (opened and has_module(node)) or getattr(node.op, "windows", None) is not None:
+            return path
+        opened = opened or isinstance(node.op, OpenWindows)
+    return None
+
+
 def _reason(graph: Graph, other: Graph, path: str, size: Size) -> str:
     """Why what is at a module path is another thing for another size."""
     here, there = (f"{height}x{width}" for height, width in (graph.frame.features[0].grid or size, size))
@@ -63,7 +73,7 @@ def _reason(graph: Graph, other: Graph, path: str, size: Size) -> str:
         return f"other operators run here for images of {here} than for images of {there}"
     shapes = [{name: tuple(tensor.shape) for name, tensor in layer.state_dict().items()} for layer in layers]
     for name, shape in shapes[0].items():
-        if shape != shapes[1].get(name, shape):
+        if name not in getattr(layers[0], "flexible", ()) and shape != shapes[1].get(name, shape):
             return f"`{path}.{name}` is {shape} for images of {here}, and {shapes[1][name]} for images of {there}"
     return f"`{path}` is made for images of {here}, and is another one for images of {there}"
 

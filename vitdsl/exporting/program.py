@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -54,7 +55,8 @@ def _cut(steps: Mapping[int, int], model: Any, arguments: tuple[Tensor]) -> tupl
 
 
 def _untraced(error: Exception) -> InputError:
-    said = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    said = next((line for line in lines if line.startswith("- ")), lines[0]).removeprefix("- ")
     return InputError(Problem(
         f"torch {torch.__version__} cannot trace this model: {said}",
         hint="fewer axes in `--dynamic` ask less of it; a part of another package must run without reading values",
@@ -72,10 +74,9 @@ def write_program(program: ExportedProgram, draft: Path, texts: Mapping[str, str
     Raises:
         OSError: the disk is full.
     """
-    try:
-        torch.export.save(program, draft, extra_files=dict(texts))
-    except RuntimeError as error:  # which torch raises where the disk is full
-        raise OSError(None, f"it cannot be written: {str(error).splitlines()[0]}", str(draft)) from error
+    buffer = io.BytesIO()  # torch, writing a file itself, ends the process where the disk is full
+    torch.export.save(program, buffer, extra_files=dict(texts))
+    draft.write_bytes(buffer.getbuffer())
 
 
 def read_program(path: Path) -> Callable[[Tensor], Any]:

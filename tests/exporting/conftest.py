@@ -6,6 +6,7 @@ import pytest
 
 from tests.exporting.models import model_of, spec_of
 from vitdsl.exporting.export import Exported, export
+from vitdsl.exporting.program import read_program
 
 DYNAMIC = ("batch", "height", "width")
 
@@ -26,6 +27,12 @@ def onnx(model, tmp_path_factory) -> Exported:
 def pt2(model, tmp_path_factory) -> Exported:
     """It, as a program of all sizes."""
     return export(model, tmp_path_factory.mktemp("pt2") / "small.pt2", dynamic=DYNAMIC)
+
+
+@pytest.fixture(scope="session")
+def program(pt2):
+    """What runs this program."""
+    return read_program(pt2.path)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ CONVOLUTIONS = {
     "stages": [
         {"tokenizer": [{"conv": {"dim": 8, "kernel": 3, "stride": 2, "norm": "batch", "activation": "relu"}},
                        {"type": "patch", "size": 8, "dim": 16}],
-         "tokens": ["cls"], "position": "learned", "depth": 2,
+         "tokens": ["cls"], "position": "learned", "depth": 1,
          "block": [{"mixer": {"type": "global", "heads": 2}}, "mlp"]},
     ],
     "head": {"norm": "layer", "pool": "cls"},

@@ -1,6 +1,7 @@
 """A program as an ONNX file, and ONNX Runtime."""
 
 import json
+from types import SimpleNamespace
 
 import onnx as onnx_package
 import pytest
@@ -10,7 +11,6 @@ import vitdsl
 from vitdsl.errors import InputError
 from vitdsl.exporting.names import OPSET
 from vitdsl.exporting.onnx_file import run_onnx, write_onnx
-from vitdsl.exporting.program import trace
 from vitdsl.exporting.sizes import find_sizes
 
 
@@ -50,9 +50,9 @@ def test_axes_have_names(onnx):
 
 def test_a_model_that_is_too_large_for_one_file(model, tmp_path, monkeypatch):
     monkeypatch.setattr("vitdsl.exporting.onnx_file.LARGEST", 1000)
-    sizes = find_sizes(model, ())
+    sizes, weights = find_sizes(model, ()), SimpleNamespace(state_dict=model.state_dict())
     with pytest.raises(InputError, match=r"up to 2 GiB, but this model has weights of .*kB\n  hint: `--format pt2`"):
-        write_onnx(trace(model, sizes), tmp_path / "a.onnx", "logits", {}, sizes)
+        write_onnx(weights, tmp_path / "a.onnx", "logits", {}, sizes)
 
 
 def test_what_onnx_does_not_have_is_said(model, tmp_path, monkeypatch):
@@ -60,9 +60,9 @@ def test_what_onnx_does_not_have_is_said(model, tmp_path, monkeypatch):
         raise torch.onnx.OnnxExporterError("no such operator") from ValueError("aten.odd\nmore")
 
     monkeypatch.setattr(torch.onnx, "export", fail)
-    sizes = find_sizes(model, ())
+    sizes, program = find_sizes(model, ()), SimpleNamespace(state_dict={})
     with pytest.raises(InputError, match=r"cannot write this model as ONNX: aten.odd\n  hint: `--format pt2`"):
-        write_onnx(trace(model, sizes), tmp_path / "a.onnx", "logits", {}, sizes)
+        write_onnx(program, tmp_path / "a.onnx", "logits", {}, sizes)
 
 
 def test_a_damaged_file_is_not_run(tmp_path):

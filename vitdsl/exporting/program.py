@@ -34,6 +34,7 @@ def trace(model: VisionModel, sizes: Sizes, refuses: bool = False) -> ExportedPr
         InputError: torch cannot trace it.
     """
     images = example(model, sizes.shapes[0])
+    model.takes_any()  # what finds this out would be traced; here it is found out before
     steps = {axis: side.step for axis, side in zip((2, 3), sizes.sides, strict=True) if side.refuses}
     hook = model.register_forward_pre_hook(partial(_cut, steps)) if refuses and steps else None
     try:

@@ -80,6 +80,7 @@ ELSEWHERE = {
 OF_SEVERAL = {
     "elaborate/test_memo_at_random.py",
     "elaborate/test_streams_in_windows.py",
+    "exporting/test_families.py",
     "layers/test_plain_layers.py",
     "parts/test_contract.py",
     "parts/test_idle_fields.py",

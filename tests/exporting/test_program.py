@@ -17,7 +17,7 @@ from vitdsl.exporting.sizes import find_sizes
 def test_the_file_holds_the_model(pt2, program, model):
     images = torch.rand(3, 3, 48, 80)
     assert (program(images) - model(images)).abs().max() < 1e-6
-    assert [check.shape for check in pt2.checks] == [(2, 3, 32, 32), (3, 3, 48, 48)]
+    assert [check.shape for check in pt2.checks] == [(2, 3, 32, 32), (1, 3, 32, 32), (3, 3, 48, 48)]
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 40, 32), (1, 3, 32, 33), (1, 1, 32, 32), (1, 3, 16, 32)])

@@ -34,8 +34,8 @@ class Exported(NamedTuple):
         bytes: its size.
         opset: the version of ONNX's operators in it; of other formats None.
         images: axis by axis, which images it takes.
-        runner: what it was compared with the model in, with its version.
-        checks: what came of that.
+        runner: what ran it for the comparison, with its version; None: there is nothing to run.
+        checks: what came of the comparison.
         seconds: how long it took.
     """
 
@@ -44,7 +44,7 @@ class Exported(NamedTuple):
     bytes: int
     opset: int | None
     images: dict[str, str | int]
-    runner: str
+    runner: str | None
     checks: list[Check]
     seconds: float
 
@@ -89,8 +89,8 @@ def export(
         checks = WRITERS[kind](known, path, sizes, texts, tell)
     seconds = time.monotonic() - began
     opset = OPSET if kind == "onnx" else None
-    size = path.stat().st_size
-    return Exported(path, kind, size, opset, sizes.described(), runner_of(kind), checks, seconds)
+    runner = runner_of(kind) if checks else None
+    return Exported(path, kind, path.stat().st_size, opset, sizes.described(), runner, checks, seconds)
 
 
 def _model(source: Any, size: int | tuple[int, int] | None, folds: bool) -> VisionModel:

@@ -17,6 +17,7 @@ FOLDERS = (
     "layers",
     "training",
     "search",
+    "exporting",
     "parts",
 )
 ELSEWHERE = {
@@ -59,6 +60,7 @@ ELSEWHERE = {
     "layers/initial.py": "compiler/test_initialize.py",
     "layers/lengths.py": "layers/test_windows.py",
     "layers/outputs.py": "search/proxies/test_base.py",
+    "layers/relative_2d.py": "layers/test_relative.py",
     "layers/replaceable.py": "compiler/test_tools.py",
     "layers/tokens.py": "compiler/test_model.py",
     "search/evaluation/base.py": "search/evaluation/test_registry.py",
@@ -78,6 +80,7 @@ ELSEWHERE = {
 OF_SEVERAL = {
     "elaborate/test_memo_at_random.py",
     "elaborate/test_streams_in_windows.py",
+    "exporting/test_families.py",
     "layers/test_plain_layers.py",
     "parts/test_contract.py",
     "parts/test_idle_fields.py",

@@ -7,18 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 __all__ = [
-    "Space", "SpecError", "attention_maps", "attention_rollout", "build", "convert", "eject", "fold", "load",
+    "Space", "SpecError", "attention_maps", "attention_rollout", "build", "convert", "eject", "export", "fold", "load",
     "load_weights",
 ]  # fmt: skip
-LIGHT = {"Space": "vitdsl.space.space", "Spec": "vitdsl.spec", "load": "vitdsl.spec"}
-"""What needs no torch."""
-ERRORS = ("SpecError", "CheckpointError", "AttentionError")
+API = "vitdsl.api"
+MODULES = {
+    "Space": "vitdsl.space.space", "Spec": "vitdsl.spec", "load": "vitdsl.spec",
+    "SpecError": "vitdsl.errors", "CheckpointError": "vitdsl.errors", "AttentionError": "vitdsl.errors",
+    "attention_maps": API, "attention_rollout": API, "build": API, "convert": API, "eject": API, "fold": API,
+    "load_weights": API, "export": "vitdsl.exporting.export",
+}  # fmt: skip
+"""Where each name is. Spaces, specs and errors need no torch."""
 
 if TYPE_CHECKING:
     from vitdsl.api import attention_maps, attention_rollout, build, convert, eject, fold, load_weights
     from vitdsl.errors import AttentionError as AttentionError
     from vitdsl.errors import CheckpointError as CheckpointError
     from vitdsl.errors import SpecError
+    from vitdsl.exporting.export import export
     from vitdsl.space.space import Space
     from vitdsl.spec import Spec as Spec
     from vitdsl.spec import load
@@ -26,15 +32,11 @@ if TYPE_CHECKING:
 
 def __getattr__(name: str) -> Any:
     """Loads what is exported when it is first named."""
-    if name in ERRORS:
-        return getattr(import_module("vitdsl.errors"), name)
-    if name in LIGHT:
-        return getattr(import_module(LIGHT[name]), name)
-    if name in __all__:
-        return getattr(import_module("vitdsl.api"), name)
+    if name in MODULES:
+        return getattr(import_module(MODULES[name]), name)
     raise AttributeError(f"module 'vitdsl' has no attribute '{name}'")
 
 
 def __dir__() -> list[str]:
     """What a prompt completes: also what is loaded when it is first named."""
-    return sorted({*globals(), *__all__, *LIGHT, *ERRORS})
+    return sorted({*globals(), *MODULES})

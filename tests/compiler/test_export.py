@@ -46,7 +46,7 @@ def check_compile(model: VisionModel) -> None:
 
 def check_export(model: VisionModel) -> None:
     """A program of a dynamic batch runs at 1 and at 3."""
-    batch = torch.export.Dim("batch", min=1, max=64)
+    batch = torch.export.Dim("batch", min=1)
     program = torch.export.export(model, (photos(model, 2).double(),), dynamic_shapes=({0: batch},))
     exported = program.module()
     with torch.no_grad():

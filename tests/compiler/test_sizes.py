@@ -291,7 +291,7 @@ def test_a_model_for_any_size_compiles_once_for_all() -> None:
 
 def test_a_model_for_one_size_refuses_others_when_it_is_compiled_exported_and_traced() -> None:
     torch.compiler.reset()
-    model = vitdsl.build(spec_of(STAGES["offset_bias"]), size=(16, 32)).eval()
+    model = vitdsl.build(spec_of(STAGES["over_tokens"] | {"position": "learned"}), size=(16, 32)).eval()
     turned = torch.randn(2, 3, 32, 16)
     compiled = torch.compile(model, fullgraph=True, backend="eager")
     compiled(torch.randn(2, 3, 16, 32))
@@ -315,7 +315,7 @@ def test_the_table_of_sizes_is_true() -> None:
 def test_rows_of_the_table_of_sizes(name: str) -> None:
     """Those of a few families, of which each is another kind."""
     page = PAGE.read_text(encoding="utf-8")
-    wanted = {"vit_tiny16": (16, 16), "swin_tiny": (None, 224), "t2t_vit_7": (None, 4), "resnet18": (1, 1)}[name]
+    wanted = {"vit_tiny16": (16, 16), "swin_tiny": (None, 224), "t2t_vit_7": (4, 4), "resnet18": (1, 1)}[name]
     assert (multiple(name, takes), multiple(name, builds)) == wanted
     row = f"| {in_words(wanted[0])} | {in_words(wanted[1])} |"
     smallest = {"swin_tiny": "depthwise_swin_tiny"}.get(name, name)

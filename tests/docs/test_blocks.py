@@ -11,12 +11,16 @@ import pytest
 import torch
 
 from tests.docs import blocks, reference
+from tests.zoo.specs import all_of_them
 from vitdsl.parts import registry
 
 ROOT = Path(__file__).parents[2]
-LANGUAGE, EXTENDING, README = ROOT / "docs/language.md", ROOT / "docs/extending.md", ROOT / "README.md"
-ARCHITECTURE, SEARCH, MODELS = ROOT / "docs/architecture.md", ROOT / "docs/search.md", ROOT / "docs/models.md"
-TRAINING, ATTENTION = ROOT / "docs/training.md", ROOT / "docs/attention.md"
+LANGUAGE, EXTENDING, ARCHITECTURE = (ROOT / f"docs/{name}.md" for name in ("language", "extending", "architecture"))
+README = ROOT / "README.md"
+PAGES = ["attention", "export", "language", "models", "search"]
+"""Pages of `docs` whose blocks are run."""
+TRAIN = ["training"]
+"""Those that train; they are run under `full`."""
 
 
 @pytest.fixture
@@ -28,15 +32,12 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-PAGES = [LANGUAGE, SEARCH, MODELS, ATTENTION, pytest.param(TRAINING, marks=pytest.mark.full), README]
-"""The page on training trains six times."""
-
-
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
-def test_every_block_does_what_the_document_says(path, tmp_path, monkeypatch, one_thread):
+@pytest.mark.parametrize("name", ["README", *all_of_them(PAGES, [*PAGES, *TRAIN])])
+def test_every_block_does_what_the_document_says(name, tmp_path, monkeypatch, one_thread):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "specs").symlink_to(ROOT / "specs")
-    runner = blocks.Runner(path.name, figures=path is LANGUAGE)
+    path = ROOT / f"{'' if name == 'README' else 'docs/'}{name}.md"
+    runner = blocks.Runner(path.name, figures=path == LANGUAGE)
     runner.run(path.read_text(encoding="utf-8"))
     assert not runner.faults, "\n".join(runner.faults)
 

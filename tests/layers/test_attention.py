@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from tests.layers import checks
 from tests.zoo.specs import all_of_them
 from vitdsl.layers.attention import Attend, Gather, KeyNorm, Modulate, QueryBias, Scores, Weigh
-from vitdsl.layers.relative import Relative2d
+from vitdsl.layers.relative_2d import Relative2d
 
 IMAGES, WINDOWS, HEADS, QUERIES, KEYS = 2, 3, 2, 4, 5
 BATCH = IMAGES * WINDOWS

@@ -44,7 +44,7 @@ LAYERS: dict[str, tuple[Callable[[], nn.Module], Tensor]] = {
     "subsample": (lambda: Subsample((2, 2)), MAP),
     "learned": (lambda: LearnedPosition(6, 4, (2, 3)), TOKENS),
     "windows": (lambda: WindowPosition((2, 3), 4), TOKENS),
-    "fixed": (lambda: FixedPosition(partial(sinusoid_table, 6, 4), True), TOKENS),
+    "fixed": (lambda: FixedPosition(partial(sinusoid_table, dim=4), (6,), True), TOKENS),
     "drop path": (lambda: DropPath(0.5), MAP),
 }
 

@@ -48,13 +48,15 @@ def test_window_position_adds_one_table_everywhere() -> None:
     assert torch.equal(layer(x), x + layer.weight)
 
 
-TABLES = {False: partial(sincos2d_table, 2, 3, 8), True: partial(sinusoid_table, 6, 8)}
+TABLES = {False: (partial(sincos2d_table, dim=8), (2, 3)), True: (partial(sinusoid_table, dim=8), (6,))}
+"""The formulas of tables that are persistent or not, and their lengths."""
 
 
 @pytest.mark.parametrize("persistent", TABLES)
 def test_fixed_position_is_its_table(persistent: bool) -> None:
-    table, x = TABLES[persistent](), checks.normal(2, 6, 8)
-    layer = FixedPosition(TABLES[persistent], persistent)
+    formula, lengths = TABLES[persistent]
+    table, x = formula(*lengths), checks.normal(2, 6, 8)
+    layer = FixedPosition(formula, lengths, persistent)
     assert list(layer.state_dict()) == (["weight"] if persistent else [])
     assert torch.equal(layer.weight, table.float())
     assert layer(x).dtype == torch.float64
@@ -65,8 +67,8 @@ def test_fixed_position_is_its_table(persistent: bool) -> None:
 
 def test_fixed_position_leaves_the_meta_device_and_keeps_what_was_loaded() -> None:
     with torch.device("meta"):
-        made = FixedPosition(TABLES[False], persistent=False)
-    assert torch.equal(made.to_empty(device="cpu").weight, TABLES[False]().float())
-    loaded = FixedPosition(TABLES[True], persistent=True)
+        made = FixedPosition(*TABLES[False], persistent=False)
+    assert torch.equal(made.to_empty(device="cpu").weight, sincos2d_table(2, 3, 8).float())
+    loaded = FixedPosition(*TABLES[True], persistent=True)
     loaded.load_state_dict({"weight": torch.full((1, 6, 8), 3.0)})
     assert (loaded.double().weight == 3).all()

@@ -7,7 +7,9 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from tests.layers import checks
-from vitdsl.layers.relative import GatheredBias, OffsetBias, OnKeys, Relative2d, RelativeBias
+from vitdsl.layers.positions import OnKeys
+from vitdsl.layers.relative import GatheredBias, OffsetBias, RelativeBias
+from vitdsl.layers.relative_2d import Relative2d
 
 WINDOW = (3, 5)
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from tests.parity import fingerprint
 from vitdsl.layers.dynamic import BankConv2d, GeneratedDepthwise2d, PositionDepthwise2d
-from vitdsl.layers.relative import Relative2d
+from vitdsl.layers.relative_2d import Relative2d
 
 DYNAMIC = {
     "op_dynamic_conv2d": (

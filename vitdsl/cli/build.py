@@ -167,8 +167,9 @@ def _build(
     done["verified"] = run_once(model, spec.graph(size))
     if save is not None:
         from vitdsl.checkpoints.files import write_weights
+        from vitdsl.checkpoints.header import header_of
 
-        write_weights(save, model.state_dict())
+        write_weights(save, model.state_dict(), header_of(spec, model.image_size))
         done["saved"] = str(save)
     if code is not None:
         write_text(code, model.code)

@@ -18,6 +18,7 @@ COMMANDS = {
     "check": "commands.check",
     "show": "show.run",
     "eject": "eject.run",
+    "export": "export.run",
     "list": "list.run",
     "new": "new.run",
     "schema": "new.schema",

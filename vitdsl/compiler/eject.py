@@ -17,7 +17,7 @@ from vitdsl.compiler.classes import Classes
 from vitdsl.compiler.constructors import unprinted
 from vitdsl.compiler.model import VisionModel
 from vitdsl.compiler.namespace import import_block
-from vitdsl.compiler.sizes import is_free
+from vitdsl.compiler.ties import is_free
 from vitdsl.compiler.tree import grow_tree, has_module, maker
 from vitdsl.errors import Problem, SpecError, printable
 from vitdsl.graph.graph import Graph

@@ -145,7 +145,8 @@ def alike(a: nn.Module, b: nn.Module, fed: bool) -> bool:
         mine, theirs = ({k: v for k, v in getattr(m, each).items() if k not in flexible} for m in (a, b))
         if {k: _shape(v) for k, v in mine.items()} != {k: _shape(v) for k, v in theirs.items()}:
             return False
-    if not all(equal(a._buffers[name], b._buffers[name]) for name in a._non_persistent_buffers_set):
+    computed = a._non_persistent_buffers_set.difference(flexible)
+    if not all(equal(a._buffers[name], b._buffers[name]) for name in computed):
         return False
     children, others = dict(a.named_children()), dict(b.named_children())
     return children.keys() == others.keys() and all(alike(children[k], others[k], fed) for k in children)

@@ -93,8 +93,8 @@ class FrameWriter:
 
     # ------------------------------------------------------------ layers
 
-    def layer(self, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
-        """Writes a node as a call of its layer."""
+    def layer(self, node: Node, feature: Feature, inputs: list[Rope], *sizes: Any) -> Rope:
+        """Writes a node as a call of its layer, with sizes behind its operands."""
         op, writer = node.op, self.writer
         extras = getattr(op, "extras", ())
         plain = inputs[: len(inputs) - len(extras)]
@@ -112,7 +112,7 @@ class FrameWriter:
         others = zip(extras, inputs[len(plain) :], strict=True)
         named: dict[str, Value] = {name: raw(writer, rope) for name, rope in others}
         layout = shape.layout if shape is not None else "tokens" if op.layout == "any" else op.layout
-        out = self._call_layer(node, layout, arguments, named)
+        out = self._call_layer(node, layout, [*arguments, *sizes], named)
         rope = self.result(op, feature, out, layout if op.gives == "same" else op.gives, shape)
         if not inputs:
             out.shape = None  # a table has no batch axis

@@ -19,8 +19,12 @@ from vitdsl.layers.convolution import windows_along
 from vitdsl.layers.maps import map_of_attend
 from vitdsl.parts.primitives.drop_path import DropPath
 from vitdsl.parts.primitives.learned import Learned
+from vitdsl.parts.primitives.offset_table import OffsetTable
+from vitdsl.parts.primitives.relative_logits import RelativeLogits
+from vitdsl.parts.primitives.relative_table import RelativeTable
 from vitdsl.parts.primitives.resize_to_image import ResizeToImage
 from vitdsl.parts.primitives.scale import Scale
+from vitdsl.parts.primitives.sincos2d import Sincos2d
 from vitdsl.parts.primitives.unfold import Unfold
 
 
@@ -233,9 +237,17 @@ def _seen_map(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope
     return Rope(feature, [self.writer.map_piece(inputs[0])])
 
 
+def _sized(self: FrameWriter, node: Node, feature: Feature, inputs: list[Rope]) -> Rope:
+    """A table is given the size of its grid, but in windows, where it has one size."""
+    grid = getattr(node.op, "grid", None) or inputs[0].feature.grid
+    sizes = () if self.writer.window_depth or grid is None else self.writer.size(grid)
+    return self.layer(node, feature, inputs, *sizes)
+
+
 RULES: dict[type, Rule] = {
     Scale: _scale, DropPath: _drop_path, LearnedTokens: _tokens, Take: _take, Put: _put, Join: _join,
     Sections: _sections, Combine: _combine, OpenWindows: _open, CloseWindows: _close, Learned: _learned,
-    Unfold: _unfold, ResizeToImage: _resize_to_image,
     MapOfAttend: _map_of_attend, Weighed: _weighed, SeenMap: _seen_map,
+    Unfold: _unfold, ResizeToImage: _resize_to_image, OffsetTable: _sized, RelativeTable: _sized,
+    RelativeLogits: _sized, Sincos2d: _sized,
 }  # fmt: skip

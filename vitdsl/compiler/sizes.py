@@ -11,14 +11,10 @@ from torch.fx import Proxy
 
 from vitdsl.compiler.base import CompiledModel, Size
 from vitdsl.compiler.likeness import difference
+from vitdsl.compiler.ties import is_free
 from vitdsl.compiler.tracing import keep_layers_whole
 from vitdsl.errors import ImageError, SpecError
-from vitdsl.graph.operators import OpenWindows
 from vitdsl.layers.lengths import is_tracing, known_equal, length_of
-from vitdsl.syntax.summary import facts
-
-OF_THE_GRID = frozenset({"height", "width"})
-"""Names of late values that another size of image may change."""
 
 
 class ImageModel(CompiledModel):
@@ -91,25 +87,3 @@ def refusal(model: CompiledModel, size: Size) -> str:
     where = f"`{path}` would be another" if path else "its forward would be another"
     call = f"`model.set_input_size({size[0]}, {size[1]})` makes it a model for that size"
     return f"{start}, for which {where}: {call}, `vitdsl.build(spec, size={size})` builds one"
-
-
-def is_free(model: CompiledModel) -> bool:
-    """Whether nothing in a model depends on the size of its image but what its patches must tile.
-
-    So it is where it has no windows, no late value names a side of a grid, and it is the same for one size that makes
-    every grid another.
-    """
-    graph = model.spec.graph(model.image_size)
-    windowed = any(isinstance(node.op, OpenWindows) or _windows(node.op) for _, node, _ in graph.frame.nodes())
-    if windowed or not facts(model.spec.tree).names.isdisjoint(OF_THE_GRID):
-        return False
-    height, width = model.image_size
-    try:
-        other = model.spec.graph((2 * height, 3 * width))
-    except SpecError:
-        return False
-    return difference(graph, other, model.training_outputs) is None
-
-
-def _windows(op: Any) -> bool:
-    return getattr(op, "windows", None) is not None

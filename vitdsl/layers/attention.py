@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .lengths import known_equal, runs_as_written
-from .relative import Relative2d
+from .relative_2d import Relative2d
 
 
 def split_heads(x_bnc: Tensor, heads: int) -> Tensor:
@@ -310,9 +310,11 @@ class QueryBias(Relative2d):
         super().__init__(grid, head_dim)
         self.heads, self.scale = heads, scale
 
-    def forward(self, q_bnc: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Return the logits (b, h, n, n) for queries (b, n, h·d)."""
-        return super().forward(split_heads(q_bnc, self.heads) * self.scale)
+    def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, q_bnc: Tensor, height: int | None = None, width: int | None = None
+    ) -> Tensor:
+        """Return the logits (b, h, n, n) for queries (b, n, h·d); the other arguments as those of `Relative2d`."""
+        return super().forward(split_heads(q_bnc, self.heads) * self.scale, height, width)
 
     def extra_repr(self) -> str:
         """What `print` shows of the sizes."""

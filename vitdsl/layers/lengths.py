@@ -1,6 +1,7 @@
 """What an export and a trace see: lengths of axes are symbols in the one, and tensors in the other."""
 
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -17,6 +18,11 @@ def known_equal(first: Any, second: Any) -> bool:
             warnings.simplefilter("ignore", TracerWarning)
             return bool(equal)
     return statically_known_true(equal)
+
+
+def are_known_equal(first: Iterable[Any], second: Iterable[Any]) -> bool:
+    """Whether each length is known to be equal to the one in its place."""
+    return all(known_equal(a, b) for a, b in zip(first, second, strict=True))
 
 
 def is_tracing() -> bool:

@@ -5,10 +5,12 @@ Shapes: b batch, n positions, c channels, h rows and w columns of a map.
 
 from typing import Literal
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .convolution import Pair, fit_windows, pad_same
+from .lengths import runs_as_written
 
 
 class Unfold(nn.Module):
@@ -108,7 +110,9 @@ class Subsample(nn.Module):
 
     def forward(self, x_bchw: Tensor) -> Tensor:
         """Return (b, c, ⌈h / stride⌉, ⌈w / stride⌉)."""
-        return x_bchw[:, :, :: self.stride[0], :: self.stride[1]]
+        y_bchw = x_bchw[:, :, :: self.stride[0], :: self.stride[1]]
+        # whether a view of it can be taken, an export of symbolic lengths cannot tell
+        return y_bchw if runs_as_written(x_bchw) else y_bchw.clone(memory_format=torch.contiguous_format)
 
     def extra_repr(self) -> str:
         """What `print` shows of the sizes."""

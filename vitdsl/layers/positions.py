@@ -10,11 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .lengths import known_equal
-from .tables import GridLayer, Table, resize_grid
+from .lengths import are_known_equal
+from .tables import GridLayer, Table, interpolate_grid, resize_grid
 
 
 class LearnedPosition(GridLayer):
@@ -43,17 +42,9 @@ class LearnedPosition(GridLayer):
         """Add the table; `height` and `width` are the rows and columns of the grid behind the extra tokens."""
         if self.grid is None or height is None or width is None:
             return x_bnc + self.weight
-        if all(known_equal(new, old) for new, old in zip((height, width), self.grid, strict=True)):
+        if are_known_equal((height, width), self.grid):
             return x_bnc + self.weight
-        return x_bnc + self._resized(self.grid, height, width)
-
-    def _resized(self, grid: tuple[int, int], height: int, width: int) -> Tensor:
-        """As `resize_grid`, which compares sizes; interpolation to the same size changes no digit."""
-        table_bchw = self.weight[:, self.extra :].transpose(1, 2).unflatten(2, grid)
-        working = table_bchw if table_bchw.dtype == torch.float64 else table_bchw.float()
-        resized_bchw = F.interpolate(working, (height, width), mode="bicubic", align_corners=False)
-        resized_bnc = resized_bchw.flatten(2).transpose(1, 2).to(self.weight.dtype)
-        return torch.cat([self.weight[:, : self.extra], resized_bnc], dim=1)
+        return x_bnc + interpolate_grid(self.weight, self.extra, self.grid, (height, width))
 
     @staticmethod
     def resize(weight: Tensor, extra: int, old_grid: tuple[int, int], new_grid: tuple[int, int]) -> Tensor:
@@ -118,26 +109,32 @@ class FixedPosition(GridLayer):
     Parameters: none; `weight` (1, N, dim) is a buffer.
 
     Args:
-        table: makes the table, (1, N, dim), in float64.
+        formula: makes the table of some lengths, (1, N, dim), in float64.
+        lengths: rows and columns of the grid, or the number of tokens alone.
         persistent: whether state dicts hold it.
     """
 
+    flexible = ("lengths", "weight")
+    """What a call takes anew from the sizes that it is given."""
     weight: Tensor
 
-    def __init__(self, table: Callable[[], Tensor], persistent: bool) -> None:
+    def __init__(self, formula: Callable[..., Tensor], lengths: tuple[int, ...], persistent: bool) -> None:
         super().__init__()
-        self.table, self.persistent = table, persistent
-        self.register_buffer("weight", table().to(torch.get_default_dtype()), persistent)
+        self.formula, self.lengths, self.persistent = formula, lengths, persistent
+        self.register_buffer("weight", formula(*lengths).to(torch.get_default_dtype()), persistent)
 
-    def forward(self, x_bnc: Tensor) -> Tensor:
-        """Add the table."""
-        return x_bnc + self.weight.to(x_bnc.dtype)
+    def forward(self, x_bnc: Tensor, height: int | None = None, width: int | None = None) -> Tensor:
+        """Add the table; for a grid of another `height` and `width`, or another number of tokens, it is computed."""
+        lengths = (x_bnc.shape[1],) if height is None or width is None else (height, width)
+        if len(lengths) != len(self.lengths) or are_known_equal(lengths, self.lengths):
+            return x_bnc + self.weight.to(x_bnc.dtype)
+        return x_bnc + self.formula(*lengths).to(self.weight).to(x_bnc.dtype)
 
     def _apply(self, fn: Any, recurse: bool = True) -> FixedPosition:
         before = self.weight
         super()._apply(fn, recurse)
         if not self.persistent and self.weight is not before:
-            self.weight = self.table().to(self.weight)
+            self.weight = self.formula(*self.lengths).to(self.weight)
         return self
 
     def tables(self) -> dict[str, Table]:
@@ -146,10 +143,52 @@ class FixedPosition(GridLayer):
             return {}
 
         def resize(weight: Tensor, old: tuple[int], new: tuple[int]) -> Tensor:
-            return self.table().to(weight)
+            return self.formula(*self.lengths).to(weight)
 
         return {"weight": Table((self.weight.shape[1],), 1, math.prod, resize)}
 
     def extra_repr(self) -> str:
         """What `print` shows of the sizes."""
         return f"{self.weight.shape[1]}, {self.weight.shape[2]}, persistent={self.persistent}"
+
+
+class OnKeys(GridLayer):
+    """A learned table that is added to the keys.
+
+    Parameters: `weight` (1, N, dim). No matrix products.
+    """
+
+    def __init__(
+        self,
+        count: int | tuple[int, int],
+        dim: int,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        self.grid = None if isinstance(count, int) else (count[0], count[1])
+        tokens = count if isinstance(count, int) else count[0] * count[1]
+        self.weight = nn.Parameter(torch.empty(1, tokens, dim, device=device, dtype=dtype))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the table from a normal distribution of deviation 0.02."""
+        nn.init.normal_(self.weight, std=0.02)
+
+    def forward(self, k_bnc: Tensor) -> Tensor:
+        """Add the table to the keys (b, n, dim)."""
+        return k_bnc + self.weight
+
+    @staticmethod
+    def resize(weight: Tensor, old_grid: tuple[int, int], new_grid: tuple[int, int]) -> Tensor:
+        """Interpolate a table (1, h·w, dim) from one grid to another, bicubic."""
+        return resize_grid(weight, 0, old_grid, new_grid)
+
+    def tables(self) -> dict[str, Table]:
+        """The table, where the keys are a grid."""
+        return {} if self.grid is None else {"weight": Table(self.grid, 1, math.prod, self.resize)}
+
+    def extra_repr(self) -> str:
+        """What `print` shows of the sizes."""
+        return f"{self.weight.shape[1]}, {self.weight.shape[2]}"

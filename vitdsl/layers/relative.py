@@ -1,7 +1,7 @@
 """Relative positions: biases of attention logits that depend on where the key lies as seen from the query.
 
-Shapes: b batch, h heads, n tokens, q queries, k keys, d channels of a head, c channels, y and x the row and the column
-of a query, i and j those of a key, t entries of a table.
+Shapes: h heads, q queries, k keys, y and x the row and the column of a query, i and j those of a key, t entries of a
+table.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import math
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .tables import GridLayer, Table, resize_grid
+from .lengths import are_known_equal, is_tracing
+from .tables import GridLayer, Table, interpolate_grid
 
 
 class GatheredBias(GridLayer):
@@ -21,16 +21,28 @@ class GatheredBias(GridLayer):
 
     The kept map is used while no gradient is needed and nothing compiles or exports. It is dropped by `train()`, by a
     change of type or device, by loading, and when the parameter was replaced or written in place (writing through
-    `.data` cannot be noticed). Callers must not write into the returned map. Subclasses provide `make_index` and
-    `gather`.
+    `.data` cannot be noticed). Callers must not write into the returned map. Subclasses provide `make_index`, `gather`
+    and `resized`.
+
+    Attributes:
+        grid: rows and columns of the keys.
     """
 
+    flexible = ("grid", "weight", "index", "query_grid", "offset_grid")
+    """What a call takes anew from the sizes that it is given."""
     weight: nn.Parameter
     index: Tensor
 
-    def __init__(self, shape: tuple[int, int], device: torch.device | str | None, dtype: torch.dtype | None) -> None:
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        grid: tuple[int, int],
+        device: torch.device | str | None,
+        dtype: torch.dtype | None,
+    ) -> None:
         super().__init__()
-        self._cache: tuple[Tensor, int, Tensor] | None = None
+        self._cache: tuple[Tensor, int, tuple[int, int], Tensor] | None = None
+        self.grid = grid
         self.weight = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
 
     def make_index(self) -> Tensor:
@@ -41,19 +53,27 @@ class GatheredBias(GridLayer):
         """The map, computed from the table: (1, heads, queries, keys)."""
         raise NotImplementedError
 
-    def forward(self) -> Tensor:
-        """Return the map: (1, heads, queries, keys)."""
-        if torch.compiler.is_compiling() or not self._may_keep():
-            return self.gather()
+    def resized(self, height: int, width: int) -> Tensor:
+        """The map for keys of another grid, whose lengths may be symbols: what this would be after `resize`."""
+        raise NotImplementedError
+
+    def forward(self, height: int | None = None, width: int | None = None) -> Tensor:
+        """Return the map, (1, heads, queries, keys); `height` and `width` are the rows and columns of the keys."""
+        grid = self.grid if height is None or width is None else (height, width)
+        if torch.compiler.is_compiling() or is_tracing() or not self._may_keep():
+            return self._map(grid)
         weight, cache = self.weight, self._cache
-        if cache is not None and cache[0] is weight and cache[1] == weight._version:
-            return cache[2]
+        if cache is not None and cache[0] is weight and cache[1:3] == (weight._version, grid):
+            return cache[3]
         # A map made in inference mode could not take part in a later backward pass.
         with torch.inference_mode(False), torch.no_grad():
-            bias_1hqk = self.gather()
+            bias_1hqk = self._map(grid)
         if type(bias_1hqk) is Tensor:  # fake and distributed tensors must not outlive the mode that made them
-            self._cache = (weight, weight._version, bias_1hqk)
+            self._cache = (weight, weight._version, grid, bias_1hqk)
         return bias_1hqk
+
+    def _map(self, grid: tuple[int, int]) -> Tensor:
+        return self.gather() if are_known_equal(grid, self.grid) else self.resized(*grid)
 
     def _may_keep(self) -> bool:
         if self.training or self.weight.is_inference():
@@ -102,8 +122,8 @@ class RelativeBias(GatheredBias):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(((2 * window[0] - 1) * (2 * window[1] - 1), heads), device, dtype)
-        self.heads, self.window = heads, (window[0], window[1])
+        super().__init__(((2 * window[0] - 1) * (2 * window[1] - 1), heads), (window[0], window[1]), device, dtype)
+        self.heads = heads
         self._place_index()
         self.reset_parameters()
 
@@ -113,32 +133,46 @@ class RelativeBias(GatheredBias):
 
     def make_index(self) -> Tensor:
         """Entries of the table for all pairs, flat."""
-        height, width = self.window
-        y, x = (torch.arange(size, device="cpu") for size in self.window)
+        return self._index(*self.grid, "cpu")
+
+    @staticmethod
+    def _index(height: int, width: int, device: torch.device | str) -> Tensor:
+        y, x = (torch.arange(size, device=device) for size in (height, width))
         dy_yi = y[:, None] - y + height - 1
         dx_xj = x[:, None] - x + width - 1
         return (dy_yi[:, None, :, None] * (2 * width - 1) + dx_xj[None, :, None, :]).flatten()
 
     def gather(self) -> Tensor:
         """The map, computed from the table: (1, heads, h·w, h·w)."""
-        count = self.window[0] * self.window[1]
-        bias_qkh = self.weight.index_select(0, self.index).view(count, count, self.heads)
+        return self._gathered(self.weight, self.index, math.prod(self.grid))
+
+    def resized(self, height: int, width: int) -> Tensor:
+        """The map for another window: (1, heads, h·w, h·w)."""
+        weight = self._interpolated(self.weight, self.grid, (height, width))
+        return self._gathered(weight, self._index(height, width, weight.device), height * width)
+
+    def _gathered(self, weight: Tensor, index: Tensor, count: int) -> Tensor:
+        bias_qkh = weight.index_select(0, index).view(count, count, self.heads)
         return bias_qkh.permute(2, 0, 1).contiguous()[None]
 
     @staticmethod
     def resize(weight: Tensor, old_grid: tuple[int, int], new_grid: tuple[int, int]) -> Tensor:
         """Interpolate a table ((2h - 1)(2w - 1), heads) from one window to another, bicubic."""
+        return weight if old_grid == new_grid else RelativeBias._interpolated(weight, old_grid, new_grid)
+
+    @staticmethod
+    def _interpolated(weight: Tensor, old_grid: tuple[int, int], new_grid: tuple[int, int]) -> Tensor:
         (old_h, old_w), (new_h, new_w) = old_grid, new_grid
         old, new = (2 * old_h - 1, 2 * old_w - 1), (2 * new_h - 1, 2 * new_w - 1)
-        return resize_grid(weight[None], 0, old, new)[0]
+        return interpolate_grid(weight[None], 0, old, new)[0]
 
     def tables(self) -> dict[str, Table]:
         """The table, for a window."""
-        return {"weight": Table(self.window, 0, lambda grid: (2 * grid[0] - 1) * (2 * grid[1] - 1), self.resize)}
+        return {"weight": Table(self.grid, 0, lambda grid: (2 * grid[0] - 1) * (2 * grid[1] - 1), self.resize)}
 
     def extra_repr(self) -> str:
         """What `print` shows of the sizes."""
-        return f"heads={self.heads}, window={self.window}"
+        return f"heads={self.heads}, window={self.grid}"
 
 
 class OffsetBias(GatheredBias):
@@ -164,9 +198,9 @@ class OffsetBias(GatheredBias):
         (key_h, key_w) = key_grid
         query_h, query_w = query_grid or (-(-key_h // stride), -(-key_w // stride))
         offsets = (max(key_h, stride * (query_h - 1) + 1), max(key_w, stride * (query_w - 1) + 1))
-        super().__init__((heads, offsets[0] * offsets[1]), device, dtype)
+        super().__init__((heads, offsets[0] * offsets[1]), (key_h, key_w), device, dtype)
         self.heads, self.stride = heads, stride
-        self.key_grid, self.query_grid, self.offset_grid = (key_h, key_w), (query_h, query_w), offsets
+        self.query_grid, self.offset_grid = (query_h, query_w), offsets
         self._place_index()
         self.reset_parameters()
 
@@ -176,16 +210,29 @@ class OffsetBias(GatheredBias):
 
     def make_index(self) -> Tensor:
         """Entries of the table for all pairs, flat."""
+        return self._index(self.query_grid, self.grid, self.offset_grid[1], "cpu")
+
+    def _index(
+        self, queries: tuple[int, int], keys: tuple[int, int], columns: int, device: torch.device | str
+    ) -> Tensor:
         dy_yi, dx_xj = (
-            (self.stride * torch.arange(queries, device="cpu")[:, None] - torch.arange(keys, device="cpu")).abs()
-            for queries, keys in zip(self.query_grid, self.key_grid, strict=True)
+            (self.stride * torch.arange(q, device=device)[:, None] - torch.arange(k, device=device)).abs()
+            for q, k in zip(queries, keys, strict=True)
         )
-        return (dy_yi[:, None, :, None] * self.offset_grid[1] + dx_xj[None, :, None, :]).flatten()
+        return (dy_yi[:, None, :, None] * columns + dx_xj[None, :, None, :]).flatten()
 
     def gather(self) -> Tensor:
         """The map, computed from the table: (1, heads, queries, keys)."""
-        queries, keys = math.prod(self.query_grid), math.prod(self.key_grid)
+        queries, keys = math.prod(self.query_grid), math.prod(self.grid)
         return self.weight.index_select(1, self.index).view(1, self.heads, queries, keys)
+
+    def resized(self, height: int, width: int) -> Tensor:
+        """The map for keys of another grid, and queries at every stride-th row and column of it."""
+        weight = self._interpolated(self.weight, self.offset_grid, (height, width))
+        # written as torch writes the length of a slice, which it must find equal where lengths are symbols
+        queries = ((height + self.stride - 1) // self.stride, (width + self.stride - 1) // self.stride)
+        index = self._index(queries, (height, width), width, weight.device)
+        return weight.index_select(1, index).view(1, self.heads, queries[0] * queries[1], height * width)
 
     @staticmethod
     def resize(weight: Tensor, old_grid: tuple[int, int], new_grid: tuple[int, int]) -> Tensor:
@@ -193,11 +240,15 @@ class OffsetBias(GatheredBias):
 
         The table is mirrored to signed offsets first, so that offset 0 stays at 0 and the result is even.
         """
+        return weight if old_grid == new_grid else OffsetBias._interpolated(weight, old_grid, new_grid)
+
+    @staticmethod
+    def _interpolated(weight: Tensor, old_grid: tuple[int, int], new_grid: tuple[int, int]) -> Tensor:
         (old_h, old_w), (new_h, new_w) = old_grid, new_grid
         table_hyx = weight.unflatten(1, (old_h, old_w))
         signed_hyx = torch.cat([table_hyx[:, 1:].flip(1), table_hyx], dim=1)
         signed_hyx = torch.cat([signed_hyx[:, :, 1:].flip(2), signed_hyx], dim=2)
-        resized_th = RelativeBias.resize(signed_hyx.flatten(1).T, old_grid, new_grid)
+        resized_th = RelativeBias._interpolated(signed_hyx.flatten(1).T, old_grid, new_grid)
         resized_hyx = resized_th.T.unflatten(1, (2 * new_h - 1, 2 * new_w - 1))
         return resized_hyx[:, new_h - 1 :, new_w - 1 :].flatten(1)
 
@@ -207,113 +258,4 @@ class OffsetBias(GatheredBias):
 
     def extra_repr(self) -> str:
         """What `print` shows of the sizes."""
-        return f"heads={self.heads}, key_grid={self.key_grid}, query_grid={self.query_grid}, stride={self.stride}"
-
-
-class Relative2d(GridLayer):
-    """Logits of a query and the rows and columns by which the key lies away from it, shared by all heads.
-
-    The logit of the query at (y, x) and the key at (i, j) is q·height[i - y + H - 1] + q·width[j - x + W - 1]. The
-    tables are spread to (H, H, d) and (W, W, d) and multiplied row by row and column by column; q comes scaled.
-
-    Parameters: `height` (2H - 1, d), `width` (2W - 1, d): 2·(H + W - 1)·d.
-    Multiply-adds: heads·N·(H + W)·d with N = H·W.
-    """
-
-    def __init__(
-        self,
-        grid: tuple[int, int],
-        head_dim: int,
-        *,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
-    ) -> None:
-        super().__init__()
-        self.grid, self.head_dim = (grid[0], grid[1]), head_dim
-        self.height = nn.Parameter(torch.empty(2 * grid[0] - 1, head_dim, device=device, dtype=dtype))
-        self.width = nn.Parameter(torch.empty(2 * grid[1] - 1, head_dim, device=device, dtype=dtype))
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Draw both tables from a normal distribution of deviation d^-½."""
-        nn.init.normal_(self.height, std=self.head_dim**-0.5)
-        nn.init.normal_(self.width, std=self.head_dim**-0.5)
-
-    def forward(self, q_bhnd: Tensor) -> Tensor:
-        """Return the logits (b, heads, n, n) of the queries (b, heads, n, d), n in raster order."""
-        batch, heads, tokens, _ = q_bhnd.shape
-        q_bhyxd = q_bhnd.unflatten(2, self.grid)
-        rows_bhyxi = torch.einsum("bhyxd,yid->bhyxi", q_bhyxd, self._spread(self.height, self.grid[0]))
-        columns_bhyxj = torch.einsum("bhyxd,xjd->bhyxj", q_bhyxd, self._spread(self.width, self.grid[1]))
-        return (rows_bhyxi[..., :, None] + columns_bhyxj[..., None, :]).reshape(batch, heads, tokens, tokens)
-
-    @staticmethod
-    def _spread(table_td: Tensor, size: int) -> Tensor:
-        places = torch.arange(size, device=table_td.device)
-        return table_td[places - places[:, None] + size - 1]
-
-    @staticmethod
-    def resize(weight: Tensor, old: int, new: int) -> Tensor:
-        """Interpolate one table (2·old - 1, d) to (2·new - 1, d), linear along the offsets."""
-        if weight.shape[0] != 2 * old - 1:
-            raise ValueError(f"Relative2d.resize: {old} rows need {2 * old - 1} offsets, found {weight.shape[0]}")
-        if old == new:
-            return weight
-        working = weight if weight.dtype == torch.float64 else weight.float()
-        resized = F.interpolate(working.T[None], size=2 * new - 1, mode="linear", align_corners=False)
-        return resized[0].T.to(weight.dtype)
-
-    def tables(self) -> dict[str, Table]:
-        """The tables of both directions, each for a length."""
-
-        def resize(weight: Tensor, old: tuple[int], new: tuple[int]) -> Tensor:
-            return self.resize(weight, *old, *new)
-
-        names = zip(("height", "width"), self.grid, strict=True)
-        return {name: Table((length,), 0, lambda length: 2 * length[0] - 1, resize) for name, length in names}
-
-    def extra_repr(self) -> str:
-        """What `print` shows of the sizes."""
-        return f"grid={self.grid}, head_dim={self.head_dim}"
-
-
-class OnKeys(GridLayer):
-    """A learned table that is added to the keys.
-
-    Parameters: `weight` (1, N, dim). No matrix products.
-    """
-
-    def __init__(
-        self,
-        count: int | tuple[int, int],
-        dim: int,
-        *,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
-    ) -> None:
-        super().__init__()
-        self.grid = None if isinstance(count, int) else (count[0], count[1])
-        tokens = count if isinstance(count, int) else count[0] * count[1]
-        self.weight = nn.Parameter(torch.empty(1, tokens, dim, device=device, dtype=dtype))
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Draw the table from a normal distribution of deviation 0.02."""
-        nn.init.normal_(self.weight, std=0.02)
-
-    def forward(self, k_bnc: Tensor) -> Tensor:
-        """Add the table to the keys (b, n, dim)."""
-        return k_bnc + self.weight
-
-    @staticmethod
-    def resize(weight: Tensor, old_grid: tuple[int, int], new_grid: tuple[int, int]) -> Tensor:
-        """Interpolate a table (1, h·w, dim) from one grid to another, bicubic."""
-        return resize_grid(weight, 0, old_grid, new_grid)
-
-    def tables(self) -> dict[str, Table]:
-        """The table, where the keys are a grid."""
-        return {} if self.grid is None else {"weight": Table(self.grid, 1, math.prod, self.resize)}
-
-    def extra_repr(self) -> str:
-        """What `print` shows of the sizes."""
-        return f"{self.weight.shape[1]}, {self.weight.shape[2]}"
+        return f"heads={self.heads}, key_grid={self.grid}, query_grid={self.query_grid}, stride={self.stride}"

@@ -138,6 +138,13 @@ def resize_grid(
         )
     if tuple(old_grid) == tuple(new_grid):
         return table_bnc
+    return interpolate_grid(table_bnc, extra, old_grid, new_grid, mode)
+
+
+def interpolate_grid(
+    table_bnc: Tensor, extra: int, old_grid: tuple[int, int], new_grid: tuple[int, int], mode: str = "bicubic"
+) -> Tensor:
+    """As `resize_grid`, without a comparison of lengths, which may be symbols; the same size changes no digit."""
     grid_bchw = table_bnc[:, extra:].transpose(1, 2).unflatten(2, tuple(old_grid))
     aligned = False if mode in ("linear", "bilinear", "bicubic", "trilinear") else None
     # Half types lose digits in the weights of the interpolation, and some devices cannot interpolate them.

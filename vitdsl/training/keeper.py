@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Checkpoint
 from torch import nn
 
-from vitdsl import __version__
 from vitdsl.checkpoints.files import write_weights
+from vitdsl.checkpoints.header import header_of
 from vitdsl.resolve.files import write_text
 from vitdsl.spec import Spec
 from vitdsl.training.folder import AVERAGE, BEST, LAST
@@ -52,8 +51,7 @@ class Keeper(Checkpoint):
             write_report(self.folder, self.spec, self.recipe, history, self.data)
 
     def _write_weights(self, name: str, model: nn.Module, measures: Entry) -> None:
-        header = {
-            "vitdsl.version": __version__, "torch.version": torch.__version__, "vitdsl.spec": self.spec.dump(),
+        header = header_of(self.spec) | {
             "vitdsl.recipe": self.recipe.dump(), "vitdsl.measures": json.dumps(dict(measures)),
         }  # fmt: skip
         write_weights(self.folder / name, model.state_dict(), header)

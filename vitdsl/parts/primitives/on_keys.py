@@ -33,7 +33,7 @@ class OnKeys(Primitive):
         return weights(inputs[0].size)
 
     def layer(self, *inputs: Feature) -> partial[Module]:
-        from vitdsl.layers.relative import OnKeys as Layer
+        from vitdsl.layers.positions import OnKeys as Layer
 
         (k,) = inputs
         return partial(Layer, k.grid if k.grid and not k.tokens else k.num_tokens, k.dim)

@@ -41,7 +41,9 @@ class Sincos2d(Primitive):
 
         (x,) = inputs
         assert x.grid is not None
-        return partial(FixedPosition, partial(sincos2d_table, *x.grid, x.dim, self.temperature), persistent=False)
+        return partial(
+            FixedPosition, partial(sincos2d_table, dim=x.dim, temperature=self.temperature), x.grid, persistent=False
+        )
 
     @classmethod
     def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:

@@ -32,7 +32,7 @@ class Sinusoid(Primitive):
         from vitdsl.layers.tables import sinusoid_table
 
         (x,) = inputs
-        return partial(FixedPosition, partial(sinusoid_table, x.num_tokens, x.dim), persistent=True)
+        return partial(FixedPosition, partial(sinusoid_table, dim=x.dim), (x.num_tokens,), persistent=True)
 
     @classmethod
     def examples(cls) -> list[tuple[dict[str, Any], tuple[Feature, ...]]]:

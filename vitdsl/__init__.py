@@ -6,13 +6,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Space", "SpecError", "build", "convert", "eject", "fold", "load", "load_weights"]
+__all__ = ["Space", "SpecError", "build", "convert", "draw", "eject", "fold", "load", "load_weights"]
 LIGHT = {"Space": "vitdsl.space.space", "Spec": "vitdsl.spec", "load": "vitdsl.spec"}
 """What needs no torch."""
 ERRORS = ("SpecError", "CheckpointError")
 
 if TYPE_CHECKING:
-    from vitdsl.api import build, convert, eject, fold, load_weights
+    from vitdsl.api import build, convert, draw, eject, fold, load_weights
     from vitdsl.errors import CheckpointError as CheckpointError
     from vitdsl.errors import SpecError
     from vitdsl.space.space import Space

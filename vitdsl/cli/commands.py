@@ -17,6 +17,7 @@ COMMANDS = {
     "build": "build.run",
     "check": "commands.check",
     "show": "show.run",
+    "draw": "draw.run",
     "eject": "eject.run",
     "list": "list.run",
     "new": "new.run",

@@ -32,11 +32,11 @@ def image_size(text: str | None, option: str = "--size") -> int | tuple[int, int
     return (height, width[0]) if width else height
 
 
-def to_write(path: Path | None, option: str, ending: str) -> None:
-    """Refuses a file that could not be written, before any work is done."""
+def to_write(path: Path | None, option: str, *endings: str) -> None:
+    """Refuses a file that could not be written, or has none of some endings, before any work is done."""
     if path is None:
         return
-    if path.suffix != ending:
-        raise typer.BadParameter(f"'{path}' does not end in {ending}", param_hint=option)
+    if path.suffix not in endings:
+        raise typer.BadParameter(f"'{path}' does not end in {' or '.join(endings)}", param_hint=option)
     if not path.parent.is_dir():
         raise typer.BadParameter(f"there is no folder '{path.parent}'", param_hint=option)

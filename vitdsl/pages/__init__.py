@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from vitdsl.errors import printable
 
 HERE = Path(__file__).parent
@@ -24,6 +22,8 @@ def render(
         values: what it names.
         filters: functions that it may call on values.
     """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
     environment = Environment(loader=FileSystemLoader([folder, HERE]), autoescape=True, undefined=StrictUndefined)
     environment.filters.update(filters or {})
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False}

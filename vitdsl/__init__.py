@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 __all__ = ["Space", "SpecError", "build", "convert", "draw", "eject", "fold", "load", "load_weights"]
-LIGHT = {"Space": "vitdsl.space.space", "Spec": "vitdsl.spec", "load": "vitdsl.spec"}
+LIGHT = {
+    "Space": "vitdsl.space.space", "Spec": "vitdsl.spec", "draw": "vitdsl.pictures.drawing", "load": "vitdsl.spec",
+}  # fmt: skip
 """What needs no torch."""
 ERRORS = ("SpecError", "CheckpointError")
 
 if TYPE_CHECKING:
-    from vitdsl.api import build, convert, draw, eject, fold, load_weights
+    from vitdsl.api import build, convert, eject, fold, load_weights
     from vitdsl.errors import CheckpointError as CheckpointError
     from vitdsl.errors import SpecError
+    from vitdsl.pictures.drawing import draw
     from vitdsl.space.space import Space
     from vitdsl.spec import Spec as Spec
     from vitdsl.spec import load

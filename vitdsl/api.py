@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from vitdsl.compiler.build import build, build_as, fold
 from vitdsl.compiler.eject import eject
-from vitdsl.pictures.drawing import draw
 from vitdsl.resolve.files import shipped
 from vitdsl.spec import Spec, load
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from vitdsl.checkpoints.tables import Table
     from vitdsl.compiler.model import VisionModel
 
-__all__ = ["Spec", "build", "convert", "draw", "eject", "fold", "load", "load_weights"]
+__all__ = ["Spec", "build", "convert", "eject", "fold", "load", "load_weights"]
 Layout = str | Path | Mapping[str, Any]
 """Whose keys weights have: a name, the path of a table of keys, or a table as a mapping."""
 FOLDED = "official_fused"

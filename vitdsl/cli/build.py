@@ -220,7 +220,7 @@ def returned_shape(graph: Graph) -> tuple[int, ...]:
 
 
 def _print_costs(report: dict[str, Any], analysis: Analysis) -> None:
-    shown = slice(-1)  # the activations are for `print(spec.analyze())`
+    shown = slice(-1)  # without the activations
     title = f"  {report['title']}" if report["title"] else ""
     arxiv = f" (arXiv {report['arxiv']})" if report["arxiv"] else ""
     echo(f"{report['name']}{title}{arxiv}\n")

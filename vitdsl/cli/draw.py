@@ -34,7 +34,7 @@ def run(
     set_: Settings = None,
     as_json: AsJson = False,
 ) -> None:
-    """Draw the architecture: a figure, a page to look into, or Mermaid for a README."""
+    """Draw the architecture as a figure, a page or Mermaid."""
     given = image_size(size)
     from vitdsl.pictures.drawing import ENDINGS, draw
 

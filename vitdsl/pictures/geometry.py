@@ -115,8 +115,6 @@ class _Plan:
             for number, box in enumerate(body.boxes)
         ]
         self._names = [port_names(ports, body, right) for ports in (body.entries, body.exits)]
-        self._exits = {target.port: net.source for net in body.nets for target in net.targets
-                       if right and target.box == BORDER != net.source.box}  # fmt: skip
         self._cells = [self._cell(number) for number in range(len(body.boxes))]
         self._measure_columns()
         self._measure_rows()
@@ -124,6 +122,18 @@ class _Plan:
         self._middles = [self._centre(column) for column in self._grid.columns]
         if right:
             self._stack()
+        self._exits = self._exit_places()
+
+    def _exit_places(self) -> list[float]:
+        """Where values leave the body, across the flow: each in its column, or near to where it comes from."""
+        places = [self._centre(column) for column in self._grid.exits]
+        if not self._right:
+            return places
+        sources = {end.port: net.source for net in self._body.nets for end in net.targets if end.box == BORDER}
+        last = -LABEL
+        for port in sorted(sources, key=lambda port: self._out(sources[port])):
+            places[port] = last = max(self._out(sources[port]), last + LABEL)
+        return places
 
     def _stack(self) -> None:
         """Puts boxes of one row close together, around the middle, where no value passes them by."""
@@ -140,7 +150,8 @@ class _Plan:
     @property
     def size(self) -> tuple[float, float]:
         """Width and height."""
-        across, along = self._right_ends[-1], self._bottoms[-1]
+        across = max([self._right_ends[-1], *(place + LABEL / 2 for place in self._exits if self._right)])
+        along = self._bottoms[-1]
         return (along, across) if self._right else (across, along)
 
     def _turned(self, across: float, along: float) -> tuple[float, float]:
@@ -160,7 +171,7 @@ class _Plan:
         box, texts, plan = self._body.boxes[number], self._texts[number], self._plans[number]
         if box.kind == "sign":
             return max(SIGN, width(texts[0], SMALL) + 12), SIGN
-        sizes = [width(texts[0]), *(width(text, SMALL) for text in texts[1:])]
+        sizes = [width(texts[0], bold=plan is not None), *(width(text, SMALL) for text in texts[1:])]
         wide, high = max(sizes) + 2 * PAD, HEADER + LINE * (len(texts) - 1)
         if plan is None:
             shadow = SHADOW if box.body is not None else 0
@@ -283,8 +294,7 @@ class _Plan:
     def _in(self, target: End) -> float:
         """Where a value enters a box or leaves the body, across the flow."""
         if target.box == BORDER:
-            source = self._exits.get(target.port)
-            return self._out(source) if source else self._centre(self._grid.exits[target.port])
+            return self._exits[target.port]
         return self._middles[target.box] + self._cells[target.box].across * self._sides.enters[target]
 
     def _lines(self, number: int, net: Net) -> list[tuple[list[Knot], bool]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from typing import Any
 
-from vitdsl.features import Cost
+from vitdsl.features import Cost, Feature
 from vitdsl.graph.graph import Graph
 from vitdsl.graph.ir import HEAD, Call, Frame, Node, joined
 from vitdsl.graph.paths import nearest, paths
@@ -84,13 +84,13 @@ class _Opening:
 
     def _operator(self, node: Node, values: Values, prefix: str) -> Unit:
         inputs, output = [values.features[number] for number in node.inputs], values.features[node.output]
-        path = joined(prefix, node.path) if node.path else prefix
+        path, reads = joined(prefix, node.path), [values.of(number) for number in node.inputs]
         box = Box(
             "sign" if node.op.type in SIGNS else "operator", title_of(node, inputs, output),
             note_of(node.op, inputs, output), path, self._written(path), node.cost,
-            [Port("", feature) for feature in inputs], [Port("", output)], fields=[*field_texts(node.op)],
+            [Port("", values.features[number]) for number in reads], [Port("", output)], fields=[*field_texts(node.op)],
         )  # fmt: skip
-        return Unit(box, [values.of(number) for number in node.inputs], [node.output])
+        return Unit(box, reads, [node.output])
 
     def _part(self, nodes: list[Node], frame: Frame, values: Values, prefix: str) -> Unit:
         """Operators of one part as a box; values that are read elsewhere leave it."""
@@ -137,6 +137,7 @@ class _Opening:
     ) -> Unit:
         """One box for a run; brings `state` and `appended` behind it."""
         box = self._block(call, run, 0, prefix) if len(run.frames) == 1 else self._alternation(call, run, prefix)
+        box.outputs = [_of_all(port, run.times) for port in box.outputs]
         reads = [state[port.name] for port in box.inputs]
         gives = [values.new(port.feature) for port in box.outputs]
         for port, number in zip(box.outputs, gives, strict=True):
@@ -222,6 +223,13 @@ def _common(boxes: Sequence[Box]) -> str:
         return ""
     shared = [each[0] for each in takewhile(lambda each: len(set(each)) == 1, zip(*paths, strict=False))]
     return format_path(shared) if len(shared) > 1 else ""
+
+
+def _of_all(port: Port, times: int) -> Port:
+    """What repetitions give together that each give this: what is appended is one feature."""
+    if times == 1 or not port.name.endswith(APPENDED):
+        return port
+    return Port(port.name, Feature(port.feature.dim, count=times * port.feature.num_tokens))
 
 
 def _range(numbers: Sequence[int]) -> str:

@@ -45,7 +45,7 @@ def svg(root: Box, title: str, heat: str = "macs") -> str:
     model = place(root, Look(lambda box: id(box) in shown_open, lines), MARGIN, top)
     shown = [each for each in model.below() if not each.is_open]
     most = max((share(each.box) for each in shown), default=0) or 1
-    wide = max(model.width, width(heading, FONT + 2), width(below, SMALL) + 170) + 2 * MARGIN
+    wide = max(model.width, width(heading, FONT + 2, bold=True), width(below, SMALL) + 170) + 2 * MARGIN
     high = top + model.height + 40 + MARGIN
     return "\n".join([
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide:.0f} {high:.0f}" width="{wide:.0f}"'

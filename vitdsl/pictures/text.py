@@ -10,6 +10,8 @@ FONT = 13.0
 """Size of texts, in pixels."""
 SMALL = 11.0
 """Size of small texts, in pixels."""
+BOLD = 1.16
+"""How much wider bold texts are."""
 _WIDTHS = {
     **dict.fromkeys(" !'(),./:;I[\\]ijl|·f", 0.42),
     **dict.fromkeys("rt-", 0.46),
@@ -19,9 +21,9 @@ _WIDTHS = {
 """Widths in units of the font's size, those of DejaVu Sans, which is wider than what most systems have."""
 
 
-def width(text: str, size: float = FONT) -> float:
+def width(text: str, size: float = FONT, bold: bool = False) -> float:
     """The width of a line of text at most, in pixels."""
-    return size * sum(map(_letter, text))
+    return size * sum(map(_letter, text)) * (BOLD if bold else 1)
 
 
 def cut(text: str, most: int) -> str:

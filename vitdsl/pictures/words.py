@@ -11,6 +11,7 @@ from vitdsl.graph.operators import Combine, OpenWindows, Take
 from vitdsl.graph.summary import tokens_of
 from vitdsl.parts.base import Primitive
 from vitdsl.parts.primitives.conv import Conv
+from vitdsl.pictures.text import cut
 
 TITLES = {
     "layer": "layer norm", "batch": "batch norm", "group": "group norm", "rms": "RMS norm", "attend": "attention",
@@ -19,6 +20,8 @@ TITLES = {
 """Titles of operators whose type is no good one."""
 SIGNS = {"add": "+", "multiply": "×", "mean": "mean", "concat": "concat"}
 """What stands for a combination."""
+LONGEST = 32
+"""More letters of the tokens of a shape are cut."""
 NAMED = ("position", "classifier", "shortcut")
 """Last segments of module paths that say more than the type of the operator."""
 
@@ -82,7 +85,7 @@ def note_of_part(role: str, nodes: Sequence[Node], outputs: Sequence[Feature]) -
 
 def shape_of(feature: Feature) -> str:
     """A feature as it stands beside an edge: `cls+14×14·384`."""
-    return f"{tokens_of(feature)}·{feature.dim}"
+    return f"{cut(tokens_of(feature), LONGEST)}·{feature.dim}"
 
 
 def _conv(op: Conv, x: Feature) -> str:

@@ -1,4 +1,4 @@
-"""Pages of models in a browser: nothing overlaps or runs off; they fold, find, and say numbers, by mouse and by keys."""
+"""Pages of models in a browser: nothing overlaps or runs off; they fold, find and say numbers, by mouse and keys."""
 
 import pytest
 
@@ -12,12 +12,14 @@ WIDTHS = (1280, 420)
 OVERLAPS = """() => {
   const shown = (it) => it.getClientRects().length > 0;
   const box = (it) => it.getBoundingClientRect();
-  const apart = (a, b) => a.right <= b.left + 1 || b.right <= a.left + 1 || a.bottom <= b.top + 1 || b.bottom <= a.top + 1;
+  const aside = (a, b) => a.right <= b.left + 1 || b.right <= a.left + 1;
+  const apart = (a, b) => aside(a, b) || a.bottom <= b.top + 1 || b.bottom <= a.top + 1;
   const found = [];
   for (const body of document.querySelectorAll(".body")) {
     if (!shown(body)) continue;
     const items = [...body.querySelectorAll(":scope > .cell > .box, :scope > .cell > .shapes i, :scope > .port")];
-    const places = items.filter((it) => shown(it) && it.textContent.trim() && box(it).width > 1).map((it) => [it, box(it)]);
+    const seen = items.filter((it) => shown(it) && it.textContent.trim() && box(it).width > 1);
+    const places = seen.map((it) => [it, box(it)]);
     places.forEach(([one, a], index) => places.slice(index + 1).forEach(([other, b]) => {
       if (!apart(a, b)) found.push(`${one.textContent.slice(0, 40)} / ${other.textContent.slice(0, 40)}`);
     }));
@@ -36,11 +38,10 @@ CROSSINGS = """() => {
     for (const path of body.querySelectorAll(":scope > .lines > path:not(.tip)")) {
       const long = path.getTotalLength();
       for (let at = 0; at <= long; at += 4) {
-        const { x, y } = path.getPointAtLength(at);
+        const point = path.getPointAtLength(at);
+        const [x, y] = [point.x + corner.left, point.y + corner.top];
         for (const [id, b] of boxes) {
-          if (x + corner.left > b.left + 2 && x + corner.left < b.right - 2 && y + corner.top > b.top + 2 && y + corner.top < b.bottom - 2) {
-            found.push(id);
-          }
+          if (x > b.left + 2 && x < b.right - 2 && y > b.top + 2 && y < b.bottom - 2) found.push(id);
         }
       }
     }
@@ -49,6 +50,9 @@ CROSSINGS = """() => {
 }"""
 TEXTS = """() => [...document.querySelectorAll("text")].map((it) => [it.textContent, it.getComputedTextLength(),
   Number(it.getAttribute("font-size")), it.hasAttribute("font-weight")])"""
+
+ROWS = """[...document.querySelectorAll("#details-table tr")].map(
+  (it) => [...it.cells].map((cell) => cell.textContent))"""
 
 
 @pytest.fixture(scope="module")
@@ -112,9 +116,7 @@ def test_finding_and_reading_a_value(page_of):
         assert page.locator("#found").inner_text().endswith("found")
         page.keyboard.press("Enter")
         assert page.locator("#details-title").inner_text() == "mixer · global"
-        rows = dict(page.evaluate(
-            "[...document.querySelectorAll('#details-table tr')].map((it) => [...it.cells].map((cell) => cell.textContent))"
-        ))  # fmt: skip
+        rows = dict(page.evaluate(ROWS))
         assert rows["path in the YAML"] == "stages[0].block[0].mixer"
         assert rows["parameters"] == "1,778,688 (31.1%), 148,224 a run"
         page.keyboard.press("Escape")

@@ -18,6 +18,7 @@ COMMANDS = {
     "check": "commands.check",
     "show": "show.run",
     "draw": "draw.run",
+    "diff": "diff.run",
     "eject": "eject.run",
     "list": "list.run",
     "new": "new.run",

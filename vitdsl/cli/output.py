@@ -67,19 +67,6 @@ def _draw(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence
     Console().print(table)
 
 
-def as_yaml(value: Any) -> str:
-    """A plain value in YAML's flow style, on one line."""
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key}: {as_yaml(entry)}" for key, entry in value.items()) + "}"
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(as_yaml(entry) for entry in value) + "]"
-    if isinstance(value, str):
-        from vitdsl.syntax.printer import dump_tree
-
-        return dump_tree([value]).strip().removeprefix("- ")
-    return repr(value) if isinstance(value, float) else json.dumps(value)
-
-
 def type_words(schema: Mapping[str, Any]) -> str:
     """A JSON schema in words: `integer | [integer]`, `norm`, `exact | pad`."""
     if "anyOf" in schema:

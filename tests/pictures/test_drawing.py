@@ -1,5 +1,7 @@
 """`vitdsl.draw`."""
 
+from pathlib import Path
+
 import pytest
 
 import vitdsl
@@ -28,6 +30,12 @@ def test_what_is_wrong_is_said_and_nothing_is_written(tmp_path):
     with pytest.raises(SpecError, match="open hole"):
         vitdsl.draw(vitdsl.load("deit_tiny", {"stages[0].depth": {"range": [1, 2]}}), tmp_path / "a.svg")
     assert not [*tmp_path.iterdir()]
+
+
+def test_the_figure_of_the_documents_is_current():
+    path = Path(__file__).parents[2] / "docs/pictures/swin_tiny.svg"
+    made = drawn(vitdsl.load("swin_tiny"), ".svg")
+    assert path.read_text(encoding="utf-8") == made, "`vitdsl draw swin_tiny -o docs/pictures/swin_tiny.svg` writes it"
 
 
 @pytest.mark.full

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -128,7 +129,8 @@ def details(box: Box, root: Box) -> Iterator[tuple[str, str]]:
 
 
 def _shapes(ports: list[Port]) -> str:
-    return ", ".join(f"{port.name.lstrip('@')} {shape_of(port.feature)}".strip() for port in ports) or "nothing"
+    texts = Counter(f"{port.name.lstrip('@')} {shape_of(port.feature)}".strip() for port in ports)
+    return ", ".join(f"{times} × {text}" if times > 1 else text for text, times in texts.items()) or "nothing"
 
 
 def _costs(box: Box, root: Box) -> Iterator[tuple[str, str]]:

@@ -5,6 +5,8 @@ import json
 import pytest
 
 from tests.cli.test_build import TINY
+from vitdsl.cli.draw import Heat
+from vitdsl.pictures.shares import MEASURES
 
 
 @pytest.fixture
@@ -43,3 +45,7 @@ def test_what_is_wrong_is_said_and_nothing_is_written(run, tiny, tmp_path, monke
     assert found.code == code, found.err
     assert said in found.err
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.yaml"]
+
+
+def test_the_measures_are_those_of_pictures():
+    assert [*Heat] == [*MEASURES]

@@ -62,7 +62,7 @@ class _Comparison:
             return
         if isinstance(a, Mapping) and isinstance(b, Mapping):
             yield from self.mappings(a, b, at, other)
-        elif _is_long(a) and _is_long(b):
+        elif isinstance(a, list) and isinstance(b, list) and _is_long(a) and _is_long(b):
             yield from self._lists(a, b, at, other)
         else:
             yield Change(self._side(True, at, a), self._side(False, other, b))
@@ -83,6 +83,6 @@ class _Comparison:
         return Side(format_path(path), plain(value), mark_of(self._a if of_a else self._b, path))
 
 
-def _is_long(value: Any) -> bool:
-    """Whether a value is a list whose entries are compared one by one."""
-    return isinstance(value, list) and any(isinstance(entry, (Mapping, list)) for entry in value)
+def _is_long(value: list[Any]) -> bool:
+    """Whether the entries of a list are compared one by one."""
+    return any(isinstance(entry, (Mapping, list)) for entry in value)

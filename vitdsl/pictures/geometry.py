@@ -106,7 +106,7 @@ class _Plan:
 
     def __init__(self, body: Body, look: Look, right: bool = False) -> None:
         self._body, self._right, self._look = body, right, look
-        self._grid: Grid = arrange(body, spread=not right)
+        self.grid: Grid = arrange(body, spread=not right)
         self._plans = [_Plan(box.body, look) if box.body and look.is_open(box) else None for box in body.boxes]
         self._texts = [look.lines(box) for box in body.boxes]
         read = {net.source for net in body.nets}
@@ -118,15 +118,15 @@ class _Plan:
         self._cells = [self._cell(number) for number in range(len(body.boxes))]
         self._measure_columns()
         self._measure_rows()
-        self._sides = sides_of(body, self._grid, [plan and plan._grid for plan in self._plans])
-        self._middles = [self._centre(column) for column in self._grid.columns]
+        self._sides = sides_of(body, self.grid, [plan and plan.grid for plan in self._plans])
+        self._middles = [self._centre(column) for column in self.grid.columns]
         if right:
             self._stack()
         self._exits = self._exit_places()
 
     def _exit_places(self) -> list[float]:
         """Where values leave the body, across the flow: each in its column, or near to where it comes from."""
-        places = [self._centre(column) for column in self._grid.exits]
+        places = [self._centre(column) for column in self.grid.exits]
         if not self._right:
             return places
         sources = {end.port: net.source for net in self._body.nets for end in net.targets if end.box == BORDER}
@@ -137,7 +137,7 @@ class _Plan:
 
     def _stack(self) -> None:
         """Puts boxes of one row close together, around the middle, where no value passes them by."""
-        grid = self._grid
+        grid = self.grid
         passed = {row for lane in grid.lanes if lane for row in range(lane.first, lane.last + 1)}
         for row in set(grid.rows) - passed:
             numbers = sorted((n for n in range(len(grid.rows)) if grid.rows[n] == row), key=grid.columns.__getitem__)
@@ -180,8 +180,8 @@ class _Plan:
         return max(wide, inner[0] + 2 * PAD), high + inner[1] + PAD
 
     def _measure_columns(self) -> None:
-        grid, widths = self._grid, [0.0] * self._grid.width
-        narrow = [True] * self._grid.width
+        grid, widths = self.grid, [0.0] * self.grid.width
+        narrow = [True] * self.grid.width
         for column, cell in zip(grid.columns, self._cells, strict=True):
             widths[column], narrow[column] = max(widths[column], cell.whole_across), False
         for columns, names in zip((grid.entries, grid.exits), self._names, strict=True):
@@ -200,7 +200,7 @@ class _Plan:
             self._right_ends[-1] += 2
 
     def _measure_rows(self) -> None:
-        grid, heights = self._grid, [0.0] * self._grid.height
+        grid, heights = self.grid, [0.0] * self.grid.height
         for row, cell in zip(grid.rows, self._cells, strict=True):
             heights[row] = max(heights[row], cell.whole_along)
         for row, names in zip((0, -1), self._names, strict=True):
@@ -220,7 +220,7 @@ class _Plan:
 
     def _columns(self, number: int, net: Net) -> list[list[tuple[int, tuple[int, int]]]]:
         """For each target of a net, the gaps that its line goes through, by the row above, and the columns around."""
-        grid, lane, found = self._grid, self._grid.lanes[number], []
+        grid, lane, found = self.grid, self.grid.lanes[number], []
         first, start = grid.row(net.source, True), grid.column(net.source, True)
         for target in net.targets:
             row, column = grid.row(target, False), grid.column(target, False)
@@ -246,7 +246,7 @@ class _Plan:
 
     def _span(self, number: int) -> tuple[float, float, float]:
         """Where a box begins across and along the flow, and where it ends along it."""
-        cell, grid = self._cells[number], self._grid
+        cell, grid = self._cells[number], self.grid
         row = grid.rows[number]
         begin = (self._tops[row] + self._bottoms[row] - cell.whole_along) / 2
         return self._middles[number] - cell.across / 2, begin, begin + cell.along
@@ -286,7 +286,7 @@ class _Plan:
     def _out(self, source: End) -> float:
         """Where a value leaves a box or enters the body, across the flow."""
         if source.box == BORDER:
-            return self._centre(self._grid.entries[source.port])
+            return self._centre(self.grid.entries[source.port])
         cell = self._cells[source.box]
         size = cell.whole_across if any(self._shapes[source.box]) else cell.across
         return self._middles[source.box] + size * self._sides.leaves[source]
@@ -301,7 +301,7 @@ class _Plan:
         """The lines of a net, one for each target."""
         found = []
         for target, gaps in zip(net.targets, self._columns(number, net), strict=True):
-            lane = self._grid.lanes[number]
+            lane = self.grid.lanes[number]
             begin = self._bottoms[0] if net.source.box == BORDER else self._span(net.source.box)[2]
             end = self._tops[-1] if target.box == BORDER else self._span(target.box)[1]
             middle = [self._out(net.source)]

@@ -87,7 +87,7 @@ class _Opening:
         path, reads = joined(prefix, node.path), [values.of(number) for number in node.inputs]
         box = Box(
             "sign" if node.op.type in SIGNS else "operator", title_of(node, inputs, output),
-            note_of(node.op, inputs, output), path, self._written(path), node.cost,
+            note_of(node.op), path, self._written(path), node.cost,
             [Port("", values.features[number]) for number in reads], [Port("", output)], fields=[*field_texts(node.op)],
         )  # fmt: skip
         return Unit(box, reads, [node.output])
@@ -95,7 +95,7 @@ class _Opening:
     def _part(self, nodes: list[Node], frame: Frame, values: Values, prefix: str) -> Unit:
         """Operators of one part as a box; values that are read elsewhere leave it."""
         inner = [unit for node in nodes for unit in self._units([node], frame, values, prefix)]
-        made = {number for unit in inner for number in unit.gives}
+        made = dict.fromkeys(number for unit in inner for number in unit.gives)
         reads = dict.fromkeys(number for unit in inner for number in unit.reads if number not in made)
         inside = {id(node) for node in nodes}
         used = {values.of(n) for step in frame.steps if id(step) not in inside for n in _read_by(step)}

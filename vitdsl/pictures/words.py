@@ -9,7 +9,6 @@ from vitdsl.features import Feature
 from vitdsl.graph.ir import Node
 from vitdsl.graph.operators import Combine, OpenWindows, Take
 from vitdsl.graph.summary import tokens_of
-from vitdsl.parts.base import Primitive
 from vitdsl.parts.primitives.conv import Conv
 from vitdsl.pictures.text import cut
 
@@ -37,20 +36,18 @@ def title_of(node: Node, inputs: Sequence[Feature], output: Feature) -> str:
     last = node.path.rpartition(".")[2]
     if op.type == "tokens":
         return "token " + "+".join(output.tokens) if output.tokens else f"{output.count} tokens"
-    return (
-        f"{last}: {title}"
-        if last in NAMED and last not in title and title != "linear"
-        else (last if last in NAMED else title)
-    )
+    if last not in NAMED:
+        return title
+    return last if title == "linear" or last in title else f"{last}: {title}"
 
 
-def note_of(op: Primitive, inputs: Sequence[Feature], output: Feature) -> str:
+def note_of(op: Any) -> str:
     """What an operator is in numbers."""
     if op.type in ("unfold", "pool_window", "fold"):
-        return f"{_sides(op.kernel)}{_stride(op)}"  # pyright: ignore[reportAttributeAccessIssue]
+        return f"{_sides(op.kernel)}{_stride(op)}"
     if op.type == "pool_tokens":
-        return op.reduce  # pyright: ignore[reportAttributeAccessIssue]
-    return f"{op.heads} heads" if getattr(op, "heads", 0) and op.type in ("attend", "scores") else ""  # pyright: ignore[reportAttributeAccessIssue]
+        return op.reduce
+    return f"{op.heads} heads" if op.type in ("attend", "scores") else ""
 
 
 def title_of_part(role: str, kind: str | None, nodes: Sequence[Node], inputs: Sequence[Feature]) -> str:
@@ -72,14 +69,13 @@ def note_of_part(role: str, nodes: Sequence[Node], outputs: Sequence[Feature]) -
     """What a part is in numbers: heads, windows, the width of its hidden layer; or what follows a convolution."""
     words = [f"{_sides(op.size)} windows" + (", shifted" if any(op.shift) else "")
              for op in (node.op for node in nodes) if isinstance(op, OpenWindows)][:1]  # fmt: skip
-    heads = [op.heads for op in (node.op for node in nodes) if getattr(op, "heads", 0)]  # pyright: ignore[reportAttributeAccessIssue]
-    if heads:
-        words.append(f"{heads[0]} heads")
+    heads = [found for node in nodes if (found := getattr(node.op, "heads", 0))]
+    words += [f"{heads[0]} heads"] if heads else []
+    named = [(node.op.type, output) for node, output in zip(nodes, outputs, strict=True) if node.path]
     if role == "mlp":
-        words.append(f"hidden {max(output.dim for output in outputs)}")
+        words.append(f"hidden {named[0][1].dim}")
     if role in ("conv", "linear"):
-        named = [node.op.type for node in nodes if node.path]
-        words += [TITLES.get(kind, kind.replace("_", " ")) for kind in named[1:]]
+        words += [TITLES.get(kind, kind.replace("_", " ")) for kind, _ in named[1:]]
     return ", ".join(words)
 
 

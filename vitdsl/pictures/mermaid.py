@@ -30,8 +30,7 @@ def quoted(text: str) -> str:
 class _Diagram:
     def __init__(self) -> None:
         self._numbers = count()
-        self._first: dict[int, str] = {}
-        self._last: dict[int, str] = {}
+        self._stages: dict[int, str] = {}
 
     def lines(self, root: Box) -> Iterator[str]:
         """A subgraph for each stage, with what it holds, and the edges."""
@@ -48,21 +47,21 @@ class _Diagram:
             yield from self._stage(stage)
         for net in root.body.nets:
             out = End(net.source.box, net.source.port)
-            source = names[out.port] if out.box == BORDER else self._last[id(root.body.boxes[out.box])]
+            source = names[out.port] if out.box == BORDER else self._stages[id(root.body.boxes[out.box])]
             told = "-->" if out.box == BORDER else f'-- "{quoted(_shape(root.body.boxes[out.box], out.port))}" -->'
             for box, port in net.targets:
-                target = ends[port] if box == BORDER else self._first[id(root.body.boxes[box])]
+                target = ends[port] if box == BORDER else self._stages[id(root.body.boxes[box])]
                 yield f"  {source} {told} {target}"
 
     def _name(self) -> str:
         return f"n{next(self._numbers)}"
 
     def _stage(self, stage: Box) -> Iterator[str]:
-        """A stage as a chain of what costs most in it: its signs and its bare norms are left out."""
+        """A stage with what it holds, but for its signs."""
         shown = [box for box in (stage.body.boxes if stage.body else ()) if box.kind != "sign"]
         names = [self._name() for _ in shown] or [self._name()]
         name = self._name()
-        self._first[id(stage)], self._last[id(stage)] = name, name
+        self._stages[id(stage)] = name
         yield f'  subgraph {name}["{quoted(stage.title)}"]'
         yield "    direction TB"
         if not shown:

@@ -115,8 +115,9 @@ def _texts(placed: Placed) -> list[str]:
              f' fill="{LIGHT["ink"]}">{html.escape(first)}</text>']  # fmt: skip
     for number, text in enumerate(more, 1):
         y = middle + number * LINE + SMALL * 0.35 - 1
-        parts.append(f'<text class="soft" x="{x:.1f}" y="{y:.1f}"{anchor} font-size="{SMALL:g}"'
-                     f' fill="{LIGHT["soft"]}">{html.escape(text)}</text>')  # fmt: skip
+        tone = "soft" if placed.is_open else "ink"  # a closed box may be warm, where soft texts are hard to read
+        parts.append(f'<text class="{tone}" x="{x:.1f}" y="{y:.1f}"{anchor} font-size="{SMALL:g}"'
+                     f' fill="{LIGHT[tone]}">{html.escape(text)}</text>')  # fmt: skip
     return parts
 
 

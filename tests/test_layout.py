@@ -19,6 +19,9 @@ FOLDERS = (
     "search",
     "exporting",
     "parts",
+    "pages",
+    "pictures",
+    "differences",
 )
 ELSEWHERE = {
     "fields/marks.py": "fields/test_declaration.py",
@@ -75,6 +78,13 @@ ELSEWHERE = {
     "parts/protocols.py": "test_testing.py",
     "parts/registry.py": "validate/test_hints.py",
     "parts/windowing.py": "graph/test_rims.py",
+    "pictures/boxes.py": "pictures/test_opening.py",
+    "pictures/grouping.py": "pictures/test_opening.py",
+    "pictures/labels.py": "pictures/test_geometry.py",
+    "pictures/ports.py": "pictures/test_geometry.py",
+    "pictures/shares.py": "pictures/test_svg.py",
+    "pictures/units.py": "pictures/test_opening.py",
+    "pictures/words.py": "pictures/test_opening.py",
 }
 """Files that are tested through those that use them, and the test that breaks first."""
 OF_SEVERAL = {
@@ -82,6 +92,8 @@ OF_SEVERAL = {
     "elaborate/test_streams_in_windows.py",
     "exporting/test_families.py",
     "layers/test_plain_layers.py",
+    "pages/test_render.py",
+    "pictures/test_browser.py",
     "parts/test_contract.py",
     "parts/test_idle_fields.py",
     "search/proxies/test_refusals.py",

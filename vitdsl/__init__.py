@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 __all__ = [
-    "Space", "SpecError", "attention_maps", "attention_rollout", "build", "convert", "eject", "export", "fold", "load",
-    "load_weights",
+    "Space", "SpecError", "attention_maps", "attention_rollout", "build", "convert", "draw", "eject", "export", "fold",
+    "load", "load_weights",
 ]  # fmt: skip
 API = "vitdsl.api"
 MODULES = {
     "Space": "vitdsl.space.space", "Spec": "vitdsl.spec", "load": "vitdsl.spec",
     "SpecError": "vitdsl.errors", "CheckpointError": "vitdsl.errors", "AttentionError": "vitdsl.errors",
     "attention_maps": API, "attention_rollout": API, "build": API, "convert": API, "eject": API, "fold": API,
-    "load_weights": API, "export": "vitdsl.exporting.export",
+    "load_weights": API, "draw": "vitdsl.pictures.drawing", "export": "vitdsl.exporting.export",
 }  # fmt: skip
-"""Where each name is. Spaces, specs and errors need no torch."""
+"""Where each name is. Spaces, specs, pictures and errors need no torch."""
 
 if TYPE_CHECKING:
     from vitdsl.api import attention_maps, attention_rollout, build, convert, eject, fold, load_weights
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from vitdsl.errors import CheckpointError as CheckpointError
     from vitdsl.errors import SpecError
     from vitdsl.exporting.export import export
+    from vitdsl.pictures.drawing import draw
     from vitdsl.space.space import Space
     from vitdsl.spec import Spec as Spec
     from vitdsl.spec import load

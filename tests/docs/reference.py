@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from vitdsl.cli.list import describe_parts
-from vitdsl.cli.output import as_yaml, type_words
+from vitdsl.cli.output import type_words
 from vitdsl.parts import registry
 from vitdsl.parts.base import Fields, FieldsOr, Nested
+from vitdsl.syntax.printer import as_yaml
 from vitdsl.validate import DropPath, Head, Input, Model, Residual, Stage, Windows, Wiring
 from vitdsl.validate.json_schema_fields import field_schema
 

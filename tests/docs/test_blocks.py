@@ -17,7 +17,7 @@ from vitdsl.parts import registry
 ROOT = Path(__file__).parents[2]
 LANGUAGE, EXTENDING, ARCHITECTURE = (ROOT / f"docs/{name}.md" for name in ("language", "extending", "architecture"))
 README = ROOT / "README.md"
-PAGES = ["attention", "export", "language", "models", "search"]
+PAGES = ["attention", "export", "language", "models", "pictures", "search"]
 """Pages of `docs` whose blocks are run."""
 TRAIN = ["training"]
 """Those that train; they are run under `full`."""

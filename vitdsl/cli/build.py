@@ -22,10 +22,11 @@ from vitdsl.cli.weights import (
     find_weights,
 )
 from vitdsl.errors import InputError, SpecError
+from vitdsl.graph.summary import COLUMNS, NUMBERS, rows_of, total_of
 from vitdsl.resolve.files import write_text
 from vitdsl.syntax.limits import PIXELS
 from vitdsl.syntax.locate import problem
-from vitdsl.units import format_count, format_macs, parse_count
+from vitdsl.units import parse_count
 
 if TYPE_CHECKING:
     from vitdsl.compiler.model import VisionModel
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from vitdsl.graph.costs import Analysis, StageCost
     from vitdsl.graph.graph import Graph
     from vitdsl.spec import Spec
-
-COLUMNS = ("stage", "grid", "dim", "blocks", "parameters", "MACs")
 
 
 def run(
@@ -89,7 +88,7 @@ def run(
     if as_json:
         print_json(report)
     else:
-        _print_costs(report)
+        _print_costs(report, analysis)
         _print_module(report)
 
 
@@ -221,41 +220,19 @@ def returned_shape(graph: Graph) -> tuple[int, ...]:
 # ---------------------------------------------------------------- text
 
 
-def _print_costs(report: dict[str, Any]) -> None:
+def _print_costs(report: dict[str, Any], analysis: Analysis) -> None:
+    shown = slice(-1)  # without the activations
     title = f"  {report['title']}" if report["title"] else ""
     arxiv = f" (arXiv {report['arxiv']})" if report["arxiv"] else ""
     echo(f"{report['name']}{title}{arxiv}\n")
-    print_table(COLUMNS, [_row(stage) for stage in report["stages"]], right=COLUMNS[2:])
-    echo(f"\nhere:  {report['params']:,} parameters, {format_macs(report['macs'])}")
+    print_table(COLUMNS[shown], [row[shown] for row in rows_of(analysis.stages)], right=NUMBERS)
+    echo(f"\nhere:  {total_of(analysis)}")
     if report["paper"]:
         printed = {"params": "parameters", "macs": "MACs"}
         words = [f"{report['paper'][key]} {word}" for key, word in printed.items() if key in report["paper"]]
         echo(f"paper: {', '.join(words)}")
     if report["trainable_params"] != report["params"]:
         echo(f"{report['params'] - report['trainable_params']:,} of the parameters are fixed tables")
-
-
-def _row(stage: dict[str, Any]) -> tuple[str, ...]:
-    several = len(stage["outputs"]) > 1
-    grids = [f"{name} {_grid(feature)}" if several else _grid(feature) for name, feature in stage["outputs"].items()]
-    return (
-        stage["path"],
-        ", ".join(grids),
-        ", ".join(str(feature["dim"]) for feature in stage["outputs"].values()),
-        str(stage["blocks"] or ""),
-        f"{stage['params']:,}",
-        format_count(stage["macs"]) if stage["macs"] else "0",
-    )
-
-
-def _grid(feature: dict[str, Any]) -> str:
-    """The tokens of a feature: `cls+14×14`, `16` for a list."""
-    parts = list(feature["tokens"])
-    if feature["grid"]:
-        parts.append("×".join(map(str, feature["grid"])))
-    elif feature["count"]:
-        parts.append(str(feature["count"]))
-    return "+".join(parts)
 
 
 def _print_module(report: dict[str, Any]) -> None:

@@ -17,6 +17,8 @@ COMMANDS = {
     "build": "build.run",
     "check": "commands.check",
     "show": "show.run",
+    "draw": "draw.run",
+    "diff": "diff.run",
     "eject": "eject.run",
     "export": "export.run",
     "list": "list.run",

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vitdsl.errors import printable
+from vitdsl.table import aligned
 
 
 def echo(text: object = "", err: bool = False, nl: bool = True) -> None:
@@ -46,14 +47,8 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Se
     if sys.stdout.isatty():
         _draw(columns, rows, right)
         return
-    rows = [[printable(cell) for cell in row] for row in rows]
-    widths = [max(len(cell) for cell in column) for column in zip(columns, *rows, strict=True)]
-    for row in (columns, *rows):
-        cells = [
-            cell.rjust(width) if name in right else cell.ljust(width)
-            for cell, width, name in zip(row, widths, columns, strict=True)
-        ]
-        echo("  ".join(cells).rstrip())
+    for line in aligned(columns, rows, right):
+        echo(line)
 
 
 def _draw(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str]) -> None:
@@ -70,19 +65,6 @@ def _draw(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
     Console().print(table)
-
-
-def as_yaml(value: Any) -> str:
-    """A plain value in YAML's flow style, on one line."""
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key}: {as_yaml(entry)}" for key, entry in value.items()) + "}"
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(as_yaml(entry) for entry in value) + "]"
-    if isinstance(value, str):
-        from vitdsl.syntax.printer import dump_tree
-
-        return dump_tree([value]).strip().removeprefix("- ")
-    return repr(value) if isinstance(value, float) else json.dumps(value)
 
 
 def type_words(schema: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ from vitdsl.cli.specs import load_spec, settings, verified
 from vitdsl.cli.weights import LayoutName
 from vitdsl.syntax.locate import mark_of
 from vitdsl.syntax.paths import format_path
-from vitdsl.syntax.printer import plain
+from vitdsl.syntax.printer import as_yaml, plain
 
 if TYPE_CHECKING:
     from vitdsl.spec import Spec
@@ -178,8 +178,6 @@ def _values(spec: str, given: dict[str, Any], origins: bool, as_json: bool) -> N
 
 
 def _pair(entry: Mapping[str, Any]) -> str:
-    from vitdsl.cli.output import as_yaml
-
     return f"{entry['path']}: {as_yaml(entry['value'])}"
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from vitdsl.features import Cost, Feature
 from vitdsl.graph.graph import Graph
 from vitdsl.graph.ir import Call
+from vitdsl.graph.summary import summary_of
 
 
 class NodeCost(NamedTuple):
@@ -29,12 +30,18 @@ class StageCost(NamedTuple):
 
 
 class Analysis:
-    """The cost of a graph for one image. It needs no torch."""
+    """The cost of a graph for one image; printed, a table by stage. It needs no torch."""
 
     __slots__ = ("cost", "graph")
 
     def __init__(self, graph: Graph) -> None:
         self.graph, self.cost = graph, graph.frame.cost
+
+    def __str__(self) -> str:
+        """A row for each stage: grid, width, blocks, parameters, multiply-adds, bytes of activations; and the total."""
+        return summary_of(self)
+
+    __repr__ = __str__
 
     @property
     def params(self) -> int:

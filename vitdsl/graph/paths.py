@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from vitdsl.graph.ir import joined
@@ -43,14 +43,24 @@ def written_path(spec: Any, module: str) -> tuple[Segment, ...]:
         spec: the spec of the file.
         module: path of the module.
     """
-    found, longest = "stages", 0
+    return parse_path(nearest(paths(spec), module) or "stages")
+
+
+def nearest(pairs: Iterable[tuple[str, str]], module: str) -> str | None:
+    """The written path of the item or part that a module comes from, or None.
+
+    Args:
+        pairs: what `paths` gives.
+        module: path of the module.
+    """
+    found, longest = None, 0
     names = module.split(".")
-    for written, path in paths(spec):
+    for written, path in pairs:
         pattern = path.split(".")
-        pairs = zip(pattern, names, strict=False)
-        if longest < len(pattern) <= len(names) and all(a == b or (a == "{n}" and b.isdigit()) for a, b in pairs):
+        places = zip(pattern, names, strict=False)
+        if longest < len(pattern) <= len(names) and all(a == b or (a == "{n}" and b.isdigit()) for a, b in places):
             found, longest = written, len(pattern)
-    return parse_path(found)
+    return found
 
 
 def _body(reader: SpecReader, body: Any, written: list[Any], module: str) -> Iterator[tuple[str, str]]:

@@ -89,12 +89,19 @@ def _stream(name: str) -> str:
 
 
 def _fields(fields: Fields) -> Iterator[str]:
-    """The fields of an operator that differ from their defaults; its norm and activation are nodes of their own."""
+    return (f"{name}={value}" for name, value in field_texts(fields))
+
+
+def field_texts(fields: Fields) -> Iterator[tuple[str, str]]:
+    """Names and values of an operator's fields that differ from their defaults.
+
+    Its norm and activation are nodes of their own, and left out.
+    """
     known = fields.fields
     for name, value in fields.__dict__.items():
         usual = name == "type" or name in fields.followers or value == known[name].default
         if not usual and not isinstance(value, Feature):  # a feature is the result's, which is printed anyway
-            yield f"{name}={_value(value)}"
+            yield name, _value(value)
 
 
 def _value(value: Any) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vitdsl.errors import Problem, SpecError
+from vitdsl.pages import render
 from vitdsl.resolve.files import write_text
 from vitdsl.search import INSTALL
 from vitdsl.search.ledger import refusals
@@ -43,7 +44,7 @@ def write_report(study: Study, search: Search, path: str | Path) -> Path:
         The path.
 
     Raises:
-        SpecError: plotly or Jinja is not installed.
+        SpecError: plotly is not installed.
         OSError: the page cannot be written.
     """
     path = Path(path)
@@ -55,8 +56,6 @@ def page(study: Study, search: Search) -> str:
     """The page's text. Strings from files are escaped: in HTML by Jinja, in data as JSON that cannot end a script."""
     try:
         from plotly.offline import get_plotlyjs
-
-        from vitdsl.pages import render
     except ImportError as error:
         raise SpecError(Problem(f"reports need {error.name}: {INSTALL}")) from None
     rows = rows_of(study, search)

@@ -24,6 +24,8 @@ UP = re.compile(r"(?<=\]\()\.\./(?P<path>[^)#\s]+)")
 """What a link of `docs/` to another folder of the repository names."""
 DOWN = re.compile(r"(?<=\]\()docs/")
 """The beginning of a link from the top of the repository to a page."""
+ROW = re.compile(r"^\|.*$", re.MULTILINE)
+CODE = re.compile(r"`[^`\n]*`")
 NAME = re.compile(r"^name: ([\w.-]+)$", re.MULTILINE)
 LOADED = re.compile(r"""<(?!a\b|link rel="canonical")\w+\b[^>]*\b(?:src|href)="(https?://[^"]+)""")
 """What a browser fetches for a page from another place."""
@@ -45,8 +47,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Writes fences and links as MkDocs reads them."""
-    return relinked(FENCE.sub(_fence, markdown))
+    """Writes fences, links and tables as MkDocs reads them."""
+    return relinked(ROW.sub(_row, FENCE.sub(_fence, markdown)))
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
@@ -59,6 +61,11 @@ def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
 def relinked(markdown: str) -> str:
     """Links with the folder `docs/` taken out of their paths."""
     return DOWN.sub("", UP.sub(r"\g<path>", markdown))
+
+
+def _row(match: re.Match[str]) -> str:
+    """A row of a table: code on a code host must escape `|`, and here it must not."""
+    return CODE.sub(lambda code: code[0].replace("\\|", "|"), match[0])
 
 
 def _fence(match: re.Match[str]) -> str:

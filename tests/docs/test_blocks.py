@@ -16,7 +16,8 @@ from vitdsl.parts import registry
 ROOT = Path(__file__).parents[2]
 LANGUAGE, EXTENDING, README = ROOT / "docs/language.md", ROOT / "docs/extending.md", ROOT / "README.md"
 ARCHITECTURE, SEARCH, MODELS = ROOT / "docs/architecture.md", ROOT / "docs/search.md", ROOT / "docs/models.md"
-TRAINING = ROOT / "docs/training.md"
+TRAIN = [ROOT / f"docs/{name}.md" for name in ("training", "tutorial", "fine_tuning")]
+"""Pages that train, some of them several times."""
 
 
 @pytest.fixture
@@ -28,13 +29,16 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-PAGES = [LANGUAGE, SEARCH, MODELS, pytest.param(TRAINING, marks=pytest.mark.full), README]
-"""The page on training trains six times."""
+PAGES = [
+    *(LANGUAGE, SEARCH, MODELS, ROOT / "docs/index.md", ROOT / "docs/dense.md", README),
+    *(pytest.param(path, marks=pytest.mark.full) for path in TRAIN),
+]
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_every_block_does_what_the_document_says(path, tmp_path, monkeypatch, one_thread):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "specs").symlink_to(ROOT / "specs")
     runner = blocks.Runner(path.name, figures=path is LANGUAGE)
     runner.run(path.read_text(encoding="utf-8"))

@@ -17,10 +17,10 @@ from vitdsl.parts import registry
 ROOT = Path(__file__).parents[2]
 LANGUAGE, EXTENDING, ARCHITECTURE = (ROOT / f"docs/{name}.md" for name in ("language", "extending", "architecture"))
 README = ROOT / "README.md"
-PAGES = ["attention", "export", "language", "models", "pictures", "search"]
+PAGES = ["attention", "dense", "export", "index", "language", "models", "pictures", "search"]
 """Pages of `docs` whose blocks are run."""
-TRAIN = ["training"]
-"""Those that train; they are run under `full`."""
+TRAIN = ["fine_tuning", "training", "tutorial"]
+"""Pages that train, some of them several times; they are run under `full`."""
 
 
 @pytest.fixture
@@ -35,6 +35,7 @@ def one_thread():
 @pytest.mark.parametrize("name", ["README", *all_of_them(PAGES, [*PAGES, *TRAIN])])
 def test_every_block_does_what_the_document_says(name, tmp_path, monkeypatch, one_thread):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "specs").symlink_to(ROOT / "specs")
     path = ROOT / f"{'' if name == 'README' else 'docs/'}{name}.md"
     runner = blocks.Runner(path.name, figures=path == LANGUAGE)

@@ -83,7 +83,7 @@ REFUSED = {
     "cait_xxs24": "`stages.0.block.0.0.mixer` weighs by no plain softmax",
     "ceit_tiny": "`stages.0` collects tokens",
     "crossvit_tiny": "its head reads several streams",
-    "cvt13": r"`stages.1.tokenizer.0.conv` \(conv\) mixes tokens, and has no map",
+    "cvt13": "tokens of several grids are mixed in `stages.0.block.0`",
     "refiner_vit_s": "weighs by no plain softmax",
     "swin_tiny": "`stages.0.block.0.0.mixer` runs in windows",
     "tnt_small": "runs in windows",

@@ -211,15 +211,13 @@ def _write(built: Built, opened: Opened, paths: Sequence[str]) -> Forward:
 
 def _refuse_changed(model: nn.Module, opened: Opened) -> None:
     """Refuses modules that the forward of the maps passes by, where a caller changed what they do."""
-    problems = []
-    for path in (*opened.repetitions, *opened.attends):
+    for path in (*opened.repetitions, *opened.attends):  # what holds others stands before them
         module = model.get_submodule(path)
         if not (is_repetition(module) or type(module) is Attend):
-            problems.append(Problem(f"`{path}` was replaced by `{type(module).__name__}`, whose maps are not known"))
-        elif module._forward_hooks or module._forward_pre_hooks:
-            problems.append(Problem(f"`{path}` has hooks, which would not run", hint="remove them first"))
-    if problems:
-        raise AttentionError(problems)
+            message = f"`{path}` was replaced by `{type(module).__name__}`, whose maps are not known"
+            raise AttentionError(Problem(message))
+        if module._forward_hooks or module._forward_pre_hooks:
+            raise AttentionError(Problem(f"`{path}` has hooks, which would not run", hint="remove them first"))
 
 
 # ---------------------------------------------------------------- places

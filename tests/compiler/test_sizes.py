@@ -291,7 +291,7 @@ def test_a_model_for_any_size_compiles_once_for_all() -> None:
 
 def test_a_model_for_one_size_refuses_others_when_it_is_compiled_exported_and_traced() -> None:
     torch.compiler.reset()
-    model = vitdsl.build(spec_of(STAGES["over_tokens"] | {"position": "learned"}), size=(16, 32)).eval()
+    model = vitdsl.build(spec_of(STAGES["windows_shifted"]), size=(16, 32)).eval()
     turned = torch.randn(2, 3, 32, 16)
     compiled = torch.compile(model, fullgraph=True, backend="eager")
     compiled(torch.randn(2, 3, 16, 32))

@@ -13,7 +13,8 @@ SHAPES = [(2, 3, 32, 32), (1, 3, 48, 64)]
 
 
 def test_the_model_agrees_with_itself(model):
-    assert [(check.shape, check.difference) for check in compare(model, model, SHAPES, "torch")] == [
+    inferred = torch.inference_mode()(lambda images: model(images))
+    assert [(check.shape, check.difference) for check in compare(model, inferred, SHAPES, "torch")] == [
         (shape, 0.0) for shape in SHAPES
     ]
 

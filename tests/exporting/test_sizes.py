@@ -63,7 +63,7 @@ WINDOWS = {"tokenizer": {"type": "patch", "size": 8, "dim": 8}, "tokens": None,
     (LINEAR, "stages[0].block[0].mixer", "linear.weight` is (3, 5) for images of 32x32, and (3, 9) for"),
     ({"block": [{"mlp": {"over": "tokens"}}]}, "stages[0].block[0].mlp", "for images of 32x32"),
     (WINDOWS, "stages[0].block[0].mixer", "how many windows there are"),
-    ({**WINDOWS, "block": [{**WINDOWS["block"][0], "windows": 4}]}, "stages[0].block[0].mixer", "other operators run"),
+    ({**WINDOWS, "block": [{**WINDOWS["block"][0], "windows": 4}]}, "stages[0].block[0].pre", "other operators run"),
     ({"block": [{"scale": {"value": "$(1 / height)"}}]}, "stages[0].block[0].scale.value",
      "computed from the grid's height"),
 ])  # fmt: skip

@@ -42,7 +42,8 @@ def find_tie(model: CompiledModel, size: Size) -> Problem | None:
     path = difference(graph, other, model.training_outputs)
     if path is None:
         return None
-    return problem(tree, written_path(model.spec, path) if path else (), _reason(graph, other, path, size))
+    place = written_path(model.spec, _first_layer(graph, path)) if path else ()
+    return problem(tree, place, _reason(graph, other, path, size))
 
 
 def _late_sides(node: Any, location: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], str]]:
@@ -63,6 +64,12 @@ def _first_in_windows(graph: Graph) -> str | None:
             return path
         opened = opened or isinstance(node.op, OpenWindows)
     return None
+
+
+def _first_layer(graph: Graph, path: str) -> str:
+    """The module path of the first layer at a path or below it, as a spec has a place for each of these."""
+    layers = (where for where, node, _ in graph.frame.nodes() if has_module(node))
+    return next((where for where in layers if where == path or where.startswith(f"{path}.")), path)
 
 
 def _reason(graph: Graph, other: Graph, path: str, size: Size) -> str:

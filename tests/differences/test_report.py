@@ -35,7 +35,7 @@ def test_tables(found):
     assert ("stages.0.block.6–11", "removed", "72") in graph.rows
     assert graph.text == "0 operators added, 72 removed, 1 changed."
     assert costs.rows[-1][:4] == ("in all", "5.72M", "2.86M", "−2.86M")
-    assert ("head.classifier", "other shape", "2") in weights.rows
+    assert ("head", "other shape", "2") in weights.rows
     assert weights.text == "78 keys fit, 2 are of another shape, 72 are only in A, 0 only in B."
 
 

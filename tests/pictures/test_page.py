@@ -59,6 +59,15 @@ def test_every_box_has_its_data_and_every_line_its_ends():
             assert {net["from"], *(end["to"] for end in net["to"]), *([net["lane"]] if net["lane"] else [])} <= known
 
 
+def test_shapes_stand_beside_their_own_lines():
+    """CrossViT's head gives `small` and then `large`, which leave it in the other order."""
+    text = drawn(load("crossvit_tiny"), ".html")
+    _, data = checked(text)
+    shares = {end["to"]: net["share"] for net in data["bodies"]["0"] for end in net["to"]}
+    assert text.index(">small · 0.5<") < text.index(">large · 0.5<")  # so they are the exits 0 and 1
+    assert (text.index("small cls·1000") < text.index("large cls·1000")) == (shares["exit0-0"] < shares["exit0-1"])
+
+
 def test_nothing_is_asked_of_a_network():
     text = drawn(load("deit_tiny"), ".html")
     made, _ = checked(text)

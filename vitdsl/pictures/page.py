@@ -76,13 +76,16 @@ class _View:
     def _body(self, body: Body, number: int, whole: bool = False) -> dict[str, Any]:
         grid = arrange(body)
         inner = [arrange(box.body) if box.body else None for box in body.boxes]
-        read = {net.source for net in body.nets}
+        read, sides = {net.source for net in body.nets}, sides_of(body, grid, inner)
         cells = []
         for index, box in enumerate(body.boxes):
-            ports = {port for port in range(len(box.outputs)) if End(index, port) in read}
-            cells.append({"row": grid.rows[index], "column": grid.columns[index], "box": self._box(box, ports)})
+            ends = [End(index, port) for port in range(len(box.outputs))]
+            made = self._box(box, {end.port for end in ends if end in read})
+            if made["shapes"]:  # from left to right, as the values leave
+                made["shapes"] = [made["shapes"][end.port] for end in sorted(ends, key=sides.leaves.__getitem__)]
+            cells.append({"row": grid.rows[index], "column": grid.columns[index], "box": made})
         numbers = [cell["box"]["number"] for cell in cells]
-        self.bodies[str(number)] = _lines(body, number, grid, sides_of(body, grid, inner), numbers)
+        self.bodies[str(number)] = _lines(body, number, grid, sides, numbers)
         names = [port_names(ports, body, whole) for ports in (body.entries, body.exits)]
         return {
             "number": number, "height": grid.height, "width": grid.width, "cells": cells,

@@ -12,6 +12,7 @@ import pytest
 
 import tests.zoo
 from tests.parity import fingerprint
+from tests.parity.live import LIVE
 from vitdsl.checkpoints.tables import tables_for
 from vitdsl.resolve.files import shipped
 
@@ -104,3 +105,11 @@ def test_every_record_is_read() -> None:
     idle = {name for name in others if not name.startswith("op_") and not any(name in text for text in texts)}
     assert not idle, f"records that nothing reads: {sorted(idle)}"
     assert records().keys() <= set(SHIPPED)
+
+
+def test_the_page_that_compares_counts_the_same() -> None:
+    page = (HERE.parents[1] / "docs/why.md").read_text(encoding="utf-8")
+    recorded, like = records().keys() & set(SHIPPED), [row for row in unmatched() if row.like is not None]
+    counts = [recorded, live(), recorded | live(), like, [row for row in unmatched() if row.like is None]]
+    assert [int(count) for count in re.findall(r"^\| (\d+) \| ", page, re.MULTILINE)] == [*map(len, counts)]
+    assert f"{len(LIVE)} models of timm" in page

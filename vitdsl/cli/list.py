@@ -16,8 +16,9 @@ from vitdsl.parts.base import Form, Part, Primitive
 from vitdsl.parts.registry import family, is_role
 from vitdsl.resolve.files import shipped
 from vitdsl.units import format_count
+from vitdsl.validate.descriptions import summary
 from vitdsl.validate.json_schema import families
-from vitdsl.validate.json_schema_fields import field_schema, summary
+from vitdsl.validate.json_schema_fields import field_schema
 
 
 def run(

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from vitdsl.cli.list import describe_parts
-from vitdsl.cli.output import as_yaml, type_words
 from vitdsl.parts import registry
 from vitdsl.parts.base import Fields, FieldsOr, Nested
 from vitdsl.validate import DropPath, Head, Input, Model, Residual, Stage, Windows, Wiring
 from vitdsl.validate.descriptions import descriptions
-from vitdsl.validate.json_schema_fields import field_schema
+from vitdsl.validate.json_schema_fields import default_words, field_schema, type_words
 
 PAGE = Path(__file__).parents[2] / "docs" / "language.md"
 BEGIN, END = "<!-- reference -->", "<!-- end of reference -->"
@@ -52,13 +51,7 @@ def _keys() -> list[str]:
 
 def _words(info: Any) -> str:
     words = type_words(field_schema(info)).replace(INITIAL, "init")
-    return _code(words, _default(info.default) if not info.required else None)
-
-
-def _default(value: Any) -> str | None:
-    if isinstance(value, tuple):
-        return as_yaml(value[0] if len(set(value)) == 1 else list(value))
-    return as_yaml(value) if isinstance(value, (bool, int, float, str)) and value != "" else None
+    return _code(words, default_words(info.default))
 
 
 def _code(words: str, default: str | None) -> str:
@@ -135,8 +128,7 @@ def _mappings() -> list[str]:
 
 
 def _field(field: dict[str, Any]) -> str:
-    default = field.get("default")
-    known = _default(tuple(default) if isinstance(default, list) else default)
+    known = default_words(field.get("default"))
     words = field["type"].replace(INITIAL, "init")
     return _code(words, known) + (" (required)" if field["required"] else "")
 

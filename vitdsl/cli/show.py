@@ -151,7 +151,7 @@ def _values(spec: str, given: dict[str, Any], origins: bool, as_json: bool) -> N
 
 
 def _pair(entry: Mapping[str, Any]) -> str:
-    from vitdsl.cli.output import as_yaml
+    from vitdsl.syntax.printer import as_yaml
 
     return f"{entry['path']}: {as_yaml(entry['value'])}"
 

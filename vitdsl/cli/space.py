@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vitdsl.cli.options import AsJson, Settings, to_write
-from vitdsl.cli.output import as_yaml, echo, print_json, print_table
+from vitdsl.cli.output import echo, print_json, print_table
 from vitdsl.cli.specs import settings
 from vitdsl.errors import Problem, SpecError
 from vitdsl.resolve.files import shipped, write_text
@@ -19,7 +19,7 @@ from vitdsl.space.counting import LONG, count_text
 from vitdsl.space.space import Space
 from vitdsl.syntax.holes import Numbers
 from vitdsl.syntax.names import file_name
-from vitdsl.syntax.printer import dump_tree
+from vitdsl.syntax.printer import as_yaml, dump_tree
 from vitdsl.units import format_macs
 
 if TYPE_CHECKING:

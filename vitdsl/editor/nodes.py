@@ -19,6 +19,7 @@ class Node:
         start: the offset of its first character.
         end: the offset behind its last character.
         text: of a text, without its quotes.
+        quoted: of a text, whether it has quotes.
         flow: whether it is written in brackets.
         entries: of a mapping or a list.
     """
@@ -27,6 +28,7 @@ class Node:
     start: int
     end: int
     text: str = ""
+    quoted: bool = False
     flow: bool = False
     entries: list[Entry] = field(default_factory=list)
 

@@ -190,7 +190,7 @@ class Reader:
         if found is None or ("\n" in found[0] and not self._indented(found, column)):
             return None
         start, self.pos = self.pos, found.end()
-        return Node("text", start, self.pos, _unquoted(found[0]))
+        return Node("text", start, self.pos, _unquoted(found[0]), quoted=True)
 
     def _indented(self, found: re.Match[str], column: int) -> bool:
         lines = found[0].split("\n")[1:]
@@ -277,7 +277,7 @@ class Reader:
         quoted = _QUOTED.match(self.text, start) if sign in "\"'" else None
         if quoted is not None and "\n" not in quoted[0]:
             self.pos = quoted.end()
-            return Node("text", start, self.pos, _unquoted(quoted[0]))
+            return Node("text", start, self.pos, _unquoted(quoted[0]), quoted=True)
         found = _PLAIN_IN_FLOW.match(self.text, start)
         words = found[0].rstrip(_BLANK) if found else ""
         self.pos = start + len(words)

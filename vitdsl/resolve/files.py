@@ -37,7 +37,7 @@ def find(name: str, beside: Path | None = None, root: Root = SPEC) -> Path:
         SpecError: there is no such file.
     """
     for path in _candidates(name, beside, root.folders):
-        if os.path.isfile(path) or _open_text(path) is not None:  # noqa: PTH113 - faster: a search asks it often
+        if os.path.isfile(path) or text_held(path) is not None:  # noqa: PTH113 - faster: a search asks it often
             return path
     given = Path(name)
     names = [path.stem for folder in root.folders for path in shipped(folder).glob("*.yaml")]
@@ -111,14 +111,14 @@ def hold(path: Path, text: str | None) -> None:
         _open_texts[os.path.realpath(path)] = text
 
 
-def _open_text(path: Path) -> str | None:
+def text_held(path: Path) -> str | None:
     """The text that an editor holds of a file."""
     return _open_texts.get(os.path.realpath(path)) if _open_texts else None
 
 
 def text_of(path: Path) -> str | None:
     """The text of a file as an editor has it, or as it is saved; None where there is no text."""
-    held = _open_text(path)
+    held = text_held(path)
     if held is not None:
         return held
     try:
@@ -128,7 +128,7 @@ def text_of(path: Path) -> str | None:
 
 
 def _read_cached(path: Path, root: Root) -> Map:
-    held = _open_text(path)
+    held = text_held(path)
     if held is not None:
         return _read(path, held, root)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -65,3 +66,14 @@ def dump_tree(tree: Any) -> str:
     return yaml.dump(
         plain(tree), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000, default_flow_style=False
     )
+
+
+def as_yaml(value: Any) -> str:
+    """A plain value in YAML's flow style, on one line."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {as_yaml(entry)}" for key, entry in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(as_yaml(entry) for entry in value) + "]"
+    if isinstance(value, str):
+        return dump_tree([value]).strip().removeprefix("- ")
+    return repr(value) if isinstance(value, float) else json.dumps(value)

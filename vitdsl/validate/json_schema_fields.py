@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from vitdsl.fields.declaration import Declaration
 from vitdsl.fields.types import FieldType
 from vitdsl.parts.base import Fields
+from vitdsl.syntax.printer import as_yaml
 from vitdsl.validate.descriptions import descriptions, summary
 
 Schema = dict[str, Any]
@@ -131,3 +132,31 @@ def _renamed(node: Any) -> Any:
 def mapping_schema(properties: Schema) -> Schema:
     """The schema of a mapping that has only these keys."""
     return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def type_words(schema: Mapping[str, Any]) -> str:
+    """A JSON schema in words: `integer | [integer]`, `norm`, `exact | pad`."""
+    if "anyOf" in schema:
+        words = [type_words(each) for each in schema["anyOf"]]
+        return " | ".join(dict.fromkeys(word for word in words if word and word != "null"))
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        home = name.removeprefix("body_")
+        return "" if name == "late" else "body" if home == "item" else home
+    if "const" in schema:
+        return str(schema["const"])
+    if "enum" in schema:
+        return " | ".join(map(str, schema["enum"]))
+    if "items" in schema:
+        return f"[{type_words(schema['items'])}]"
+    if "properties" in schema:
+        return "{" + " ".join(schema["properties"]) + "}"
+    kind = schema.get("type", "any")
+    return " | ".join(kind) if isinstance(kind, list) else kind
+
+
+def default_words(value: Any) -> str | None:
+    """The default of a field as YAML, a size of two equal sides as one number; None where there is nothing to show."""
+    if isinstance(value, (tuple, list)) and value:
+        return as_yaml(value[0] if len(set(value)) == 1 else list(value))
+    return as_yaml(value) if isinstance(value, (bool, int, float, str)) and value != "" else None

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
 from vitdsl.editor.document import Document, Span
-from vitdsl.editor.grammar import Member, as_mapping, members, schema_of, words
+from vitdsl.editor.grammar import Member, keys_at, members
 from vitdsl.editor.outline import Spot
 from vitdsl.editor.places import root_place
 from vitdsl.editor.values import CURSOR
 from vitdsl.editor.variables import ALWAYS, visible
+from vitdsl.editor.words import schema_of, words
 from vitdsl.resolve.files import is_draft, shipped
 from vitdsl.validate.json_schema_fields import type_words
 
@@ -68,9 +69,8 @@ def _in_comment(document: Document, spot: Spot, offset: int) -> bool:
 
 def _keys(document: Document, spot: Spot, span: Span) -> Iterator[Completion]:
     """Keys of the mapping that the cursor is in."""
-    site = document.site(spot.path[:-1])
-    there = as_mapping(site.place, site.value)
-    yield from _offered(members(site.place, there, document.names), there, span, "" if spot.colon else ": ")
+    found, there = keys_at(document.site(spot.path[:-1]), document.names)
+    yield from _offered(found, there, span, "" if spot.colon else ": ")
 
 
 def _first_keys(document: Document, spot: Spot, span: Span) -> Iterator[Completion]:

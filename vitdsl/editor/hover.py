@@ -8,13 +8,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from vitdsl.editor.document import Document, Span
-from vitdsl.editor.grammar import Member, Site, as_mapping, members, schema_of, words
+from vitdsl.editor.grammar import Member, Site, keys_at, members
 from vitdsl.editor.markup import Block
 from vitdsl.editor.names import Named
 from vitdsl.editor.nodes import Path
 from vitdsl.editor.outline import Spot
 from vitdsl.editor.shapes import Run, runs_in, shapes
 from vitdsl.editor.variables import variable_at
+from vitdsl.editor.words import schema_of, words
 from vitdsl.features import Cost
 from vitdsl.parts.registry import COMPOSITE, class_of, is_role
 from vitdsl.validate.descriptions import paper
@@ -48,7 +49,7 @@ def hover(document: Document, offset: int) -> Hover | None:
 def _of_key(document: Document, spot: Spot, offset: int) -> Iterator[Block]:
     site = document.site(spot.path[:-1])
     key = spot.node.text
-    member = members(site.place, as_mapping(site.place, site.value), document.names).get(key)
+    member = keys_at(site, document.names)[0].get(key)
     if member is None:
         return
     yield from _of_member(key, member)

@@ -148,11 +148,18 @@ def of_declaration(field: Declaration | None) -> Place:
         return ANYTHING
     if isinstance(field.annotation, type) and issubclass(field.annotation, Fields):
         return ModelPlace(field.annotation)
-    if field.key == "rungs":
+    return ANYTHING
+
+
+def of_search(key: str) -> Place | None:
+    """The place of a key of a search that merging knows nothing of."""
+    if key == "space":
+        return FILE
+    if key == "rungs":
         from vitdsl.search.evaluation.registry import evaluation_class, files
 
         return ListPlace(KindPlace("evaluation", list(files()), evaluation_class))
-    return ANYTHING
+    return None
 
 
 def own_place(place: Place, key: str) -> Place | None:
@@ -161,9 +168,7 @@ def own_place(place: Place, key: str) -> Place | None:
         return InitPlace()
     if isinstance(place, DefaultsPlace) and key not in DEFAULT_WIRING:
         return UsualPlace(key, place.defines)
-    if isinstance(place, ModelPlace) and key == "space":
-        return FILE
-    return None
+    return of_search(key) if isinstance(place, ModelPlace) and place.model.__name__ == "SearchFile" else None
 
 
 def below(place: Place, key: str, value: Map, field: Declaration | None) -> Place:

@@ -109,7 +109,7 @@ class Reader:
         if found is None:
             word = self.inline(column)
             self.pos = max(self.pos, start + 1)
-            return Entry(word, Node("nothing", word.end, word.end))
+            return _word(word)
         self.pos = found.end()
         written = found[0][:-1].rstrip(_BLANK)
         key = Node("text", start, start + len(written), _unquoted(written))
@@ -160,7 +160,7 @@ class Reader:
         sign = self.text[self.pos]
         if sign in "{[":
             node = self.flow(column)
-            if self.rest_of_line():
+            if not self.begins_line() and self.rest_of_line():
                 self.pos = self.line_end()
             return node
         if sign in "|>" and re.match(r"[|>][-+0-9]*[ \t]*(?=[\r\n#]|$)", self.text[self.pos :]):
@@ -252,7 +252,7 @@ class Reader:
         self.blanks()
         colon = not self.ended() and self.text[self.pos] == ":"
         if not colon:
-            return Entry(first, Node("nothing", first.end, first.end)) if in_mapping else Entry(None, first)
+            return _word(first) if in_mapping else Entry(None, first)
         self.pos += 1
         behind = self.pos
         self.skip()
@@ -290,10 +290,15 @@ def _joined(first: Node, second: Node) -> Node:
         return second
     if first.kind == second.kind and first.kind in ("mapping", "list"):
         return Node(first.kind, first.start, second.end, flow=first.flow, entries=[*first.entries, *second.entries])
-    if first.kind == "mapping" and second.kind == "text":
-        word = Entry(second, Node("nothing", second.end, second.end))
-        return Node("mapping", first.start, second.end, flow=first.flow, entries=[*first.entries, word])
+    if {first.kind, second.kind} == {"mapping", "text"}:
+        pairs = [each.entries if each.kind == "mapping" else [_word(each)] for each in (first, second)]
+        return Node("mapping", first.start, second.end, flow=first.flow, entries=[*pairs[0], *pairs[1]])
     return second if first.kind == "text" else first
+
+
+def _word(node: Node) -> Entry:
+    """A key without a value."""
+    return Entry(node, Node("nothing", node.end, node.end))
 
 
 def _unquoted(text: str) -> str:

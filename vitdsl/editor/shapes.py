@@ -236,7 +236,8 @@ def _behind(document: Document, offset: int) -> int:
     if node.end <= document.outline.line_end(line):
         return node.end
     inside = [each.end for each in document.outline.nodes() if offset <= each.start and each.end <= node.end]
-    return max(end for end in inside if document.outline.position(end)[0] == line)
+    end = max(end for end in inside if document.outline.position(end)[0] == line)
+    return end + document.text.startswith(":", end)
 
 
 def shapes(found: list[tuple[str, Feature]]) -> str:

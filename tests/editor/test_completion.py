@@ -77,6 +77,8 @@ BLOCK = "stages:\n  - depth: 2\n    block:\n"
 WORDS = {
     "types of a role": (BLOCK + "      - {mixer: {type: |}}", types_of("mixer"), ("patch", "heads", "none")),
     "types of a tokenizer": ("stages: [{tokenizer: {type: |", ("patch", "merge"), ("global", "layer")),
+    "no types where a bare value is a number": (BLOCK + "      - {linear: |}", (), ("linear", "none")),
+    "none of what may be none": (BLOCK + "      - {norm: |}", ("layer", "none"), ()),
     "types, bare": (BLOCK + "      - mixer: |\n      - mlp", ("global", "windowed"), ("patch",)),
     "fields of a part": (BLOCK + "      - {mixer: {type: windowed, |", ("windows", "heads"), ("type", "rank")),
     "fields in block style": (

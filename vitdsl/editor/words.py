@@ -13,7 +13,7 @@ from vitdsl.fields.declaration import Declaration
 from vitdsl.parts.base import NONE
 from vitdsl.parts.initial import Init, InitialField
 from vitdsl.parts.primitives.pool import NAMES as POOLS
-from vitdsl.parts.registry import class_of, roles, types_of
+from vitdsl.parts.registry import class_of, is_role, roles, types_of
 from vitdsl.resolve.edit import Place
 from vitdsl.validate import PLACES
 from vitdsl.validate.descriptions import role_text, summary
@@ -30,6 +30,10 @@ class Word(NamedTuple):
     meaning: str = ""
 
 
+OPTIONAL = ("norm", "activation")
+"""Roles whose part may be `none`."""
+
+
 def words(site: Site, names: Names) -> list[Word]:
     """The values that may be written at a place, without numbers and names of files."""
     found = [*_named(site, names), *(_types_at(site.owner) if site.key == "type" else ())]
@@ -38,6 +42,8 @@ def words(site: Site, names: Names) -> list[Word]:
         found += _in_schema(schema_of(field))
         found += [Word(NONE)] if site.member and site.member.model and site.key in site.member.model.absent else []
     found += _at(site.place)
+    if field is None and is_role(site.key) and site.key not in OPTIONAL:
+        found = [word for word in found if word.text != NONE]
     return list({word.text: word for word in reversed(found)}.values())[::-1]
 
 
@@ -89,6 +95,8 @@ def _in_schema(schema: Mapping[str, Any]) -> Iterator[Word]:
 def of_family(name: str) -> Iterator[Word]:
     """The types of a family."""
     single = single_class(name)
+    if single is not None and single.shorthand not in ("", "type"):
+        return  # a bare value is that of a field
     kinds = get_args(single.fields["type"].annotation) if single is not None else types_of(name)
     for kind in kinds:
         cls = class_of(name, str(kind))

@@ -68,16 +68,17 @@ def test_a_slip_is_mended(tmp_path, good, slip):
     assert text_held(path) is None
 
 
-def test_every_fix_of_a_wrong_spec_mends_it(tmp_path):
+@pytest.mark.parametrize("every", [4, pytest.param(1, marks=pytest.mark.full)])
+def test_every_fix_of_a_wrong_spec_mends_it(tmp_path, every):
     count = 0
-    for wrong in WRONG:
+    for wrong in WRONG[::every]:
         text = wrong.read_text(encoding="utf-8", errors="replace")
         path = tmp_path / wrong.name
         for message, mended in offered(path, text):
             before, after = messages(path, text), messages(path, mended)
             assert before.count(message) > after.count(message)
             count += 1
-    assert count > 20
+    assert count > 20 // every
 
 
 def test_a_remedy_in_words_is_no_edit(tmp_path):

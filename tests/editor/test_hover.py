@@ -88,7 +88,7 @@ def test_nothing_is_said_of_what_is_unknown(text):
 
 def test_hostile_names_are_no_markup(tmp_path):
     path = tmp_path / "mine.yaml"
-    for name in NAMES[::2]:
+    for name in NAMES[::3]:
         word = json.dumps(name)
         text = (
             f"name: {word}\nvars: {{{word}: 1, wide: {word}}}\n"

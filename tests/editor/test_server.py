@@ -74,7 +74,7 @@ def test_diagnostics_are_what_check_says(client, tmp_path, capsys):
     assert 25 < bad < len(moments) - 3
 
 
-@pytest.mark.parametrize("name", ["recipes/deit", "spaces/hybrid", "searches/digits", "library/basic"])
+@pytest.mark.parametrize("name", ["recipes/deit", "spaces/hybrid", "library/basic"])
 def test_files_of_every_kind_are_checked(client, tmp_path, capsys, name):
     path, text = tmp_path / f"{name.rpartition('/')[2]}.yaml", shipped_text(name)
     assert client.write(path, text) == []

@@ -10,6 +10,7 @@ from vitdsl.fields.messages import Fault
 from vitdsl.parts.base import Part
 from vitdsl.parts.registry import COMPOSITE, class_of, family_with, is_role, is_type, types_of
 from vitdsl.syntax.paths import Key
+from vitdsl.validate.descriptions import DEFINE
 from vitdsl.validate.synonyms import ITEMS, KEYS, TYPES
 
 
@@ -117,8 +118,6 @@ OTHER_FILES = {
     "decisions": ("a list of decisions", "`vitdsl replay SPACE FILE` makes a spec of it"),
 }
 """What files are that are not specs, and what uses them."""
-DEFINE = {"args", "optional", "body", "stage"}
-"""The keys of a define, which is a file of its own in the library."""
 
 
 def is_recipe(tree: Mapping[str, Any]) -> bool:
@@ -130,7 +129,7 @@ def kind_of(tree: Mapping[str, Any]) -> str:
     """What kind of file it is, by the keys at its root: `spec`, or a kind of `OTHER_FILES`."""
     if "stages" in tree or ("extends" in tree and not is_recipe(tree)) or not tree:
         return "spec"
-    if tree.keys() <= DEFINE:
+    if tree.keys() <= DEFINE.keys():
         return "define"
     if all("[" in key or "." in key for key in tree):
         return "decisions"

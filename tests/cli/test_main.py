@@ -31,7 +31,7 @@ def test_help_names_every_command(run):
     assert all(f"\n  {name} " in found.out for name in COMMANDS)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", sorted(COMMANDS.keys() - {"lsp"}))  # it speaks to an editor, and prints nothing
 def test_every_command_prints_json_and_sets_values_of_what_it_reads(run, name):
     found = run(name, "--help")
     assert found.code == 0

@@ -14,7 +14,9 @@ from vitdsl.errors import InputError, Problem
 
 
 def run(
-    stdio: Annotated[bool, typer.Option("--stdio", help="Speak over stdin and stdout; there is no other way.")] = True,
+    stdio: Annotated[
+        bool, typer.Option("--stdio", help="Speak over stdin and stdout, as always.", show_default=False)
+    ] = True,
 ) -> None:
     """Serve an editor: errors, hovers, shapes and completions while a spec is written.
 

@@ -18,9 +18,9 @@ def run(
         bool, typer.Option("--stdio", help="Speak over stdin and stdout, as always.", show_default=False)
     ] = True,
 ) -> None:
-    """Serve an editor: errors, hovers, shapes and completions while a spec is written.
+    """Serve an editor in which specs are written.
 
-    An editor starts this command and speaks to it over stdin and stdout, by the Language Server Protocol.
+    It shows errors, fixes, hovers, shapes and completions. An editor starts this command and speaks to it over stdin and stdout, by the Language Server Protocol.
     """
     if importlib.util.find_spec("pygls") is None:
         raise InputError(Problem("the language server needs pygls", hint=INSTALL))

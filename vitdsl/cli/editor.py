@@ -20,7 +20,8 @@ def run(
 ) -> None:
     """Serve an editor in which specs are written.
 
-    It shows errors, fixes, hovers, shapes and completions. An editor starts this command and speaks to it over stdin and stdout, by the Language Server Protocol.
+    It shows errors, fixes, hovers, shapes and completions. An editor starts this command and speaks to it over stdin
+    and stdout, by the Language Server Protocol.
     """
     if importlib.util.find_spec("pygls") is None:
         raise InputError(Problem("the language server needs pygls", hint=INSTALL))

@@ -22,6 +22,7 @@ FOLDERS = (
     "pages",
     "pictures",
     "differences",
+    "editor",
 )
 ELSEWHERE = {
     "fields/marks.py": "fields/test_declaration.py",
@@ -32,6 +33,7 @@ ELSEWHERE = {
     "resolve/substitute.py": "elaborate/test_memo.py",
     "resolve/variables.py": "errors/test_cases.py",
     "validate/declarations.py": "errors/test_cases.py",
+    "validate/descriptions.py": "validate/test_json_schema.py",
     "validate/file_place.py": "resolve/test_edit.py",
     "validate/head.py": "errors/test_cases.py",
     "validate/items.py": "errors/test_cases.py",
@@ -73,6 +75,17 @@ ELSEWHERE = {
     "search/progress.py": "search/test_run.py",
     "search/study.py": "search/test_storage.py",
     "training/errors.py": "training/test_run.py",
+    "editor/diagnostics.py": "editor/test_server.py",
+    "editor/document.py": "editor/test_server.py",
+    "editor/grammar.py": "editor/test_completion.py",
+    "editor/markup.py": "editor/test_hover.py",
+    "editor/names.py": "editor/test_definition.py",
+    "editor/nodes.py": "editor/test_outline.py",
+    "editor/places.py": "editor/test_completion.py",
+    "editor/reader.py": "editor/test_outline.py",
+    "editor/values.py": "editor/test_outline.py",
+    "editor/variables.py": "editor/test_completion.py",
+    "editor/words.py": "editor/test_completion.py",
     "parts/base.py": "fields/test_record.py",
     "parts/initial.py": "fields/test_declaration.py",
     "parts/protocols.py": "test_testing.py",
@@ -88,6 +101,7 @@ ELSEWHERE = {
 }
 """Files that are tested through those that use them, and the test that breaks first."""
 OF_SEVERAL = {
+    "editor/test_extension.py",
     "elaborate/test_memo_at_random.py",
     "elaborate/test_streams_in_windows.py",
     "exporting/test_families.py",

@@ -171,3 +171,38 @@ def test_a_part_of_another_package_that_has_a_name_of_ours(run, tmp_path):
                 "`mine` is the part of one here: that of two, which has the same name, is hidden"
                 in run("check", path).err
             )
+
+
+def test_files_of_every_kind_are_checked(run):
+    folder = shipped()
+    files = [folder / name for name in ("spaces/digits.yaml", "searches/digits.yaml", "library/basic.yaml")]
+    found = run("check", *files)
+    assert found.code == 0
+    assert found.out.splitlines() == [
+        "ok  digits  a space: 168 architectures",
+        "ok  digits  a search of digits: 40 trials",
+        "ok  basic   a define with the arguments channels, stride, shortcut",
+    ]
+    plain = json.loads(run("check", *files, "--json").out)
+    assert [(each["kind"], each["warnings"]) for each in plain] == [("space", []), ("search", []), ("define", [])]
+    assert (plain[0]["architectures"], plain[1]["trials"]) == (168, 40)
+
+
+@pytest.mark.parametrize(("name", "good", "slip", "place"), [
+    ("spaces/digits", "depth", "depht", "depht"), ("searches/digits", "trials", "trails", "budget.trails"),
+    ("library/basic", "conv:", "cnv:", "body"),
+])  # fmt: skip
+def test_what_is_wrong_with_them_is_said_at_its_place(run, tmp_path, name, good, slip, place):
+    text = (shipped() / f"{name}.yaml").read_text()
+    assert good in text
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(text.replace(good, slip, 1))
+    (found,) = json.loads(run("check", wrong, "--json").out)
+    assert not found["ok"]
+    assert any(place in problem["path"] and problem["line"] for problem in found["problems"])
+
+
+def test_nothing_is_put_into_a_define_alone(run):
+    found = run("check", shipped("library") / "basic.yaml", "--set", "args=[a]")
+    assert found.code == 1
+    assert "nothing can be put into a define alone" in found.err

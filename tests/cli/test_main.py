@@ -31,7 +31,7 @@ def test_help_names_every_command(run):
     assert all(f"\n  {name} " in found.out for name in COMMANDS)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", sorted(COMMANDS.keys() - {"lsp"}))  # it speaks to an editor, and prints nothing
 def test_every_command_prints_json_and_sets_values_of_what_it_reads(run, name):
     found = run(name, "--help")
     assert found.code == 0
@@ -78,7 +78,7 @@ def test_our_fault_is_3(run, monkeypatch):
     def fails(*_):
         raise ZeroDivisionError("of a kind that no file causes")
 
-    monkeypatch.setattr("vitdsl.cli.check.load_spec", fails)
+    monkeypatch.setattr("vitdsl.checking.load", fails)
     monkeypatch.delenv("VITDSL_TRACEBACK", raising=False)
     found = run("check", "cvt13")
     assert found.code == 3
@@ -101,7 +101,7 @@ def test_too_little_memory_is_no_fault_of_ours(run, monkeypatch, fault, asked):
     def fails(*_):
         raise fault
 
-    monkeypatch.setattr("vitdsl.cli.check.load_spec", fails)
+    monkeypatch.setattr("vitdsl.checking.load", fails)
     found = run("check", "cvt13")
     assert found.code == 1
     assert found.err.startswith("this machine has too little memory for what was asked")

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from vitdsl.cli.list import describe_parts
-from vitdsl.cli.output import type_words
 from vitdsl.parts import registry
 from vitdsl.parts.base import Fields, FieldsOr, Nested
-from vitdsl.syntax.printer import as_yaml
 from vitdsl.validate import DropPath, Head, Input, Model, Residual, Stage, Windows, Wiring
-from vitdsl.validate.json_schema_fields import field_schema
+from vitdsl.validate.descriptions import descriptions
+from vitdsl.validate.json_schema_fields import default_words, field_schema, type_words
 
 PAGE = Path(__file__).parents[2] / "docs" / "language.md"
 BEGIN, END = "<!-- reference -->", "<!-- end of reference -->"
@@ -27,88 +26,11 @@ HOMES = {
 }  # fmt: skip
 INITIAL = type_words(field_schema(registry.all_parts()["linear"].fields["init"]))
 
-KEYS: dict[str, tuple[Any, dict[str, str]]] = {
-    "The file": (Model, {
-        "extends": "a spec to start from: a shipped name, or a path",
-        "set": "values by written path, laid over what is extended",
-        "name": "what the spec is called",
-        "paper": "title, arxiv, and what the paper prints (params, macs), shown beside ours",
-        "input": "the image",
-        "classes": "outputs of a classifier; 0 leaves classifiers out",
-        "defaults": "fields by family, and wiring of what is residual by nature",
-        "define": "bodies and stages by name: `{args, optional, body}` or `{args, optional, stage}`",
-        "vars": "values by name",
-        "stages": "the stages, in order",
-        "head": "from the last feature to the outputs",
-        "drop_path": "stochastic depth of the model",
-        "init": "initial values by family",
-    }),
-    "`input`": (Input, {
-        "size": "of the image",
-        "channels": "of the image",
-        "mean": "subtracted from a photo",
-        "std": "by which it is divided then",
-        "crop": "share of the resized photo that is kept",
-        "interpolation": "of resizing the photo",
-    }),
-    "A stage": (Stage, {
-        "stream": "the stream that it makes; else it goes on with the last",
-        "from": "what it is made out of; `image`, a stream, or `none` (learned tokens alone)",
-        "tokenizer": "makes its tokens out of what comes in",
-        "carry": "a body for extra tokens that come in, or `none`; needed beside a tokenizer if there are any",
-        "tokens": "learned tokens in front: a list of names; or `{count, dim, init}` without names",
-        "position": "positions, added",
-        "body": "its items",
-        "depth": "how often `block` is run",
-        "block": "the items that `depth` repeats",
-        "norm": "after the body",
-        "drop_path": "stochastic depth of everything in it",
-        "name": "a segment of paths in place of the stage's number",
-    }),
-    "Wiring": (Wiring, {
-        "at": "what the item acts on: `all`, `grid`, `tokens`, a token, `first`, `last`, an index, a stream, "
-        "`stream.part`",
-        "from": "what it reads, if that is something else",
-        "write": "keeps the result as a stream; `NAME[]` appends it as a token",
-        "windows": "runs the operator in windows",
-        "pre": "before the operator, inside the branch",
-        "post": "after the operator, inside the branch",
-        "residual": "adds the input",
-        "layer_scale": "a learned scale of each channel of the branch, and its initial value",
-        "drop_path": "`none`, a rate, `{rates: […]}` by index, or `{at: …}`, a place on the schedule from 0 to 1",
-        "repeat": "how often the item is run, each time with its own weights",
-        "name": "a segment of paths in place of the item's number",
-        "merge": "of `parallel`: how its branches become one",
-    }),
-    "`windows`": (Windows, {
-        "size": "of a window; larger ones than the grid are the grid",
-        "shift": "of the windows, cyclic",
-        "fit": "whether the windows must tile the grid, or are filled up",
-    }),
-    "`residual`": (Residual, {
-        "input": "multiplies what enters the branch",
-        "output": "multiplies what leaves it",
-        "shortcut": "a body for the input; or the mixer's `value` or `query` in its place",
-        "after": "after the sum",
-    }),
-    "`head`": (Head, {
-        "from": "what the head starts from; else the last stream",
-        "norm": "before the pool",
-        "pool": "one, or a list: a classifier for each",
-        "body": "a body with a `classifier`, in place of norm and pool (`head: [...]` is short for it)",
-        "outputs": "several bodies by name",
-        "merge": "what evaluation returns: the mean, or weights by name",
-        "training": "what training returns: as evaluation, or a list of outputs and streams; else all outputs",
-        "layout": "of an output that has a grid: (B, N, C) or (B, C, H, W)",
-        "bias": "of the classifier",
-        "init": "of the classifier",
-    }),
-    "`drop_path` of the file": (DropPath, {
-        "rate": "the largest rate; for `per_stage` one for each stage",
-        "schedule": "how rates grow",
-        "ends": "whether the last block of `linear` has the whole rate",
-    }),
+KEYS: dict[str, Any] = {
+    "The file": Model, "`input`": Input, "A stage": Stage, "Wiring": Wiring, "`windows`": Windows,
+    "`residual`": Residual, "`head`": Head, "`drop_path` of the file": DropPath,
 }  # fmt: skip
+"""The mappings whose keys have a table of their own; what keys mean is in the docstrings of their classes."""
 
 
 def reference() -> str:
@@ -118,24 +40,18 @@ def reference() -> str:
 
 def _keys() -> list[str]:
     made = []
-    for title, (model, meanings) in KEYS.items():
-        infos = model.fields_by_key
-        extra = ("extends", "set") if model is Model else ()
-        assert set(meanings) == {*infos, *extra}, f"{title}: {set(meanings) ^ {*infos, *extra}}"
-        rows = [(f"`{key}`", _words(infos[key]) if key in infos else "", meaning) for key, meaning in meanings.items()]
+    for title, model in KEYS.items():
+        infos, meanings = model.fields_by_key, descriptions(model)
+        keys = (*model.merged, *infos)
+        assert meanings.keys() == set(keys), f"{title}: {meanings.keys() ^ set(keys)}"
+        rows = [(f"`{key}`", _words(infos[key]) if key in infos else "", meanings[key].rstrip(".")) for key in keys]
         made += [f"### {title}", _table(("key", "value", "meaning"), rows)]
     return made
 
 
 def _words(info: Any) -> str:
     words = type_words(field_schema(info)).replace(INITIAL, "init")
-    return _code(words, _default(info.default) if not info.required else None)
-
-
-def _default(value: Any) -> str | None:
-    if isinstance(value, tuple):
-        return as_yaml(value[0] if len(set(value)) == 1 else list(value))
-    return as_yaml(value) if isinstance(value, (bool, int, float, str)) and value != "" else None
+    return _code(words, default_words(info.default))
 
 
 def _code(words: str, default: str | None) -> str:
@@ -212,8 +128,7 @@ def _mappings() -> list[str]:
 
 
 def _field(field: dict[str, Any]) -> str:
-    default = field.get("default")
-    known = _default(tuple(default) if isinstance(default, list) else default)
+    known = default_words(field.get("default"))
     words = field["type"].replace(INITIAL, "init")
     return _code(words, known) + (" (required)" if field["required"] else "")
 

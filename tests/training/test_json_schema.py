@@ -1,13 +1,12 @@
 """The JSON schema of recipes: what it accepts, what it marks, and that it describes every key."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import jsonschema
 import pytest
 
+from tests.validate.test_json_schema import described
 from vitdsl.resolve.files import shipped
 from vitdsl.syntax.source import read, read_file
 from vitdsl.training.json_schema import recipe_schema
@@ -61,20 +60,6 @@ BAD = {
 @pytest.mark.parametrize("text", BAD.values(), ids=BAD.keys())
 def test_what_is_wrong_is_marked(validator: jsonschema.Draft7Validator, text: str) -> None:
     assert list(validator.iter_errors(read(text, "recipe")))
-
-
-def described(node: Any, path: str = "") -> Iterator[tuple[str, bool]]:
-    """Every key that a mapping may have, and whether it is described; conditions name keys only to ask for them."""
-    if isinstance(node, dict):
-        if node.get("additionalProperties") is False:
-            for key, value in node["properties"].items():
-                yield f"{path}.{key}", bool(value.get("description")) or value == {}
-        for key, value in node.items():
-            if key != "if":
-                yield from described(value, f"{path}.{key}")
-    elif isinstance(node, list):
-        for index, value in enumerate(node):
-            yield from described(value, f"{path}[{index}]")
 
 
 def test_every_key_is_described() -> None:

@@ -1,8 +1,9 @@
 """The JSON schema of spec files: what it accepts and what it marks."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import jsonschema
 import pytest
@@ -12,8 +13,9 @@ from vitdsl.fields.record import Fields
 from vitdsl.parts.registry import all_parts, roles
 from vitdsl.resolve.files import shipped
 from vitdsl.syntax.source import read, read_file
+from vitdsl.validate.descriptions import attributes
 from vitdsl.validate.json_schema import families, schema
-from vitdsl.validate.json_schema_fields import attributes, object_schema
+from vitdsl.validate.json_schema_fields import object_schema
 
 SCHEMA = schema()
 SPECS = sorted(shipped().glob("*.yaml"))
@@ -113,6 +115,26 @@ def test_every_part_and_role_is_in_it():
     item = SCHEMA["definitions"]["item_mapping"]["else"]["properties"]
     assert {*roles(), "body", "parallel", "use"} <= item.keys()
     assert "internal" not in families()
+
+
+def described(node: Any, path: str = "") -> Iterator[tuple[str, bool]]:
+    """Every key that a mapping may have, and whether it is described; conditions name keys only to ask for them."""
+    if isinstance(node, dict):
+        if node.get("additionalProperties") is False:
+            for key, value in node["properties"].items():
+                yield f"{path}.{key}", bool(value.get("description")) and "$ref" not in value
+        for key, value in node.items():
+            if key != "if":
+                yield from described(value, f"{path}.{key}")
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from described(value, f"{path}[{index}]")
+
+
+def test_every_key_is_described():
+    found = dict(described(SCHEMA))
+    assert len(found) > 900
+    assert [path for path, is_described in found.items() if not is_described] == []
 
 
 def test_every_mapping_is_described():

@@ -24,6 +24,7 @@ COMMANDS = {
     "list": "list.run",
     "new": "new.run",
     "schema": "new.schema",
+    "lsp": "editor.run",
     "convert": "weights.convert",
     "predict": "predict.run",
     "train": "train.run",

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from vitdsl.cli.options import AsJson, Settings
-from vitdsl.cli.output import echo, print_json, print_table, type_words
+from vitdsl.cli.output import echo, print_json, print_table
 from vitdsl.cli.specs import load_spec
 from vitdsl.errors import SpecError
 from vitdsl.fields.declaration import Declaration
@@ -17,8 +17,9 @@ from vitdsl.parts.registry import family, is_role
 from vitdsl.resolve.files import shipped
 from vitdsl.syntax.printer import as_yaml
 from vitdsl.units import format_count
+from vitdsl.validate.descriptions import summary
 from vitdsl.validate.json_schema import families
-from vitdsl.validate.json_schema_fields import field_schema, summary
+from vitdsl.validate.json_schema_fields import field_schema, type_words
 
 
 def run(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from vitdsl.errors import printable
@@ -65,24 +65,3 @@ def _draw(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
     Console().print(table)
-
-
-def type_words(schema: Mapping[str, Any]) -> str:
-    """A JSON schema in words: `integer | [integer]`, `norm`, `exact | pad`."""
-    if "anyOf" in schema:
-        words = [type_words(each) for each in schema["anyOf"]]
-        return " | ".join(dict.fromkeys(word for word in words if word and word != "null"))
-    if "$ref" in schema:
-        name = schema["$ref"].rpartition("/")[2]
-        home = name.removeprefix("body_")
-        return "" if name == "late" else "body" if home == "item" else home
-    if "const" in schema:
-        return str(schema["const"])
-    if "enum" in schema:
-        return " | ".join(map(str, schema["enum"]))
-    if "items" in schema:
-        return f"[{type_words(schema['items'])}]"
-    if "properties" in schema:
-        return "{" + " ".join(schema["properties"]) + "}"
-    kind = schema.get("type", "any")
-    return " | ".join(kind) if isinstance(kind, list) else kind

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from vitdsl.elaborate.memo import Trace, TraceTable
 from vitdsl.errors import ShapeError, did_you_mean
@@ -16,6 +16,26 @@ from vitdsl.validate import SpecReader
 Observed = dict[tuple[int, str], tuple[object, Any]]
 """Values of late arguments, by (identity of the `use`, argument), and bound forms, by (identity, "")."""
 Made = TypeVar("Made")
+
+
+class Watcher(Protocol):
+    """Is told what runs, body by body; while somebody watches, nothing comes from a memo."""
+
+    def begin(self, owner: Any, path: tuple[str | int, ...]) -> None:
+        """A stage or a head begins, whose fields stand at this written path."""
+        ...
+
+    def enter(self, scope: Any, body: Any) -> None:
+        """A body begins to run in a scope."""
+        ...
+
+    def item(self, index: int) -> None:
+        """The next item of the innermost body begins."""
+        ...
+
+    def leave(self) -> None:
+        """The innermost body has run."""
+        ...
 
 
 class Context:
@@ -31,9 +51,10 @@ class Context:
         run_body: runs a body in a scope; parts call it, through their scope.
         run_part: lets a bound part write its nodes in a scope.
         observed: collects values of late arguments and bound forms, unless it is None.
+        watcher: is told what runs, unless it is None.
     """
 
-    __slots__ = ("classes", "drops", "image", "key", "observed", "reader", "run_body", "run_part", "work")
+    __slots__ = ("classes", "drops", "image", "key", "observed", "reader", "run_body", "run_part", "watcher", "work")
 
     def __init__(
         self,
@@ -49,6 +70,7 @@ class Context:
         self.work = 0
         self.key = (reader.key, classes, image, drops)
         self.observed: Observed | None = None
+        self.watcher: Watcher | None = None
 
     def observe(self, of: object, argument: str, value: Any) -> None:
         """Notes the value of a late argument of a `use`, or a bound form; None if there are several values."""
@@ -59,6 +81,8 @@ class Context:
 
     def remember(self, table: TraceTable, key: Any, trace: Trace, make: Callable[[], Made]) -> Made:
         """The entry of a table for a key and a trace; made now if there is none. Its work counts in either case."""
+        if self.watcher is not None:
+            return make()
         found = table.find(key, trace)
         if found is not None:
             made, work = found

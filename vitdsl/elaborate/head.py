@@ -30,7 +30,9 @@ OUTPUT = "@"
 def run_head(root: Scope, model: Model) -> Graph:
     """Runs the head in a frame of its own; the outputs of the head are those of the model."""
     head: Head = model.head or NO_HEAD
-    builder = root.builder
+    builder, watcher = root.builder, root.context.watcher
+    if watcher is not None:
+        watcher.begin(head, ("head",))
     key, trace = (Identity(head), root.context.key, root.current), Trace(root.names, builder.feature)
     frame = root.context.remember(_heads, key, trace, lambda: _head_frame(root, head, trace))
     outputs = [name.removeprefix(OUTPUT) for name in frame.outputs if name.startswith(OUTPUT)]

@@ -20,6 +20,7 @@ from vitdsl.elaborate.binding import (
     read_body,
     read_item,
 )
+from vitdsl.elaborate.builder import Watcher
 from vitdsl.elaborate.repeats import repeat_item
 from vitdsl.elaborate.scope import Scope
 from vitdsl.elaborate.targets import Target, check_writable, run_without_role, target_at, write_stream
@@ -34,15 +35,26 @@ from vitdsl.validate import Body, Item, Wiring
 
 def run_body(scope: Scope, body: Any, home: str = "item") -> None:
     """Runs the items of a body in order; each reads and replaces the current value of the scope."""
-    body = bind_body(scope, body, home)
+    body, watcher = bind_body(scope, body, home), scope.context.watcher
+    if watcher is not None:
+        watcher.enter(scope, body)
     if body.bare:
         _run_bare(scope, body)
-        return
+    else:
+        _run_items(scope, body, watcher)
+    if watcher is not None:
+        watcher.leave()
+
+
+def _run_items(scope: Scope, body: Body, watcher: Watcher | None) -> None:
+    """Runs the items of a bound body that is no bare part."""
     scope.block, builder, frame = None, scope.builder, scope.builder.frame
     alone, summed = len(body.items) == 1, False
     for index, item in enumerate(body.items):
         block, blocks, ends = scope.block, frame.blocks, builder.ends
         flow = None if scope.in_block else scope.flow
+        if watcher is not None:
+            watcher.item(index)
         try:
             run_item(scope, item, "" if alone and _is_whole(item) else str(index))
         except ShapeError as fault:

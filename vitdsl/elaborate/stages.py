@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from vitdsl.elaborate.binding import bind, bind_arguments, drop_of, note_idle
-from vitdsl.elaborate.builder import Builder, Context, Observed
+from vitdsl.elaborate.builder import Builder, Context, Observed, Watcher
 from vitdsl.elaborate.entry import IMAGE, enter
 from vitdsl.elaborate.head import run_head
 from vitdsl.elaborate.items import perform, run_body, run_part
@@ -31,7 +31,11 @@ FIRST = "x"
 
 
 def elaborate(
-    model: Model, reader: SpecReader, size: tuple[int, int] | None = None, observed: Observed | None = None
+    model: Model,
+    reader: SpecReader,
+    size: tuple[int, int] | None = None,
+    observed: Observed | None = None,
+    watcher: Watcher | None = None,
 ) -> Graph:
     """Elaborates a model.
 
@@ -40,13 +44,14 @@ def elaborate(
         reader: the reader that validated it.
         size: (height, width) of the image, instead of the file's.
         observed: collects values of late arguments and bound forms, except in frames that come from a memo.
+        watcher: is told what runs.
 
     Raises:
         ShapeError: with the written path in its trail.
     """
     image, drops = size or model.input.size, model.drop_path is not None
     context = Context(reader, model.classes, image, drops, run_body, run_part)
-    context.observed = observed
+    context.observed, context.watcher = observed, watcher
     builder = Builder(lambda name: None)
     variables = dict(model.vars or {})
     scope = Scope(context, builder, IMAGE, NameScope(variables, variables))
@@ -85,6 +90,8 @@ def _run_stage(scope: Scope, stage: Any, index: int, current: str) -> str:
         define = scope.context.reader.define(stage.use)
         names = bind_arguments(scope, stage, define)
         stage = read_stage(scope.context.reader, define["stage"])
+    if scope.context.watcher is not None:
+        scope.context.watcher.begin(stage, ("stages", index) if use is None else ("define", use, "stage"))
     try:
         bound, stream, frame = _stage_frame(scope, stage, Trace(names, scope.builder.feature), current)
         path = f"stages.{bound.name or index}"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 import itertools
+import re
 from collections.abc import Iterable
 
 _FEW = 8
@@ -48,3 +50,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if candidate is not None:
         return f"did you mean {candidate!r}?"
     return f"known: {one_of(names)}" if 0 < len(names) <= _FEW else ""
+
+
+def meant(hint: str) -> str | None:
+    """The name that a hint of `did_you_mean` asks for, or None."""
+    found = re.match(r"did you mean (?P<name>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`[^`]+`)\?", hint)
+    if found is None:
+        return None
+    return found["name"][1:-1] if found["name"][0] == "`" else ast.literal_eval(found["name"])

@@ -115,7 +115,13 @@ class KindField(FieldType):
             for name, kind in self.kinds.items()
         ]
         names = {"enum": list(self.kinds), "description": f"Which {self.what}."}
-        fields = {key: {} for kind in self.kinds.values() for key in kind.fields_by_key}
+        known = [each["properties"] for each in (step["then"] for step in steps)]
+        fields = {
+            key: {"description": text}
+            for each in known
+            for key, entry in each.items()
+            if (text := entry.get("description"))
+        }
         untyped = {"if": {"not": {"required": ["type"]}}, "then": {"properties": fields, "additionalProperties": False}}
         return {"anyOf": [names, {"type": "object", "properties": {"type": names}, "allOf": [*steps, untyped]}]}
 

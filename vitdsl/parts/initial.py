@@ -16,6 +16,10 @@ class Init(Fields):
 
     `torch` leaves what torch's own layer starts with. `fan_in` and `fan_out` are normals with std √(2 / fan in) or
     √(2 / fan out), as ConvNets have them. `constant` fills with `value`. A bias is zero, but under `torch`.
+
+    Attributes:
+        std: standard deviation of `trunc_normal` and `normal`.
+        value: of `constant`.
     """
 
     names: ClassVar[tuple[str, ...]] = (

@@ -21,6 +21,8 @@ from vitdsl.syntax.tree import Map, Seq
 
 SPEC = Root()
 """A spec, of which only this is asked: where it is, and what it is called."""
+_open_texts: dict[str, str] = {}
+"""Texts of files that an editor holds, by real path; they are read in place of the files."""
 
 
 def find(name: str, beside: Path | None = None, root: Root = SPEC) -> Path:
@@ -35,7 +37,7 @@ def find(name: str, beside: Path | None = None, root: Root = SPEC) -> Path:
         SpecError: there is no such file.
     """
     for path in _candidates(name, beside, root.folders):
-        if os.path.isfile(path):  # noqa: PTH113 - several times faster, and a search asks for every candidate
+        if os.path.isfile(path) or text_held(path) is not None:  # noqa: PTH113 - faster: a search asks it often
             return path
     given = Path(name)
     names = [path.stem for folder in root.folders for path in shipped(folder).glob("*.yaml")]
@@ -101,7 +103,34 @@ def _recognised(raw: Any, path: Path | None, root: Root) -> Map:
     return _mapping(recognise(_mapping(raw, path, root), ()), path, root)
 
 
+def hold(path: Path, text: str | None) -> None:
+    """Reads a text in place of a file from now on, as an editor asks whose text is not saved; None: the file again."""
+    if text is None:
+        _open_texts.pop(os.path.realpath(path), None)
+    else:
+        _open_texts[os.path.realpath(path)] = text
+
+
+def text_held(path: Path) -> str | None:
+    """The text that an editor holds of a file."""
+    return _open_texts.get(os.path.realpath(path)) if _open_texts else None
+
+
+def text_of(path: Path) -> str | None:
+    """The text of a file as an editor has it, or as it is saved; None where there is no text."""
+    held = text_held(path)
+    if held is not None:
+        return held
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return None
+
+
 def _read_cached(path: Path, root: Root) -> Map:
+    held = text_held(path)
+    if held is not None:
+        return _read(path, held, root)
     try:
         status = path.stat()
     except (OSError, ValueError):
@@ -118,7 +147,8 @@ def _read(path: Path, stamp: Any, root: Root) -> Map:
     files = _files()
     if path in files and files[path][0] == stamp:
         return files[path][1]
-    tree = _recognised(read_file(path), path, root)
+    raw = read(stamp, str(path)) if isinstance(stamp, str) else read_file(path)
+    tree = _recognised(raw, path, root)
     if len(files) >= 512:
         files.clear()
     files[path] = (stamp, tree)

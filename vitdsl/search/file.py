@@ -54,7 +54,12 @@ Quantity = Annotated[
 
 
 class Bound(Fields):
-    """The least and the greatest value of a measure, both allowed."""
+    """The least and the greatest value of a measure, both allowed.
+
+    Attributes:
+        min: the least value.
+        max: the greatest value.
+    """
 
     min: Quantity = None
     max: Quantity = None
@@ -90,14 +95,31 @@ def _rungs(value: Any, reader: Any) -> tuple[Evaluation, ...]:
 
 
 class Budget(Fields):
-    """The end of a search: the number of judged candidates, and perhaps minutes."""
+    """The end of a search: the number of judged candidates, and perhaps minutes.
+
+    Attributes:
+        trials: number of judged candidates.
+        minutes: after so many no further candidate begins.
+    """
 
     trials: Positive
     minutes: Annotated[float, Field(gt=0)] | None = None
 
 
 class SearchFile(Fields):
-    """A whole file."""
+    """A whole file.
+
+    Attributes:
+        name: what the search is called; by default as its file.
+        space: a spec with holes: a name, a path, or the spec itself.
+        constraints: bounds of measures: `{params: {max: 6M}}`.
+        objectives: what is wanted: `{accuracy: maximize}`.
+        sampler: what draws candidates.
+        rungs: evaluations, cheap ones first; what fails one is not judged by the next.
+        pruner: stops candidates between rungs.
+        budget: when the search ends.
+        seed: what all draws follow from.
+    """
 
     name: Title | None = None
     space: Annotated[Any, Reads(lambda value, reader: value, {"type": ["string", "object"]})]

@@ -20,7 +20,13 @@ class NoPruner(Fields):
 
 
 class Median(Fields):
-    """Optuna's median pruner."""
+    """Optuna's median pruner.
+
+    Attributes:
+        n_startup_trials: so many candidates are not stopped.
+        n_warmup_steps: so many rungs stop no candidate.
+        measure: what is compared; by default the objective.
+    """
 
     type: Literal["median"] = "median"
     n_startup_trials: Annotated[int, Field(ge=0)] = 5
@@ -29,7 +35,14 @@ class Median(Fields):
 
 
 class Halving(Fields):
-    """Optuna's asynchronous successive halving."""
+    """Optuna's asynchronous successive halving.
+
+    Attributes:
+        min_resource: resource of the first rung.
+        reduction_factor: of so many candidates one goes on to the next rung.
+        min_early_stopping_rate: by so many powers of the factor the first rung has more.
+        measure: what is compared; by default the objective.
+    """
 
     type: Literal["halving"] = "halving"
     min_resource: Positive = 1
@@ -39,7 +52,13 @@ class Halving(Fields):
 
 
 class Hyperband(Fields):
-    """Optuna's Hyperband."""
+    """Optuna's Hyperband.
+
+    Attributes:
+        min_resource: resource of the first rung.
+        reduction_factor: of so many candidates one goes on to the next rung.
+        measure: what is compared; by default the objective.
+    """
 
     type: Literal["hyperband"] = "hyperband"
     min_resource: Positive = 1

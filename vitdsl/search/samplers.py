@@ -42,7 +42,14 @@ class Random(Fields):
 
 
 class NSGA2(Fields):
-    """Optuna's NSGA-II."""
+    """Optuna's NSGA-II.
+
+    Attributes:
+        population_size: candidates of a generation.
+        mutation_prob: probability that a decision is mutated; by default 1 / decisions.
+        crossover_prob: probability that two parents are crossed.
+        swapping_prob: probability that a decision is that of the second parent.
+    """
 
     type: Literal["nsga2"] = "nsga2"
     population_size: Annotated[int, Field(ge=2)] = 20
@@ -52,7 +59,14 @@ class NSGA2(Fields):
 
 
 class TPE(Fields):
-    """Optuna's tree-structured Parzen estimator."""
+    """Optuna's tree-structured Parzen estimator.
+
+    Attributes:
+        n_startup_trials: so many candidates are drawn at random first.
+        n_ei_candidates: draws of which the most promising is taken.
+        multivariate: whether decisions are drawn together.
+        group: whether decisions that depend on others are drawn in groups; with `multivariate`.
+    """
 
     type: Literal["tpe"] = "tpe"
     n_startup_trials: Positive = 10
@@ -66,6 +80,11 @@ class Evolution(Fields):
 
     Of the newest `population` candidates, `sample` are drawn. The best of these has a child: with the probability
     `mutation` by mutation, else by crossover with the second best.
+
+    Attributes:
+        population: the newest candidates, of which parents are drawn.
+        sample: how many of these are drawn.
+        mutation: probability of a mutation; else two are crossed.
     """
 
     type: Literal["evolution"] = "evolution"

@@ -35,6 +35,8 @@ try:
 except ImportError:  # PyYAML was built without libyaml
     _Parser = _PurePythonParser
 
+TOO_LARGE: Any = object()
+"""In place of the value of a number that is too large, or not finite."""
 MAX_LEVELS = 64
 MAX_VALUES = 100_000
 _MAX_INT = 1 << 63
@@ -143,12 +145,11 @@ class EventReader:
         if plain:
             if frame is not None and frame.flow and text.startswith("$(") and text.count("(") != text.count(")"):
                 self.torn(text, mark)
-            value = _CONSTANTS.get(text, text)
-            if value is text and text[0] in "+-.0123456789":
-                value = _number(text)
-                if value is None:
-                    hint = "quote it if it is a text"
-                    self.refuse(f"{text[:40]} is not a number that a spec can hold", mark, hint=hint)
+            value = plain_value(text)
+            if value is TOO_LARGE:
+                value = None
+                hint = "quote it if it is a text"
+                self.refuse(f"{text[:40]} is not a number that a spec can hold", mark, hint=hint)
         elif not text.isascii() and not text.isprintable() and any("\ud800" <= sign <= "\udfff" for sign in text):
             self.refuse("a surrogate is not a character", mark)
         if frame is not None and frame.key_mark is None and isinstance(frame.value, Map):
@@ -291,6 +292,15 @@ class EventReader:
         if len(self.problems) >= MAX_PROBLEMS:
             self.problems.append(Problem(f"there are more than {MAX_PROBLEMS} problems; reading stopped here"))
             raise SpecError(self.problems)
+
+
+def plain_value(text: str) -> Any:
+    """The value of a text without quotes: a text, a number, a truth, nothing, or `TOO_LARGE`."""
+    value = _CONSTANTS.get(text, text)
+    if value is not text or text[0] not in "+-.0123456789":
+        return value
+    number = _number(text)
+    return TOO_LARGE if number is None else number
 
 
 def _number(text: str) -> int | float | str | None:

@@ -7,14 +7,7 @@ from typing import Any
 from vitdsl.parts.base import NONE
 from vitdsl.training.recipe import RecipeFile
 from vitdsl.validate.json_schema import DRAFT
-from vitdsl.validate.json_schema_fields import Schema, object_schema
-
-OWN: dict[str, Schema] = {
-    "extends": {"type": "string", "description": "A recipe to start from: a shipped name, or a path."},
-    "set": {"type": "object", "description": "Values by written path, put into what is extended."},
-    "vars": {"type": "object", "description": "Named values, written `$name` elsewhere."},
-}
-"""The keys that are gone when a recipe is validated."""
+from vitdsl.validate.json_schema_fields import Schema, merged_keys, object_schema
 
 
 def recipe_schema() -> Schema:
@@ -23,7 +16,7 @@ def recipe_schema() -> Schema:
     root = _without_required(whole)
     for field in (root["properties"][key] for key in RecipeFile.absent):
         field["anyOf"].append({"const": NONE})
-    root["properties"] = {**OWN, **root["properties"]}
+    root["properties"] = {**merged_keys(RecipeFile), **root["properties"]}
     alone = {"required": whole["required"], "properties": {"optimizer": {"required": ["learning_rate"]}}}
     root |= {"if": {"not": {"required": ["extends"]}}, "then": alone}
     late = {"anyOf": [{"type": "string", "pattern": r"^\$"}, {"type": "null"}]}

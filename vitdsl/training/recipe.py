@@ -173,6 +173,9 @@ class RecipeFile(Fields):
     """A whole recipe.
 
     Attributes:
+        extends: a recipe to start from: a shipped name, or a path.
+        set: values by written path, laid over what is extended.
+        vars: values by name, written `$name` elsewhere.
         name: what it is called; by default as its file.
         paper: where it comes from: `title`, `arxiv`, `code`.
         data: what it trains on, where the command does not say it.

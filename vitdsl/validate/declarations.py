@@ -27,11 +27,11 @@ from vitdsl.syntax.names import is_name, variable_fault
 from vitdsl.syntax.paths import Key
 from vitdsl.syntax.summary import facts
 from vitdsl.validate import DEFAULT_WIRING, WIRING, SpecReader, read_stage
+from vitdsl.validate.descriptions import DEFINE
 from vitdsl.validate.hints import collect, require_class
 
 STATIC = frozenset({*ROLES, "tokenizer", "position", "bias"})
 """Families that are known without importing any part."""
-DEFINE = ("args", "optional", "body", "stage")
 
 
 def judge(reader: SpecReader, variables: Collection[str]) -> list[Fault]:

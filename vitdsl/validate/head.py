@@ -55,7 +55,20 @@ def _outputs(value: Any, reader: Any) -> Any:
 
 
 class Head(Fields):
-    """The head: a norm and a pool, a body, or several outputs."""
+    """The head: a norm and a pool, a body, or several outputs.
+
+    Attributes:
+        from_: what the head starts from; else the last stream.
+        norm: before the pool.
+        pool: one, or a list: a classifier for each.
+        body: a body with a `classifier`, in place of norm and pool (`head: [...]` is short for it).
+        outputs: several bodies by name.
+        merge: what evaluation returns: the mean, or weights by name.
+        training: what training returns: as evaluation, or a list of outputs and streams; else all outputs.
+        layout: of an output that has a grid: (B, N, C) or (B, C, H, W).
+        bias: of the classifier.
+        init: of the classifier.
+    """
 
     from_: PlaceField = Field(None, alias="from")
     norm: NormBody = None

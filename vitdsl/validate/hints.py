@@ -10,6 +10,7 @@ from vitdsl.fields.messages import Fault
 from vitdsl.parts.base import Part
 from vitdsl.parts.registry import COMPOSITE, class_of, family_with, is_role, is_type, types_of
 from vitdsl.syntax.paths import Key
+from vitdsl.validate.descriptions import DEFINE
 from vitdsl.validate.synonyms import ITEMS, KEYS, TYPES
 
 
@@ -101,15 +102,22 @@ def _as_type(name: str, family_name: str) -> str:
 
 RECIPE_KEYS = frozenset({"epochs", "optimizer", "losses", "augment", "schedule"})
 """Keys that only recipes have at their root."""
-OTHER_FILES = (
-    (RECIPE_KEYS, "a recipe", "`vitdsl train SPEC --recipe {name}` trains by it, `vitdsl check` checks it"),
-    ({"objectives", "rungs", "budget"}, "a search", "`vitdsl search {name}` runs it"),
-    ({"rows"}, "a table of keys for weights", "`vitdsl build SPEC --weights FILE` reads weights by such tables"),
-    ({"sources"}, "a list of where weights are", "`vitdsl build SPEC --weights LAYOUT` fetches them"),
-)
-"""Files that are not specs: keys that only they have at their root, what they are, and what uses them."""
-DEFINE = {"args", "optional", "body", "stage"}
-"""The keys of a define, which is a file of its own in the library."""
+KINDS: dict[str, frozenset[str]] = {
+    "recipe": RECIPE_KEYS,
+    "search": frozenset({"objectives", "rungs", "budget"}),
+    "table": frozenset({"rows"}),
+    "sources": frozenset({"sources"}),
+}
+"""Kinds of files that are not specs, with keys that only they have at their root."""
+OTHER_FILES = {
+    "recipe": ("a recipe", "`vitdsl train SPEC --recipe {name}` trains by it, `vitdsl check` checks it"),
+    "search": ("a search", "`vitdsl search {name}` runs it"),
+    "table": ("a table of keys for weights", "`vitdsl build SPEC --weights FILE` reads weights by such tables"),
+    "sources": ("a list of where weights are", "`vitdsl build SPEC --weights LAYOUT` fetches them"),
+    "define": ("a define", "a spec has it in its `define`, by a name"),
+    "decisions": ("a list of decisions", "`vitdsl replay SPACE FILE` makes a spec of it"),
+}
+"""What files are that are not specs, and what uses them."""
 
 
 def is_recipe(tree: Mapping[str, Any]) -> bool:
@@ -117,15 +125,21 @@ def is_recipe(tree: Mapping[str, Any]) -> bool:
     return "stages" not in tree and not RECIPE_KEYS.isdisjoint(tree)
 
 
+def kind_of(tree: Mapping[str, Any]) -> str:
+    """What kind of file it is, by the keys at its root: `spec`, or a kind of `OTHER_FILES`."""
+    if "stages" in tree or ("extends" in tree and not is_recipe(tree)) or not tree:
+        return "spec"
+    if tree.keys() <= DEFINE.keys():
+        return "define"
+    if all("[" in key or "." in key for key in tree):
+        return "decisions"
+    return next((kind for kind, keys in KINDS.items() if not keys.isdisjoint(tree)), "spec")
+
+
 def other_file(tree: Mapping[str, Any], name: str) -> tuple[str, str] | None:
     """The message and the hint for a file that is not a spec; None if it may be one."""
-    if "stages" in tree or ("extends" in tree and not is_recipe(tree)):
+    kind = kind_of(tree)
+    if kind == "spec":
         return None
-    if tree and tree.keys() <= DEFINE:
-        return "this is a define, not a spec", "a spec has it in its `define`, by a name"
-    if tree and all("[" in key or "." in key for key in tree):
-        return "this is a list of decisions, not a spec", "`vitdsl replay SPACE FILE` makes a spec of it"
-    for keys, what, use in OTHER_FILES:
-        if not keys.isdisjoint(tree):
-            return f"this is {what}, not a spec", use.format(name=name)
-    return None
+    what, use = OTHER_FILES[kind]
+    return f"this is {what}, not a spec", use.format(name=name)

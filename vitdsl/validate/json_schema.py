@@ -23,11 +23,14 @@ from vitdsl.validate import (
     Windows,
     Wiring,
 )
+from vitdsl.validate.descriptions import BODIES, DEFINE, HOLE, descriptions, role_text, summary
 from vitdsl.validate.json_schema_fields import (
     LATE,
     Schema,
+    described,
     field_schema,
     mapping_schema,
+    merged_keys,
     object_schema,
     or_late,
     ref,
@@ -60,13 +63,15 @@ def schema() -> Schema:
     for name in families():
         definitions |= {name: _family(name), f"{name}_mapping": _mapping(name), f"body_{name}": _body(name)}
         definitions |= {f"{name}.{kind}": _part(cls) for kind, cls in family(name).items() if not single_class(name)}
-    root = object_schema(Model)
+    root, texts = object_schema(Model), descriptions(Model)
+    initial = {
+        name: described(or_late(type_schema(InitField)), f"Initial values of every {name}.") for name in INIT_FAMILIES
+    }
     root["properties"] |= {
-        "extends": {"type": "string", "description": "A spec to start from: a shipped name, or a path."},
-        "set": {"type": "object", "description": "Values by written path, put into what is extended."},
-        "defaults": _defaults(),
-        "define": _defines(),
-        "init": mapping_schema({name: or_late(type_schema(InitField)) for name in INIT_FAMILIES}),
+        **merged_keys(Model),
+        "defaults": described(_defaults(), texts["defaults"]),
+        "define": described(_defines(), texts["define"]),
+        "init": described(mapping_schema(initial), texts["init"]),
     }
     del root["required"]
     root["anyOf"] = [{"required": ["stages"]}, {"required": ["extends"]}]
@@ -98,7 +103,7 @@ def single_class(name: str) -> type[Part] | None:
 def _part(cls: type[Part]) -> Schema:
     """The mapping of a part with all fields optional; its `type` is a name, never late."""
     found = object_schema(cls, partial=True)
-    found["properties"]["type"] = type_schema(cls.fields["type"].annotation, ())
+    found["properties"]["type"] = described(type_schema(cls.fields["type"].annotation, ()), summary(cls))
     return found
 
 
@@ -114,11 +119,11 @@ def _mapping(name: str, partial: bool = False) -> Schema:
         return _part(single) if partial else {**_part(single), **_required(single)}
     kinds, shared, steps = family(name), {}, []
     for kind, cls in kinds.items():
-        shared |= dict.fromkeys(cls.fields_by_key, ANYTHING)
+        shared |= {key: {"description": text} for key, text in descriptions(cls).items()}
         rules = [ref(f"{name}.{kind}")] + ([] if partial else [_required(cls)])
         then = rules[0] if not all(rules[1:]) or partial else {"allOf": rules}
         steps.append({"if": {"properties": {"type": {"const": kind}}, "required": ["type"]}, "then": then})
-    types = {"type": "string", "enum": list(kinds), "description": f"Which {name}."}
+    shared["type"] = types = {"type": "string", "enum": list(kinds), "description": f"Which {name}."}
     untyped = {"if": {"not": {"required": ["type"]}}, "then": mapping_schema(shared)}
     return {"type": "object", "properties": {"type": types}, "not": _HOLE_KEYS, "allOf": [*steps, untyped]}
 
@@ -128,13 +133,14 @@ _HOLE_KEYS: Schema = {"anyOf": [{"required": ["choose"]}, {"required": ["range"]
 
 def _late() -> Schema:
     """An expression, a hole, or `null`, which removes an inherited value."""
-    hole = mapping_schema({
-        "choose": {"type": ["array", "object"], "description": "What may be put in: a list, or parts by name."},
-        "range": {"type": "array", "minItems": 2, "maxItems": 3, "description": "[lo, hi, step], hi included."},
-        "when": {"type": ["string", "boolean"], "description": "Whether there is a decision; else `else` is taken."},
+    keys: Schema = {
+        "choose": {"type": ["array", "object"]},
+        "range": {"type": "array", "minItems": 2, "maxItems": 3},
+        "when": {"type": ["string", "boolean"]},
         "else": ANYTHING,
-        "each": {"type": "boolean", "description": "One decision for every repetition."},
-    })  # fmt: skip
+        "each": {"type": "boolean"},
+    }  # fmt: skip
+    hole = mapping_schema({key: described(each, HOLE[key]) for key, each in keys.items()})
     return {"anyOf": [{"type": "string", "pattern": r"^\$"}, {**hole, **_HOLE_KEYS}, {"type": "null"}]}
 
 
@@ -165,11 +171,13 @@ def _item() -> Schema:
 def _item_mapping() -> Schema:
     """One role with its part or body, and wiring; the arguments of a `use` may have any name."""
     wiring = object_schema(Wiring)["properties"]
-    own: Schema = {name: ref(name) for name in roles()}
-    own |= {"body": ref("body_item"), "parallel": or_late({"type": "array", "items": ref("body_item")})}
+    own: Schema = {name: described(ref(name), role_text(name)) for name in roles()}
+    own["body"] = described(ref("body_item"), BODIES["body"])
+    own["parallel"] = described(or_late({"type": "array", "items": ref("body_item")}), BODIES["parallel"])
+    named = {"type": "string", "description": BODIES["use"]}
     alone = {"not": {"anyOf": _requires(own)}, "anyOf": _requires(("from", "write"))}
-    other = {**mapping_schema({**wiring, **own, "use": ANYTHING}), "oneOf": [*_requires(own), alone]}
-    use = {"properties": {**wiring, "use": {"type": "string", "description": "The name of a define."}}}
+    other = {**mapping_schema({**wiring, **own, "use": named}), "oneOf": [*_requires(own), alone]}
+    use = {"properties": {**wiring, "use": named}}
     return {"type": "object", "if": {"required": [COMPOSITE[-1]]}, "then": use, "else": other}
 
 
@@ -178,7 +186,7 @@ def _requires(names: Iterable[str]) -> list[Schema]:
 
 
 def _stage() -> Schema:
-    use = {"properties": {"use": {"type": "string"}}}
+    use = {"properties": {"use": {"type": "string", "description": BODIES["use"]}}}
     return {"type": "object", "if": {"required": ["use"]}, "then": use, "else": object_schema(Stage)}
 
 
@@ -188,16 +196,18 @@ def _defaults() -> Schema:
     found = {key: wiring[key] for key in DEFAULT_WIRING}
     for name in families():
         bare = {"enum": list(family(name))} if single_class(name) is None else ref(name)
-        found[name] = {"anyOf": [_mapping(name, partial=True), bare, LATE]}
+        text = f"The type of every {name} without one, or fields of all of them."
+        found[name] = {"anyOf": [_mapping(name, partial=True), bare, LATE], "description": text}
     return mapping_schema(found)
 
 
 def _defines() -> Schema:
     """Named bodies and stages, with their arguments."""
-    entry = mapping_schema({
-        "args": {"type": "array", "items": {"type": "string"}, "description": "Arguments that a use must give."},
-        "optional": {"type": "object", "description": "Arguments that it may give, with their values."},
+    keys: Schema = {
+        "args": {"type": "array", "items": {"type": "string"}},
+        "optional": {"type": "object"},
         "body": ref("body_item"),
         "stage": ref("stage"),
-    })  # fmt: skip
+    }
+    entry = mapping_schema({key: described(each, DEFINE[key]) for key, each in keys.items()})
     return {"type": "object", "additionalProperties": entry}

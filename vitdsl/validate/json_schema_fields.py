@@ -6,7 +6,6 @@ A late value or a hole is allowed wherever a field is. The definitions of refere
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Mapping
 from types import UnionType
 from typing import Annotated, Any, Union, cast, get_args, get_origin
@@ -16,6 +15,8 @@ from pydantic import TypeAdapter
 from vitdsl.fields.declaration import Declaration
 from vitdsl.fields.types import FieldType
 from vitdsl.parts.base import Fields
+from vitdsl.syntax.printer import as_yaml
+from vitdsl.validate.descriptions import descriptions, summary
 
 Schema = dict[str, Any]
 
@@ -38,8 +39,8 @@ def object_schema(model: type[Fields], partial: bool = False) -> Schema:
     properties, required, texts = {}, [], descriptions(model)
     for key, field in model.fields_by_key.items():
         properties[key] = field_schema(field)
-        if key in texts and "$ref" not in properties[key]:
-            properties[key] = {**properties[key], "description": texts[key]}
+        if key in texts:
+            properties[key] = described(properties[key], texts[key])
         if field.required:
             required.append(key)
     found = mapping_schema(properties)
@@ -47,6 +48,18 @@ def object_schema(model: type[Fields], partial: bool = False) -> Schema:
     if required and not partial:
         found["required"] = required
     return found
+
+
+def merged_keys(model: type[Fields]) -> Schema:
+    """The properties of keys that are gone when a file is validated."""
+    kinds = {"extends": "string"}
+    texts = descriptions(model)
+    return {key: {"type": kinds.get(key, "object"), "description": texts[key]} for key in model.merged}
+
+
+def described(schema: Schema, text: str) -> Schema:
+    """The schema with a description; beside a reference a description would not count."""
+    return {**({"anyOf": [schema]} if "$ref" in schema else schema), "description": text}
 
 
 def field_schema(field: Declaration) -> Schema:
@@ -121,23 +134,29 @@ def mapping_schema(properties: Schema) -> Schema:
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
-def descriptions(model: type[Fields]) -> dict[str, str]:
-    """What a class and its bases say of their fields under `Attributes:`, by key; of `type`, what the class is."""
-    found = {"type": summary(model)}
-    for cls in reversed(model.__mro__):
-        if cls is not Fields and issubclass(cls, Fields):
-            found |= attributes(inspect.cleandoc(cls.__doc__ or ""))
-    keys = {field.key: field.name for field in model.fields_by_key.values()}
-    return {key: found[key if key in found else name] for key, name in keys.items() if key in found or name in found}
+def type_words(schema: Mapping[str, Any]) -> str:
+    """A JSON schema in words: `integer | [integer]`, `norm`, `exact | pad`."""
+    if "anyOf" in schema:
+        words = [type_words(each) for each in schema["anyOf"]]
+        return " | ".join(dict.fromkeys(word for word in words if word and word != "null"))
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        home = name.removeprefix("body_")
+        return "" if name == "late" else "body" if home == "item" else home
+    if "const" in schema:
+        return str(schema["const"])
+    if "enum" in schema:
+        return " | ".join(map(str, schema["enum"]))
+    if "items" in schema:
+        return f"[{type_words(schema['items'])}]"
+    if "properties" in schema:
+        return "{" + " ".join(schema["properties"]) + "}"
+    kind = schema.get("type", "any")
+    return " | ".join(kind) if isinstance(kind, list) else kind
 
 
-def attributes(text: str) -> dict[str, str]:
-    """The entries under `Attributes:` of a docstring."""
-    section = re.search(r"^Attributes:\n((?:    .*\n?|\n)*)", text, re.MULTILINE)
-    entries = re.finditer(r"^    (\w+): (.*(?:\n {5,}.*)*)", section[1] if section else "", re.MULTILINE)
-    return {name: " ".join(words.split()) for name, words in (entry.groups() for entry in entries)}
-
-
-def summary(model: type[Any]) -> str:
-    """The first line of a class's docstring."""
-    return (inspect.getdoc(model) or "").partition("\n")[0]
+def default_words(value: Any) -> str | None:
+    """The default of a field as YAML, a size of two equal sides as one number; None where there is nothing to show."""
+    if isinstance(value, (tuple, list)) and value:
+        return as_yaml(value[0] if len(set(value)) == 1 else list(value))
+    return as_yaml(value) if isinstance(value, (bool, int, float, str)) and value != "" else None

@@ -38,7 +38,16 @@ from vitdsl.validate.wiring import DropField, PlaceField, read_short
 
 
 class Input(Fields):
-    """The image: size, channels, and how a photo becomes one."""
+    """The image: size, channels, and how a photo becomes one.
+
+    Attributes:
+        size: of the image, in pixels: of both sides, or `[height, width]`.
+        channels: of the image; 3 are red, green and blue.
+        mean: subtracted from each channel of a photo, whose values are from 0 to 1.
+        std: by which each channel is divided then.
+        crop: share of the resized photo that is kept.
+        interpolation: of resizing the photo.
+    """
 
     size: Size = (224, 224)
     channels: Positive = 3
@@ -49,7 +58,13 @@ class Input(Fields):
 
 
 class Tokens(Fields):
-    """A plain list of learned tokens."""
+    """A plain list of learned tokens.
+
+    Attributes:
+        count: how many there are.
+        dim: their width, in channels; by default that of what comes in.
+        init: their initial values.
+    """
 
     count: Positive
     dim: Positive | None = None
@@ -86,7 +101,22 @@ def _carry(value: Any, reader: Any) -> Any:
 
 
 class Stage(Fields):
-    """A stage: tokenizer, tokens, position, body, norm; each optional."""
+    """A stage: tokenizer, tokens, position, body, norm; each optional.
+
+    Attributes:
+        stream: the stream that it makes; else it goes on with the last.
+        from_: what it is made out of; `image`, a stream, or `none` (learned tokens alone).
+        tokenizer: makes its tokens out of what comes in.
+        carry: a body for extra tokens that come in, or `none`; needed beside a tokenizer if there are any.
+        tokens: learned tokens in front: a list of names; or `{count, dim, init}` without names.
+        position: positions, added.
+        body: its items.
+        depth: how often `block` is run.
+        block: the items that `depth` repeats.
+        norm: after the body.
+        drop_path: stochastic depth of everything in it.
+        name: a segment of paths in place of the stage's number.
+    """
 
     stream: StreamName | None = None
     from_: PlaceField = Field(None, alias="from")
@@ -94,7 +124,7 @@ class Stage(Fields):
     carry: Annotated[
         Any, Reads(_carry, {"anyOf": [{"const": "none"}, {"$ref": "#/definitions/body_item"}]}, home="item")
     ] = None
-    tokens: Annotated[Any, Reads(_tokens, {"type": ["array", "object", "string"]})] = None
+    tokens: Annotated[Any, Reads(_tokens, {"type": ["array", "object", "string"]}, model=Tokens)] = None
     position: Annotated[Any, BodyField("position")] = None
     body: Items = None
     depth: Repeats | None = None
@@ -127,7 +157,13 @@ class UsedStage:
 
 
 class DropPath(Fields):
-    """Stochastic depth of the model."""
+    """Stochastic depth of the model.
+
+    Attributes:
+        rate: the largest rate; for `per_stage` one for each stage.
+        schedule: how rates grow.
+        ends: whether the last block of `linear` has the whole rate.
+    """
 
     rate: Rate | list[Rate] = 0.0
     schedule: Literal["linear", "constant", "per_stage"] = "linear"
@@ -202,7 +238,23 @@ RawField = Annotated[Any, Reads(_raw_mapping, {"type": "object"})]
 
 
 class Model(Fields):
-    """A whole file, merged."""
+    """A whole file, merged.
+
+    Attributes:
+        extends: a spec to start from: a shipped name, or a path.
+        set: values by written path, laid over what is extended.
+        name: what the spec is called.
+        paper: title, arxiv, and what the paper prints (params, macs), shown beside ours.
+        input: the image.
+        classes: outputs of a classifier; 0 leaves classifiers out.
+        defaults: fields by family, and wiring of what is residual by nature.
+        define: bodies and stages by name: `{args, optional, body}` or `{args, optional, stage}`.
+        vars: values by name.
+        stages: the stages, in order.
+        head: from the last feature to the outputs.
+        drop_path: stochastic depth of the model.
+        init: initial values by family.
+    """
 
     name: Title | None = None
     paper: RawField = None
@@ -214,7 +266,13 @@ class Model(Fields):
     stages: Annotated[Any, Reads(_stages, {"type": "array", "items": {"$ref": "#/definitions/stage"}})]
     head: Annotated[Any, Reads(read_head, {"$ref": "#/definitions/head"})] = None
     drop_path: Annotated[
-        Any, Reads(_model_drop, {"anyOf": [{"type": "number"}, {"$ref": "#/definitions/drop_path"}]}, short="rate")
+        Any,
+        Reads(
+            _model_drop,
+            {"anyOf": [{"type": "number"}, {"$ref": "#/definitions/drop_path"}]},
+            short="rate",
+            model=DropPath,
+        ),
     ] = None
     init: Annotated[Any, Reads(_inits, {"type": "object"})] = None
     merged: ClassVar[tuple[str, ...]] = ("extends", "set")

@@ -38,7 +38,7 @@ class FieldPlace(Place):
         elif field.home and field.home != "names":
             self.other = BodyPlace(field.home, defines)
 
-    def _own(self, value: Mapping[str, Any]) -> bool:
+    def own(self, value: Mapping[str, Any]) -> bool:
         """Whether a mapping is one of the field's model."""
         model = self.field.model
         return model is not None and (self.other is ANYTHING or value.keys() <= model.fields_by_key.keys())
@@ -52,12 +52,12 @@ class FieldPlace(Place):
 
     def replaces(self, base: Mapping[str, Any], over: Mapping[str, Any]) -> bool:
         """Whether only one is a mapping of the field's model, or the part or body is replaced."""
-        own = self._own(base)
-        return own != self._own(over) or (ANYTHING if own else self.other).replaces(base, over)
+        own = self.own(base)
+        return own != self.own(over) or (ANYTHING if own else self.other).replaces(base, over)
 
     def below(self, key: str, base: Mapping[str, Any], over: Mapping[str, Any]) -> Place:
         """The place of a key of the field's model, or of the part or body."""
-        if self._own(over):
+        if self.own(over):
             return field_place(self.field.model, key, self.defines)
         return self.other.below(key, base, over)
 

@@ -31,7 +31,13 @@ def _shortcut(value: Any, reader: Any) -> Any:
 
 
 class Windows(Fields):
-    """Windows in which an operator runs."""
+    """Windows in which an operator runs.
+
+    Attributes:
+        size: of a window; larger ones than the grid are the grid.
+        shift: of the windows, cyclic.
+        fit: whether the windows must tile the grid, or are filled up.
+    """
 
     size: Size
     shift: Padding = (0, 0)
@@ -39,7 +45,14 @@ class Windows(Fields):
 
 
 class Residual(Fields):
-    """The residual form of an item: scales of the branch's input and output, the shortcut, what follows the sum."""
+    """The residual form of an item: scales of the branch's input and output, the shortcut, what follows the sum.
+
+    Attributes:
+        input: multiplies what enters the branch.
+        output: multiplies what leaves it.
+        shortcut: a body for the input; or the mixer's `value` or `query` in its place.
+        after: after the sum.
+    """
 
     input: Real = 1.0
     output: Real = 1.0
@@ -51,7 +64,13 @@ class Residual(Fields):
 
 
 class Drop(Fields):
-    """Stochastic depth of an item: a fixed rate, a rate for each index, or a place on the schedule."""
+    """Stochastic depth of an item: a fixed rate, a rate for each index, or a place on the schedule.
+
+    Attributes:
+        rate: the probability that the branch is dropped.
+        rates: a probability for each repetition, by its index.
+        at: a place on the schedule of the file, from 0 (its first block) to 1 (its last one).
+    """
 
     rate: Rate | None = None
     rates: list[Rate] | None = None
@@ -116,9 +135,9 @@ NUMBER_OR_NONE = {"anyOf": [{"type": "number"}, {"const": "none"}]}
 PLACE = {"anyOf": [{"type": ["string", "integer"]}, {"type": "array", "items": {"type": ["string", "integer"]}}]}
 DROP = {"anyOf": [*NUMBER_OR_NONE["anyOf"], {"type": "object", "properties": {"rates": {"type": "array"}, "at": {}}}]}
 PlaceField = Annotated[Any, Reads(read_place, PLACE)]
-DropField = Annotated[Any, Reads(_drop, DROP, short="rate")]
+DropField = Annotated[Any, Reads(_drop, DROP, short="rate", model=Drop)]
 WINDOWS = {"anyOf": [{"type": ["integer", "array"]}, {"const": NONE}, {"$ref": "#/definitions/windows"}]}
-WindowsField = Annotated[Any, Reads(_windows, WINDOWS, short="size")]
+WindowsField = Annotated[Any, Reads(_windows, WINDOWS, short="size", model=Windows)]
 ResidualField = Annotated[
     Any,
     Reads(
@@ -131,7 +150,22 @@ ResidualField = Annotated[
 
 
 class Wiring(Fields):
-    """What stands around an item's role."""
+    """What stands around an item's role.
+
+    Attributes:
+        at: what the item acts on: `all`, `grid`, `tokens`, a token, `first`, `last`, an index, a stream, `stream.part`.
+        from_: what it reads, if that is something else.
+        write: keeps the result as a stream; `NAME[]` appends it as a token.
+        windows: runs the operator in windows.
+        pre: before the operator, inside the branch.
+        post: after the operator, inside the branch.
+        residual: adds the input.
+        layer_scale: a learned scale of each channel of the branch, and its initial value.
+        drop_path: `none`, a rate, `{rates: […]}` by index, or `{at: …}`, a place on the schedule from 0 to 1.
+        repeat: how often the item is run, each time with its own weights.
+        name: a segment of paths in place of the item's number.
+        merge: of `parallel`: how its branches become one.
+    """
 
     at: PlaceField = None
     from_: PlaceField = Field(None, alias="from")

@@ -19,7 +19,13 @@ WORDS = {"q": "query", "k": "key", "v": "value"}
 
 
 class Strides(Fields):
-    """Strides of the convolutions before the three projections."""
+    """Strides of the convolutions before the three projections.
+
+    Attributes:
+        q: of that before queries.
+        k: of that before keys.
+        v: of that before values.
+    """
 
     q: Size = (1, 1)
     k: Size = (1, 1)
@@ -27,7 +33,13 @@ class Strides(Fields):
 
 
 class ProjectionConv(Fields):
-    """A depthwise convolution without bias before each projection, and its norm."""
+    """A depthwise convolution without bias before each projection, and its norm.
+
+    Attributes:
+        kernel: its size: of both sides, or `[height, width]`.
+        stride: strides of the three convolutions.
+        norm: after each of them.
+    """
 
     kernel: Size
     stride: Annotated[Strides, Nested(Strides)] = Strides()
@@ -35,7 +47,15 @@ class ProjectionConv(Fields):
 
 
 class Projection(Fields):
-    """What stands around the linear maps to queries, keys and values."""
+    """What stands around the linear maps to queries, keys and values.
+
+    Attributes:
+        conv: a depthwise convolution before each of the three maps.
+        norm: after each of the three maps.
+        q: a body before the map to queries.
+        k: a body before the map to keys.
+        v: a body before the map to values.
+    """
 
     conv: Annotated[ProjectionConv | None, Nested(ProjectionConv)] = None
     norm: Norm = None
@@ -45,7 +65,11 @@ class Projection(Fields):
 
 
 class Query(Fields):
-    """How queries are taken: every `stride`-th position asks."""
+    """How queries are taken: every `stride`-th position asks.
+
+    Attributes:
+        stride: every so many rows and columns a position asks.
+    """
 
     stride: Size = (1, 1)
 
@@ -60,7 +84,15 @@ def read_query(value: Any, reader: Any) -> Any:
 
 
 class Out(Fields):
-    """What follows the mixing: activation, linear, norm, dropout."""
+    """What follows the mixing: activation, linear, norm, dropout.
+
+    Attributes:
+        activation: before the linear map.
+        bias: whether the linear map has one.
+        norm: after the linear map.
+        dropout: probability of a zero behind it, while training.
+        init: initial values of the linear map.
+    """
 
     activation: Activation = None
     bias: bool = True

@@ -14,6 +14,18 @@ class ConvStem(Form):
 
     Paper: Early Convolutions Help Transformers See Better, arXiv 2106.14881. Symbols: channels = widths.
     Expands: conv.
+
+    Attributes:
+        channels: width of each convolution, in channels.
+        kernel: size of all convolutions, or of each.
+        stride: of all convolutions, or of each.
+        padding: rows and columns of zeros of each convolution; by default (kernel - 1) / 2.
+        bias: whether the convolutions have biases; by default where they have no norm.
+        norm: after each convolution.
+        activation: after each norm.
+        last: whether the last convolution is as the others, has its `norm` alone, or neither norm nor activation
+            (`plain`).
+        pool: fields of a pool after each convolution.
     """
 
     family: ClassVar[str] = "tokenizer"

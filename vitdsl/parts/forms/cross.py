@@ -13,6 +13,9 @@ class Cross(MixerForm):
 
     Paper: CrossViT, arXiv 2103.14899. Symbols: -.
     Expands: global.
+
+    Attributes:
+        keys: the stream whose tokens fill the bank.
     """
 
     type: Literal["cross"] = "cross"

@@ -16,6 +16,10 @@ class Ghost(MlpFields, Form):
 
     Paper: GhostNet, arXiv 1911.11907, as T2T-ViT uses it. Symbols: copies = s - 1.
     Expands: mlp, parallel, affine.
+
+    Attributes:
+        ratio: channels that the first linear map makes / width that enters.
+        copies: cheap copies of each of these channels.
     """
 
     type: Literal["ghost"] = "ghost"

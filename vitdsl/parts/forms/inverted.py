@@ -15,6 +15,10 @@ class Inverted(MlpFields, Form):
 
     Paper: MobileNetV2, arXiv 1801.04381. Symbols: ratio = t, stride = s.
     Expands: mlp, conv.
+
+    Attributes:
+        kernel: size of the depthwise convolution.
+        stride: of the depthwise convolution.
     """
 
     type: Literal["inverted"] = "inverted"

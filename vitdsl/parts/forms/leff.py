@@ -15,6 +15,9 @@ class Leff(MlpFields, Form):
 
     Paper: CeiT, arXiv 2103.11816. Symbols: kernel = k.
     Expands: mlp, conv.
+
+    Attributes:
+        kernel: size of the depthwise convolution.
     """
 
     type: Literal["leff"] = "leff"

@@ -13,6 +13,10 @@ class Lowrank(MixerForm):
 
     Paper: Linformer, arXiv 2006.04768. Symbols: rank = k, share: E = F.
     Expands: global with a `bank` or a `projection` over tokens.
+
+    Attributes:
+        rank: number of mixtures, which are the keys.
+        share: whether keys and values are mixed by the same weights.
     """
 
     type: Literal["lowrank"] = "lowrank"

@@ -16,6 +16,13 @@ class Merge(Form):
 
     Paper: Swin, arXiv 2103.14030. Symbols: kernel = 2.
     Expands: unfold, norm, linear.
+
+    Attributes:
+        dim: width that comes out, in channels; by default twice that which enters.
+        kernel: rows and columns that become one.
+        norm: of the neighbours, before the linear map; by default a layer norm.
+        bias: whether the linear map has one.
+        fit: whether the windows must tile the grid, or zeros fill it up.
     """
 
     family: ClassVar[str] = "tokenizer"

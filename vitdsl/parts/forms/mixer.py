@@ -14,7 +14,13 @@ from vitdsl.parts.initial import InitField
 
 
 class Maps(Fields):
-    """Bodies over the attention maps, before and after their activation; `from` takes maps that another mixer wrote."""
+    """Bodies over the attention maps, before and after their activation; `from` takes maps that another mixer wrote.
+
+    Attributes:
+        before: a body over the scores; its channels are the heads, its grid is queries × keys.
+        after: a body over the weights that the activation made.
+        from_: maps that another mixer wrote, in place of own ones.
+    """
 
     before: Items = None
     after: Items = None
@@ -22,7 +28,12 @@ class Maps(Fields):
 
 
 class Keys(Fields):
-    """A bank of another stream with a norm of its own."""
+    """A bank of another stream with a norm of its own.
+
+    Attributes:
+        from_: the stream whose tokens fill the bank.
+        pre: the bank's own norm.
+    """
 
     from_: str = Field(alias="from")
     pre: NormBody = None
@@ -35,7 +46,30 @@ def needs_heads(mixer: Any) -> None:
 
 
 class MixerFields(Part):
-    """The fields of every mixer with queries and keys."""
+    """The fields of every mixer with queries and keys.
+
+    Attributes:
+        heads: number of heads.
+        head_dim: channels of a head's queries and keys; by default the width divided by `heads`.
+        value_dim: channels of a head's values; by default `head_dim`.
+        dim: width that comes out, in channels; by default that which enters.
+        keys: whose tokens fill the bank: a stream, a list of features one after another, or `all`.
+        bank: a body that keys and values go through.
+        kernel: one weight for a head (`pointwise`), or for each channel (`depthwise`).
+        activation: how scores become weights.
+        normalize: what weights are divided by: the number of keys, or its square root.
+        query: `none` leaves the map to queries out; `{stride}` says which positions ask.
+        key: `none` leaves the map to keys out.
+        value: `none` leaves the map to values out.
+        qkv_bias: whether the maps to queries, keys and values have biases, or which of them.
+        scale: by which scores are multiplied; by default 1 / √`head_dim`.
+        dropout: probability of a zero among the weights, while training.
+        projection: what stands around the maps to queries, keys and values.
+        out: what follows the mixing: fields of a linear map, or a body in its place.
+        position: what adds positions to the scores.
+        maps: bodies over the attention maps.
+        init: initial values of the linear maps.
+    """
 
     family: ClassVar[str] = "mixer"
     residual: ClassVar[bool] = True
@@ -51,7 +85,7 @@ class MixerFields(Part):
     kernel: Literal["pointwise", "depthwise"] = "pointwise"
     activation: Literal["softmax", "relu", "gelu", "layer", "batch", "none"] = "softmax"
     normalize: Literal["none", "tokens", "sqrt_tokens"] = "none"
-    query: Annotated[Any, Reads(read_query, {"anyOf": [{"const": "none"}, {"type": "object"}]})] = Query()
+    query: Annotated[Any, Reads(read_query, {"anyOf": [{"const": "none"}, {"type": "object"}]}, model=Query)] = Query()
     key: Literal["none"] | None = None
     value: Literal["none"] | None = None
     qkv_bias: bool | list[Literal["q", "k", "v"]] = True

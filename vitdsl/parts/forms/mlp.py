@@ -18,14 +18,24 @@ Ratio = Annotated[float, Field(gt=0, le=LARGEST, description="hidden width / wid
 
 
 class Norms(Fields):
-    """Norms after the first and the second linear map, where they differ."""
+    """Norms after the first and the second linear map, where they differ.
+
+    Attributes:
+        hidden: after the first linear map.
+        out: after the second linear map.
+    """
 
     hidden: Norm = None
     out: Norm = None
 
 
 class Dropouts(Fields):
-    """Dropout after the activation and at the end, where they differ."""
+    """Dropout after the activation and at the end, where they differ.
+
+    Attributes:
+        hidden: probability of a zero after the activation, while training.
+        out: probability of a zero at the end, while training.
+    """
 
     hidden: Rate = 0.0
     out: Rate = 0.0
@@ -43,7 +53,20 @@ def _dropouts(value: Any, reader: Any) -> Any:
 
 
 class MlpFields(Part):
-    """The fields of every two-layer perceptron."""
+    """The fields of every two-layer perceptron.
+
+    Attributes:
+        ratio: hidden width / width that enters.
+        hidden: hidden width, in channels; in place of `ratio`.
+        dim: width that comes out, in channels; by default that which enters.
+        bias: whether the linear maps have biases.
+        norm: after both linear maps, or `{hidden, out}`.
+        activation: after the first linear map.
+        between: a body between the two linear maps.
+        dropout: probability of a zero after the activation and at the end, or `{hidden, out}`.
+        over: whether channels are mixed, or tokens.
+        init: initial values of the linear maps.
+    """
 
     family: ClassVar[str] = "mlp"
     residual: ClassVar[bool] = True
@@ -56,7 +79,7 @@ class MlpFields(Part):
     norm: Annotated[Any, FieldsOr(Norms, family="norm")] = None
     activation: Activation = ActivationPart(type="gelu")
     between: Items = None
-    dropout: Annotated[Any, Reads(_dropouts, {"anyOf": [{"type": "number"}, {"type": "object"}]})] = 0.0
+    dropout: Annotated[Any, Reads(_dropouts, {"anyOf": [{"type": "number"}, {"type": "object"}]}, model=Dropouts)] = 0.0
     over: Literal["channels", "tokens"] = "channels"
     init: InitField = None
 

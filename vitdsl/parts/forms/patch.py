@@ -14,6 +14,14 @@ class Patch(Form):
 
     Paper: ViT, arXiv 2010.11929. Symbols: size = P, dim = D.
     Expands: conv.
+
+    Attributes:
+        size: of a patch, in pixels: of both sides, or `[height, width]`.
+        dim: width that comes out, in channels.
+        bias: whether the convolution has one.
+        fit: whether the windows must tile the grid, or zeros fill it up.
+        norm: after the convolution.
+        init: initial values of the convolution.
     """
 
     family: ClassVar[str] = "tokenizer"

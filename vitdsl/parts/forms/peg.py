@@ -15,6 +15,11 @@ class Peg(Form):
 
     Paper: CPVT, arXiv 2102.10882. Symbols: kernel = k.
     Expands: conv, in an item that is residual and never drops.
+
+    Attributes:
+        kernel: size of the convolution.
+        bias: whether the convolution has one.
+        init: initial values of the convolution.
     """
 
     family: ClassVar[str] = "peg"

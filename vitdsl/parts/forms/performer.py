@@ -20,6 +20,23 @@ class Performer(Part):
     Paper: Performers, arXiv 2009.14794, as T2T-ViT uses it. Symbols: heads = h, features = m.
     Shape: (B, N, C) and a bank (B, M, C') -> (B, N, dim).
     Cost: the projections', h·m·((N + M)·(d + e) + N), and out's.
+
+    Attributes:
+        heads: number of heads.
+        head_dim: channels of a head's queries and keys; by default the width divided by `heads`.
+        value_dim: channels of a head's values; by default `head_dim`.
+        dim: width that comes out, in channels; by default that which enters.
+        features: number of random features.
+        keys: whose tokens fill the bank: a stream, a list of features one after another, or `all`.
+        bank: a body that keys and values go through.
+        query: `none` leaves the map to queries out; `{stride}` says which positions ask.
+        key: `none` leaves the map to keys out.
+        value: `none` leaves the map to values out.
+        qkv_bias: whether the maps to queries, keys and values have biases, or which of them.
+        projection: what stands around the maps to queries, keys and values.
+        out: what follows the mixing: fields of a linear map, or a body in its place.
+        dropout: probability of a zero at the end, while training.
+        init: initial values of the linear maps.
     """
 
     family: ClassVar[str] = "mixer"
@@ -33,7 +50,7 @@ class Performer(Part):
     features: Positive = 32
     keys: Annotated[Any, FieldsOr(Keys, home="names")] = None
     bank: Items = None
-    query: Annotated[Any, Reads(read_query, {"anyOf": [{"const": "none"}, {"type": "object"}]})] = Query()
+    query: Annotated[Any, Reads(read_query, {"anyOf": [{"const": "none"}, {"type": "object"}]}, model=Query)] = Query()
     key: Literal["none"] | None = None
     value: Literal["none"] | None = None
     qkv_bias: bool | list[Literal["q", "k", "v"]] = True

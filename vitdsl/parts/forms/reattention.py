@@ -14,6 +14,11 @@ class Reattention(MixerForm):
 
     Paper: DeepViT, arXiv 2103.11886. Symbols: Θ = the linear map.
     Expands: global with `maps.after`; a `maps.after` of its own follows behind.
+
+    Attributes:
+        norm: of the maps, over the heads; by default a batch norm.
+        mix_bias: whether the linear map over the heads has a bias.
+        factor: by which the maps are multiplied at the end.
     """
 
     type: Literal["reattention"] = "reattention"

@@ -17,6 +17,12 @@ class Refined(MixerForm):
 
     Paper: Refiner, arXiv 2106.03714. Symbols: expand = the head expansion, factor = the scale at the end.
     Expands: global with `maps.after`; a `maps.after` of its own follows behind.
+
+    Attributes:
+        expand: times as many heads while they are convolved.
+        window: size of the convolution.
+        factor: by which the maps are multiplied at the end.
+        norm: of the maps, over the heads; by default a batch norm.
     """
 
     type: Literal["refined"] = "refined"

@@ -13,6 +13,14 @@ class SoftSplit(Form):
 
     Paper: T2T-ViT, arXiv 2101.11986. Symbols: kernel = k, stride = k - s, padding = p.
     Expands: unfold, linear.
+
+    Attributes:
+        kernel: size of a neighbourhood.
+        stride: rows and columns from one neighbourhood to the next.
+        padding: rows and columns of zeros around the grid; by default (kernel - 1) / 2.
+        dim: width of a linear map behind, in channels; by default there is none.
+        bias: whether the linear map has one.
+        fit: whether the windows must tile the grid, or zeros fill it up.
     """
 
     family: ClassVar[str] = "tokenizer"

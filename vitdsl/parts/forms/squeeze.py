@@ -14,6 +14,12 @@ class Squeeze(Form):
 
     Paper: Squeeze-and-Excitation, arXiv 1709.01507. Symbols: reduction = r.
     Expands: parallel, pool, mlp.
+
+    Attributes:
+        reduction: width that enters / hidden width of the gate.
+        bias: whether the linear maps of the gate have biases.
+        activation: between the linear maps; by default `relu`.
+        gate: after them; by default `sigmoid`.
     """
 
     family: ClassVar[str] = "squeeze"

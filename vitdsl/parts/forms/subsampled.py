@@ -14,6 +14,10 @@ class Subsampled(MixerForm):
 
     Paper: PVT, arXiv 2102.12122. Symbols: stride = R.
     Expands: global with a `bank`.
+
+    Attributes:
+        stride: rows and columns that become one key.
+        norm: after the convolution.
     """
 
     type: Literal["subsampled"] = "subsampled"

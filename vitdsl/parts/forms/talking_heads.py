@@ -13,6 +13,9 @@ class TalkingHeads(MixerForm):
 
     Paper: Talking-Heads Attention, arXiv 2003.02436; CaiT, arXiv 2103.17239. Symbols: -.
     Expands: global with `maps.before` and `maps.after`.
+
+    Attributes:
+        mix_bias: whether the linear maps over the heads have biases.
     """
 
     type: Literal["talking_heads"] = "talking_heads"

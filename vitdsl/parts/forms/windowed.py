@@ -13,6 +13,11 @@ class Windowed(MixerForm):
 
     Paper: Swin, arXiv 2103.14030. Symbols: windows = M.
     Expands: global, in an item with `windows`.
+
+    Attributes:
+        windows: size of a window; larger ones than the grid are the grid.
+        shift: of the windows, cyclic, in rows and columns.
+        fit: whether the windows must tile the grid, or zeros fill it up.
     """
 
     type: Literal["windowed"] = "windowed"

@@ -16,6 +16,10 @@ class Affine(Primitive):
     Paper: CaiT (LayerScale), arXiv 2103.17239. Symbols: weight = λ or γ.
     Shape: (B, N, C) or (B, C, H, W) -> the same.
     Cost: 2·C parameters (without bias C); no multiply-adds.
+
+    Attributes:
+        bias: whether there is a shift.
+        init: initial values of the scale.
     """
 
     family: ClassVar[str] = "norm"

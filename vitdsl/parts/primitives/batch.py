@@ -17,6 +17,12 @@ class Batch(Primitive):
     Paper: Batch Normalization, arXiv 1502.03167. Symbols: -.
     Shape: (B, N, C) or (B, C, H, W) -> the same.
     Cost: 2·C parameters (without affine none); no multiply-adds.
+
+    Attributes:
+        eps: what is added to the variance, so that nothing is divided by zero.
+        momentum: the share of a batch in the running mean and variance.
+        affine: whether a learned scale and shift follow.
+        init: initial values of the scale.
     """
 
     family: ClassVar[str] = "norm"

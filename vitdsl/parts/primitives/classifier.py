@@ -10,7 +10,12 @@ from vitdsl.parts.primitives.linear import Linear
 
 
 class Classifier(Part):
-    """A linear map to the spec's `classes`; with `classes: 0` nothing."""
+    """A linear map to the spec's `classes`; with `classes: 0` nothing.
+
+    Attributes:
+        bias: whether the linear map has one.
+        init: initial values of the linear map.
+    """
 
     family: ClassVar[str] = "classifier"
     type: Literal["classifier"] = "classifier"

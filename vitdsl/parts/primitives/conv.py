@@ -20,6 +20,21 @@ class Conv(Primitive):
     Paper: -. Symbols: dim = C_out, kernel = k, groups = g.
     Shape: (B, C, H, W) -> (B, dim, H', W') with H' = (H + 2·padding - dilation·(k-1) - 1) // stride + 1.
     Cost: H'·W'·dim·(C/g)·k² multiply-adds; dim·(C/g)·k² + dim parameters (without bias, no + dim).
+
+    Attributes:
+        dim: width that comes out, in channels; by default that which enters.
+        kernel: its size: of both sides, or `[height, width]`.
+        stride: rows and columns from one window to the next.
+        padding: rows and columns of zeros around the grid, or `same`; by default (kernel - 1) / 2 of odd kernels, else
+            0.
+        groups: parts into which the channels are cut; as many as channels: a depthwise convolution.
+        dilation: rows and columns from one tap of the kernel to the next.
+        fit: what becomes of the remainder at the rim: it is left out, refused, or filled up with zeros.
+        bias: whether there is one.
+        kernels: makes the kernels out of the image: a dynamic convolution.
+        norm: after it.
+        activation: after the norm.
+        init: initial values of the kernel.
     """
 
     family: ClassVar[str] = "conv"

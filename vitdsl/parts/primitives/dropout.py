@@ -16,6 +16,9 @@ class Dropout(Primitive):
     Paper: Dropout, JMLR 15 (2014). Symbols: rate = p.
     Shape: any -> the same.
     Cost: nothing.
+
+    Attributes:
+        rate: the probability of a zero.
     """
 
     family: ClassVar[str] = "dropout"

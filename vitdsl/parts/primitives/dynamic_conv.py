@@ -18,6 +18,15 @@ class Kernels(Fields):
 
     `by: image` with `count`: a bank of static kernels, mixed by coefficients (D-Conv). `by: image` without: kernels
     generated from the mean of the image (D-DW-Conv). `by: position`: generated at every position (I-D-DW-Conv).
+
+    Attributes:
+        by: whether the whole `image` has one kernel, or each `position` its own.
+        count: number of static kernels in the bank; without it kernels are generated.
+        reduction: width that enters / hidden width of what makes the kernels.
+        activation: how the coefficients of the bank are made.
+        temperature: the logits of these coefficients are divided by it.
+        groups: number of groups of channels; those of a group share a kernel.
+        extra: further channels of the hidden layer.
     """
 
     by: Literal["image", "position"] = "image"

@@ -17,6 +17,9 @@ class Fold(Primitive):
     Paper: -. Symbols: kernel = k.
     Shape: (B, C·k², H, W) -> (B, C, k·H, k·W).
     Cost: nothing.
+
+    Attributes:
+        kernel: rows and columns that a position becomes.
     """
 
     family: ClassVar[str] = "fold"

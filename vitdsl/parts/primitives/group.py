@@ -18,6 +18,11 @@ class Group(Primitive):
     Paper: Group Normalization, arXiv 1803.08494. Symbols: groups = G.
     Shape: (B, N, C) or (B, C, H, W) -> the same.
     Cost: 2·C parameters; no multiply-adds.
+
+    Attributes:
+        groups: number of groups of channels.
+        eps: what is added to the variance, so that nothing is divided by zero.
+        init: initial values of the scale.
     """
 
     family: ClassVar[str] = "norm"

@@ -17,6 +17,11 @@ class Layer(Primitive):
     Paper: Layer Normalization, arXiv 1607.06450. Symbols: -.
     Shape: (B, N, C) -> the same.
     Cost: 2·C parameters (without affine none); no multiply-adds.
+
+    Attributes:
+        eps: what is added to the variance, so that nothing is divided by zero.
+        affine: whether a learned scale and shift follow.
+        init: initial values of the scale.
     """
 
     family: ClassVar[str] = "norm"

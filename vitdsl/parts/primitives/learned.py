@@ -18,6 +18,11 @@ class Learned(Primitive):
     Paper: ViT, arXiv 2010.11929. Symbols: weight = E_pos.
     Shape: (B, N, C) -> the same.
     Cost: N·C parameters (k²·C with windows).
+
+    Attributes:
+        over: whether `all` tokens get one, or those of the `grid` alone.
+        windows: size of a window, in each of which one table is added.
+        init: initial values of the table.
     """
 
     family: ClassVar[str] = "position"

@@ -18,6 +18,14 @@ class Linear(Primitive):
     Paper: -. Symbols: dim = C_out.
     Shape: (B, N, C) -> (B, N, dim); over tokens, (B, dim, C), a list of tokens.
     Cost: N·C·dim multiply-adds; C·dim + dim parameters (over tokens N·dim + dim; without bias, no + dim).
+
+    Attributes:
+        dim: width that comes out, in channels; by default that which enters.
+        bias: whether there is one.
+        over: whether channels are mixed, or tokens.
+        norm: after it.
+        activation: after the norm.
+        init: initial values of the weight.
     """
 
     family: ClassVar[str] = "linear"

@@ -15,6 +15,9 @@ class OffsetBias(Part):
     """A learned number for each head and each absolute offset of a query and a key, added to the logits.
 
     Paper: LeViT, arXiv 2104.01136.
+
+    Attributes:
+        init: initial values of the table.
     """
 
     family: ClassVar[str] = "bias"

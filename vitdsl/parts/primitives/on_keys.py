@@ -16,6 +16,9 @@ class OnKeys(Primitive):
     Paper: Interpret Vision Transformers as ConvNets with Dynamic Convolutions, arXiv 2309.10713. Symbols: -.
     Shape: k (B, M, C) -> the same.
     Cost: M·C parameters.
+
+    Attributes:
+        init: initial values of the table.
     """
 
     family: ClassVar[str] = "bias"

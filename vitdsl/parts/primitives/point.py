@@ -9,7 +9,11 @@ from vitdsl.parts.base import Part, Scope, Value
 
 
 class Point(Part):
-    """Does nothing; a recipe may act there (MixToken) or read what flows."""
+    """Does nothing; a recipe may act there (MixToken) or read what flows.
+
+    Attributes:
+        name: what recipes call it.
+    """
 
     family: ClassVar[str] = "point"
     shorthand: ClassVar[str] = "name"

@@ -12,12 +12,22 @@ from vitdsl.parts.primitives.pool_tokens import PoolTokens
 from vitdsl.parts.primitives.pool_window import PoolWindow
 from vitdsl.parts.primitives.sequence_pool import SequencePool
 
+NAMES = ("mean", "max", "first", "last", "sequence")
+"""Types that are no token's name."""
+
 
 class Pool(Part):
     """One token out of many, or a smaller grid.
 
     `mean` and `max` pool the grid (`over: all`: all tokens; a list: those tokens), or neighbourhoods where `kernel` is
     given; `sequence` weighs all tokens; `first`, `last` or a token's name takes that token.
+
+    Attributes:
+        over: which tokens `mean` and `max` pool: the `grid`, `all`, or a list of names.
+        kernel: size of a neighbourhood; without it all are one.
+        stride: rows and columns from one neighbourhood to the next; by default `kernel`.
+        padding: rows and columns around the grid, or `same`; by default (kernel - 1) / 2 of odd kernels, else 0.
+        init: initial values of the weights of `sequence`.
     """
 
     family: ClassVar[str] = "pool"
@@ -64,7 +74,7 @@ class Pool(Part):
 
     def _taken(self, scope: Scope, x: Value) -> Value:
         """One token by its name or place."""
-        known = (*x.feature.tokens, "mean", "max", "first", "last", "sequence")
+        known = (*x.feature.tokens, *NAMES)
         if self.type not in known:
             message = f"there is no pool and no token `{self.type}`; the feature is {x.feature}"
             raise ShapeError(message, did_you_mean(self.type, known), ("type",))

@@ -15,6 +15,9 @@ class Relative2d(Part):
     """Logits of a query and learned vectors of the row and of the column by which a key lies away from it.
 
     Paper: BoTNet, arXiv 2101.11605.
+
+    Attributes:
+        init: initial values of the vectors.
     """
 
     family: ClassVar[str] = "bias"

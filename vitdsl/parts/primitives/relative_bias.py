@@ -15,6 +15,9 @@ class RelativeBias(Part):
     """A learned number for each head and each difference of two positions of one grid, added to the logits.
 
     Paper: Swin, arXiv 2103.14030.
+
+    Attributes:
+        init: initial values of the table.
     """
 
     family: ClassVar[str] = "bias"

@@ -18,6 +18,11 @@ class Resize(Primitive):
     Paper: -. Symbols: -.
     Shape: (B, C, H, W) -> (B, C, H', W').
     Cost: nothing.
+
+    Attributes:
+        size: of the new grid: of both sides, `[height, width]`, or `image`.
+        scale: new size / old size, in place of `size`.
+        mode: how it is interpolated.
     """
 
     family: ClassVar[str] = "resize"

@@ -17,6 +17,10 @@ class Rms(Primitive):
     Paper: RMSNorm, arXiv 1910.07467. Symbols: -.
     Shape: (B, N, C) -> the same.
     Cost: C parameters; no multiply-adds.
+
+    Attributes:
+        eps: what is added to the mean square, so that nothing is divided by zero.
+        init: initial values of the scale.
     """
 
     family: ClassVar[str] = "norm"

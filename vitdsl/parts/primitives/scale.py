@@ -16,6 +16,9 @@ class Scale(Primitive):
     Paper: -. Symbols: -.
     Shape: any -> the same.
     Cost: nothing.
+
+    Attributes:
+        value: the number.
     """
 
     family: ClassVar[str] = "scale"

@@ -17,6 +17,10 @@ class Sincos2d(Primitive):
     Paper: SimpleViT, arXiv 2205.01580. Symbols: -.
     Shape: (B, N, C) -> the same.
     Cost: nothing: the table is made anew, no checkpoint holds it.
+
+    Attributes:
+        over: whether `all` tokens get one, or those of the `grid` alone.
+        temperature: the longest wavelength / 2π, in positions.
     """
 
     family: ClassVar[str] = "position"

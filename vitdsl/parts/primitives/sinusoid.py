@@ -15,6 +15,9 @@ class Sinusoid(Primitive):
     Paper: Attention Is All You Need, arXiv 1706.03762. Symbols: -.
     Shape: (B, N, C) -> the same.
     Cost: N·C fixed values; the authors' checkpoints hold them.
+
+    Attributes:
+        over: whether `all` tokens get one, or those of the `grid` alone.
     """
 
     family: ClassVar[str] = "position"

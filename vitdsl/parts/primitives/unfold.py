@@ -17,6 +17,12 @@ class Unfold(Primitive):
     Paper: T2T-ViT (soft split), arXiv 2101.11986. Symbols: kernel = k.
     Shape: (B, C, H, W) -> (B, H'·W', C·k²).
     Cost: nothing.
+
+    Attributes:
+        kernel: size of a neighbourhood.
+        stride: rows and columns from one neighbourhood to the next.
+        padding: rows and columns of zeros around the grid, or `same`.
+        fit: whether the windows must tile the grid, or zeros fill it up.
     """
 
     family: ClassVar[str] = "unfold"

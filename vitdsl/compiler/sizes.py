@@ -80,12 +80,12 @@ def refusal(model: CompiledModel, size: Size) -> str:
     built, fed = (f"{height}x{width}" for height, width in (model.image_size, size))
     start = f"this model was built for images of {built}, and was fed one of {fed}"
     try:
-        graph = model.spec.graph(size)
+        graph = model.graph_for(size)
     except SpecError as error:
         (problem, *_) = error.problems
         hint = f" ({problem.hint})" if problem.hint else ""
         return f"{start}, for which its spec cannot be built: {problem.path}: {problem.message}{hint}"
-    path = difference(model.spec.graph(model.image_size), graph, model.training_outputs)
+    path = difference(model.graph_for(model.image_size), graph, model.training_outputs)
     if path is None:
         return ""
     where = f"`{path}` would be another" if path else "its forward would be another"
@@ -99,13 +99,13 @@ def is_free(model: CompiledModel) -> bool:
     So it is where it has no windows, no late value names a side of a grid, and it is the same for one size that makes
     every grid another.
     """
-    graph = model.spec.graph(model.image_size)
+    graph = model.graph_for(model.image_size)
     windowed = any(isinstance(node.op, OpenWindows) or _windows(node.op) for _, node, _ in graph.frame.nodes())
     if windowed or not facts(model.spec.tree).names.isdisjoint(OF_THE_GRID):
         return False
     height, width = model.image_size
     try:
-        other = model.spec.graph((2 * height, 3 * width))
+        other = model.graph_for((2 * height, 3 * width))
     except SpecError:
         return False
     return difference(graph, other, model.training_outputs) is None

@@ -88,7 +88,7 @@ def test_intermediates_are_what_blocks_give(name):
         last = model.forward_intermediates(images, paths, output_fmt="NHWC", intermediates_only=True)
         pairs = model.forward_intermediates(images, paths, return_prefix_tokens=True, intermediates_only=True)
     for info, each, row, column, (same, prefix) in zip(model.block_info, maps, rows, last, pairs, strict=True):
-        height, width = each.shape[2:]
+        height = each.shape[2]
         assert info["num_chs"] == each.shape[1]
         assert info["reduction"] == round(images.shape[2] / height)
         assert model.get_submodule(info["module"]) is not None

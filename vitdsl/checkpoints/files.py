@@ -19,6 +19,8 @@ from vitdsl.resolve.files import write_whole
 if TYPE_CHECKING:
     from torch import Tensor
 
+SPEC_TEXT = "vitdsl.spec"
+"""The text in the header of a safetensors file that holds the spec of its model, whole, as YAML."""
 GRIDS_TEXT = "vitdsl.grids"
 """The text in the header of a safetensors file that holds the grid of each table, as JSON."""
 

@@ -44,7 +44,8 @@ def run(
     weights: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE|NAME", help="Weights: .safetensors, .pth, or official, timm, torchvision: downloaded."
+            metavar="FILE|NAME",
+            help="Weights: .safetensors, .pth, a saved model's folder; official, timm, torchvision: downloaded.",
         ),
     ] = None,
     layout: LayoutName = None,
@@ -166,9 +167,9 @@ def _build(
     done: dict[str, Any] = {**load(model)}
     done["verified"] = run_once(model, spec.graph(size))
     if save is not None:
-        from vitdsl.checkpoints.files import write_weights
+        from vitdsl.checkpoints.files import SPEC_TEXT, write_weights
 
-        write_weights(save, model.state_dict())
+        write_weights(save, model.state_dict(), {SPEC_TEXT: spec.dump()})
         done["saved"] = str(save)
     if code is not None:
         write_text(code, model.code)

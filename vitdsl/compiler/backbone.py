@@ -84,22 +84,38 @@ def maps_of(model: CompiledModel) -> list[BlockMap]:
     return model.forwards["maps"]
 
 
-def block_info(model: CompiledModel) -> list[dict[str, Any]]:
+class FeatureInfo(list[dict[str, Any]]):
+    """What is known of maps, in order: a list of dicts, which can also be asked as timm's is."""
+
+    def channels(self) -> list[int]:
+        """The channels of each map."""
+        return [each["num_chs"] for each in self]
+
+    def reduction(self) -> list[float]:
+        """Image pixels a position of each map."""
+        return [each["reduction"] for each in self]
+
+    def module_name(self) -> list[str]:
+        """The module path of the block that ends with each map."""
+        return [each["module"] for each in self]
+
+
+def block_info(model: CompiledModel) -> FeatureInfo:
     """See `VisionModel.block_info`."""
     return info_of(model, maps_of(model))
 
 
-def feature_info(model: CompiledModel) -> list[dict[str, Any]]:
+def feature_info(model: CompiledModel) -> FeatureInfo:
     """See `VisionModel.feature_info`."""
     return info_of(model, levels(maps_of(model)))
 
 
-def info_of(model: CompiledModel, maps: Sequence[BlockMap]) -> list[dict[str, Any]]:
+def info_of(model: CompiledModel, maps: Sequence[BlockMap]) -> FeatureInfo:
     """What `feature_info` says of some maps of a model."""
-    return [
+    return FeatureInfo(
         {"num_chs": each.feature.dim, "reduction": _reduction(model.image_size, each), "module": each.path}
         for each in maps
-    ]
+    )
 
 
 def num_features(model: CompiledModel) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from vitdsl.compiler import backbone, classifier
-from vitdsl.compiler.backbone import Format, MapsAsked, Values
+from vitdsl.compiler.backbone import FeatureInfo, Format, MapsAsked, Values
 from vitdsl.compiler.checkpointing import checkpointed
 from vitdsl.compiler.groups import find_tables, group_patterns
 from vitdsl.compiler.module import is_repetition
@@ -161,8 +161,8 @@ class VisionModel(BuiltModel):
         return backbone.forward_intermediates(self, x, asked)
 
     @property
-    def feature_info(self) -> list[dict[str, Any]]:
-        """The maps that numbers name: `num_chs`, `reduction` (image pixels a position) and `module` of each.
+    def feature_info(self) -> FeatureInfo:
+        """The maps that numbers name: a list of dicts of `num_chs`, `reduction` (image pixels a position) and `module`.
 
         One for each grid of the image that the model has, made by the last block on it; where it has one, one for each
         block. The reduction is the nearest integer, and a fraction where a grid is finer than the image.
@@ -170,7 +170,7 @@ class VisionModel(BuiltModel):
         return backbone.feature_info(self)
 
     @property
-    def block_info(self) -> list[dict[str, Any]]:
+    def block_info(self) -> FeatureInfo:
         """The map that each block ends with, also inside of blocks and in parallel branches; as `feature_info`.
 
         A block is what stands for one in the schedule of stochastic depth, and each repetition, mixer and mlp without a
@@ -236,7 +236,7 @@ class Backbone(BuiltModel):
     features: tuple[str, ...]
 
     @property
-    def feature_info(self) -> list[dict[str, Any]]:
+    def feature_info(self) -> FeatureInfo:
         """Of each map that it gives: `num_chs`, `reduction` (image pixels a position) and `module`."""
         frame = self.lowered.frame
         maps = [BlockMap(path, n, n, frame.features[n]) for path, n in self.lowered.outputs.items()]

@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from torch import nn
 
 from vitdsl import __version__
-from vitdsl.checkpoints.files import write_weights
+from vitdsl.checkpoints.files import SPEC_TEXT, write_weights
 from vitdsl.resolve.files import write_text
 from vitdsl.spec import Spec
 from vitdsl.training.folder import AVERAGE, BEST, LAST
@@ -53,7 +53,7 @@ class Keeper(Checkpoint):
 
     def _write_weights(self, name: str, model: nn.Module, measures: Entry) -> None:
         header = {
-            "vitdsl.version": __version__, "torch.version": torch.__version__, "vitdsl.spec": self.spec.dump(),
+            "vitdsl.version": __version__, "torch.version": torch.__version__, SPEC_TEXT: self.spec.dump(),
             "vitdsl.recipe": self.recipe.dump(), "vitdsl.measures": json.dumps(dict(measures)),
         }  # fmt: skip
         write_weights(self.folder / name, model.state_dict(), header)

@@ -176,11 +176,7 @@ class _Pruned:
                     state[name] = union(state.get(name, ()), pruned.live[number])
         for name in state.keys() & call.reads.keys():
             self._need(call.reads[name], state[name])
-        first, last = 0, len(frames)
-        while call.numbered and first < last and not frames[last - 1].steps:
-            last -= 1
-        while call.numbered and first < last and not frames[first].steps:
-            first += 1
+        first, last = _span(frames) if call.numbered else (0, len(frames))
         given = {name for frame in frames[first:last] for name in frame.outputs}
         read = {name for frame in frames[first:last] for name in frame.inputs}
         for name, number in call.gives.items():
@@ -224,6 +220,12 @@ class _Pruned:
                 cost = cost_of(step.op, inputs, self.frame.features[step.output], step.times)
                 self.frame.steps[index] = step._replace(shared=False, cost=cost)
             paths.add(step.path)
+
+
+def _span(frames: Sequence[Frame]) -> tuple[int, int]:
+    """The first frame that does something, and the number behind the last."""
+    busy = [index for index, frame in enumerate(frames) if frame.steps]
+    return (busy[0], busy[-1] + 1) if busy else (0, 0)
 
 
 def _made(step: Node | Call) -> list[int]:

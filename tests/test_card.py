@@ -10,8 +10,6 @@ from tests.compiler.small import small
 from tests.hostile import NAMES
 from vitdsl.card import FRONT, LONGEST, card, plain
 
-ESCAPED = re.compile(r"\\\\([!-/:-@\[-`{-~])")
-
 
 def test_what_it_says():
     text = card(small("cvt13"))

@@ -11,8 +11,8 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "vitdsl"
 ORDER = (
     "errors", "features", "memo", "units", "syntax", "resolve", "fields", "layers", "parts", "validate", "graph",
-    "elaborate", "spec", "space", "preprocess", "compiler", "checkpoints", "api", "timm", "card", "hub", "pages", "training",
-    "search", "export", "testing", "cli", "__main__",
+    "elaborate", "spec", "space", "preprocess", "compiler", "checkpoints", "api", "timm", "card", "hub", "pages",
+    "timing", "training", "search", "export", "testing", "cli", "__main__",
 )  # fmt: skip
 """Each may import itself and what stands before it, at module level and in functions."""
 HEAVY = {"torch", "networkx", "rich", "torchvision", "timm"}

@@ -16,7 +16,7 @@ from vitdsl.parts import registry
 ROOT = Path(__file__).parents[2]
 LANGUAGE, EXTENDING, README = ROOT / "docs/language.md", ROOT / "docs/extending.md", ROOT / "README.md"
 ARCHITECTURE, SEARCH, MODELS = ROOT / "docs/architecture.md", ROOT / "docs/search.md", ROOT / "docs/models.md"
-TRAINING, BACKBONES = ROOT / "docs/training.md", ROOT / "docs/backbones.md"
+TRAINING, BACKBONES, HUB = ROOT / "docs/training.md", ROOT / "docs/backbones.md", ROOT / "docs/hub.md"
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("path", [LANGUAGE, SEARCH, MODELS, BACKBONES, TRAINING, README], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [LANGUAGE, SEARCH, MODELS, BACKBONES, HUB, TRAINING, README], ids=lambda path: path.name)
 def test_every_block_does_what_the_document_says(path, tmp_path, monkeypatch, one_thread):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "specs").symlink_to(ROOT / "specs")

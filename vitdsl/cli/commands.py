@@ -23,6 +23,7 @@ COMMANDS = {
     "schema": "new.schema",
     "convert": "weights.convert",
     "predict": "predict.run",
+    "bench": "bench.run",
     "train": "train.run",
     "eval": "train.evaluate",
     "label": "label.run",

@@ -48,7 +48,8 @@ def create(name: str, pretrained: bool = False, **given: Any) -> VisionModel | B
     size = given.get("img_size")
     features = _features(spec, given, size)
     device = torch.device(given.get("device") or torch.get_default_device())
-    model = build(spec, device, size=size, features=features) if features else build(spec, device, size=size)
+    whole = features is None
+    model = build(spec, device, size=size) if whole else build(spec, device, size=size, features=features)
     if pretrained:
         _load(model, name, given)
     classes, pool = given.get("num_classes"), given.get("global_pool")

@@ -26,13 +26,13 @@ def tiny(tmp_path):
 
 
 def measured(capsys, *arguments):
-    assert main(["bench", *arguments, "--seconds", "0", "--json"]) == 0
+    assert main(["bench", *arguments, "--seconds", "0", "--threads", "1", "--json"]) == 0
     return json.loads(capsys.readouterr().out)
 
 
 @pytest.mark.parametrize("more", [[], ["--train"]])
 def test_models_side_by_side(tiny, capsys, more):
-    found = measured(capsys, tiny, tiny, "--against", tiny, "--batch", "2", "--threads", "1", *more)
+    found = measured(capsys, tiny, tiny, "--against", tiny, "--batch", "2", *more)
     assert (found["images"], found["threads"], found["dtype"]) == ([2, 3, 8, 8], 1, "float32")
     assert found["what"] == ("training step" if more else "inference")
     *models, last = found["models"]
@@ -52,7 +52,7 @@ def test_beside_timm(capsys):
 
 
 def test_the_table(tiny, capsys):
-    assert main(["bench", tiny, "--against", tiny, "--seconds", "0", "--batch", "1"]) == 0
+    assert main(["bench", tiny, "--against", tiny, "--seconds", "0", "--batch", "1", "--threads", "1"]) == 0
     said = capsys.readouterr().out
     assert said.startswith("inference of 1×3×8×8 images in float32, on cpu (")
     assert "images/s  peak memory  ratio" in said
@@ -62,7 +62,7 @@ def test_the_table(tiny, capsys):
 def test_a_busy_machine_is_said(tiny, capsys, monkeypatch):
     monkeypatch.setattr(bench, "BUSY", -1.0)
     monkeypatch.setattr("os.getloadavg", lambda: (1e6, 0, 0))
-    assert main(["bench", tiny, "--seconds", "0"]) == 0
+    assert main(["bench", tiny, "--seconds", "0", "--threads", "1"]) == 0
     said = capsys.readouterr().err
     assert "the machine is busy" in said
     assert "the quartiles of tiny lie more than" in said

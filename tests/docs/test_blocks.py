@@ -28,7 +28,10 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("path", [LANGUAGE, SEARCH, MODELS, BACKBONES, HUB, TRAINING, README], ids=lambda path: path.name)
+PAGES = [LANGUAGE, SEARCH, MODELS, BACKBONES, HUB, TRAINING, README]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_every_block_does_what_the_document_says(path, tmp_path, monkeypatch, one_thread):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "specs").symlink_to(ROOT / "specs")

@@ -180,7 +180,7 @@ def test_the_hub_is_loaded_when_it_is_asked():
 
 def test_a_folder_is_weights(folder, capsys):
     assert main(["build", str(folder / "spec.yaml"), "--weights", str(folder), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["weights"] == "copied: 14"
+    assert json.loads(capsys.readouterr().out)["weights"] == "copied: 16"
     (folder / "model.safetensors").unlink()
     assert main(["build", str(folder / "spec.yaml"), "--weights", str(folder)]) == 1
     assert "there is no model.safetensors in this folder" in capsys.readouterr().err

@@ -84,14 +84,14 @@ def _edits(spec: Spec, given: Mapping[str, Any]) -> dict[str, Any]:
         edits["input.channels"] = given["in_chans"]
     rate = given.get("drop_path_rate")
     if rate is not None:
-        setting, before = spec.tree.get("drop_path"), spec.model.drop_path
+        before = spec.model.drop_path
         if before is None or not rate:
             edits["drop_path"] = {"rate": rate, "schedule": "linear"} if rate else None
         else:
             own = before.rate
             most = max(own) if isinstance(own, list) else own
             grown = [rate * each / most for each in own] if isinstance(own, list) and most else rate
-            edits["drop_path"] = {**setting, "rate": grown}
+            edits["drop_path.rate"] = grown
     return edits
 
 

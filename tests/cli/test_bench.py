@@ -56,7 +56,7 @@ def test_the_table(tiny, capsys):
     said = capsys.readouterr().out
     assert said.startswith("inference of 1×3×8×8 images in float32, on cpu (")
     assert "images/s  peak memory  ratio" in said
-    assert said.count("tiny") == 2
+    assert said.count("tiny.yaml") == 2
 
 
 def test_a_busy_machine_is_said(tiny, capsys, monkeypatch):
@@ -65,7 +65,7 @@ def test_a_busy_machine_is_said(tiny, capsys, monkeypatch):
     assert main(["bench", tiny, "--seconds", "0", "--threads", "1"]) == 0
     said = capsys.readouterr().err
     assert "the machine is busy" in said
-    assert "the quartiles of tiny lie more than" in said
+    assert "tiny.yaml lie more than" in said
 
 
 @pytest.mark.parametrize(("arguments", "code", "said"), [
@@ -75,7 +75,7 @@ def test_a_busy_machine_is_said(tiny, capsys, monkeypatch):
     (["--against", "swin_tiny", "--set", "input.channels=5"], 1, "cannot take images of (8, 5, 8, 8)"),
     (["--device", "cuda:99"], 1, "this machine has no `cuda:99`"),
     (["--batch", "0"], 2, "--batch"),
-    (["--size", "7"], 1, "tile"),
+    (["--size", "7"], 1, "stages[0].tokenizer"),
 ])  # fmt: skip
 def test_what_is_refused(tiny, capsys, arguments, code, said):
     assert main(["bench", tiny, *arguments]) == code

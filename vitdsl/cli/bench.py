@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from vitdsl.cli.options import AsJson, ImageSize, Settings, image_size
 from vitdsl.cli.output import echo, print_json, print_table
-from vitdsl.cli.specs import load_spec
+from vitdsl.cli.specs import settings
 from vitdsl.errors import InputError, Problem
 from vitdsl.training import INSTALL
 from vitdsl.units import format_measure
@@ -30,7 +31,7 @@ class Contender(NamedTuple):
     """A model that is timed.
 
     Attributes:
-        name: of its spec; of timm's, with `timm:` before it.
+        name: as the call has it.
         model: on the device, in the mode in which it is timed.
     """
 
@@ -88,8 +89,8 @@ def _ours(name: str, texts: list[str] | None, size: int | tuple[int, int] | None
     from vitdsl.compiler.build import build
     from vitdsl.spec import load
 
-    spec = load(load_spec(name, texts), set={"drop_path": None})
-    return Contender(spec.name, build(spec, size=size))
+    spec = load(Path(name), {**settings(texts), "drop_path": None})
+    return Contender(name, build(spec, size=size))
 
 
 def _timms(name: str, beside: Contender) -> Contender:
@@ -103,9 +104,9 @@ def _timms(name: str, beside: Contender) -> Contender:
         near = timm.list_models(f"*{known}*")[:3] if known.isidentifier() else []
         hint = f": there is {', '.join(near)}" if near else ""
         raise typer.BadParameter(f"timm has no model '{known}'{hint}", param_hint="--against")
-    options = {"img_size": beside.model.image_size}
+    ours: Any = beside.model
     try:
-        return Contender(name, timm.create_model(known, **options))
+        return Contender(name, timm.create_model(known, img_size=ours.image_size))
     except (TypeError, AssertionError, ValueError):  # it takes no size, since it takes any or one alone
         return Contender(name, timm.create_model(known))
 
@@ -177,7 +178,8 @@ def _rows(
 def _print(report: dict[str, Any]) -> None:
     shape = "×".join(map(str, report["images"]))
     made = ", compiled" if report["compiled"] else ""
-    where = f"{report['device']} ({report['hardware']}), {report['threads']} threads"
+    threads = f"{report['threads']} thread{'s' if report['threads'] > 1 else ''}"
+    where = f"{report['device']} ({report['hardware']}), {threads}"
     echo(f"{report['what']} of {shape} images in {report['dtype']}{made}, on {where}, torch {report['torch']}\n")
     print_table(COLUMNS, [_cells(row) for row in report["models"]], right=COLUMNS[1:])
     if report["load"] is not None and report["load"] > 1:

@@ -54,7 +54,9 @@ def run(
     set_: Settings = None,
     as_json: AsJson = False,
 ) -> None:
-    """Time models side by side: in turn, with random weights, without stochastic depth, in float32.
+    """Time models side by side, and measure their memory.
+
+    They run in turn, with random weights, without stochastic depth, in float32.
 
     A ratio is the time of the model that is compared with, divided by that of the model: above 1 the model is faster.
     """

@@ -50,6 +50,7 @@ ELSEWHERE = {
     "graph/ir.py": "graph/test_verify.py",
     "graph/operators.py": "graph/test_printing.py",
     "graph/portions.py": "graph/test_liveness.py",
+    "elaborate/blocks.py": "graph/views/test_pyramid.py",
     "elaborate/builder.py": "syntax/test_limits.py",
     "elaborate/entry.py": "elaborate/test_memo.py",
     "elaborate/expand.py": "forms/test_expanded.py",

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 __all__ = [
     "Space", "SpecError", "attention_maps", "attention_rollout", "build", "convert", "draw", "eject", "export", "fold",
-    "load", "load_weights",
+    "from_pretrained", "load", "load_weights", "push_to_hub", "save_pretrained",
 ]  # fmt: skip
-API = "vitdsl.api"
+API, HUB = "vitdsl.api", "vitdsl.hub"
 MODULES = {
     "Space": "vitdsl.space.space", "Spec": "vitdsl.spec", "load": "vitdsl.spec",
     "SpecError": "vitdsl.errors", "CheckpointError": "vitdsl.errors", "AttentionError": "vitdsl.errors",
     "attention_maps": API, "attention_rollout": API, "build": API, "convert": API, "eject": API, "fold": API,
     "load_weights": API, "draw": "vitdsl.pictures.drawing", "export": "vitdsl.exporting.export",
+    "from_pretrained": HUB, "push_to_hub": HUB, "save_pretrained": HUB,
 }  # fmt: skip
 """Where each name is. Spaces, specs, pictures and errors need no torch."""
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from vitdsl.errors import CheckpointError as CheckpointError
     from vitdsl.errors import SpecError
     from vitdsl.exporting.export import export
+    from vitdsl.hub import from_pretrained, push_to_hub, save_pretrained
     from vitdsl.pictures.drawing import draw
     from vitdsl.space.space import Space
     from vitdsl.spec import Spec as Spec

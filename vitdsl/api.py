@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from vitdsl.checkpoints.loading import Base, Report
     from vitdsl.checkpoints.tables import Table
-    from vitdsl.compiler.model import VisionModel
+    from vitdsl.compiler.model import BuiltModel
 
 __all__ = [
     "Spec", "attention_maps", "attention_rollout", "build", "convert", "eject", "fold", "load", "load_weights",
@@ -62,7 +62,7 @@ def convert(
 
 
 def load_weights(
-    model: VisionModel,
+    model: BuiltModel,
     source: str | Path | Mapping[str, Tensor],
     layout: Layout | None = None,
     partial: bool = False,
@@ -71,7 +71,7 @@ def load_weights(
     container: str | None = None,
     size: int | tuple[int, int] | None = None,
 ) -> Report:
-    """Fills a built model with weights: all of them, each of its own shape.
+    """Fills a built model with weights: all of them, each of its own shape. A backbone takes its part of them.
 
     Tables of positions whose grid alone differs are resized to the model's. For which grid a table is, the metadata of
     a state dict and of a file that `vitdsl` wrote say, or `size`. Else it is taken to be the model's where the count is
@@ -110,10 +110,18 @@ def load_weights(
     tables, (name,) = _tables(spec, layout)
     shapes = {key: tuple(tensor.shape) for key, tensor in model.state_dict().items()}
     own = Base("", shapes, tables, _keys(spec, model.folded, size)[1] if size else {})
+    bases = chain(_whole(model, own), (own,), _bases(spec, base, layout, size))
     return load_into(
-        model, source, chain((own,), _bases(spec, base, layout, size)), name, container=container, partial=partial,
+        model, source, bases, name, container=container, partial=partial,
         channels=channels, initial_state=initial_state,
     )  # fmt: skip
+
+
+def _whole(model: BuiltModel, own: Base) -> Iterator[Base]:
+    """Of a backbone, what it is a part of."""
+    if model.features is not None:
+        shapes, _ = _keys(model.spec, model.folded, model.image_size)
+        yield own._replace(shapes=shapes, left_out=frozenset(shapes.keys() - own.shapes.keys()))
 
 
 def _bases(spec: Spec, named: str | None, layout: Layout | None, size: int | tuple[int, int] | None) -> Iterator[Base]:

@@ -16,7 +16,8 @@ from typing import Any
 import torch
 
 import vitdsl
-from tests.benchmarks.pairs import MODELS, Ratio, geometric_mean, keep_memory, ratio, theirs, versions
+from tests.benchmarks.pairs import MODELS, theirs, versions
+from vitdsl.timing import Quartiles, geometric_mean, keep_memory, ratio
 
 
 def seconds(call: Callable[[], Any]) -> float:
@@ -27,7 +28,7 @@ def seconds(call: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def compare(spec: str, device: str, rounds: int) -> tuple[float, float, Ratio]:
+def compare(spec: str, device: str, rounds: int) -> tuple[float, float, Quartiles]:
     """Milliseconds of timm and ours (medians), and quartiles of timm's time over ours, pair by pair."""
 
     def their_model() -> Any:

@@ -1,54 +1,22 @@
 """Forward passes of our modules beside timm's own models: the same weights, the same images, the same attention.
 
 Run with `python -m tests.benchmarks.bench_forward`, and with `--train` for training steps: forward and backward, both
-models in training mode. A ratio above 1 says that ours is faster. Pairs are interleaved, so that what else the machine
-does falls on both alike.
+models in training mode. A ratio above 1 says that ours is faster. Both run in turn, so that what else the machine does
+falls on both alike; `vitdsl bench` times models in the same way.
 """
 
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 import torch
-from torch import Tensor, nn
 
-from tests.benchmarks.pairs import MODELS, Ratio, geometric_mean, keep_memory, pair_of, ratio, versions
+from tests.benchmarks.pairs import MODELS, pair_of, versions
+from vitdsl.timing import geometric_mean, infer, keep_memory, ratio, step, time_in_turn
 
 LEAST = {False: (1.10, 0.98), True: (1.00, 0.96)}
 """The geometric mean and the least ratio that are wanted, of inference and of training steps."""
-
-
-def infer(model: nn.Module, images: Tensor) -> None:
-    """One forward pass."""
-    with torch.inference_mode():
-        model(images)
-
-
-def step(model: nn.Module, images: Tensor) -> None:
-    """A forward and a backward pass."""
-    outputs: Any = model(images)
-    several = outputs.values() if isinstance(outputs, dict) else (outputs,)
-    torch.stack([each.square().mean() for each in several]).sum().backward()
-    model.zero_grad()
-
-
-def compare(models: tuple[nn.Module, nn.Module], images: Tensor, run: Callable[..., None], seconds: float) -> Ratio:
-    """Times both models in turn, each first every other time."""
-    pairs: list[tuple[float, float]] = []
-    run(models[0], images)
-    run(models[1], images)
-    begin = time.perf_counter()
-    while len(pairs) < 7 or time.perf_counter() - begin < seconds:
-        times = [0.0, 0.0]
-        for which in (0, 1) if len(pairs) % 2 else (1, 0):
-            start = time.perf_counter()
-            run(models[which], images)
-            times[which] = time.perf_counter() - start
-        pairs.append((times[0], times[1]))
-    return ratio(pairs)
 
 
 def main() -> None:
@@ -71,7 +39,9 @@ def main() -> None:
             torch.set_num_threads(threads)
             for batch in options.batches or ([8] if options.train else [1, 8]):  # batch norm needs more than one image
                 images = torch.randn(batch, 3, 224, 224)
-                result = compare(models, images, step if options.train else infer, options.seconds)
+                act = step if options.train else infer
+                times = time_in_turn([partial(act, model, images) for model in models], options.seconds)
+                result = ratio(zip(*times, strict=True))
                 found.append(result.middle)
                 print(f"{spec:<18} batch {batch}, {threads} threads: timm/ours {result}", flush=True)
     mean, least = geometric_mean(found), min(found)

@@ -28,8 +28,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 import vitdsl
-from tests.benchmarks.pairs import MODELS, Ratio, keep_memory, ratio, theirs, versions
+from tests.benchmarks.pairs import MODELS, theirs, versions
 from vitdsl.spec import Spec
+from vitdsl.timing import Quartiles, keep_memory, ratio
 from vitdsl.training.data import photos_for
 from vitdsl.training.loading import Loader, training_loader
 from vitdsl.training.optimizer import make_optimizer
@@ -125,8 +126,8 @@ def noise(folder: Path, spec: Spec, count: int) -> str:
     return str(folder)
 
 
-def compare(name: str, options: argparse.Namespace, folder: Path) -> tuple[Ratio, Ratio | None, float]:
-    """Ratios of `vitdsl train` to the bare loop, and to timm's model in it; and our images a second."""
+def compare(name: str, options: argparse.Namespace, folder: Path) -> tuple[Quartiles, Quartiles | None, float]:
+    """Quartiless of `vitdsl train` to the bare loop, and to timm's model in it; and our images a second."""
     spec = vitdsl.load(name, {} if name == DIGITS else {"classes": CLASSES})
     data = "digits" if name == DIGITS else noise(folder / name, spec, options.images)
     recipe = load_recipe("digits", {"batch": options.batch, "clip": None, "epochs": 100, "evaluate_every": 100})

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
-import math
 import os
-import statistics
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import timm
 import torch
@@ -34,28 +30,6 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
 """Our spec: timm's name, and options for images of our size."""
 SAME = 1e-4
 """How far the logits of a pair may lie apart, in float32, as a part of the largest one."""
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
-
-
-class Ratio(NamedTuple):
-    """Quartiles of timm's time over ours, pair by pair; above 1 ours is faster."""
-
-    low: float
-    middle: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.middle:5.2f} [{self.low:.2f}, {self.high:.2f}]"
-
-
-def ratio(pairs: Iterable[tuple[float, float]]) -> Ratio:
-    """The quartiles of (timm's time, our time)."""
-    return Ratio(*statistics.quantiles([theirs / ours for theirs, ours in pairs], n=4))
-
-
-def geometric_mean(values: Sequence[float]) -> float:
-    """The geometric mean."""
-    return math.exp(statistics.fmean(map(math.log, values)))
 
 
 def theirs(spec: str) -> nn.Module:
@@ -80,17 +54,6 @@ def pair_of(spec: str) -> tuple[nn.Module, nn.Module]:
         apart = ((expected - second(images)).abs().max() / expected.abs().max()).item()
     assert apart < SAME, f"{spec}: the logits are {apart} apart"
     return first, second
-
-
-def keep_memory() -> None:
-    """Lets the C library keep what it was given: else either model may pay for pages that it gave back before.
-
-    Without it the same pair is anywhere between 0.84 and 1.12 from run to run. Other C libraries are left as they are.
-    """
-    library = ctypes.CDLL(None)
-    if hasattr(library, "mallopt"):
-        for parameter, value in ((M_MMAP_THRESHOLD, 1 << 25), (M_TRIM_THRESHOLD, 2**31 - 1)):
-            library.mallopt(parameter, value)
 
 
 def versions() -> str:

@@ -67,6 +67,7 @@ def test_classifiers_of_pre_logits_are_logits(name):
 
 @pytest.mark.parametrize("name", list(SMALL))
 def test_intermediates_are_what_blocks_give(name):
+    """Whatever a tap between blocks sees on a grid is the map of a block."""
     model = small(name).double()
     images = photos(model).double()
     tapped, chains = with_taps(model)
@@ -76,23 +77,34 @@ def test_intermediates_are_what_blocks_give(name):
         tapped.get_submodule(tap.path).register_forward_hook(
             lambda module, inputs, output, path=tap.path: values.update({path: output})
         )
+    paths = [info["module"] for info in model.block_info]
     with torch.no_grad():
         tapped(images)
-        features, maps = model.forward_intermediates(images)
+        features, maps = model.forward_intermediates(images, paths)
         for mine, wanted in zip(tensors_of(features), tensors_of(model.forward_features(images)), strict=True):
             assert torch.equal(mine, wanted)
-        rows = model.forward_intermediates(images, output_fmt="NLC", intermediates_only=True)
-    grids = {tap.feature.grid: tap for tap in ends}
-    wanted = list(grids.values()) if len(grids) > 1 else ends
-    assert len(maps) == len(wanted) == len(model.feature_info)
-    for tap, info, each, row in zip(wanted, model.feature_info, maps, rows, strict=True):
-        height, width = tap.feature.grid
-        assert each.shape == (2, tap.feature.dim, height, width)
-        assert info["num_chs"] == tap.feature.dim
+        levels = model.forward_intermediates(images, intermediates_only=True)
+        rows = model.forward_intermediates(images, paths, output_fmt="NLC", intermediates_only=True)
+        last = model.forward_intermediates(images, paths, output_fmt="NHWC", intermediates_only=True)
+        pairs = model.forward_intermediates(images, paths, return_prefix_tokens=True, intermediates_only=True)
+    for info, each, row, column, (same, prefix) in zip(model.block_info, maps, rows, last, pairs, strict=True):
+        height = each.shape[2]
+        assert info["num_chs"] == each.shape[1]
         assert info["reduction"] == round(images.shape[2] / height)
         assert model.get_submodule(info["module"]) is not None
-        torch.testing.assert_close(row, values[tap.path][:, -height * width :], rtol=1e-9, atol=1e-9)
         assert torch.equal(each.flatten(2).transpose(1, 2), row)
+        assert torch.equal(each.permute(0, 2, 3, 1), column)
+        assert torch.equal(each, same)
+        assert prefix.shape[::2] == row.shape[::2]
+    for tap in ends:
+        seen = values[tap.path][:, len(tap.feature.tokens) :]
+        assert any(x.shape == seen.shape and close(x, seen) for x in rows), tap.path
+    for info, level in zip(model.feature_info, levels, strict=True):
+        assert torch.equal(level, maps[paths.index(info["module"])])
+
+
+def close(x, y):
+    return bool(((x - y).abs() <= 1e-9 * (1 + y.abs())).all())
 
 
 def test_which_intermediates():
@@ -112,10 +124,10 @@ def test_which_intermediates():
     assert torch.equal(swapped[0], second)
     assert torch.equal(swapped[1], first)
     for indices in ([2], [-3], [], 3):
-        with pytest.raises(ValueError, match="must name some of the 2 maps"):
+        with pytest.raises(ValueError, match="has 2 of them"):
             model.forward_intermediates(images, indices)
-    with pytest.raises(ValueError, match="must be NCHW or NLC, but is 'NHWC'"):
-        model.forward_intermediates(images, output_fmt="NHWC")
+    with pytest.raises(ValueError, match="must be NCHW or NHWC or NLC, but is 'NHCW'"):
+        model.forward_intermediates(images, output_fmt="NHCW")
     with pytest.raises(ValueError, match="needs `intermediates_only`"):
         model.forward_intermediates(images, stop_early=True)
     swin = small("swin_tiny")
@@ -139,8 +151,12 @@ def test_a_plain_vit_answers_as_timm_does():
     model, other = pair("deit_tiny", "deit_tiny_patch16_224")
     images = torch.randn(2, 3, 224, 224, dtype=torch.float64)
     with torch.no_grad():
-        features, maps = model.forward_intermediates(images, [3, 7], norm=True)
-        wanted, theirs = other.forward_intermediates(images, [3, 7], norm=True)
+        features, pairs = model.forward_intermediates(images, [3, 7], norm=True, return_prefix_tokens=True)
+        wanted, their_pairs = other.forward_intermediates(images, [3, 7], norm=True, return_prefix_tokens=True)
+        (maps, prefixes), (theirs, their_prefixes) = zip(*pairs, strict=True), zip(*their_pairs, strict=True)
+        assert model.num_prefix_tokens == other.num_prefix_tokens
+        for mine, their in zip(prefixes, their_prefixes, strict=True):
+            torch.testing.assert_close(mine, their, rtol=1e-9, atol=1e-9)
         torch.testing.assert_close(features, wanted, rtol=1e-9, atol=1e-9)
         torch.testing.assert_close(features, other.forward_features(images), rtol=1e-9, atol=1e-9)
         for mine, their in zip(maps, theirs, strict=True):

@@ -139,7 +139,7 @@ BREAKS: dict[str, tuple[Broken, str]] = {
     "repetitions without numbers": (of_call(numbered=False), "it has no numbers"),
     "what a frame gives": (in_frame("block", lambda frame: frame.outputs.update({"x": 90})), "nothing defines"),
     "a mark of nothing": (in_frame("block", lambda frame: frame.marks.update({"here": 90})), "the mark"),
-    "an end of nothing": (in_frame("second", lambda frame: frame.ends.append(90)), "the end of a"),
+    "an end of nothing": (in_frame("second", lambda frame: frame.ends.update({90: ""})), "the end of a"),
     "a start of nothing": (in_frame("second", lambda frame: setattr(frame, "start", 90)), "the end of a"),
     "two operators of one path": (changed("block", Node, {"path": "0.mixer.out"}, path="0.pre"), "have this path"),
     "weights of nothing": (of_shared(path="elsewhere"), "no weights to share"),

@@ -10,7 +10,7 @@ from vitdsl.spec import load
 if TYPE_CHECKING:
     from vitdsl.spec import Spec
 
-SPEC, VERSION, TORCH = "vitdsl.spec", "vitdsl.version", "torch.version"
+SPEC_TEXT, VERSION_TEXT, TORCH_TEXT = "vitdsl.spec", "vitdsl.version", "torch.version"
 """The texts: the spec as canonical YAML, and the versions that wrote the file."""
 
 
@@ -24,4 +24,4 @@ def header_of(spec: Spec, size: tuple[int, int] | None = None) -> dict[str, str]
     import torch
 
     whole = spec if size in (None, tuple(spec.model.input.size)) else load(spec, {"input.size": [*size]})
-    return {SPEC: whole.dump(), VERSION: __version__, TORCH: torch.__version__}
+    return {SPEC_TEXT: whole.dump(), VERSION_TEXT: __version__, TORCH_TEXT: torch.__version__}

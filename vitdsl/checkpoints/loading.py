@@ -12,7 +12,7 @@ from vitdsl.checkpoints.convert import Shapes, take_any, to_ours, to_theirs
 from vitdsl.checkpoints.files import read_weights
 from vitdsl.checkpoints.fitting import SIZE, Fitting, grid_text
 from vitdsl.checkpoints.plan import OWN, distance, identify_layout, is_counter, make_plan
-from vitdsl.checkpoints.state import grids_of, state_in, without_prefixes
+from vitdsl.checkpoints.state import grids_of, state_in, with_grids, without_prefixes
 from vitdsl.checkpoints.tables import OURS, Table, own_table
 from vitdsl.errors import CheckpointError, near
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from vitdsl.checkpoints.state import Grids
+    from vitdsl.layers.tables import Grid
 
 PARTIAL = "`partial=True`, or `--partial`, takes what fits."
 NAMELESS = "No shipped spec has its name; `base`, or `--base`, names the one that the weights are for."
@@ -64,12 +65,14 @@ class Base(NamedTuple):
         shapes: the shape of each of its keys.
         tables: its tables of keys by layout.
         grids: those of its tables of positions, by key, for weights that do not say them.
+        left_out: keys that the model lacks, as it is a backbone; weights of theirs are not used.
     """
 
     name: str
     shapes: Shapes
     tables: Mapping[str, Table]
     grids: Grids
+    left_out: frozenset[str] = frozenset()
 
 
 def convert_state(state: Mapping[str, Tensor], base: Base, layout: str | None, to: str | None) -> dict[str, Tensor]:
@@ -212,12 +215,16 @@ def _renamed(
     state: Mapping[str, Tensor], base: Base, table: Table, fitting: Fitting, partial: bool
 ) -> Mapping[str, Tensor]:
     """The weights with our names, and the shapes that they came with."""
-    if partial:
-        return to_ours(state, table, base.shapes, misfit=take_any, whole=False)
+
+    def misfit(key: str, tensor: Tensor, grid: Grid | None) -> str | None:
+        return None if base.name or key in base.left_out else fitting.misfit(key, tensor, grid)
+
     try:
-        return to_ours(state, table, base.shapes, misfit=take_any if base.name else fitting.misfit)
+        weights = to_ours(state, table, base.shapes, misfit=take_any if partial else misfit, whole=not partial)
     except CheckpointError as error:
         raise CheckpointError(f"{error.headline} {PARTIAL}", error.problems) from None
+    kept = {key: tensor for key, tensor in weights.items() if key not in base.left_out}
+    return with_grids(kept, grids_of(weights)) if base.left_out else weights
 
 
 def _check_grids(base: Base, weights: Mapping[str, Tensor]) -> None:

@@ -43,7 +43,8 @@ def run(
     weights: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE|NAME", help="Weights: .safetensors, .pth, or official, timm, torchvision: downloaded."
+            metavar="FILE|NAME",
+            help="Weights: .safetensors, .pth, a saved model's folder; official, timm, torchvision: downloaded.",
         ),
     ] = None,
     layout: LayoutName = None,

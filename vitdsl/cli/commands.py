@@ -27,6 +27,7 @@ COMMANDS = {
     "lsp": "editor.run",
     "convert": "weights.convert",
     "predict": "predict.run",
+    "bench": "bench.run",
     "train": "train.run",
     "eval": "train.evaluate",
     "label": "label.run",

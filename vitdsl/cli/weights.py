@@ -98,6 +98,7 @@ def find_weights(spec: Spec, options: WeightsOptions) -> LocalWeights | None:
     """
     from vitdsl.checkpoints.files import read_weights
     from vitdsl.checkpoints.sources import LAYOUTS, fetch, source_of
+    from vitdsl.hub import weights_in
     from vitdsl.resolve.files import shipped
 
     if options.weights is None:
@@ -107,6 +108,8 @@ def find_weights(spec: Spec, options: WeightsOptions) -> LocalWeights | None:
         layout = str(path)
         near = next((name for name in spec.names if (shipped() / f"{name}.yaml").is_file()), spec.name)
         path, done["fetched"] = fetch(source_of(options.base or near, layout))
+    if path.is_dir():
+        path = weights_in(path)
     if not path.suffix and not path.exists():
         names = ", ".join(LAYOUTS)
         raise CheckpointError(f"{path}: there is no such file, and published weights have other names: {names}.")

@@ -105,7 +105,7 @@ def attention_maps(model: VisionModel, images: Tensor, blocks: Blocks = None) ->
         raise TypeError(f"a model that vitdsl built is needed, without wrappers, but this is `{type(model).__name__}`")
     model.enter(images)
     size = (images.shape[2], images.shape[3])
-    graph = model.lowered if size == model.image_size else model.spec.graph(size)
+    graph = model.lowered if size == model.image_size else model.graph_for(size)
     mixers = {mixer.path: mixer for mixer in find_mixers(graph)}
     chosen = choose(mixers.values(), blocks)
     weights = _weights(model, images, [mixer.path for mixer in chosen])

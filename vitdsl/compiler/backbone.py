@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from torch import Tensor, nn
 
@@ -12,16 +12,29 @@ from vitdsl.compiler.forwards import IMAGE, write_rest, write_values
 from vitdsl.compiler.module import function_of, written_below
 from vitdsl.compiler.sizes import ImageModel
 from vitdsl.compiler.statements import Forward
-from vitdsl.graph.graph import Graph
-from vitdsl.graph.image_grids import on_image
 from vitdsl.graph.ir import Call, Frame, Node, joined
 from vitdsl.graph.views.blocks import BlockMap, open_blocks
 from vitdsl.graph.views.head import find_classifiers, split_head
+from vitdsl.graph.views.pyramid import Features, image_maps, levels, select
 
-Features = Tensor | dict[str, Tensor]
+Values = Tensor | dict[str, Tensor]
+"""What the head starts from: one value, or several by stream."""
+Format = Literal["NCHW", "NHWC", "NLC"]
+FORMATS: tuple[Format, ...] = ("NCHW", "NHWC", "NLC")
 
 
-def forward_features(model: ImageModel, x: Tensor) -> Features:
+class MapsAsked(NamedTuple):
+    """What a caller of `VisionModel.forward_intermediates` asks for, which says what it means."""
+
+    indices: Features | None
+    return_prefix_tokens: bool
+    norm: bool
+    stop_early: bool
+    output_fmt: Format
+    intermediates_only: bool
+
+
+def forward_features(model: ImageModel, x: Tensor) -> Values:
     """See `VisionModel.forward_features`."""
     model.enter(x)
     split = split_head(model.lowered)
@@ -29,7 +42,7 @@ def forward_features(model: ImageModel, x: Tensor) -> Features:
     return _by_name(split.features, forward(model, x))
 
 
-def forward_head(model: CompiledModel, x: Features, pre_logits: bool) -> Any:
+def forward_head(model: CompiledModel, x: Values, pre_logits: bool) -> Any:
     """See `VisionModel.forward_head`."""
     split = split_head(model.lowered)
     inputs = [x[name] for name in split.features] if isinstance(x, Mapping) else [x] * len(split.features)
@@ -42,50 +55,80 @@ def forward_head(model: CompiledModel, x: Features, pre_logits: bool) -> Any:
     return _by_name(found.entering, forward(model, *inputs))
 
 
-def forward_intermediates(
-    model: ImageModel,
-    x: Tensor,
-    indices: int | Sequence[int] | None,
-    norm: bool,
-    stop_early: bool,
-    output_fmt: str,
-    intermediates_only: bool,
-) -> list[Tensor] | tuple[Features, list[Tensor]]:
+def forward_intermediates(model: ImageModel, x: Tensor, asked: MapsAsked) -> Any:
     """See `VisionModel.forward_intermediates`."""
-    if output_fmt not in ("NCHW", "NLC"):
-        raise ValueError(f"`output_fmt` must be NCHW or NLC, but is {output_fmt!r}")
-    if stop_early and not intermediates_only:
+    if asked.output_fmt not in FORMATS:
+        raise ValueError(f"`output_fmt` must be {' or '.join(FORMATS)}, but is {asked.output_fmt!r}")
+    if asked.stop_early and not asked.intermediates_only:
         raise ValueError("`stop_early` leaves no features to return: it needs `intermediates_only`")
     model.enter(x)
-    graph, points = _image_maps(model.lowered)
-    points = [points[index] for index in _select(indices, len(points))]
-    last = _last_norm(model, points) if norm else None
-    split = split_head(graph)
-    numbers = [point.grid for point in points] + [point.whole for point in points if norm]
-    numbers += [] if intermediates_only else split.features.values()
-    values = forward_over(model, tuple(numbers), write_values, split.body, IMAGE, numbers)(model, x)
-    maps = values[: len(points)]
-    if last is not None:
-        maps = [_normalize(last, *each) for each in zip(maps, values[len(points) : 2 * len(points)], strict=True)]
-    if output_fmt == "NLC":
-        maps = [each.flatten(2).transpose(1, 2) for each in maps]
-    if intermediates_only:
+    points = select(maps_of(model), asked.indices, "indices")
+    norm = _last_norm(model, points) if asked.norm else None
+    paths = tuple(point.path for point in points)
+    opened, found = open_blocks(model.lowered, paths)
+    split, by_path = split_head(opened), {point.path: point for point in found}
+    numbers = [number for path in paths for number in by_path[path][1:3]]
+    numbers += [] if asked.intermediates_only else split.features.values()
+    values = forward_over(model, (paths, *numbers), write_values, split.body, IMAGE, numbers)(model, x)
+    pairs = zip(values[: 2 * len(paths) : 2], values[1 : 2 * len(paths) : 2], strict=True)
+    maps = [_given(grid, whole, norm, asked) for grid, whole in pairs]
+    if asked.intermediates_only:
         return maps
     return _by_name(split.features, values[-len(split.features) :]), maps
 
 
-def feature_info(model: CompiledModel) -> list[dict[str, Any]]:
+def maps_of(model: CompiledModel) -> list[BlockMap]:
+    """All maps that the blocks of a model end with."""
+    if "maps" not in model.forwards:
+        model.forwards["maps"] = image_maps(model.lowered)
+    return model.forwards["maps"]
+
+
+class FeatureInfo(list[dict[str, Any]]):
+    """What is known of maps, in order: a list of dicts, which can also be asked as timm's is."""
+
+    def channels(self) -> list[int]:
+        """The channels of each map."""
+        return [each["num_chs"] for each in self]
+
+    def reduction(self) -> list[float]:
+        """Image pixels a position of each map."""
+        return [each["reduction"] for each in self]
+
+    def module_name(self) -> list[str]:
+        """The module path of the block that ends with each map."""
+        return [each["module"] for each in self]
+
+
+def block_info(model: CompiledModel) -> FeatureInfo:
+    """See `VisionModel.block_info`."""
+    return info_of(model, maps_of(model))
+
+
+def feature_info(model: CompiledModel) -> FeatureInfo:
     """See `VisionModel.feature_info`."""
-    return [
-        {"num_chs": point.feature.dim, "reduction": _reduction(model.image_size, point), "module": point.path}
-        for point in _image_maps(model.lowered)[1]
-    ]
+    return info_of(model, levels(maps_of(model)))
+
+
+def info_of(model: CompiledModel, maps: Sequence[BlockMap]) -> FeatureInfo:
+    """What `feature_info` says of some maps of a model."""
+    return FeatureInfo(
+        {"num_chs": each.feature.dim, "reduction": _reduction(model.image_size, each), "module": each.path}
+        for each in maps
+    )
 
 
 def num_features(model: CompiledModel) -> int:
     """See `VisionModel.num_features`."""
     split = split_head(model.lowered)
     return sum(split.body.frame.features[number].dim for number in set(split.features.values()))
+
+
+def num_prefix_tokens(model: CompiledModel) -> int:
+    """See `VisionModel.num_prefix_tokens`."""
+    split = split_head(model.lowered)
+    features = [split.body.frame.features[number] for number in split.features.values()]
+    return max((len(feature.tokens) for feature in features if feature.grid is not None), default=0)
 
 
 def forward_over(model: CompiledModel, key: Any, write: Callable[..., Forward], *arguments: Any) -> Callable[..., Any]:
@@ -101,26 +144,6 @@ def _by_name(numbers: Mapping[str, int], values: Sequence[Tensor]) -> Any:
 
 
 # ---------------------------------------------------------------- maps between blocks
-
-
-def _image_maps(graph: Graph) -> tuple[Graph, list[BlockMap]]:
-    """The graph opened between its blocks, and the maps of the image: all of a single grid, else the last of each."""
-    opened, points = open_blocks(graph)
-    there = on_image(opened.frame)
-    points = [point for point in points if point.grid in there]
-    grids = dict.fromkeys(point.feature.grid for point in points)
-    if len(grids) > 1:
-        points = [[point for point in points if point.feature.grid == grid][-1] for grid in grids]
-    return opened, points
-
-
-def _select(indices: int | Sequence[int] | None, count: int) -> list[int]:
-    """The indexes that a caller asks for, counted from 0."""
-    wanted = range(count) if indices is None else range(-indices, 0) if isinstance(indices, int) else indices
-    found = [index + count if index < 0 else index for index in wanted]
-    if not found or not all(0 <= index < count for index in found):
-        raise ValueError(f"`indices` must name some of the {count} maps of this model, but is {indices}")
-    return found
 
 
 def _last_norm(model: CompiledModel, points: Sequence[BlockMap]) -> nn.Module:
@@ -139,10 +162,27 @@ def _last_norm(model: CompiledModel, points: Sequence[BlockMap]) -> nn.Module:
     return model.get_submodule(path)
 
 
-def _normalize(norm: nn.Module, grid: Tensor, whole: Tensor) -> Tensor:
-    """A map after a norm that sees the extra tokens of its feature too."""
-    tokens = whole.flatten(2).transpose(1, 2) if whole.ndim == 4 else whole
-    return norm(tokens)[:, -grid.shape[2] * grid.shape[3] :].transpose(1, 2).reshape_as(grid)
+def _given(grid: Tensor, whole: Tensor, norm: nn.Module | None, asked: MapsAsked) -> Any:
+    """A map as the caller asks for it, and perhaps the extra tokens before it.
+
+    Args:
+        grid: the map, (B, C, H, W).
+        whole: all of its feature, also as (B, N, C).
+        norm: sees extra tokens too.
+        asked: the call.
+    """
+    tokens = grid
+    if norm is not None or asked.return_prefix_tokens:
+        tokens = whole.flatten(2).transpose(1, 2) if whole.ndim == 4 else whole
+    extra = tokens.shape[1] - grid.shape[2] * grid.shape[3]
+    if norm is not None:
+        tokens = norm(tokens)
+        grid = tokens[:, extra:].transpose(1, 2).reshape_as(grid)
+    if asked.output_fmt == "NLC":
+        grid = grid.flatten(2).transpose(1, 2)
+    elif asked.output_fmt == "NHWC":
+        grid = grid.permute(0, 2, 3, 1)
+    return (grid, tokens[:, :extra]) if asked.return_prefix_tokens else grid
 
 
 def _reduction(image: tuple[int, int], point: BlockMap) -> float:

@@ -73,7 +73,7 @@ def norm_pairs(frame: Frame) -> Iterator[tuple[Node, Node, bool]]:
     readers: Counter[int | None] = Counter(
         number for step in frame.steps for number in (step.inputs if isinstance(step, Node) else step.reads.values())
     )
-    kept = (*frame.outputs.values(), *frame.marks.values(), *frame.ends, frame.start)
+    kept = (*frame.outputs.values(), *frame.marks.values(), *frame.ends, *frame.maps, frame.start)
     readers.update((*kept, *(n for ns in frame.appends.values() for n in ns)))
     makers = {step.output: step for step in frame.steps if isinstance(step, Node)}
     calls = Counter(step.path for step in frame.steps if isinstance(step, Node))
@@ -107,7 +107,7 @@ def _fold_frame(frame: Frame, memo: dict[int, Frame]) -> Frame:
     folded = memo[id(frame)] = Frame()
     folded.features, folded.inputs, folded.outputs = frame.features, frame.inputs, frame.outputs
     folded.appends, folded.blocks, folded.marks = frame.appends, frame.blocks, frame.marks
-    folded.start, folded.ends, folded.idle = frame.start, frame.ends, frame.idle
+    folded.start, folded.ends, folded.maps, folded.idle = frame.start, frame.ends, frame.maps, frame.idle
     removed, changed = {}, {}
     for norm, linear, before in norm_pairs(frame):
         removed[id(norm)] = norm

@@ -29,7 +29,11 @@ def write_model(graph: Graph, training_outputs: bool) -> Written:
     """
     frame = _write_steps(None, graph, IMAGE)
     forward = frame.writer.forward
-    forward.returned = _returned(frame, graph, training_outputs)
+    if graph.evaluation:
+        forward.returned = _returned(frame, graph, training_outputs)
+    else:
+        given = [_as_returned(frame.writer, frame.ropes[number], None) for number in graph.outputs.values()]
+        forward.returned = Returned(given, several=True)
     forward.cut_at_once()
     forward.prune(modules=False)
     return frame.written
@@ -100,7 +104,9 @@ def _returned(frame: FrameWriter, graph: Graph, training_outputs: bool) -> Retur
 
 
 def outputs_of(graph: Graph, training_outputs: bool) -> partial[Outputs] | None:
-    """Makes the layer that selects and merges outputs; None if there is one output, which needs no layer."""
+    """Makes the layer that selects and merges outputs; None if there is one output, or a list, which need no layer."""
+    if not graph.evaluation:
+        return None
     trained = graph.training if training_outputs else None
     if trained is None and [*graph.evaluation.values()] == [1.0]:
         return None

@@ -23,7 +23,7 @@ from vitdsl.parts.primitives.drop_path import DropPath
 INTERNAL = frozenset(vars(nn.Module()))
 """Attributes that torch gives every module."""
 SAME_STEP = ("path", "inputs", "output", "shared", "drop_point")
-SAME_CALL = ("path", "numbered", "reads", "gives", "appends", "block", "flows", "first")
+SAME_CALL = ("path", "numbered", "reads", "gives", "appends", "block", "flows", "first", "works_on")
 Pairs = Iterator[tuple[str, tuple[Frame, Node], tuple[Frame, Node]]]
 
 

@@ -46,7 +46,7 @@ def attention_rollout(model: VisionModel, images: Tensor) -> AttentionMap:
         raise AttentionError(Problem("rollout needs a model in evaluation mode", hint="`model.eval()`"))
     maps = attention_maps(model, images).maps
     size = (images.shape[2], images.shape[3])
-    split = split_head(model.lowered if size == model.image_size else model.spec.graph(size))
+    split = split_head(model.lowered if size == model.image_size else model.graph_for(size))
     numbers = set(split.features.values())
     if len(numbers) > 1:
         raise _none("its head reads several streams, and rollout follows one")

@@ -76,12 +76,12 @@ def refusal(model: CompiledModel, size: Size) -> str:
     built, fed = (f"{height}x{width}" for height, width in (model.image_size, size))
     start = f"this model was built for images of {built}, and was fed one of {fed}"
     try:
-        graph = model.spec.graph(size)
+        graph = model.graph_for(size)
     except SpecError as error:
         (problem, *_) = error.problems
         hint = f" ({problem.hint})" if problem.hint else ""
         return f"{start}, for which its spec cannot be built: {problem.path}: {problem.message}{hint}"
-    path = difference(model.spec.graph(model.image_size), graph, model.training_outputs)
+    path = difference(model.graph_for(model.image_size), graph, model.training_outputs)
     if path is None:
         return ""
     where = f"`{path}` would be another" if path else "its forward would be another"

@@ -34,7 +34,7 @@ def find_tie(model: CompiledModel, size: Size) -> Problem | None:
     tree = model.spec.tree
     for location, name in _late_sides(tree, ()):
         return problem(tree, location, f"this is computed from the grid's {name}, which the size of the image changes")
-    graph, other = model.spec.graph(model.image_size), model.spec.graph(size)
+    graph, other = model.graph_for(model.image_size), model.graph_for(size)
     windowed = _first_in_windows(graph)
     if windowed is not None:
         message = "how many windows there are, and what a shift hides in them, is laid out for one size of image"

@@ -104,6 +104,25 @@ class Context:
             raise ShapeError(*ITEMS.fault("more"))
 
 
+class Ends:
+    """The values that blocks of a frame end with.
+
+    Attributes:
+        found: the module path of each block, by the number of the value.
+        count: how many there are; a call of blocks counts as one.
+    """
+
+    __slots__ = ("count", "found")
+
+    def __init__(self, found: dict[int, str]) -> None:
+        self.found, self.count = found, 0
+
+    def note(self, value: Value, path: str) -> None:
+        """Notes that a block ends with a value."""
+        self.count += 1
+        self.found[value.index] = path
+
+
 def _nothing(name: str) -> Feature | None:
     """The streams outside of the model: there are none."""
     return None
@@ -117,16 +136,17 @@ class Builder:
         outer: gives the feature of a stream outside of the frame.
         streams: values by stream.
         paths: the number of the node at each module path; None at the path of a call.
-        ends: the number of values that blocks end with; a call of blocks counts as one.
+        chain: the ends of blocks that follow one another.
+        maps: the ends of all blocks.
     """
 
-    __slots__ = ("ends", "frame", "outer", "paths", "streams")
+    __slots__ = ("chain", "frame", "maps", "outer", "paths", "streams")
 
     def __init__(self, outer: Callable[[str], Feature | None]) -> None:
         self.frame, self.outer = Frame(), outer
         self.streams: dict[str, Value] = {}
         self.paths: dict[str, int | None] = {}
-        self.ends = 0
+        self.chain, self.maps = Ends(self.frame.ends), Ends(self.frame.maps)
 
     def feature(self, name: str) -> Feature | None:
         """The feature of a stream, or None; frames inside this one ask for it."""
@@ -191,12 +211,8 @@ class Builder:
         self.paths[step.path] = None
         self.frame.steps.append(step)
         self.frame.blocks += blocks
-        self.ends += step.flows is not None
-
-    def end(self, value: Value) -> None:
-        """Notes that a block ends with a value."""
-        self.ends += 1
-        self.frame.ends.append(value.index)
+        self.chain.count += step.flows is not None
+        self.maps.count += step.works_on is not None
 
     def finish(self) -> Frame:
         """Counts costs and modules, and gives the frame."""

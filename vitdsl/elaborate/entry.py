@@ -95,7 +95,7 @@ def _tokenized(scope: Scope, stage: Stage, value: Value) -> Value:
 def _run_on(scope: Scope, body: Any, value: Value, key: str, home: str = "") -> Value:
     """Runs a body of the stage on a value of its own."""
     inside = scope.child(None, value, key)
-    inside.role, inside.in_block = "embed", True
+    inside.role, inside.in_block, inside.in_branch = "embed", True, True
     try:
         run_body(inside, body, home or key)
     except ShapeError as fault:

@@ -47,7 +47,7 @@ def run_head(root: Scope, model: Model) -> Graph:
 def _head_frame(root: Scope, head: Head, trace: Trace) -> Frame:
     inner = Builder(trace.stream)
     scope = Scope(root.context, inner, root.current, NameScope.inside(trace))
-    scope.role, scope.in_block = "head", True
+    scope.role, scope.in_block, scope.in_branch = "head", True, True
     start = scope.flow if head.from_ is None else target_at(scope, head.from_, "from").value
     if head.norm is not None:
         normed = scope.child(None, start, "norm")

@@ -20,6 +20,7 @@ from vitdsl.elaborate.binding import (
     read_body,
     read_item,
 )
+from vitdsl.elaborate.blocks import Sums
 from vitdsl.elaborate.builder import Watcher
 from vitdsl.elaborate.repeats import repeat_item
 from vitdsl.elaborate.scope import Scope
@@ -49,29 +50,27 @@ def run_body(scope: Scope, body: Any, home: str = "item") -> None:
 def _run_items(scope: Scope, body: Body, watcher: Watcher | None) -> None:
     """Runs the items of a bound body that is no bare part."""
     scope.block, builder, frame = None, scope.builder, scope.builder.frame
-    alone, summed = len(body.items) == 1, False
+    alone = len(body.items) == 1
+    followed = [] if scope.in_block else [Sums(scope, builder.chain, _adds)]
+    followed += [] if scope.in_branch else [Sums(scope, builder.maps, _makes_block)]
     for index, item in enumerate(body.items):
-        block, blocks, ends = scope.block, frame.blocks, builder.ends
-        flow = None if scope.in_block else scope.flow
+        block, blocks = scope.block, frame.blocks
+        for sums in followed:
+            sums.begin()
         if watcher is not None:
             watcher.item(index)
         try:
-            run_item(scope, item, "" if alone and _is_whole(item) else str(index))
+            segment = run_item(scope, item, "" if alone and _is_whole(item) else str(index))
         except ShapeError as fault:
             if body.listed:
                 fault.trail.append(index)
             raise
         if scope.block == block and frame.blocks > blocks:  # the item holds blocks, so the next sum begins a new one
             scope.block = None
-        if flow is None:
-            continue
-        if builder.ends == ends:
-            summed |= _adds(scope, item)
-        elif summed:
-            builder.end(flow)
-            summed = False
-    if summed:
-        builder.end(scope.flow)
+        for sums in followed:
+            sums.done(item, segment)
+    for sums in followed:
+        sums.finish()
 
 
 def _is_whole(item: Any) -> bool:
@@ -113,20 +112,26 @@ def _adds(scope: Scope, item: Any) -> bool:
     return bool(bind_key(scope, item, "residual"))
 
 
-def run_item(scope: Scope, item: Any, index: str) -> None:
-    """Runs one item with its repetitions; its segment of paths is its name, or else `index`."""
+def _makes_block(scope: Scope, item: Any) -> bool:
+    """Whether an item makes a block that ends with a map: also a mixer or an mlp without a shortcut."""
+    return _adds(scope, item) or (isinstance(item, Item) and item.role in ("mixer", "mlp"))
+
+
+def run_item(scope: Scope, item: Any, index: str) -> str:
+    """Runs one item with its repetitions; returns its segment of paths, which is its name, or else `index`."""
     scope.context.count()
     if isinstance(item, Late):
         inside = scope.child(scope.current, scope.here, index)
         run_body(inside, item)
         scope.here = inside.here
-        return
+        return index
     repeat = bind_key(scope, item, "repeat")
     segment = bind_key(scope, item, "name") or index
     if repeat is None:
         perform(scope, item, segment)
-        return
-    repeat_item(scope, item, int(repeat), segment, perform)
+    else:
+        repeat_item(scope, item, int(repeat), segment, perform)
+    return segment
 
 
 def perform(scope: Scope, item: Item, path: str) -> None:
@@ -270,7 +275,7 @@ def _operate(inside: Scope, item: Item, part: Any, x: Value, bank: Value | None,
 
 def _parallel(inside: Scope, item: Item, x: Value, residual: bool, how: str) -> Value:
     """Runs the branches of a `parallel` on `x`, and merges them."""
-    frame = inside.builder.frame
+    frame, held = inside.builder.frame, inside.builder.maps.count
     start, most, found = frame.blocks, frame.blocks, []
     for index, entry in enumerate(item.branches):
         try:
@@ -292,11 +297,14 @@ def _parallel(inside: Scope, item: Item, x: Value, residual: bool, how: str) -> 
     if not found:
         raise ShapeError("`parallel` needs at least one branch, but has none", "", ("parallel",))
     try:
-        return inside.combine(how, found)
+        merged = inside.combine(how, found)
     except ShapeError as fault:
         fault.hint = f"all branches must give the same tokens and width for `{how}`"
         fault.trail.append("parallel")
         raise
+    if inside.builder.maps.count > held:
+        inside.builder.maps.note(merged, inside.path)  # branches with blocks end a block together
+    return merged
 
 
 def _gives_sum(inside: Scope, body: Any) -> bool:

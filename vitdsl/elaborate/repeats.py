@@ -100,13 +100,18 @@ def call(scope: Scope, path: str, runs: list[tuple[Frame, int]], numbered: bool,
         appends[name] = value.index
         builder.append(name, value)
     flows = current if numbered and not scope.in_block else None
-    builder.call(Call(path, tuple(frames), numbered, reads, gives, appends, builder.frame.blocks, flows), blocks)
+    works_on = current if numbered and not scope.in_branch else None
+    step = Call(
+        path, tuple(frames), numbered, reads, gives, appends, builder.frame.blocks, flows, works_on=works_on
+    )  # fmt: skip
+    builder.call(step, blocks)
 
 
 def repetition(scope: Scope, item: Item, trace: Trace, current: str, perform: Perform) -> tuple[Frame, bool]:
     """The frame of one repetition, and whether it depends on the repetition's index."""
     key = (
         item.number, scope.context.key, current, scope.drop, scope.times, scope.windows, scope.forbidden, scope.role,
+        scope.in_branch,
     )  # fmt: skip
     frame = scope.context.remember(_frames, key, trace, lambda: _elaborated(scope, item, trace, current, perform))
     return frame, trace.varies
@@ -116,6 +121,7 @@ def _elaborated(scope: Scope, item: Item, trace: Trace, current: str, perform: P
     builder = Builder(trace.stream)
     inside = Scope(scope.context, builder, current, NameScope.inside(trace))
     inside.drop, inside.times, inside.windows = scope.drop, scope.times, scope.windows
-    inside.forbidden, inside.role, inside.in_block = scope.forbidden, scope.role, True
+    inside.forbidden, inside.role = scope.forbidden, scope.role
+    inside.in_block, inside.in_branch = True, scope.in_branch
     perform(inside, item, "")
     return builder.finish()

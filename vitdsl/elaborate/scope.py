@@ -39,11 +39,12 @@ class Scope:
         sharing: whether a second operator at a module path shares the weights of the first.
         role: of the outermost item of this scope, as on nodes.
         in_block: whether no block can begin here: this is inside a block, an embedding or a head.
+        in_branch: whether what is made here is only added to something, or is an embedding or of a head.
     """
 
     __slots__ = (
-        "block", "builder", "context", "current", "drop", "exposed", "forbidden", "here", "in_block", "names", "path",
-        "role", "sharing", "times", "windows",
+        "block", "builder", "context", "current", "drop", "exposed", "forbidden", "here", "in_block", "in_branch",
+        "names", "path", "role", "sharing", "times", "windows",
     )  # fmt: skip
 
     def __init__(self, context: Context, builder: Builder, current: str | None, names: NameScope) -> None:
@@ -57,7 +58,7 @@ class Scope:
         self.exposed: dict[str, Value] = {}
         self.forbidden: frozenset[str] = frozenset()
         self.sharing = False
-        self.role, self.in_block = "", False
+        self.role, self.in_block, self.in_branch = "", False, False
 
     def child(self, current: str | None, here: Value | None = None, path: str = "") -> Scope:
         """A scope inside this one, in the same frame."""
@@ -67,7 +68,7 @@ class Scope:
         made.here, made.path = here, f"{above}.{path}" if above and path else above or path
         made.drop, made.block, made.times, made.windows = self.drop, self.block, self.times, self.windows
         made.exposed, made.forbidden, made.sharing = self.exposed, self.forbidden, self.sharing
-        made.role, made.in_block = self.role, self.in_block
+        made.role, made.in_block, made.in_branch = self.role, self.in_block, self.in_branch
         return made
 
     # ------------------------------------------------------------ values
@@ -190,7 +191,7 @@ class Scope:
         if body is None:
             return x
         inside = self.child(None, x, path)
-        inside.drop = "none"
+        inside.drop, inside.in_branch = "none", True
         try:
             self.context.run_body(inside, body)
         except ShapeError as fault:

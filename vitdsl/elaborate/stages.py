@@ -148,8 +148,9 @@ def _fill_stage(scope: Scope, stage: Stage, stream: str, current: str) -> None:
             raise
     elif stage.body is not None:
         _under(scope, "body", lambda inside: run_body(inside, stage.body))
-        if not scope.builder.ends:
-            scope.builder.end(scope.flow)
+        for ends in (scope.builder.chain, scope.builder.maps):
+            if not ends.count:
+                ends.note(scope.flow, "body")
     if stage.norm is not None:
         _under(scope, "norm", lambda inside: run_body(inside, stage.norm, "norm"))
 

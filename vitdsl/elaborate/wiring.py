@@ -48,6 +48,8 @@ def branch(
     drop = drop_of(scope, wiring.drop_path)
     inside.drop = drop if residual is None else "none"  # this sum drops the whole branch already
     inside.exposed, inside.in_block = {}, True
+    plain = residual is None and wiring.windows is None and item.role in ("body", "use", "parallel")
+    inside.in_branch = scope.in_branch or not plain
     inside.role = scope.role or (item.role if part is not None else "")
     own = target.stream or scope.current
     inside.forbidden = scope.forbidden | ({own} if own is not None else set())

@@ -164,6 +164,6 @@ def _graph(model: VisionModel, index: int, length: int) -> Graph | None:
     size = list(model.image_size)
     size[index] = length
     try:
-        return model.spec.graph((size[0], size[1]))
+        return model.graph_for((size[0], size[1]))
     except SpecError:
         return None

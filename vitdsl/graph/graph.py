@@ -15,7 +15,7 @@ class Graph(NamedTuple):
     Attributes:
         frame: the model's frame; its calls are the stages and the head.
         outputs: numbers of the values of the outputs, by name, in order.
-        evaluation: weights of the sum that evaluation returns, by output.
+        evaluation: weights of the sum that evaluation returns, by output; empty: a list of all outputs is returned.
         training: numbers of the values that training returns, by name; None if it returns the same as evaluation.
         layout: `tokens` if a grid is returned as tokens, else `map` or None.
         drop_path: the file's stochastic depth, or None.
@@ -40,7 +40,7 @@ class Graph(NamedTuple):
             return f"{values.get(number, '%?')} {self.frame.features[number]}"
 
         evaluation = ", ".join(f"{n}·{weight:g} {shown(self.outputs[n])}" for n, weight in self.evaluation.items())
-        lines += [f"evaluation {evaluation}"]
+        lines += [f"evaluation {evaluation}"] if evaluation else [f"{n} {shown(self.outputs[n])}" for n in self.outputs]
         if self.training is not None:
             lines += ["training " + ", ".join(f"{name} {shown(n)}" for name, n in self.training.items())]
         if self.layout is not None:

@@ -80,6 +80,8 @@ class Call(NamedTuple):
         block: the number of blocks of the calling frame before the first repetition.
         flows: the stream that the repetitions work on, if each is a block; None if it is a part of a block.
         first: the number of the first repetition.
+        works_on: the stream that each repetition ends with a value of, also inside of a block or of a branch; None
+            where what they make is only added to something.
     """
 
     path: str
@@ -91,6 +93,7 @@ class Call(NamedTuple):
     block: int
     flows: str | None = None
     first: int = 0
+    works_on: str | None = None
 
     def paths(self) -> Iterator[tuple[str, Frame]]:
         """The module path of each repetition, and its frame."""
@@ -119,15 +122,16 @@ class Frame:
         drops: the number of its operators of stochastic depth, with those of its calls.
         idle: module paths of items with a rate of stochastic depth that has no effect.
         start: number of the value that enters the blocks of a stage, or the pool and classifier of a head.
-        ends: numbers of the values that blocks end with, except for blocks that are calls.
+        ends: numbers of the values that blocks end with, except for blocks that are calls, with their module paths.
+        maps: the same of all blocks, also of those inside of blocks and in branches that run side by side.
         cost: of one run.
         marks: numbers of the values that a recipe may name.
         modules: the number of its modules, with itself; each repetition counts.
     """
 
     __slots__ = (
-        "appends", "blocks", "cost", "drops", "ends", "features", "idle", "inputs", "marks", "modules", "outputs",
-        "start", "steps",
+        "appends", "blocks", "cost", "drops", "ends", "features", "idle", "inputs", "maps", "marks", "modules",
+        "outputs", "start", "steps",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -139,7 +143,8 @@ class Frame:
         self.blocks = self.drops = 0
         self.idle: list[str] = []
         self.start: int | None = None
-        self.ends: list[int] = []
+        self.ends: dict[int, str] = {}
+        self.maps: dict[int, str] = {}
         self.cost = Cost()
         self.marks: dict[str, int] = {}
         self.modules = 0

@@ -43,7 +43,7 @@ def unreached(graph: Graph) -> tuple[str, ...]:
     Learned tokens count one by one, each with its own path.
     """
     live: dict[int, Tokens] = {}
-    returned = [graph.outputs[name] for name in graph.evaluation]
+    returned = [graph.outputs[name] for name in graph.evaluation or graph.outputs]
     for number in (*returned, *(graph.training or {}).values()):
         live[number] = all_of(graph.frame.features[number])
     read: set[str] = set()
@@ -71,8 +71,8 @@ def _frame(frame: Frame, live: dict[int, Tokens], prefix: str, read: set[str], d
             elif not step.shared:
                 dead.setdefault(path)
         if out:
-            for number, wanted in zip(step.inputs, _wanted(frame, step, out), strict=True):
-                live[number] = union(live.get(number, ()), wanted)
+            for number, tokens in zip(step.inputs, wanted(frame, step, out), strict=True):
+                live[number] = union(live.get(number, ()), tokens)
 
 
 def _call(
@@ -90,8 +90,8 @@ def _call(
             for number in reversed(numbers):
                 x = inner.features[number]
                 left[name] -= x.num_tokens
-                wanted = part(appended[name], left[name], left[name] + x.num_tokens)
-                inside[number] = union(inside.get(number, ()), wanted)
+                tokens = part(appended[name], left[name], left[name] + x.num_tokens)
+                inside[number] = union(inside.get(number, ()), tokens)
         for name in inner.outputs:
             state[name] = ()
         _frame(inner, inside, joined(prefix, path), read, dead)
@@ -101,7 +101,7 @@ def _call(
         live[number] = union(live.get(number, ()), state.get(name, ()))
 
 
-def _wanted(frame: Frame, node: Node, out: Tokens) -> Sequence[Tokens]:
+def wanted(frame: Frame, node: Node, out: Tokens) -> Sequence[Tokens]:
     """The live tokens of each operand, for these live tokens of the result."""
     op, inputs = node.op, [frame.features[number] for number in node.inputs]
     whole = [all_of(x) for x in inputs]

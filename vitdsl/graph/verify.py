@@ -69,7 +69,7 @@ def _frame(frame: Frame, path: str, seen: set[int]) -> None:
     appends = [(name, number) for name, numbers in frame.appends.items() for number in numbers]
     _check_known(defined, [*frame.outputs.items(), *appends], path, "the stream")
     _check_known(defined, frame.marks.items(), path, "the mark")
-    ends = [*frame.ends, *([] if frame.start is None else [frame.start])]
+    ends = [*frame.ends, *frame.maps, *([] if frame.start is None else [frame.start])]
     _check_known(defined, (("block", number) for number in ends), path, "the end of a")
     cost, drops, _ = frame.counted()
     _check(cost == frame.cost, path, f"its steps cost {tuple(cost)}, but it says {tuple(frame.cost)}")

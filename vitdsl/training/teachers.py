@@ -87,6 +87,7 @@ def _line(error: Exception) -> str:
 def _of_spec(recipe: Recipe, at: Any, loss: Distillation, student: Spec) -> tuple[nn.Module, tuple[Tensor, Tensor]]:
     from vitdsl.api import build, load_weights
     from vitdsl.checkpoints.files import read_metadata
+    from vitdsl.checkpoints.header import SPEC_TEXT
 
     if loss.teacher_weights is None:
         message = "a teacher that is a spec needs weights, or it knows nothing"
@@ -95,7 +96,7 @@ def _of_spec(recipe: Recipe, at: Any, loss: Distillation, student: Spec) -> tupl
     path = recipe.path_of(where, loss.teacher_weights)
     if not path.is_file():
         raise SpecError(recipe.problem(where, f"there is no file `{path}`, beside the recipe or seen from here"))
-    written = read_metadata(path).get("vitdsl.spec") if path.suffix == ".safetensors" else None
+    written = read_metadata(path).get(SPEC_TEXT) if path.suffix == ".safetensors" else None
     spec = load(written) if written else None
     if spec is None or spec.name != loss.teacher:
         spec = load(Path(loss.teacher), {"classes": student.model.classes})

@@ -14,7 +14,8 @@ def test_maps_are_values_of_the_models_frame():
     assert [each.path for each in maps] == ["stages.0.block.0", "stages.0.block.1"]
     for each in maps:
         grid, whole = graph.frame.features[each.grid], graph.frame.features[each.whole]
-        assert grid == each.feature == whole.grid_only
+        assert whole == each.feature
+        assert grid == whole.grid_only
         assert [*whole.tokens] == ["cls", "dist"]
         assert each.grid != each.whole
 

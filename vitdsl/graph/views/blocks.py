@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import NamedTuple
 
 from vitdsl.features import Feature
 from vitdsl.graph.graph import Graph
 from vitdsl.graph.ir import HEAD, Call, Frame, Node, cost_of, joined
 from vitdsl.graph.operators import Join, Take
+from vitdsl.graph.origins import Origin, origin
 
 JOIN = Join()
-Visit = Callable[["UnrolledStage", int, str | None], int]
-"""Called with a stage, the number of a value, and the module path of the block that ends with the value.
-
-It is called for the value that the blocks begin with, where the path is None, and for the output of each block. It may
-add nodes to the stage. It returns the number of the value to use from there on.
-"""
 
 
 def copy_frame(frame: Frame) -> Frame:
@@ -28,56 +24,92 @@ def copy_frame(frame: Frame) -> Frame:
     return copy
 
 
-class UnrolledStage:
-    """A stage in which each repetition is a call of its own, and the values between blocks are visited.
+class UnrolledFrame:
+    """A frame in which each repetition is a call of its own, and the values that blocks end with are visited.
 
-    Requires: the frame of a stage. Ensures: equal outputs, the same module paths, the same numbers for the values of
-    the old frame. Modified: `frame` is new; the frames of blocks are the same.
+    Requires: any frame. Ensures: equal outputs, the same module paths, the same numbers for the values of the old
+    frame. Modified: `frame` is new; the frames of blocks are the same, but for those that `enter` changes.
 
     Attributes:
         frame: the new frame.
         current: for the number of each value of the old frame, the number of the value that stands for it now.
     """
 
-    def __init__(self, stage: Frame, visit: Visit) -> None:
-        self.frame, self._visit = copy_frame(stage), visit
+    def __init__(self, frame: Frame) -> None:
+        self.frame, self._start, self._ends = copy_frame(frame), frame.start, self.ends_of(frame)
         self.frame.steps = []
-        self.current = {number: number for number in range(len(stage.features))}
-        self._start, self._ends = stage.start, {number for number in stage.ends if number != stage.start}
-        for number in stage.inputs.values():
-            self._visit_border(number, "")
-        for step in stage.steps:
+        self.current = {number: number for number in range(len(frame.features))}
+        for number in frame.inputs.values():
+            self._visit_border(number)
+        for step in frame.steps:
             if isinstance(step, Node):
                 self.frame.steps.append(step._replace(inputs=tuple(self.current[number] for number in step.inputs)))
-                self._visit_border(step.output, step.path)
+                self._visit_border(step.output)
             else:
                 self._add_call(step)
-        self.frame.outputs = {name: self.current[number] for name, number in stage.outputs.items()}
-        self.frame.appends = {name: [self.current[n] for n in numbers] for name, numbers in stage.appends.items()}
-        self.frame.marks = {name: self.current[number] for name, number in stage.marks.items()}
-        self.frame.recount()
+        self.frame.outputs = {name: self.current[number] for name, number in frame.outputs.items()}
+        self.frame.appends = {name: [self.current[n] for n in numbers] for name, numbers in frame.appends.items()}
+        self.frame.marks = {name: self.current[number] for name, number in frame.marks.items()}
+        self.frame.ends = {self.current[number]: path for number, path in frame.ends.items()}
+        self.frame.maps = {self.current[number]: path for number, path in frame.maps.items()}
+
+    # ------------------------------------------------------------ what is visited, and how
+
+    def ends_of(self, frame: Frame) -> Mapping[int, str]:
+        """The values that are visited beside those of calls, with the paths of their blocks."""
+        return frame.ends
+
+    def stream_of(self, call: Call) -> str | None:
+        """The stream of which each repetition of a call ends with a value that is visited; None: of none."""
+        return call.flows
+
+    def visit(self, number: int, block: str | None) -> int:
+        """Visits a value, and returns the number of the value to use from there on; it may add nodes to the frame.
+
+        Args:
+            number: of the value.
+            block: the module path of the block that ends with it; None: the blocks begin with it.
+        """
+        return number
+
+    def enter(self, path: str, call: Call, stream: str) -> Call:
+        """The call of one repetition, whose frame may be replaced.
+
+        Args:
+            path: of its module.
+            call: of this repetition alone.
+            stream: of which it ends with a value.
+        """
+        return call
+
+    def block_of(self, path: str) -> str:
+        """The module path of the block that a repetition ends with, which was entered last."""
+        return path
+
+    # ------------------------------------------------------------ steps
 
     def add_value(self, feature: Feature) -> int:
         """Adds a value, and returns its number."""
         self.frame.features.append(feature)
         return len(self.frame.features) - 1
 
-    def _visit_border(self, number: int, path: str) -> None:
+    def _visit_border(self, number: int) -> None:
         """Visits a value of the old frame, if blocks begin or end with it."""
         if number == self._start or number in self._ends:
-            block = None if number == self._start else path
-            self.current[number] = self._visit(self, self.current[number], block)
+            block = None if number == self._start else self._ends[number]
+            self.current[number] = self.visit(self.current[number], block)
 
     def _add_call(self, step: Call) -> None:
-        if step.flows is None:
+        stream = self.stream_of(step)
+        if stream is None:
             reads = {name: self.current[number] for name, number in step.reads.items()}
             self.frame.steps.append(step._replace(reads=reads))
         else:
-            self._add_repetitions(step, step.flows)
+            self._add_repetitions(step, stream)
         for number in (*step.gives.values(), *step.appends.values()):
-            self._visit_border(number, step.path)
+            self._visit_border(number)
 
-    def _add_repetitions(self, step: Call, flows: str) -> None:
+    def _add_repetitions(self, step: Call, stream: str) -> None:
         """Adds a call for each repetition."""
         streams = {name: self.current[number] for name, number in step.reads.items()}
         appended: dict[str, list[int]] = {name: [] for name in step.appends}
@@ -87,11 +119,12 @@ class UnrolledStage:
             appends = {name: self.add_value(_join(frame, values)) for name, values in frame.appends.items()}
             reads = {name: streams[name] for name in frame.inputs}
             first = step.first + number
-            self.frame.steps.append(Call(step.path, (frame,), step.numbered, reads, gives, appends, block, None, first))
+            call = Call(step.path, (frame,), step.numbered, reads, gives, appends, block, None, first)
+            self.frame.steps.append(self.enter(path, call, stream))
             block += frame.blocks
             streams.update(gives)
-            if flows in gives:
-                streams[flows] = self._visit(self, gives[flows], path)
+            if stream in gives:
+                streams[stream] = self.visit(gives[stream], self.block_of(path))
             for name, value in appends.items():
                 appended[name].append(value)
         for name, value in step.gives.items():
@@ -108,6 +141,9 @@ def _join(frame: Frame, numbers: list[int]) -> Feature:
     return Feature(features[0].dim, count=sum(feature.num_tokens for feature in features))
 
 
+# ---------------------------------------------------------------- maps
+
+
 class BlockMap(NamedTuple):
     """A map with which a block ends.
 
@@ -115,7 +151,7 @@ class BlockMap(NamedTuple):
         path: module path of the block.
         grid: the number of the map in the model's frame.
         whole: the number of all of the feature, extra tokens too.
-        feature: the map's.
+        feature: all of the feature.
     """
 
     path: str
@@ -124,55 +160,133 @@ class BlockMap(NamedTuple):
     feature: Feature
 
 
-def open_blocks(graph: Graph) -> tuple[Graph, list[BlockMap]]:
-    """The graph with the outputs of its blocks as values of its frame, and those of them that have a grid.
+def open_blocks(graph: Graph, paths: Collection[str] | None = None) -> tuple[Graph, list[BlockMap]]:
+    """The graph with the maps that its blocks end with as values of its frame, and these maps, in order.
 
-    Requires: any graph. Ensures: the same outputs by the same modules. Modified: the frames of model and stages.
+    A block that leaves the grid as it was, and works on extra tokens alone, ends with none.
+
+    Requires: any graph. Ensures: the same outputs by the same modules. Modified: the frames of model and stages, and of
+    blocks that hold blocks.
+
+    Args:
+        graph: of a model.
+        paths: of the blocks whose maps are wanted; None: all.
     """
     frame = copy_frame(graph.frame)
     maps: list[BlockMap] = []
     for index, step in enumerate(frame.steps):
         if isinstance(step, Call) and step.path != HEAD:
-            stage = _OpenStage(step, frame)
-            frame.steps[index] = stage.call
-            maps += stage.maps
+            opened = _OpenedFrame(step.frames[0], step.path, paths)
+            gives, found = opened.give(partial(_add_value, frame))
+            frame.steps[index] = step._replace(frames=(opened.frame,), gives={**step.gives, **gives})
+            maps += [
+                BlockMap(joined(step.path, block), grid, whole, frame.features[whole])
+                for block, (grid, whole) in found.items()
+            ]
     frame.recount()
-    return graph._replace(frame=frame), maps
+    made: dict[Origin, BlockMap] = {}
+    for each in maps:
+        made.setdefault(origin(frame, each.grid), each)
+    return graph._replace(frame=frame), [*made.values()]
 
 
-class _OpenStage:
-    """A stage that gives the maps with which its blocks end to the frame of the model.
+def _add_value(frame: Frame, feature: Feature) -> int:
+    frame.features.append(feature)
+    return len(frame.features) - 1
+
+
+class _OpenedFrame(UnrolledFrame):
+    """A frame that gives the maps with which its blocks end beside its outputs.
+
+    Args:
+        frame: of a stage or of a repetition.
+        path: of its module.
+        paths: of the blocks whose maps are wanted; None: all.
 
     Attributes:
-        call: its call.
-        maps: these maps, in order.
+        blocks: all blocks that end with a map: paths below the module, and what they end with.
     """
 
-    def __init__(self, call: Call, frame: Frame) -> None:
-        self._path, self._frame = call.path, frame
-        self._gives = dict(call.gives)
-        self._outputs: dict[str, int] = {}
-        self.maps: list[BlockMap] = []
-        stage = UnrolledStage(call.frames[0], self._give_map).frame
-        stage.outputs |= self._outputs
-        self.call = call._replace(frames=(stage,), gives=self._gives)
+    def __init__(self, frame: Frame, path: str, paths: Collection[str] | None) -> None:
+        self.blocks: list[tuple[str, Feature]] = []
+        self._path, self._paths = path, paths
+        self._found: dict[str, tuple[int, int]] = {}
+        self._last = ""
+        super().__init__(frame)
 
-    def _give_map(self, stage: UnrolledStage, number: int, block: str | None) -> int:
-        feature = stage.frame.features[number]
+    def ends_of(self, frame: Frame) -> Mapping[int, str]:
+        """Those of all blocks."""
+        return frame.maps
+
+    def stream_of(self, call: Call) -> str | None:
+        """Also that of blocks inside of blocks."""
+        return call.works_on
+
+    def visit(self, number: int, block: str | None) -> int:
+        """Finds a map."""
+        feature = self.frame.features[number]
         if block is None or feature.grid is None:
+            return number
+        self.blocks.append((block, feature))
+        if self._paths is not None and joined(self._path, block) not in self._paths:
             return number
         grid, extra = number, len(feature.tokens)
         if extra:
             take = Take.trusted(start=extra, stop=feature.num_tokens, feature=feature.grid_only)
-            grid = stage.add_value(feature.grid_only)
-            stage.frame.steps.append(Node("", take, (number,), grid, cost_of(take, [feature], feature.grid_only)))
-        numbers = self._give(stage, grid), self._give(stage, number)
-        self.maps.append(BlockMap(joined(self._path, block), *numbers, feature.grid_only))
+            grid = self.add_value(feature.grid_only)
+            self.frame.steps.append(Node("", take, (number,), grid, cost_of(take, [feature], feature.grid_only)))
+        self._found[block] = grid, number
         return number
 
-    def _give(self, stage: UnrolledStage, number: int) -> int:
-        """Gives a value of the stage to the model's frame, and returns its number there."""
-        self._frame.features.append(stage.frame.features[number])
-        name = f"output {len(self._outputs)}"
-        self._outputs[name], self._gives[name] = number, len(self._frame.features) - 1
-        return self._gives[name]
+    def enter(self, path: str, call: Call, stream: str) -> Call:
+        """A repetition that holds several blocks is opened too, and is no module with a forward any more.
+
+        It ends with the last of them, and with what there is behind.
+        """
+        self._last = path
+        (frame,) = call.frames
+        opened = _OpenedFrame(frame, joined(self._path, path), self._paths)
+        if opened.blocks and stream in frame.outputs:
+            last, feature = opened.blocks[-1]
+            if feature == frame.features[frame.outputs[stream]]:
+                opened.forget(last)
+                self._last = joined(path, last) if opened.blocks else path
+        self.blocks += [(joined(path, block), feature) for block, feature in opened.blocks]
+        if not opened.has_maps():
+            return call
+        gives, maps = opened.give(self.add_value)
+        self._found |= {joined(path, block): numbers for block, numbers in maps.items()}
+        return call._replace(path=path, frames=(opened.frame,), numbered=False, gives={**call.gives, **gives}, first=0)
+
+    def block_of(self, path: str) -> str:
+        """The last block of a repetition that holds several, else the repetition."""
+        return self._last
+
+    # ------------------------------------------------------------ what is given
+
+    def has_maps(self) -> bool:
+        """Whether there is a map that is wanted."""
+        return bool(self._found)
+
+    def forget(self, block: str) -> None:
+        """Leaves out the last block, which is that of the caller."""
+        self.blocks.pop()
+        self._found.pop(block, None)
+
+    def give(self, add_value: Callable[[Feature], int]) -> tuple[dict[str, int], dict[str, tuple[int, int]]]:
+        """Makes the maps outputs of the frame.
+
+        Args:
+            add_value: adds a value to the frame that calls this one, and returns its number.
+
+        Returns:
+            The numbers of the new values by output; and by block, those of the map and of all of its feature.
+        """
+        gives: dict[str, int] = {}
+        by_number: dict[int, int] = {}
+        for number in dict.fromkeys(number for numbers in self._found.values() for number in numbers):
+            name = f"output {len(gives)}"
+            self.frame.outputs[name] = number
+            by_number[number] = gives[name] = add_value(self.frame.features[number])
+        self.frame.recount()
+        return gives, {block: (by_number[grid], by_number[whole]) for block, (grid, whole) in self._found.items()}

@@ -95,7 +95,8 @@ class _Opened:
         self.frame.outputs = {name: behind[number] for name, number in frame.outputs.items()}
         self.frame.appends = {name: [behind[n] for n in numbers] for name, numbers in frame.appends.items()}
         self.frame.marks = {name: behind[number] for name, number in frame.marks.items()}
-        self.frame.ends = [behind[number] for number in frame.ends]
+        self.frame.ends = {behind[number]: path for number, path in frame.ends.items()}
+        self.frame.maps = {behind[number]: path for number, path in frame.maps.items()}
         self.frame.start = None if frame.start is None else behind[frame.start]
         if self.changed:
             self.frame.recount()

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from vitdsl.features import Feature
 from vitdsl.graph.graph import Graph
-from vitdsl.graph.ir import HEAD, Call, Node, cost_of, joined
-from vitdsl.graph.views.blocks import UnrolledStage, copy_frame
+from vitdsl.graph.ir import HEAD, Call, Frame, Node, cost_of, joined
+from vitdsl.graph.views.blocks import UnrolledFrame, copy_frame
 from vitdsl.parts.base import Primitive
 
 if TYPE_CHECKING:
@@ -63,26 +63,35 @@ def add_taps(graph: Graph) -> tuple[Graph, list[list[TapPoint]]]:
     chains: list[list[TapPoint]] = []
     for number, step in enumerate(frame.steps):
         if isinstance(step, Call) and step.path != HEAD:
-            taps = _StageTaps(step.path)
-            stage = UnrolledStage(step.frames[0], taps.add)
+            stage = _TappedStage(step.frames[0], step.path)
             frame.steps[number] = step._replace(frames=(stage.frame,))
-            if any(point.ends_block for point in taps.points):
-                chains.append(taps.points)
+            if any(point.ends_block for point in stage.points):
+                chains.append(stage.points)
     frame.recount()
     return graph._replace(frame=frame), chains
 
 
-class _StageTaps:
-    """The taps of one stage, in order."""
+class _TappedStage(UnrolledFrame):
+    """A stage with a tap at each end of a block of its chain.
 
-    def __init__(self, path: str) -> None:
-        self.path = path
+    Args:
+        stage: its frame.
+        path: of its module.
+
+    Attributes:
+        points: its taps, in order.
+    """
+
+    def __init__(self, stage: Frame, path: str) -> None:
+        self._path = path
         self.points: list[TapPoint] = []
+        super().__init__(stage)
+        self.frame.recount()
 
-    def add(self, stage: UnrolledStage, number: int, block: str | None) -> int:
+    def visit(self, number: int, block: str | None) -> int:
         """Lets a value go through a tap, and returns the number of the tap's output."""
-        feature = stage.frame.features[number]
-        output, path = stage.add_value(feature), f"taps.{len(self.points)}"
-        stage.frame.steps.append(Node(path, TAP, (number,), output, cost_of(TAP, [feature], feature)))
-        self.points.append(TapPoint(joined(self.path, path), feature, block is not None))
+        feature = self.frame.features[number]
+        output, path = self.add_value(feature), f"taps.{len(self.points)}"
+        self.frame.steps.append(Node(path, TAP, (number,), output, cost_of(TAP, [feature], feature)))
+        self.points.append(TapPoint(joined(self._path, path), feature, block is not None))
         return output

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import timeit
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
@@ -45,6 +43,7 @@ class Latency(Evaluation):
         from torch.utils.benchmark.utils.common import set_torch_threads
 
         from vitdsl.search.evaluation.measuring import check_device, images_for
+        from vitdsl.timing import time_runs
 
         device = check_device(self.device or candidate.device)
         model = candidate.build().to(device).eval()
@@ -53,15 +52,3 @@ class Latency(Evaluation):
             times = time_runs(lambda: model(images), self.warmup, self.repeats, device)
         shares = torch.tensor([0.5, 0.25, 0.75], dtype=torch.float64)
         return dict(zip(self.names(), torch.tensor(times, dtype=torch.float64).quantile(shares).tolist(), strict=True))
-
-
-def time_runs(run: Callable[[], object], warmup: int, repeats: int, device: str) -> list[float]:
-    """Seconds of each of `repeats` runs, after `warmup` others; the clock waits for a GPU."""
-    import torch
-    from torch.utils.benchmark.utils.timer import timer as clock_of_gpu
-
-    # `torch.utils.benchmark.Timer` would run two more forwards before each single one, to time it alone
-    timer = timeit.Timer(run, timer=clock_of_gpu if device.startswith("cuda") else timeit.default_timer)
-    with torch.accelerator.device_index(torch.device(device).index):
-        timer.timeit(warmup)
-        return timer.repeat(repeats, 1)

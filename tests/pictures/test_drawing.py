@@ -32,10 +32,11 @@ def test_what_is_wrong_is_said_and_nothing_is_written(tmp_path):
     assert not [*tmp_path.iterdir()]
 
 
-def test_the_figure_of_the_documents_is_current():
-    path = Path(__file__).parents[2] / "docs/pictures/swin_tiny.svg"
-    made = drawn(vitdsl.load("swin_tiny"), ".svg")
-    assert path.read_text(encoding="utf-8") == made, "`vitdsl draw swin_tiny -o docs/pictures/swin_tiny.svg` writes it"
+@pytest.mark.parametrize("name", ["cvt13", "swin_tiny"])
+def test_the_figures_of_the_documents_are_current(name):
+    path = Path(__file__).parents[2] / f"docs/pictures/{name}.svg"
+    made = drawn(vitdsl.load(name), ".svg")
+    assert path.read_text(encoding="utf-8") == made, f"`vitdsl draw {name} -o docs/pictures/{name}.svg` writes it"
 
 
 @pytest.mark.full

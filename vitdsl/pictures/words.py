@@ -47,7 +47,7 @@ def note_of(op: Any) -> str:
         return f"{_sides(op.kernel)}{_stride(op)}"
     if op.type == "pool_tokens":
         return op.reduce
-    return f"{op.heads} heads" if op.type in ("attend", "scores") else ""
+    return _heads(op.heads) if op.type in ("attend", "scores") else ""
 
 
 def title_of_part(role: str, kind: str | None, nodes: Sequence[Node], inputs: Sequence[Feature]) -> str:
@@ -70,7 +70,7 @@ def note_of_part(role: str, nodes: Sequence[Node], outputs: Sequence[Feature]) -
     words = [f"{_sides(op.size)} windows" + (", shifted" if any(op.shift) else "")
              for op in (node.op for node in nodes) if isinstance(op, OpenWindows)][:1]  # fmt: skip
     heads = [found for node in nodes if (found := getattr(node.op, "heads", 0))]
-    words += [f"{heads[0]} heads"] if heads else []
+    words += [_heads(heads[0])] if heads else []
     named = [(node.op.type, output) for node, output in zip(nodes, outputs, strict=True) if node.path]
     if role == "mlp":
         words.append(f"hidden {named[0][1].dim}")
@@ -96,3 +96,7 @@ def _stride(op: Any) -> str:
 
 def _sides(size: tuple[int, int]) -> str:
     return "×".join(map(str, size))
+
+
+def _heads(number: int) -> str:
+    return "1 head" if number == 1 else f"{number} heads"

@@ -42,6 +42,10 @@ def test_an_identity_is_equal_to_that_of_the_same_object_only():
     assert len({Identity(one), Identity(one), Identity(other)}) == 2
 
 
+NO_MEMOS = ["resolve/files.py: _open_texts"]
+"""Texts that an editor holds until it closes them."""
+
+
 def test_reading_and_elaborating_keep_results_in_tables_only():
     """A dict of a module that starts empty is a memo that `forget` does not know."""
     found = []
@@ -53,7 +57,7 @@ def test_reading_and_elaborating_keep_results_in_tables_only():
                 target = node.targets[0] if isinstance(node, ast.Assign) else node.target
                 if not ast.unparse(target).isupper():  # a constant
                     found.append(f"{path.relative_to(PACKAGE)}: {ast.unparse(target)}")
-    assert found == []
+    assert found == NO_MEMOS
 
 
 def test_a_spec_keeps_the_graphs_that_were_asked_for_last():

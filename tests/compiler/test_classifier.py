@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from typing import Any
 
 import pytest
 import torch
@@ -60,6 +61,17 @@ def test_recomputing_lasts_over_copies_and_other_classifiers():
         assert hasattr(each.get_submodule("stages.0.block.0"), "recomputed")
 
 
+class Wrapped(torch.nn.Module):
+    """Passes on what a block is given: its input, and the size of the grid where it asks for it."""
+
+    def __init__(self, block: torch.nn.Module) -> None:
+        super().__init__()
+        self.block = block
+
+    def forward(self, *given: Any) -> Any:
+        return self.block(*given)
+
+
 def test_another_classifier_leaves_the_rest_alone():
     model = small("levit_128s").train()
     first, linear = model.get_submodule("stages.0.body.0.0"), model.get_submodule("stages.0.body.1.1.mlp.fc1")
@@ -68,7 +80,7 @@ def test_another_classifier_leaves_the_rest_alone():
     first.register_forward_hook(lambda *_: seen.append("block"))
     linear.register_forward_hook(lambda *_: seen.append("layer"))
     frozen = model.get_submodule("stages.0.tokenizer").eval().requires_grad_(False)
-    wrapped = torch.nn.Sequential(model.get_submodule("stages.0.body.2.0"))  # a caller's own module in a block's place
+    wrapped = Wrapped(model.get_submodule("stages.0.body.2.0"))  # a caller's own module in a block's place
     model.get_submodule("stages.0.body.2").add_module("0", wrapped)
     inside = list(wrapped.modules())
     model.reset_classifier(3)

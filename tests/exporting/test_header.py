@@ -2,17 +2,17 @@
 
 import vitdsl
 from tests.exporting.models import spec_of
-from vitdsl.checkpoints.header import SPEC
+from vitdsl.checkpoints.header import SPEC_TEXT
 from vitdsl.exporting.header import preprocessing, texts_of
 
 
 def test_the_spec_has_the_size_of_the_model():
     model = vitdsl.build(spec_of(), "meta", size=(48, 64))
     texts = texts_of(model)
-    assert vitdsl.load(texts[SPEC]).model.input.size == (48, 64)
+    assert vitdsl.load(texts[SPEC_TEXT]).model.input.size == (48, 64)
     assert '"size": [48, 64]' in texts["vitdsl.preprocessing"]
     model.set_input_size(32)
-    assert vitdsl.load(texts_of(model)[SPEC]) == model.spec
+    assert vitdsl.load(texts_of(model)[SPEC_TEXT]) == model.spec
 
 
 def test_channels_that_no_photo_has():

@@ -53,7 +53,7 @@ def run(
     set_: Settings = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a model as ONNX, as a program of torch.export, or as weights.
+    """Write a model as ONNX, a torch program, or weights.
 
     What is written is compared with the model first: a file that does something else is not kept.
     """

@@ -8,7 +8,7 @@ import torch
 import vitdsl
 from tests.compiler.seen_maps import at_small_size, images_for
 from tests.compiler.small import SMALL, photos, small
-from tests.zoo.specs import all_of_them
+from tests.zoo.specs import all_of_them, smallest
 
 
 def built(body):
@@ -110,7 +110,7 @@ def test_gates_over_all_tokens_are_refused():
         vitdsl.attention_rollout(model, images_for(model))
 
 
-@pytest.mark.parametrize("name", all_of_them([]))
+@pytest.mark.parametrize("name", all_of_them([], smallest()))
 @torch.no_grad()
 def test_shares_are_all_of_a_token(name):
     model = at_small_size(name)

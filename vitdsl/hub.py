@@ -14,7 +14,7 @@ from vitdsl.checkpoints.files import read_metadata, write_weights
 from vitdsl.checkpoints.header import SPEC_TEXT, header_of
 from vitdsl.checkpoints.sources import HUB_FILE, PREDICT
 from vitdsl.compiler.build import build_as
-from vitdsl.errors import CheckpointError, Problem, SpecError
+from vitdsl.errors import CheckpointError, Problem, SpecError, first_line
 from vitdsl.resolve.files import write_text
 from vitdsl.spec import Spec, load
 from vitdsl.syntax.source import read
@@ -130,7 +130,7 @@ def push_to_hub(
                 repo_id=repository, folder_path=folder, commit_message=message, revision=revision, token=token
             )
         except Exception as error:  # of the hub, or of the library that it speaks HTTP with
-            raise CheckpointError(f"{repository} cannot be written: {_first_line(error)}") from None
+            raise CheckpointError(f"{repository} cannot be written: {first_line(error)}") from None
     return str(done)
 
 
@@ -203,7 +203,7 @@ def _fetched(repository: str, **options: Any) -> Path:
     try:
         return Path(hub.snapshot_download(repository, allow_patterns=[HUB_FILE, SPEC_FILE], **options))
     except Exception as error:  # of the hub, of the library that it speaks HTTP with, or of its own downloader
-        raise CheckpointError(f"{repository} cannot be had from the Hugging Face hub: {_first_line(error)}") from None
+        raise CheckpointError(f"{repository} cannot be had from the Hugging Face hub: {first_line(error)}") from None
 
 
 def _hub(what: str) -> Any:
@@ -213,7 +213,3 @@ def _hub(what: str) -> Any:
     except ImportError:
         raise CheckpointError(f"{what}, which needs huggingface_hub: {PREDICT}") from None
     return huggingface_hub
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -3,7 +3,8 @@
 import pytest
 
 from tests.hostile import NAMES
-from vitdsl.pictures.text import cut, width
+from vitdsl.pages import cut
+from vitdsl.pictures.text import width
 
 
 @pytest.mark.parametrize("text", NAMES)

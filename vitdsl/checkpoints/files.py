@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from vitdsl.checkpoints.state import grids_of, state_in, with_grids
-from vitdsl.errors import CheckpointError
+from vitdsl.errors import CheckpointError, first_line
 from vitdsl.resolve.files import write_whole
 
 if TYPE_CHECKING:
@@ -158,8 +158,7 @@ def check_sums(file: BinaryIO) -> None:
 
 
 def _damaged(path: Path, kind: str, error: Exception) -> CheckpointError:
-    reason = str(error).strip() or type(error).__name__
-    return CheckpointError(f"{path}: this {kind} file is damaged, or not whole: {reason.splitlines()[0].rstrip('.')}.")
+    return CheckpointError(f"{path}: this {kind} file is damaged, or not whole: {first_line(error).rstrip('.')}.")
 
 
 def _separate(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

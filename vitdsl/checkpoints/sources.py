@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 
 from vitdsl.checkpoints.rows import Closed
 from vitdsl.checkpoints.tables import SOURCES, read_values, shipped_folder, validated
-from vitdsl.errors import CheckpointError
+from vitdsl.errors import CheckpointError, first_line
 from vitdsl.resolve.files import write_whole
 
 LAYOUTS = ("official", "timm", "torchvision", "huggingface")
@@ -190,7 +190,8 @@ def _from_hub(source: WeightsSource, folder: Path | None) -> LocalFile:
     try:
         path = Path(hub.hf_hub_download(source.hub, HUB_FILE, cache_dir=folder))
     except Exception as error:  # of the hub, of the library that it speaks HTTP with, or of its own downloader
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise CheckpointError(f"{HUB_FILE} of {source.hub} cannot be had from the Hugging Face hub: {reason}") from None
+        raise CheckpointError(
+            f"{HUB_FILE} of {source.hub} cannot be had from the Hugging Face hub: {first_line(error)}"
+        ) from None
     said = _compare(source, path, f"It is left in the hub's cache: {path}.")
     return LocalFile(path, f"{HUB_FILE} of {source.hub}, in the hub's cache: {path}; {said}; licence: {source.licence}")

@@ -12,7 +12,7 @@ import typer
 from vitdsl.cli.options import AsJson, ImageSize, Settings, image_size
 from vitdsl.cli.output import echo, print_json, print_table
 from vitdsl.cli.specs import settings
-from vitdsl.errors import InputError, Problem
+from vitdsl.errors import InputError, Problem, first_line
 from vitdsl.training import INSTALL
 from vitdsl.units import format_measure
 
@@ -132,8 +132,7 @@ def _check(contender: Contender, images: Tensor, train: bool) -> None:
     except (RuntimeError, AssertionError, ValueError) as error:
         if is_out_of_memory(error):
             raise
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        message = f"`{contender.name}` cannot take images of {tuple(images.shape)}: {reason}"
+        message = f"`{contender.name}` cannot take images of {tuple(images.shape)}: {first_line(error)}"
         raise InputError(Problem(message, hint="another `--size`, or a larger `--batch` for batch norms")) from None
 
 

@@ -12,7 +12,7 @@ from vitdsl.differences.weights import FIT, ONLY_A, ONLY_B, OTHER
 from vitdsl.differences.written import Side
 from vitdsl.errors import printable
 from vitdsl.features import Cost
-from vitdsl.pages import render
+from vitdsl.pages import cut, render
 from vitdsl.spec import Spec
 from vitdsl.syntax.printer import as_yaml
 from vitdsl.units import format_count, format_measure
@@ -95,11 +95,7 @@ def _written(found: Difference) -> Section:
 
 
 def _value(side: Side | None) -> str:
-    return NOTHING if side is None else _cut(as_yaml(side.value))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    return NOTHING if side is None else cut(as_yaml(side.value), LONGEST)
 
 
 def _place(side: Side | None) -> str:

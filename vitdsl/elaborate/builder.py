@@ -171,8 +171,7 @@ class Builder:
 
     def value(self, feature: Feature) -> Value:
         """A new value."""
-        self.frame.features.append(feature)
-        return Value(len(self.frame.features) - 1, feature)
+        return Value(self.frame.add_value(feature), feature)
 
     def has(self, name: str) -> bool:
         """Whether a stream holds a value; one of the outer frame becomes an input."""

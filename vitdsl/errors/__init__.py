@@ -11,12 +11,12 @@ from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from vitdsl.errors.near import did_you_mean, meant, near, one_of
-from vitdsl.errors.problems import LINE_BREAK, Mark, Problem, Source, printable, render
+from vitdsl.errors.problems import LINE_BREAK, Mark, Problem, Source, first_line, printable, render
 
 __all__ = [
     "AttentionError", "CheckpointError", "ExpressionError", "ImageError", "InputError", "Mark", "Problem", "Refusal",
-    "RimError", "ShapeError", "Source", "SpecError", "did_you_mean", "meant", "near", "one_of", "printable", "refuse",
-    "render",
+    "RimError", "ShapeError", "Source", "SpecError", "did_you_mean", "first_line", "meant", "near", "one_of",
+    "printable", "refuse", "render",
 ]  # fmt: skip
 MAX_PROBLEMS = 100
 """How many problems an error holds."""

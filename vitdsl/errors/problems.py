@@ -143,6 +143,11 @@ def _columns(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
+def first_line(error: BaseException) -> str:
+    """What an error of another library says first; the name of its class where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def printable(text: str) -> str:
     """Foreign text as a terminal may have it: tabs become spaces, and whatever does not print, or hides, is escaped."""
     if text.isprintable():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from vitdsl.errors import InputError, Problem
+from vitdsl.errors import InputError, Problem, first_line
 from vitdsl.exporting.names import OPSET
 from vitdsl.units import format_measure
 
@@ -52,7 +52,7 @@ def write_onnx(program: ExportedProgram, draft: Path, output: str, texts: dict[s
                 output_names=[output],
             )  # fmt: skip
         except torch.onnx.OnnxExporterError as error:
-            said = str(error.__cause__ or error).strip().splitlines()[0]
+            said = first_line(error.__cause__ or error)
             hint = "`--format pt2` writes a program for torch itself"
             raise InputError(Problem(f"torch cannot write this model as ONNX: {said}", hint=hint)) from error
     model = made.model
@@ -101,6 +101,7 @@ def run_onnx(path: Path) -> Callable[[Tensor], Tensor]:
 
 
 def _not_run(error: Exception) -> InputError:
-    said = str(error).strip().splitlines()[0]
     hint = "`--format pt2` writes a program for torch itself; and please report it with the spec"
-    return InputError(Problem(f"ONNX Runtime does not run this file, which was not kept: {said}", hint=hint))
+    return InputError(
+        Problem(f"ONNX Runtime does not run this file, which was not kept: {first_line(error)}", hint=hint)
+    )

@@ -149,6 +149,11 @@ class Frame:
         self.marks: dict[str, int] = {}
         self.modules = 0
 
+    def add_value(self, feature: Feature) -> int:
+        """Adds a value, and returns its number."""
+        self.features.append(feature)
+        return len(self.features) - 1
+
     def counted(self) -> tuple[Cost, int, int]:
         """The cost, the number of operators of stochastic depth, and the number of modules, from the steps."""
         costs: list[Cost] = []

@@ -30,6 +30,12 @@ def render(
     return environment.get_template(template).render(values)
 
 
+def cut(text: str, most: int) -> str:
+    """A text as one printable line, with an ellipsis where it has more than `most` signs."""
+    line = printable(text)
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
 def shown(text: object) -> str:
     """A text as a page may show it: but for its line breaks, what does not print, or hides, is escaped."""
     return "\n".join(map(printable, str(text).split("\n")))

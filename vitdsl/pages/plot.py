@@ -77,15 +77,29 @@ def picture(title: str, panels: Sequence[Panel]) -> str:
     height = top + HEIGHT * len(panels)
     cut = whole if len(whole) <= LONGEST else whole[: LONGEST - 1] + "…"
     return "\n".join([
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
-        f' style="max-width:100%;height:auto" role="img" {FACE} font-size="{FONT}" fill="{INK}">',
-        f"<title>{html.escape(whole)}</title>",
+        *begin_svg(WIDTH, height, whole, f' font-size="{FONT}" fill="{INK}"'),
         f'<rect width="{WIDTH}" height="{height}" fill="{PAPER}"/>',
         f'<text x="{EDGE}" y="{1.4 * ROW:g}" font-weight="bold" font-size="{FONT + 2}">{html.escape(cut)}</text>',
         *(f'<g transform="translate(0 {top + HEIGHT * number})">\n{draw(panel)}\n</g>'
           for number, panel in enumerate(panels)),
         "</svg>\n",
     ])  # fmt: skip
+
+
+def begin_svg(width: float, height: float, title: str, more: str = "") -> list[str]:
+    """The first lines of an SVG file, which is never wider than its surroundings.
+
+    Args:
+        width: of the picture, in whole pixels.
+        height: likewise.
+        title: any text, which readers show or speak.
+        more: attributes of the whole picture.
+    """
+    return [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}"'
+        f' height="{height:.0f}" style="max-width:100%;height:auto" role="img" {FACE}{more}>',
+        f"<title>{html.escape(title)}</title>",
+    ]
 
 
 def inline(panel: Panel) -> str:

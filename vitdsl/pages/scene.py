@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from vitdsl.errors import printable
-from vitdsl.pages.plot import FACE, INK, PAPER
+from vitdsl.pages.plot import INK, PAPER, begin_svg
 
 RING = "#00d5ff"
 
@@ -67,9 +67,7 @@ def as_svg(scene: Scene) -> str:
     """The text of an SVG file; the photo and all colours are in it, and no text is markup."""
     width, height = scene.photo.size
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {scene.width} {scene.height}" width="{scene.width}"'
-        f' height="{scene.height}" style="max-width:100%;height:auto" role="img" {FACE}>',
-        f"<title>{html.escape(printable(scene.title))}</title>",
+        *begin_svg(scene.width, scene.height, printable(scene.title)),
         f'<defs><image id="photo" width="{width}" height="{height}" href="{_address(scene.photo)}"/></defs>',
         f'<rect width="{scene.width}" height="{scene.height}" fill="{PAPER}"/>',
     ]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 
+from vitdsl.pages import cut
 from vitdsl.pictures.boxes import Body, Box, Port
-from vitdsl.pictures.text import cut
 from vitdsl.pictures.words import shape_of
 
 MOST_LETTERS = 40

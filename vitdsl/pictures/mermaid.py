@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from itertools import count
 
+from vitdsl.pages import cut
 from vitdsl.pictures.boxes import BORDER, Box, End
 from vitdsl.pictures.labels import lines_of, shapes_of
-from vitdsl.pictures.text import cut
 from vitdsl.pictures.words import shape_of
 
 LONGEST = 60

@@ -11,13 +11,12 @@ from typing import Any
 from vitdsl.features import Cost
 from vitdsl.graph.costs import Analysis
 from vitdsl.graph.summary import COLUMNS, rows_of, total_of
-from vitdsl.pages import render, shown
+from vitdsl.pages import cut, render, shown
 from vitdsl.pictures.boxes import BORDER, Body, Box, End, Port, opened
 from vitdsl.pictures.grid import Grid, arrange
 from vitdsl.pictures.labels import MOST_LETTERS, lines_of, port_names, shapes_of
 from vitdsl.pictures.ports import Sides, sides_of
 from vitdsl.pictures.shares import MEASURES, share_of
-from vitdsl.pictures.text import cut
 from vitdsl.pictures.words import shape_of
 from vitdsl.units import format_macs, format_measure
 

@@ -6,12 +6,13 @@ import html
 from collections.abc import Callable
 from itertools import pairwise
 
-from vitdsl.pages.plot import FACE
+from vitdsl.pages import cut
+from vitdsl.pages.plot import begin_svg
 from vitdsl.pictures.boxes import Box, opened
 from vitdsl.pictures.geometry import HEADER, LINE, PAD, SHADOW, SIGN, Knot, Label, Look, Placed, place
 from vitdsl.pictures.labels import lines_of
 from vitdsl.pictures.shares import MEASURES, share_of
-from vitdsl.pictures.text import FONT, SMALL, cut, width
+from vitdsl.pictures.text import FONT, SMALL, width
 
 LIGHT = {"paper": "#ffffff", "ink": "#1f2933", "soft": "#52606d", "line": "#7b8794", "frame": "#cbd2d9",
          "box": "#f5f7fa", "block": "#ffffff", "heat": "#f0854a"}  # fmt: skip
@@ -48,9 +49,7 @@ def svg(root: Box, title: str, heat: str = "macs") -> str:
     wide = max(model.width, width(heading, FONT + 2, bold=True), width(below, SMALL) + 170) + 2 * MARGIN
     high = top + model.height + 40 + MARGIN
     return "\n".join([
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide:.0f} {high:.0f}" width="{wide:.0f}"'
-        f' height="{high:.0f}" style="max-width:100%;height:auto" role="img" {FACE}>',
-        f"<title>{html.escape(heading)}</title>", _style(),
+        *begin_svg(wide, high, heading), _style(),
         f'<rect class="paper" width="{wide:.0f}" height="{high:.0f}" fill="{LIGHT["paper"]}"/>',
         f'<text class="ink" x="{MARGIN}" y="{MARGIN + 13}" font-size="{FONT + 2}" font-weight="bold"'
         f' fill="{LIGHT["ink"]}">{html.escape(heading)}</text>',

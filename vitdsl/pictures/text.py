@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 
-from vitdsl.errors import printable
-
 FONT = 13.0
 """Size of texts, in pixels."""
 SMALL = 11.0
@@ -24,12 +22,6 @@ _WIDTHS = {
 def width(text: str, size: float = FONT, bold: bool = False) -> float:
     """The width of a line of text at most, in pixels."""
     return size * sum(map(_letter, text)) * (BOLD if bold else 1)
-
-
-def cut(text: str, most: int) -> str:
-    """A text as one printable line, with an ellipsis where it has more than `most` signs."""
-    line = printable(text)
-    return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def _letter(sign: str) -> float:

@@ -9,8 +9,8 @@ from vitdsl.features import Feature
 from vitdsl.graph.ir import Node
 from vitdsl.graph.operators import Combine, OpenWindows, Take
 from vitdsl.graph.summary import tokens_of
+from vitdsl.pages import cut
 from vitdsl.parts.primitives.conv import Conv
-from vitdsl.pictures.text import cut
 
 TITLES = {
     "layer": "layer norm", "batch": "batch norm", "group": "group norm", "rms": "RMS norm", "attend": "attention",

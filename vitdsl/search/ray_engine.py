@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from vitdsl.errors import Problem, SpecError
+from vitdsl.errors import Problem, SpecError, first_line
 from vitdsl.search.local import LOOK
 from vitdsl.search.storage import display_url, file_of, url_of
 from vitdsl.search.worker import Job, work
@@ -77,7 +77,7 @@ def _result(ray: Any, reference: Any) -> str:
             raise error.cause from None
         raise
     except (ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError) as error:
-        message = f"a worker was lost {RESTARTS + 1} times: {str(error).splitlines()[0]}"
+        message = f"a worker was lost {RESTARTS + 1} times: {first_line(error)}"
         raise SpecError(Problem(message, hint="the study keeps what was judged")) from None
 
 

@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from vitdsl.checkpoints.files import check_sums
-from vitdsl.errors import CheckpointError
+from vitdsl.errors import CheckpointError, first_line
 from vitdsl.resolve.files import write_whole
 
 
@@ -23,7 +23,7 @@ class WholeFiles(TorchCheckpointIO):
             try:
                 torch.save(checkpoint, draft)
             except RuntimeError as error:  # which torch raises where the disk is full
-                raise OSError(None, f"it cannot be written: {str(error).splitlines()[0]}", str(path)) from error
+                raise OSError(None, f"it cannot be written: {first_line(error)}", str(path)) from error
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

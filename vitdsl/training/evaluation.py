@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from vitdsl.compiler.model import VisionModel
-from vitdsl.errors import InputError, Problem
+from vitdsl.errors import InputError, Problem, first_line
 from vitdsl.training.data import VALIDATION, photos_for
 from vitdsl.training.loading import Corrupt, evaluation_loader
 from vitdsl.training.measures import count_right, measures_of
@@ -63,5 +63,5 @@ def device_named(name: str) -> torch.device:
     try:
         return torch.empty(0, device=place).device
     except (RuntimeError, AssertionError) as error:  # of a device that is unknown, or not there
-        message = f"this machine has no device `{name}`: {str(error).splitlines()[0]}"
+        message = f"this machine has no device `{name}`: {first_line(error)}"
         raise InputError(Problem(message, hint="`auto`, `cpu` or `gpu`")) from error

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vitdsl.errors import InputError, Problem, SpecError
+from vitdsl.errors import InputError, Problem, SpecError, first_line
 from vitdsl.preprocess import statistics
 from vitdsl.spec import Spec, load
 from vitdsl.training.kinds import TIMM, Distillation
@@ -71,17 +71,12 @@ def _teacher(recipe: Recipe, name: str, loss: Distillation, spec: Spec) -> Teach
             found = tuple(model.eval()(images).shape)
     except (RuntimeError, ValueError, AssertionError) as error:
         shown = " × ".join(map(str, images.shape[1:]))
-        message = f"the teacher cannot take the student's images, {shown}: {_line(error)}"
+        message = f"the teacher cannot take the student's images, {shown}: {first_line(error)}"
         raise SpecError(recipe.problem(at, message)) from None
     if found != (1, spec.model.classes):
         message = f"the teacher tells {found[1]:,} classes, but the student {spec.model.classes:,}"
         raise SpecError(recipe.problem(at, message, "both must have the same classes, in the same order"))
     return Teacher(model, (own[0], statistics[0]), (own[1], statistics[1]))
-
-
-def _line(error: Exception) -> str:
-    """What an error says first."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _of_spec(recipe: Recipe, at: Any, loss: Distillation, student: Spec) -> tuple[nn.Module, tuple[Tensor, Tensor]]:
@@ -104,7 +99,7 @@ def _of_spec(recipe: Recipe, at: Any, loss: Distillation, student: Spec) -> tupl
     try:
         model = build(spec, size=(height, width))
     except InputError as error:
-        message = f"the teacher cannot be built for the student's images, {height} × {width}: {_line(error)}"
+        message = f"the teacher cannot be built for the student's images, {height} × {width}: {first_line(error)}"
         raise SpecError(recipe.problem(at, message)) from None
     load_weights(model, path)
     return model, _statistics(spec)
@@ -146,7 +141,7 @@ def create_timm(name: str, weights: str | None, classes: int | None = None) -> n
     try:
         return timm.create_model(name, **given)
     except Exception as error:  # the file may hold anything, and the network has errors of many kinds
-        raise InputError(Problem(f"the weights of `{name}` cannot be had: {_line(error)}")) from error
+        raise InputError(Problem(f"the weights of `{name}` cannot be had: {first_line(error)}")) from error
 
 
 def _statistics(spec: Spec) -> tuple[Tensor, Tensor]:

@@ -223,14 +223,10 @@ class _Opened:
 
     def _add(self, path: str, op: Primitive, inputs: tuple[int, ...], times: int) -> int:
         features = [self.frame.features[number] for number in inputs]
-        output = self._value(op.infer(*features))
+        output = self.frame.add_value(op.infer(*features))
         cost = cost_of(op, features, self.frame.features[output], times)
         self.frame.steps.append(Node(path, op, inputs, output, cost, times=times))
         return output
-
-    def _value(self, feature: Feature) -> int:
-        self.frame.features.append(feature)
-        return len(self.frame.features) - 1
 
     def _call(self, call: Call) -> None:
         """Lets the repetitions in which there are maps give them; a map's stream is called as its mixer's path."""
@@ -246,5 +242,5 @@ class _Opened:
             self.attends += opened.attends
             for name, number in opened.maps.items():
                 opened.frame.outputs[name] = number
-                self.maps[name] = gives[name] = self._value(opened.frame.features[number])
+                self.maps[name] = gives[name] = self.frame.add_value(opened.frame.features[number])
         self.frame.steps.append(call._replace(frames=tuple(frames), gives=gives))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from functools import partial
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from vitdsl.features import Feature
@@ -88,11 +87,6 @@ class UnrolledFrame:
 
     # ------------------------------------------------------------ steps
 
-    def add_value(self, feature: Feature) -> int:
-        """Adds a value, and returns its number."""
-        self.frame.features.append(feature)
-        return len(self.frame.features) - 1
-
     def _visit_border(self, number: int) -> None:
         """Visits a value of the old frame, if blocks begin or end with it."""
         if number == self._start or number in self._ends:
@@ -115,8 +109,8 @@ class UnrolledFrame:
         appended: dict[str, list[int]] = {name: [] for name in step.appends}
         block = step.block
         for number, (path, frame) in enumerate(step.paths()):
-            gives = {name: self.add_value(frame.features[value]) for name, value in frame.outputs.items()}
-            appends = {name: self.add_value(_join(frame, values)) for name, values in frame.appends.items()}
+            gives = {name: self.frame.add_value(frame.features[value]) for name, value in frame.outputs.items()}
+            appends = {name: self.frame.add_value(_join(frame, values)) for name, values in frame.appends.items()}
             reads = {name: streams[name] for name in frame.inputs}
             first = step.first + number
             call = Call(step.path, (frame,), step.numbered, reads, gives, appends, block, None, first)
@@ -177,7 +171,7 @@ def open_blocks(graph: Graph, paths: Collection[str] | None = None) -> tuple[Gra
     for index, step in enumerate(frame.steps):
         if isinstance(step, Call) and step.path != HEAD:
             opened = _OpenedFrame(step.frames[0], step.path, paths)
-            gives, found = opened.give(partial(_add_value, frame))
+            gives, found = opened.give(frame)
             frame.steps[index] = step._replace(frames=(opened.frame,), gives={**step.gives, **gives})
             maps += [
                 BlockMap(joined(step.path, block), grid, whole, frame.features[whole])
@@ -188,11 +182,6 @@ def open_blocks(graph: Graph, paths: Collection[str] | None = None) -> tuple[Gra
     for each in maps:
         made.setdefault(origin(frame, each.grid), each)
     return graph._replace(frame=frame), [*made.values()]
-
-
-def _add_value(frame: Frame, feature: Feature) -> int:
-    frame.features.append(feature)
-    return len(frame.features) - 1
 
 
 class _OpenedFrame(UnrolledFrame):
@@ -233,7 +222,7 @@ class _OpenedFrame(UnrolledFrame):
         grid, extra = number, len(feature.tokens)
         if extra:
             take = Take.trusted(start=extra, stop=feature.num_tokens, feature=feature.grid_only)
-            grid = self.add_value(feature.grid_only)
+            grid = self.frame.add_value(feature.grid_only)
             self.frame.steps.append(Node("", take, (number,), grid, cost_of(take, [feature], feature.grid_only)))
         self._found[block] = grid, number
         return number
@@ -254,7 +243,7 @@ class _OpenedFrame(UnrolledFrame):
         self.blocks += [(joined(path, block), feature) for block, feature in opened.blocks]
         if not opened.has_maps():
             return call
-        gives, maps = opened.give(self.add_value)
+        gives, maps = opened.give(self.frame)
         self._found |= {joined(path, block): numbers for block, numbers in maps.items()}
         return call._replace(path=path, frames=(opened.frame,), numbered=False, gives={**call.gives, **gives}, first=0)
 
@@ -273,11 +262,11 @@ class _OpenedFrame(UnrolledFrame):
         self.blocks.pop()
         self._found.pop(block, None)
 
-    def give(self, add_value: Callable[[Feature], int]) -> tuple[dict[str, int], dict[str, tuple[int, int]]]:
+    def give(self, caller: Frame) -> tuple[dict[str, int], dict[str, tuple[int, int]]]:
         """Makes the maps outputs of the frame.
 
         Args:
-            add_value: adds a value to the frame that calls this one, and returns its number.
+            caller: the frame that calls this one, which gets a value for each.
 
         Returns:
             The numbers of the new values by output; and by block, those of the map and of all of its feature.
@@ -287,6 +276,6 @@ class _OpenedFrame(UnrolledFrame):
         for number in dict.fromkeys(number for numbers in self._found.values() for number in numbers):
             name = f"output {len(gives)}"
             self.frame.outputs[name] = number
-            by_number[number] = gives[name] = add_value(self.frame.features[number])
+            by_number[number] = gives[name] = caller.add_value(self.frame.features[number])
         self.frame.recount()
         return gives, {block: (by_number[grid], by_number[whole]) for block, (grid, whole) in self._found.items()}

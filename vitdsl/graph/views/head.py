@@ -49,9 +49,8 @@ def split_head(graph: Graph) -> Split:
         if number in names:
             features[name] = step.reads[name]
         else:
-            body.features.append(inner.features[number])
             before.outputs[name] = number
-            features[name] = gives[name] = len(body.features) - 1
+            features[name] = gives[name] = body.add_value(inner.features[number])
     if gives:
         body.steps.append(step._replace(frames=(before,), gives=gives, appends={}))
     head.features, head.inputs, head.outputs = body.features, dict(features), step.gives
@@ -116,8 +115,7 @@ def find_classifiers(head: Graph, classes: int) -> Classifiers:
             paths[name], value = joined(HEAD, node.path), node.inputs[0]
         stream = f"entering {value}"
         if stream not in gives:
-            frame.features.append(inner.features[value])
-            inner.outputs[stream], gives[stream] = value, len(frame.features) - 1
+            inner.outputs[stream], gives[stream] = value, frame.add_value(inner.features[value])
         entering[name] = gives[stream]
     frame.steps = [step._replace(frames=(inner,), gives=gives)]
     return Classifiers(head._replace(frame=frame), paths, entering)

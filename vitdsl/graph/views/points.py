@@ -117,8 +117,7 @@ class _Opened:
             before = self._behind[number]
             feature = self.frame.features[before]
             op = (MapPoint if feature.grid is not None and not feature.tokens else Point).trusted()
-            self.frame.features.append(feature)
-            behind = self._behind[number] = len(self.frame.features) - 1
+            behind = self._behind[number] = self.frame.add_value(feature)
             node = Node(joined(FOLDER, name), op, (before,), behind, cost_of(op, [feature], feature))
             self.frame.steps.append(node)
 

@@ -91,7 +91,7 @@ class _TappedStage(UnrolledFrame):
     def visit(self, number: int, block: str | None) -> int:
         """Lets a value go through a tap, and returns the number of the tap's output."""
         feature = self.frame.features[number]
-        output, path = self.add_value(feature), f"taps.{len(self.points)}"
+        output, path = self.frame.add_value(feature), f"taps.{len(self.points)}"
         self.frame.steps.append(Node(path, TAP, (number,), output, cost_of(TAP, [feature], feature)))
         self.points.append(TapPoint(joined(self._path, path), feature, block is not None))
         return output

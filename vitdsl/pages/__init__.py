@@ -17,7 +17,7 @@ def render(
     """Fills a page: texts get in escaped, data as JSON that cannot end a script.
 
     Args:
-        folder: of the template and what it includes; `base.css`, which all pages share, is found besides.
+        folder: of the template and what it includes; `base.html`, which all pages extend, is found besides.
         template: its name there.
         values: what it names.
         filters: functions that it may call on values.

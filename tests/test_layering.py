@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "vitdsl"
 ORDER = (
     "errors", "features", "memo", "units", "table", "syntax", "resolve", "fields", "layers", "parts", "validate",
     "graph", "elaborate", "spec", "space", "preprocess", "compiler", "checkpoints", "pages", "pictures", "differences",
-    "api", "timm", "card", "hub", "timing", "training", "search", "exporting", "testing", "checking", "editor", "cli",
+    "api", "timm", "timing", "training", "search", "exporting", "testing", "checking", "editor", "cli",
     "__main__",
 )  # fmt: skip
 """Each may import itself and what stands before it, at module level and in functions."""

@@ -10,7 +10,7 @@ __all__ = [
     "Space", "SpecError", "attention_maps", "attention_rollout", "build", "convert", "draw", "eject", "export", "fold",
     "from_pretrained", "load", "load_weights", "push_to_hub", "save_pretrained",
 ]  # fmt: skip
-API, HUB = "vitdsl.api", "vitdsl.hub"
+API, HUB = "vitdsl.api", "vitdsl.exporting.hub"
 MODULES = {
     "Space": "vitdsl.space.space", "Spec": "vitdsl.spec", "load": "vitdsl.spec",
     "SpecError": "vitdsl.errors", "CheckpointError": "vitdsl.errors", "AttentionError": "vitdsl.errors",
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from vitdsl.errors import CheckpointError as CheckpointError
     from vitdsl.errors import SpecError
     from vitdsl.exporting.export import export
-    from vitdsl.hub import from_pretrained, push_to_hub, save_pretrained
+    from vitdsl.exporting.hub import from_pretrained, push_to_hub, save_pretrained
     from vitdsl.pictures.drawing import draw
     from vitdsl.space.space import Space
     from vitdsl.spec import Spec as Spec

@@ -180,13 +180,24 @@ def _compare(source: WeightsSource, path: Path, left: str) -> str:
     return f"sha256 begins with {source.sha256}, as stated" if len(source.sha256) < 64 else "sha256 as stated"
 
 
-def _from_hub(source: WeightsSource, folder: Path | None) -> LocalFile:
+def hub_library(why: str) -> Any:
+    """The library that speaks with the Hugging Face hub.
+
+    Args:
+        why: what is on the hub, for the error.
+
+    Raises:
+        CheckpointError: it is not installed.
+    """
     try:
         import huggingface_hub  # pyright: ignore[reportMissingImports]
     except ImportError:
-        where = f"{source.hub} is on the Hugging Face hub"
-        raise CheckpointError(f"{where}, which needs huggingface_hub: {PREDICT}") from None
-    hub: Any = huggingface_hub
+        raise CheckpointError(f"{why}, which needs huggingface_hub: {PREDICT}") from None
+    return huggingface_hub
+
+
+def _from_hub(source: WeightsSource, folder: Path | None) -> LocalFile:
+    hub = hub_library(f"{source.hub} is on the Hugging Face hub")
     try:
         path = Path(hub.hf_hub_download(source.hub, HUB_FILE, cache_dir=folder))
     except Exception as error:  # of the hub, of the library that it speaks HTTP with, or of its own downloader

@@ -98,7 +98,7 @@ def find_weights(spec: Spec, options: WeightsOptions) -> LocalWeights | None:
     """
     from vitdsl.checkpoints.files import read_weights
     from vitdsl.checkpoints.sources import LAYOUTS, fetch, source_of
-    from vitdsl.hub import weights_in
+    from vitdsl.exporting.hub import weights_in
     from vitdsl.resolve.files import shipped
 
     if options.weights is None:

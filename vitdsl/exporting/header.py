@@ -9,19 +9,19 @@ from vitdsl.checkpoints.header import header_of
 from vitdsl.preprocess import MODES, statistics
 
 if TYPE_CHECKING:
-    from vitdsl.compiler.model import VisionModel
+    from vitdsl.compiler.model import BuiltModel
 
 FOLDED, PREPROCESSING, IMAGES = "vitdsl.folded", "vitdsl.preprocessing", "vitdsl.images"
 
 
-def texts_of(model: VisionModel) -> dict[str, str]:
+def texts_of(model: BuiltModel) -> dict[str, str]:
     """The texts of a file of a model."""
     texts = header_of(model.spec, model.image_size) | {FOLDED: json.dumps(model.folded)}
     found = preprocessing(model)
     return texts | ({PREPROCESSING: json.dumps(found)} if found else {})
 
 
-def preprocessing(model: VisionModel) -> dict[str, Any] | None:
+def preprocessing(model: BuiltModel) -> dict[str, Any] | None:
     """How a photo becomes the model's image, as `vitdsl.preprocess.transform` does it; None: no photo becomes one.
 
     Returns:

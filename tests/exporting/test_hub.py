@@ -11,11 +11,11 @@ import torch
 
 import vitdsl
 from tests.compiler.small import assert_same, small
-from vitdsl import hub
 from vitdsl.checkpoints.files import read_metadata, write_weights
 from vitdsl.checkpoints.header import SPEC_TEXT
 from vitdsl.cli import main
 from vitdsl.errors import CheckpointError, InputError
+from vitdsl.exporting import hub
 
 FILES = {"model.safetensors", "spec.yaml", "README.md"}
 TINY = {

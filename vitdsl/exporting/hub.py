@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vitdsl.api import load_weights
-from vitdsl.card import card
 from vitdsl.checkpoints.files import read_metadata, write_weights
 from vitdsl.checkpoints.header import SPEC_TEXT, header_of
-from vitdsl.checkpoints.sources import HUB_FILE, PREDICT
+from vitdsl.checkpoints.sources import HUB_FILE, hub_library
 from vitdsl.compiler.build import build_as
 from vitdsl.errors import CheckpointError, Problem, SpecError, first_line
+from vitdsl.exporting.card import card
 from vitdsl.resolve.files import write_text
 from vitdsl.spec import Spec, load
 from vitdsl.syntax.source import read
@@ -121,7 +121,7 @@ def push_to_hub(
     Raises:
         CheckpointError: huggingface_hub is missing, or the hub refuses.
     """
-    hub = _hub(f"`{repository}` is on the Hugging Face hub")
+    hub = hub_library(f"`{repository}` is on the Hugging Face hub")
     with tempfile.TemporaryDirectory() as folder:
         save_pretrained(model, folder)
         try:
@@ -199,17 +199,8 @@ def _fetched(repository: str, **options: Any) -> Path:
     if _REPOSITORY.fullmatch(repository) is None:
         hint = "a folder that `vitdsl.save_pretrained` wrote, or `OWNER/NAME` of the Hugging Face hub"
         raise CheckpointError("", [Problem(f"there is no folder `{repository}`", hint=hint)])
-    hub = _hub(f"there is no folder `{repository}`, and a repository of that name is on the Hugging Face hub")
+    hub = hub_library(f"there is no folder `{repository}`, and a repository of that name is on the Hugging Face hub")
     try:
         return Path(hub.snapshot_download(repository, allow_patterns=[HUB_FILE, SPEC_FILE], **options))
     except Exception as error:  # of the hub, of the library that it speaks HTTP with, or of its own downloader
         raise CheckpointError(f"{repository} cannot be had from the Hugging Face hub: {first_line(error)}") from None
-
-
-def _hub(what: str) -> Any:
-    """The library that speaks with the hub."""
-    try:
-        import huggingface_hub  # pyright: ignore[reportMissingImports]
-    except ImportError:
-        raise CheckpointError(f"{what}, which needs huggingface_hub: {PREDICT}") from None
-    return huggingface_hub

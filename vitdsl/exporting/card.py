@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vitdsl.errors import printable
+from vitdsl.exporting.header import preprocessing
 from vitdsl.graph.costs import Analysis
-from vitdsl.preprocess import statistics
 from vitdsl.units import format_count, format_macs
 
 if TYPE_CHECKING:
@@ -82,16 +82,14 @@ def _outputs(model: BuiltModel) -> Iterator[str]:
 
 def _photos(model: BuiltModel) -> Iterator[str]:
     """How a photo becomes an image."""
-    photo = model.spec.model.input
-    try:
-        mean, std = statistics(photo)
-    except ValueError:
-        yield from (f"Images have {photo.channels} channels, which photos do not have.", "")
+    channels, found = model.spec.model.input.channels, preprocessing(model)
+    if found is None:
+        yield from (f"Images have {channels} channels, which photos do not have.", "")
         return
     rows = [
-        ("size", _sides(model.image_size)), ("channels", str(photo.channels)), ("crop", f"{photo.crop:g}"),
-        ("interpolation", str(photo.interpolation)), ("mean", ", ".join(f"{each:g}" for each in mean)),
-        ("standard deviation", ", ".join(f"{each:g}" for each in std)),
+        ("size", _sides(found["size"])), ("channels", str(channels)), ("crop", f"{found['crop']:g}"),
+        ("interpolation", found["interpolation"]), ("mean", ", ".join(f"{each:g}" for each in found["mean"])),
+        ("standard deviation", ", ".join(f"{each:g}" for each in found["std"])),
     ]  # fmt: skip
     yield from _table(("what", "how"), rows)
 

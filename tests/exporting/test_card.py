@@ -8,7 +8,7 @@ import yaml
 import vitdsl
 from tests.compiler.small import small
 from tests.hostile import NAMES
-from vitdsl.card import FRONT, LONGEST, card, plain
+from vitdsl.exporting.card import FRONT, LONGEST, card, plain
 
 
 def test_what_it_says():

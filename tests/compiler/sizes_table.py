@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import vitdsl
+from tests.docs.tables import put
 from tests.zoo.specs import families, smallest
 from vitdsl.compiler.likeness import difference
 from vitdsl.errors import ImageError, SpecError
@@ -72,8 +73,7 @@ def rows() -> list[str]:
 
 def written(page: str) -> str:
     """The page with the table that the specs give."""
-    head, rest = page.split(BEGIN)
-    return f"{head}{BEGIN}{''.join(rows())}{END}{rest.split(END)[1]}"
+    return put(page, BEGIN, END, rows())
 
 
 if __name__ == "__main__":

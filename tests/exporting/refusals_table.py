@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import vitdsl
+from tests.docs.tables import put
 from tests.zoo.specs import families, smallest
 from vitdsl.errors import SpecError
 from vitdsl.exporting.sizes import find_sizes
@@ -30,8 +31,7 @@ def rows() -> list[str]:
 
 def written(page: str) -> str:
     """The page with the table that the specs give."""
-    head, rest = page.split(BEGIN)
-    return f"{head}{BEGIN}{''.join(rows())}{END}{rest.split(END)[1]}"
+    return put(page, BEGIN, END, rows())
 
 
 if __name__ == "__main__":

@@ -19,6 +19,15 @@ def test_it_is_what_the_package_exports():
     assert vitdsl.export is export
 
 
+@pytest.mark.parametrize(("make", "what"), [
+    (lambda: vitdsl.build("pvt_tiny", "meta", features=[0]), "a backbone"), (torch.nn.Identity, "`Identity`"),
+], ids=["backbone", "module"])  # fmt: skip
+def test_what_is_no_whole_model_is_refused(make, what, tmp_path):
+    with pytest.raises(TypeError, match=f"whole and without wrappers, but this is {what}"):
+        vitdsl.export(make(), tmp_path / "a.pt2")
+    assert not [*tmp_path.iterdir()]
+
+
 def test_weights(model, tmp_path):
     done = export(model, tmp_path / "a.safetensors")
     assert (done.format, done.opset, done.checks) == ("safetensors", None, [])

@@ -79,12 +79,7 @@ def test_what_ties_a_spec_to_a_size_is_named_at_its_place(stage, path, said):
     assert "`--dynamic batch`" in problem.hint
 
 
-KNOWN_FAULT = "botnet50"
-"""Its program is said to take multiples of 28, but the model takes those of 32 alone: to be mended in `find_sizes`."""
-HELD = [name for name in smallest() if name != KNOWN_FAULT]
-
-
-@pytest.mark.parametrize("name", all_of_them(BY_DEFAULT, HELD))
+@pytest.mark.parametrize("name", all_of_them(BY_DEFAULT, smallest()))
 def test_a_shipped_spec_has_dynamic_sizes_or_a_place_that_has_none(name):
     """Where a model takes other sizes as it is, its program does, of the same multiples."""
     model: VisionModel = vitdsl.build(name, "meta")

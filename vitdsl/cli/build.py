@@ -15,6 +15,7 @@ from vitdsl.cli.weights import (
     Container,
     LayoutName,
     Partial,
+    WeightsName,
     WeightsOptions,
     WeightsSize,
     check_weights,
@@ -40,13 +41,7 @@ def run(
     spec: SpecName,
     set_: Settings = None,
     size: ImageSize = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE|NAME",
-            help="Weights: .safetensors, .pth, a saved model's folder; official, timm, torchvision: downloaded.",
-        ),
-    ] = None,
+    weights: WeightsName = None,
     layout: LayoutName = None,
     partial: Partial = False,
     channels: Annotated[

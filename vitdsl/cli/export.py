@@ -16,6 +16,7 @@ from vitdsl.cli.weights import (
     Container,
     LayoutName,
     Partial,
+    WeightsName,
     WeightsOptions,
     WeightsSize,
     check_weights,
@@ -34,10 +35,7 @@ def run(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="The file to write: .onnx, .pt2 or .safetensors.")
     ],
-    weights: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE|NAME", help="Weights: a file, or official, timm, torchvision: downloaded."),
-    ] = None,
+    weights: WeightsName = None,
     layout: LayoutName = None,
     partial: Partial = False,
     container: Container = None,

@@ -20,6 +20,14 @@ if TYPE_CHECKING:
     from vitdsl.compiler.model import VisionModel
     from vitdsl.spec import Spec
 
+WeightsName = Annotated[
+    Path | None,
+    typer.Option(
+        "--weights",
+        metavar="FILE|NAME",
+        help="Weights: .safetensors, .pth, a saved model's folder; official, timm, torchvision: downloaded.",
+    ),
+]
 LayoutName = Annotated[
     str | None,
     typer.Option(

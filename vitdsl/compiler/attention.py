@@ -11,12 +11,13 @@ from torch import Tensor, nn
 
 from vitdsl.compiler.backbone import forward_over
 from vitdsl.compiler.forwards import IMAGE, Built, write_values
-from vitdsl.compiler.model import VisionModel
+from vitdsl.compiler.model import VisionModel, check_whole
 from vitdsl.compiler.module import is_repetition
 from vitdsl.compiler.renewal import put_buffers
 from vitdsl.compiler.statements import Forward
 from vitdsl.errors import AttentionError, Problem, near
 from vitdsl.features import Feature
+from vitdsl.graph.graph import Graph
 from vitdsl.graph.operators import OpenWindows
 from vitdsl.graph.views.attention import Mixer, Opened, find_mixers, with_maps
 from vitdsl.layers.attention import Attend
@@ -101,12 +102,9 @@ def attention_maps(model: VisionModel, images: Tensor, blocks: Blocks = None) ->
         AttentionError: there is no such mixer, or it has no map; or what holds it was replaced or has hooks.
         ImageError: the model cannot take these images.
     """
-    if not isinstance(model, VisionModel):
-        raise TypeError(f"a model that vitdsl built is needed, without wrappers, but this is `{type(model).__name__}`")
+    check_whole(model)
     model.enter(images)
-    size = (images.shape[2], images.shape[3])
-    graph = model.lowered if size == model.image_size else model.graph_for(size)
-    mixers = {mixer.path: mixer for mixer in find_mixers(graph)}
+    mixers = {mixer.path: mixer for mixer in find_mixers(graph_at(model, images))}
     chosen = choose(mixers.values(), blocks)
     weights = _weights(model, images, [mixer.path for mixer in chosen])
     batch = len(images)
@@ -120,6 +118,12 @@ def attention_maps(model: VisionModel, images: Tensor, blocks: Blocks = None) ->
     ]  # fmt: skip
     left_out = {path: mixer.without_map for path, mixer in mixers.items() if mixer.without_map}
     return AttentionMaps(maps, left_out if blocks is None else {})
+
+
+def graph_at(model: VisionModel, images: Tensor) -> Graph:
+    """The graph of a model for images of some size."""
+    size = (images.shape[2], images.shape[3])
+    return model.lowered if size == model.image_size else model.graph_for(size)
 
 
 # ---------------------------------------------------------------- choosing

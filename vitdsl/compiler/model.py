@@ -23,7 +23,17 @@ SHARED = ("spec", "lowered", "written", "forwards", "refusals")
 
 
 class BuiltModel(ImageModel):
-    """What whole models and backbones can do."""
+    """What whole models and backbones have, and can do.
+
+    Attributes:
+        spec: the spec that it was built from.
+        lowered: the graph that it was compiled from.
+        written: its forward, and those of its repetitions.
+        code: the text of its classes, which is what runs.
+        training_outputs: whether training returns all that the head trains, rather than the same as evaluation.
+        image_size: (height, width) that its tables were made for.
+        folded: whether its batch norms were folded into the linear maps beside them.
+    """
 
     # ------------------------------------------------------------ another size of image
 
@@ -92,17 +102,7 @@ class BuiltModel(ImageModel):
 
 
 class VisionModel(BuiltModel):
-    """A compiled spec: image (B, C, H, W) to what its head says.
-
-    Attributes:
-        spec: the spec that it was built from.
-        lowered: the graph that it was compiled from.
-        written: its forward, and those of its repetitions.
-        code: the text of its classes, which is what runs.
-        training_outputs: whether training returns all that the head trains, rather than the same as evaluation.
-        image_size: (height, width) that its tables were made for.
-        folded: whether its batch norms were folded into the linear maps beside them.
-    """
+    """A compiled spec: image (B, C, H, W) to what its head says."""
 
     # ------------------------------------------------------------ features
 
@@ -223,13 +223,6 @@ class Backbone(BuiltModel):
     tokens that no map depends on, which need none. Keys of parameters are those of the whole model.
 
     Attributes:
-        spec: the spec that it was built from.
-        lowered: the graph that it was compiled from.
-        written: its forward, and those of its repetitions.
-        code: the text of its classes, which is what runs.
-        training_outputs: whether training returns all that the head trains, rather than the same as evaluation.
-        image_size: (height, width) that its tables were made for.
-        folded: whether its batch norms were folded into the linear maps beside them.
         features: module paths of the blocks whose maps it gives.
     """
 
@@ -241,3 +234,14 @@ class Backbone(BuiltModel):
         frame = self.lowered.frame
         maps = [BlockMap(path, n, n, frame.features[n]) for path, n in self.lowered.outputs.items()]
         return backbone.info_of(self, maps)
+
+
+def check_whole(model: object) -> None:
+    """Refuses what is no whole model that vitdsl built.
+
+    Raises:
+        TypeError: it is a backbone, or a module of others.
+    """
+    if not isinstance(model, VisionModel):
+        what = "a backbone" if isinstance(model, Backbone) else f"`{type(model).__name__}`"
+        raise TypeError(f"a model that vitdsl built is needed, whole and without wrappers, but this is {what}")

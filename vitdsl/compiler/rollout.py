@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from vitdsl.compiler.attention import AttentionMap, attention_maps
+from vitdsl.compiler.attention import AttentionMap, attention_maps, graph_at
 from vitdsl.compiler.model import VisionModel
 from vitdsl.errors import AttentionError, Problem
 from vitdsl.features import Feature
@@ -45,8 +45,7 @@ def attention_rollout(model: VisionModel, images: Tensor) -> AttentionMap:
     if model.training:
         raise AttentionError(Problem("rollout needs a model in evaluation mode", hint="`model.eval()`"))
     maps = attention_maps(model, images).maps
-    size = (images.shape[2], images.shape[3])
-    split = split_head(model.lowered if size == model.image_size else model.graph_for(size))
+    split = split_head(graph_at(model, images))
     numbers = set(split.features.values())
     if len(numbers) > 1:
         raise _none("its head reads several streams, and rollout follows one")

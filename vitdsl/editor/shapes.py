@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from vitdsl.editor.document import Document
@@ -179,12 +180,8 @@ def _peek(scope: Scope, name: str) -> Feature | None:
 
 def _cost(steps: list[Any]) -> Cost:
     """The cost of steps of a frame."""
-    total = Cost()
-    for step in steps:
-        for frame in step.frames if isinstance(step, Call) else ():
-            total += frame.cost
-        total += Cost() if isinstance(step, Call) else step.cost
-    return total
+    costs = ([frame.cost for frame in step.frames] if isinstance(step, Call) else [step.cost] for step in steps)
+    return sum(chain.from_iterable(costs), Cost())
 
 
 def runs_of(spec: Spec) -> dict[Place, Run]:

@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from torch import nn
+
 from vitdsl.checkpoints.files import write_weights
 from vitdsl.compiler.build import build
 from vitdsl.compiler.build import fold as fold_norms
-from vitdsl.compiler.model import VisionModel
+from vitdsl.compiler.model import VisionModel, check_whole
 from vitdsl.compiler.renewal import modes_of, set_modes
 from vitdsl.errors import InputError, Problem
 from vitdsl.exporting.checking import Check, compare
@@ -95,6 +97,8 @@ def export(
 
 def _model(source: Any, size: int | tuple[int, int] | None, folds: bool) -> VisionModel:
     """The model that is exported: with weights, on the CPU."""
+    if isinstance(source, nn.Module):
+        check_whole(source)
     if not isinstance(source, VisionModel):
         source = build(source if isinstance(source, Spec) else load(source), size=size, training_outputs=False)
     elif size is not None:

@@ -13,7 +13,8 @@ from vitdsl.exporting.names import AXES
 from vitdsl.graph.graph import Graph
 
 FURTHEST = 64
-"""The largest step from one size to the next that is looked for, where none divides the model's own size."""
+"""The largest step from one size to the next that is looked for, where none divides the model's own size; and the
+largest number of pixels that strides make one of: with it, what a rest of them does begins anew."""
 
 
 class Side(NamedTuple):
@@ -125,7 +126,8 @@ def _step(model: VisionModel, index: int) -> int:
     length = model.image_size[index]
     divisors = [number for number in range(1, length + 1) if length % number == 0]
     for step in (*divisors, *(number for number in range(2, FURTHEST + 1) if length % number)):
-        if all(_graph(model, index, length + times * step) for times in (1, 2, 3)):
+        turns = max(3, FURTHEST // math.gcd(step, FURTHEST))
+        if all(_graph(model, index, length + times * step) for times in range(1, turns + 1)):
             return step
     raise InputError(Problem(f"no other {AXES[1 + index]} than {length} was found that the spec can be built for"))
 

@@ -111,7 +111,7 @@ class _Opening:
         box = Box(
             "part", title_of_part(role, self._type(whole), nodes, inputs),
             note_of_part(role, nodes, [values.features[node.output] for node in nodes]), whole, self._written(whole),
-            _sum(node.cost for node in nodes), body.entries, body.exits, body=body,
+            sum((node.cost for node in nodes), Cost()), body.entries, body.exits, body=body,
         )  # fmt: skip
         return Unit(box, [*reads], gives)
 
@@ -140,11 +140,8 @@ class _Opening:
         box.outputs = [_of_all(port, run.times) for port in box.outputs]
         reads = [state[port.name] for port in box.inputs]
         gives = [values.new(port.feature) for port in box.outputs]
-        for port, number in zip(box.outputs, gives, strict=True):
-            if port.name.endswith(APPENDED):
-                appended[port.name.removesuffix(APPENDED)].append(number)
-            else:
-                state[port.name] = number
+        for name, number in _pass_on(box, gives, state):
+            appended[name.removesuffix(APPENDED)].append(number)
         return Unit(box, reads, gives)
 
     def _block(self, call: Call, run: Run, index: int, prefix: str) -> Box:
@@ -175,11 +172,7 @@ class _Opening:
                     entries[port.name] = state[port.name] = values.new(port.feature)
             reads = [state[port.name] for port in box.inputs]
             gives = [values.new(port.feature) for port in box.outputs]
-            for port, number in zip(box.outputs, gives, strict=True):
-                if port.name.endswith(APPENDED):
-                    appends.append((port.name, number))
-                else:
-                    state[port.name] = number
+            appends += _pass_on(box, gives, state)
             units.append(Unit(box, reads, gives))
         written = {port.name for unit in units for port in unit.box.outputs}
         outputs = [(name, number) for name, number in state.items() if name in written]
@@ -188,7 +181,7 @@ class _Opening:
         return Box(
             "block", _title(call, numbers, len(numbers) == len(call.frames)), "",
             f"{joined(prefix, call.path)}.{_range(numbers)}", _common(body.boxes),
-            _sum(frame.cost for frame in run.frames), body.entries, body.exits, run.times, body=body,
+            sum((frame.cost for frame in run.frames), Cost()), body.entries, body.exits, run.times, body=body,
         )  # fmt: skip
 
     def _written(self, module: str) -> str:
@@ -205,6 +198,17 @@ class _Opening:
                 return None
         found = node.get("type") if isinstance(node, Mapping) else node
         return found if isinstance(found, str) and found.isidentifier() else None
+
+
+def _pass_on(box: Box, gives: Sequence[int], state: dict[str, int]) -> list[tuple[str, int]]:
+    """Puts what a box gives into the streams; returns what it appends, by name."""
+    appends = []
+    for port, number in zip(box.outputs, gives, strict=True):
+        if port.name.endswith(APPENDED):
+            appends.append((port.name, number))
+        else:
+            state[port.name] = number
+    return appends
 
 
 def _title(call: Call, numbers: Sequence[int], whole: bool) -> str:
@@ -241,13 +245,6 @@ def _range(numbers: Sequence[int]) -> str:
     return (
         f"{{{','.join(map(str, numbers))}}}" if len(numbers) < 4 else f"{{{numbers[0]},{numbers[1]},…,{numbers[-1]}}}"
     )
-
-
-def _sum(costs: Iterable[Cost]) -> Cost:
-    total = Cost()
-    for cost in costs:
-        total = total + cost
-    return total
 
 
 def _read_by(step: Node | Call) -> Iterable[int]:

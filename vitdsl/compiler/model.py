@@ -236,8 +236,8 @@ class Backbone(BuiltModel):
         return backbone.info_of(self, maps)
 
 
-def check_whole(model: object) -> None:
-    """Refuses what is no whole model that vitdsl built.
+def check_whole(model: object) -> VisionModel:
+    """The model; what is no whole model that vitdsl built is refused.
 
     Raises:
         TypeError: it is a backbone, or a module of others.
@@ -245,3 +245,4 @@ def check_whole(model: object) -> None:
     if not isinstance(model, VisionModel):
         what = "a backbone" if isinstance(model, Backbone) else f"`{type(model).__name__}`"
         raise TypeError(f"a model that vitdsl built is needed, whole and without wrappers, but this is {what}")
+    return model

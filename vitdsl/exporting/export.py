@@ -97,18 +97,18 @@ def export(
 
 def _model(source: Any, size: int | tuple[int, int] | None, folds: bool) -> VisionModel:
     """The model that is exported: with weights, on the CPU."""
-    if isinstance(source, nn.Module):
-        check_whole(source)
-    if not isinstance(source, VisionModel):
-        source = build(source if isinstance(source, Spec) else load(source), size=size, training_outputs=False)
-    elif size is not None:
-        hint = "`model.set_input_size(…)` makes it one for another size"
-        raise InputError(Problem(f"`size` is for specs; this model is for images of {source.image_size}", hint=hint))
-    elsewhere = {tensor.device.type for tensor in source.state_dict().values()} - {"cpu"}
+    if not isinstance(source, nn.Module):
+        model = build(source if isinstance(source, Spec) else load(source), size=size, training_outputs=False)
+    else:
+        model = check_whole(source)
+        if size is not None:
+            hint = "`model.set_input_size(…)` makes it one for another size"
+            raise InputError(Problem(f"`size` is for specs; this model is for images of {model.image_size}", hint=hint))
+    elsewhere = {tensor.device.type for tensor in model.state_dict().values()} - {"cpu"}
     if elsewhere:
         hint = "`model.cpu()` brings it to the CPU" if elsewhere != {"meta"} else "`vitdsl.load_weights` fills it"
         raise InputError(Problem(f"a model is exported from the CPU, but this one is on {min(elsewhere)}", hint=hint))
-    return fold_norms(source) if folds and not source.folded else source
+    return fold_norms(model) if folds and not model.folded else model
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from vitdsl.compiler.sizes import ImageModel
 from vitdsl.compiler.statements import Forward
 from vitdsl.graph.ir import Call, Frame, Node, joined
 from vitdsl.graph.views.blocks import BlockMap, open_blocks
-from vitdsl.graph.views.head import find_classifiers, split_head
+from vitdsl.graph.views.head import Split, find_classifiers, split_head
 from vitdsl.graph.views.pyramid import Features, image_maps, levels, select
 
 Values = Tensor | dict[str, Tensor]
@@ -37,14 +37,14 @@ class MapsAsked(NamedTuple):
 def forward_features(model: ImageModel, x: Tensor) -> Values:
     """See `VisionModel.forward_features`."""
     model.enter(x)
-    split = split_head(model.lowered)
+    split = _split(model)
     forward = forward_over(model, "features", write_values, split.body, IMAGE, [*split.features.values()])
     return _by_name(split.features, forward(model, x))
 
 
 def forward_head(model: CompiledModel, x: Values, pre_logits: bool) -> Any:
     """See `VisionModel.forward_head`."""
-    split = split_head(model.lowered)
+    split = _split(model)
     inputs = [x[name] for name in split.features] if isinstance(x, Mapping) else [x] * len(split.features)
     if not pre_logits:
         forward = forward_over(model, "head", write_rest, split.head, split.features, model.training_outputs)
@@ -65,23 +65,51 @@ def forward_intermediates(model: ImageModel, x: Tensor, asked: MapsAsked) -> Any
     points = select(maps_of(model), asked.indices, "indices")
     norm = _last_norm(model, points) if asked.norm else None
     paths = tuple(point.path for point in points)
-    opened, found = open_blocks(model.lowered, paths)
-    split, by_path = split_head(opened), {point.path: point for point in found}
-    numbers = [number for path in paths for number in by_path[path][1:3]]
-    numbers += [] if asked.intermediates_only else split.features.values()
-    values = forward_over(model, (paths, *numbers), write_values, split.body, IMAGE, numbers)(model, x)
+    forward, features = _forward_to_maps(model, paths, not asked.intermediates_only)
+    values = forward(model, x)
     pairs = zip(values[: 2 * len(paths) : 2], values[1 : 2 * len(paths) : 2], strict=True)
     maps = [_given(grid, whole, norm, asked) for grid, whole in pairs]
     if asked.intermediates_only:
         return maps
-    return _by_name(split.features, values[-len(split.features) :]), maps
+    return _by_name(features, values[-len(features) :]), maps
+
+
+def _forward_to_maps(
+    model: CompiledModel, paths: tuple[str, ...], with_features: bool
+) -> tuple[Callable[..., Any], Mapping[str, int]]:
+    """What gives the maps of some blocks, each alone and with its extra tokens, and then perhaps the features.
+
+    Args:
+        model: the model.
+        paths: of the blocks.
+        with_features: gives those that the head starts from too.
+
+    Returns:
+        The forward, and the numbers of the features by name.
+    """
+    key = ("maps", paths, with_features)
+    if key not in model.derived:
+        opened, found = open_blocks(model.lowered, paths)
+        split, by_path = split_head(opened), {point.path: point for point in found}
+        numbers = [number for path in paths for number in by_path[path][1:3]]
+        numbers += split.features.values() if with_features else []
+        forward = forward_over(model, (paths, *numbers), write_values, split.body, IMAGE, numbers)
+        model.derived[key] = forward, split.features
+    return model.derived[key]
+
+
+def _split(model: CompiledModel) -> Split:
+    """The model's graph, cut before its head."""
+    if "split" not in model.derived:
+        model.derived["split"] = split_head(model.lowered)
+    return model.derived["split"]
 
 
 def maps_of(model: CompiledModel) -> list[BlockMap]:
     """All maps that the blocks of a model end with."""
-    if "maps" not in model.forwards:
-        model.forwards["maps"] = image_maps(model.lowered)
-    return model.forwards["maps"]
+    if "maps" not in model.derived:
+        model.derived["maps"] = image_maps(model.lowered)
+    return model.derived["maps"]
 
 
 class FeatureInfo(list[dict[str, Any]]):
@@ -120,22 +148,22 @@ def info_of(model: CompiledModel, maps: Sequence[BlockMap]) -> FeatureInfo:
 
 def num_features(model: CompiledModel) -> int:
     """See `VisionModel.num_features`."""
-    split = split_head(model.lowered)
+    split = _split(model)
     return sum(split.body.frame.features[number].dim for number in set(split.features.values()))
 
 
 def num_prefix_tokens(model: CompiledModel) -> int:
     """See `VisionModel.num_prefix_tokens`."""
-    split = split_head(model.lowered)
+    split = _split(model)
     features = [split.body.frame.features[number] for number in split.features.values()]
     return max((len(feature.tokens) for feature in features if feature.grid is not None), default=0)
 
 
 def forward_over(model: CompiledModel, key: Any, write: Callable[..., Forward], *arguments: Any) -> Callable[..., Any]:
     """A forward over the model's own modules. It is generated once for each key."""
-    if key not in model.forwards:
-        model.forwards[key] = function_of(write(written_below(model.written), *arguments), model)
-    return model.forwards[key]
+    if key not in model.derived:
+        model.derived[key] = function_of(write(written_below(model.written), *arguments), model)
+    return model.derived[key]
 
 
 def _by_name(numbers: Mapping[str, int], values: Sequence[Tensor]) -> Any:

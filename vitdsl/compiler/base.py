@@ -27,7 +27,7 @@ class CompiledModel(Body):
         spec: the spec that it was built from.
         lowered: the graph that it was compiled from.
         written: its forward, and those of its repetitions.
-        forwards: what was generated besides `forward`, by what it is for.
+        derived: what was made of the graph besides `forward`, by what it is for: other forwards, lists of maps.
         refusals: by another size of image, why it cannot take it. The text is empty for a size that it can take.
         training_outputs: whether training returns all that the head trains, rather than the same as evaluation.
         image_size: (height, width) that its tables were made for.
@@ -40,7 +40,7 @@ class CompiledModel(Body):
     spec: Spec
     lowered: Graph
     written: Written
-    forwards: dict[Any, Any]
+    derived: dict[Any, Any]
     refusals: dict[Size | None, str]
     training_outputs: bool
     image_size: Size
@@ -67,4 +67,4 @@ class CompiledModel(Body):
         size = lowered.frame.features[0].grid
         assert size is not None
         self.spec, self.lowered, self.written, self.image_size = spec, lowered, written, size
-        self.forwards, self.refusals = {}, {}
+        self.derived, self.refusals = {}, {}

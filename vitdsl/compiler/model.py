@@ -18,7 +18,7 @@ from vitdsl.compiler.sizes import ImageModel
 from vitdsl.graph.views.blocks import BlockMap
 from vitdsl.graph.views.pyramid import Features
 
-SHARED = ("spec", "lowered", "written", "forwards", "refusals")
+SHARED = ("spec", "lowered", "written", "derived", "refusals")
 """Attributes that copies of a model have in common."""
 
 

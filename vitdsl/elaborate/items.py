@@ -114,7 +114,7 @@ def _adds(scope: Scope, item: Any) -> bool:
 
 def _makes_block(scope: Scope, item: Any) -> bool:
     """Whether an item makes a block that ends with a map: also a mixer or an mlp without a shortcut."""
-    return _adds(scope, item) or (isinstance(item, Item) and item.role in ("mixer", "mlp"))
+    return isinstance(item, Item) and (item.role in ("mixer", "mlp") or _adds(scope, item))
 
 
 def run_item(scope: Scope, item: Any, index: str) -> str:

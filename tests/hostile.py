@@ -9,6 +9,7 @@ WORDS = (
     "height", "width", "height_1",
     "x_1", "batch", "head", "stages", "body", "block", "norm", "mixer", "mlp", "weight", "bias", "pre", "post",
     "drop_path", "layer_scale", "shortcut", "after", "code", "graph", "written", "spec", "lowered", "forwards",
+    "derived",
     "vitdsl_layers_windows_to_windows", "torch_cat", "__class__", "_modules", "_x", "constructor", "CON", "a" * 64,
     "to", "half", "float", "train", "training", "eval", "modules", "parameters", "state_dict", "add_module", "type",
     "buffers", "apply", "requires_grad_", "T_destination",

@@ -405,3 +405,9 @@ def test_a_set_below_a_short_form(tmp_path):
     top = written(tmp_path, {"head": {"pool": "mean"}})
     assert resolve(top, {"head.norm.eps": 0.5}, FILE)["head"]["norm"] == {"type": "layer", "eps": 0.5}
     assert resolve(top, {"head.norm": {"eps": 0.5}}, FILE)["head"]["norm"] == {"eps": 0.5}
+
+
+@pytest.mark.parametrize("base", ["", "extends: deit_tiny\n"])
+def test_a_set_with_nothing_in_it_sets_nothing(base):
+    rest = "stages: [{tokenizer: {type: patch, size: 16, dim: 64}, body: [mlp]}]\nhead: {pool: mean}\n"
+    assert vitdsl.load(f"{base}set:\n{rest}").tree == vitdsl.load(f"{base}{rest}").tree

@@ -182,7 +182,7 @@ def _options(path: Path, text: str) -> dict[str, Any]:
     except (ValueError, AttributeError, RecursionError):
         good = False
     if not good:
-        raise CheckpointError("", [Problem(f"{path}: what its header says of `build` is none of its options")])
+        raise CheckpointError("", [Problem(f"{path}: the options of `build` in its header are not valid")])
     return {
         "training_outputs": found.get("training_outputs", True), "folded": found.get("folded", False),
         "size": None if size is None else tuple(size), **({} if features is None else {"features": features}),

@@ -77,9 +77,7 @@ def _extended(
 
 
 def _own_settings(merged: Map, tree: Map, place: Place) -> Map:
-    settings = tree.get("set")
-    if settings is None:
-        return merged
+    settings = Map() if tree.get("set") is None else tree["set"]
     if not isinstance(settings, Map):
         raise SpecError(Problem("`set` must be a mapping of written paths to values", "set", tree.marks["set"][1]))
     if SETTINGS.exceeds(len(settings)):

@@ -3,18 +3,20 @@
 Every error of the language ends up as a `SpecError` holding `Problem`s. What is found by code that knows no positions
 (a shape rule sees features, never files) is raised as `ShapeError` or `ExpressionError`, and given its path and mark by
 the code around it.
+
+Each error that vitdsl writes itself has a code, such as `E201`, which names its kind; `catalogue` explains each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from vitdsl.errors.near import did_you_mean, meant, near, one_of
-from vitdsl.errors.problems import LINE_BREAK, Mark, Problem, Source, first_line, printable, render
+from vitdsl.errors.problems import LINE_BREAK, Mark, Problem, Source, first_line, printable, render, with_code
 
 __all__ = [
-    "AttentionError", "CheckpointError", "ExpressionError", "ImageError", "InputError", "Mark", "Problem", "Refusal",
+    "AttentionError", "CheckpointError", "ExpressionError", "Fault", "ImageError", "InputError", "Mark", "Problem", "Refusal",
     "RimError", "ShapeError", "Source", "SpecError", "did_you_mean", "first_line", "meant", "near", "one_of",
     "printable", "refuse", "render",
 ]  # fmt: skip
@@ -30,13 +32,14 @@ class InputError(ValueError):
     Args:
         problems: one problem, several, or bare messages. Duplicates are removed, and those without a mark come last; of
             more than `MAX_PROBLEMS` the first ones are kept, and the number of the others.
+        code: the code of the bare messages.
     """
 
     problems: tuple[Problem, ...]
 
-    def __init__(self, problems: Problem | str | Iterable[Problem | str]) -> None:
+    def __init__(self, problems: Problem | str | Iterable[Problem | str], code: str = "") -> None:
         given = (problems,) if isinstance(problems, (Problem, str)) else tuple(problems)
-        found = (Problem(each) if isinstance(each, str) else each for each in given)
+        found = (Problem(each, code=code) if isinstance(each, str) else each for each in given)
         ordered = sorted(dict.fromkeys(found), key=_order)
         more = len(ordered) - MAX_PROBLEMS
         rest = [Problem(f"… and {more:,} more problems")] if more > 1 else []
@@ -67,18 +70,20 @@ class CheckpointError(InputError):
     Args:
         headline: what it is about; empty where the problems say it.
         problems: everything that is wrong; the message shows the first of them.
+        code: the code of the headline, or of bare messages where there is none.
     """
 
-    def __init__(self, headline: str, problems: Iterable[Problem | str] = ()) -> None:
-        super().__init__(problems)
-        self.headline = headline
-        self.args = (headline, self.problems)
+    def __init__(self, headline: str, problems: Iterable[Problem | str] = (), code: str = "") -> None:
+        super().__init__(problems, "" if headline else code)
+        self.headline, self.code = headline, code
+        self.args = (headline, self.problems, code)
 
     def __str__(self) -> str:
         """The headline, and below it the first problems."""
         if not self.headline:
             return render(self.problems)
-        lines = [*map(printable, LINE_BREAK.split(self.headline))]
+        first, *rest = map(printable, LINE_BREAK.split(self.headline))
+        lines = [with_code(first, self.code), *rest]
         lines += [f"  - {_indented(problem)}" for problem in self.problems[:LISTED_PROBLEMS]]
         more = len(self.problems) - LISTED_PROBLEMS
         return "\n".join([*lines, f"  - ... and {more} more."] if more > 0 else lines)
@@ -91,6 +96,7 @@ class ShapeError(Exception):
         message: what does not fit, with both numbers.
         hint: what would.
         at: where it is, below the part or item whose rule this is: `("heads",)`.
+        code: the code of its kind; the parts of other packages have none.
 
     Attributes:
         trail: path segments appended by enclosing code while the error propagates, so the innermost comes first.
@@ -99,10 +105,11 @@ class ShapeError(Exception):
 
     work = 0
 
-    def __init__(self, message: str, hint: str = "", at: tuple[str | int, ...] = ()) -> None:
+    def __init__(self, message: str, hint: str = "", at: tuple[str | int, ...] = (), code: str = "") -> None:
         super().__init__(message, hint)
         self.message = message
         self.hint = hint
+        self.code = code
         self.trail: list[Any] = [*reversed(at)]
 
     def __str__(self) -> str:
@@ -119,12 +126,18 @@ class RimError(ShapeError):
         grid: rows and columns of the grid.
         near: for each axis, the nearest length that fits below and the nearest one above; the length itself, where it
             fits.
+        code: the code of its kind.
     """
 
     def __init__(
-        self, message: str, hint: str, grid: tuple[int, int], near: tuple[tuple[int, int], tuple[int, int]]
+        self,
+        message: str,
+        hint: str,
+        grid: tuple[int, int],
+        near: tuple[tuple[int, int], tuple[int, int]],
+        code: str = "",
     ) -> None:
-        super().__init__(message, hint)
+        super().__init__(message, hint, code=code)
         self.grid, self.near = grid, near
 
 
@@ -134,29 +147,51 @@ class ExpressionError(Exception):
     Args:
         message: what is wrong; names the expression.
         hint: what to write instead.
+        code: the code of its kind.
     """
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, hint: str = "", code: str = "") -> None:
         super().__init__(message, hint)
         self.message = message
         self.hint = hint
+        self.code = code
 
     def __str__(self) -> str:
         """Return the message alone."""
         return self.message
 
 
+class Fault(NamedTuple):
+    """One thing that is wrong with a value, told by code that does not know where the value stands.
+
+    Args:
+        at: where, below the value.
+        message: what was found and what was expected.
+        hint: the nearest right answer.
+        code: the code of its kind; the parts of other packages have none.
+    """
+
+    at: tuple[str | int, ...]
+    message: str
+    hint: str = ""
+    code: str = ""
+
+    def below(self, *place: str | int) -> Fault:
+        """The same fault, as a value sees it that holds this one at `place`."""
+        return self._replace(at=(*place, *self.at))
+
+
 class Refusal(ValueError):
-    """Several refusals at once; each is (location below this value, message, hint)."""
+    """Several refusals of a value at once."""
 
-    def __init__(self, items: list[tuple[tuple[str | int, ...], str, str]]) -> None:
-        super().__init__("; ".join(message for _, message, _ in items))
-        self.items = items
+    def __init__(self, items: Iterable[Fault]) -> None:
+        self.items = [*items]
+        super().__init__("; ".join(fault.message for fault in self.items))
 
 
-def refuse(message: str, hint: str = "", at: tuple[str | int, ...] = ()) -> NoReturn:
+def refuse(message: str, hint: str = "", at: tuple[str | int, ...] = (), code: str = "") -> NoReturn:
     """Refuses a value while it is being validated."""
-    raise Refusal([(at, message, hint)])
+    raise Refusal([Fault(at, message, hint, code)])
 
 
 def _indented(problem: Problem) -> str:

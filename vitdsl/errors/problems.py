@@ -62,6 +62,7 @@ class Problem:
         mark: where it stands.
         hint: the nearest right answer.
         notes: secondary places, each a text ("used here") and a mark.
+        code: the code of its kind, such as `E201`; empty where another package says what is wrong.
     """
 
     message: str
@@ -69,6 +70,7 @@ class Problem:
     mark: Mark | None = None
     hint: str = ""
     notes: tuple[tuple[str, Mark | None], ...] = ()
+    code: str = ""
 
     @property
     def file(self) -> str | None:
@@ -100,7 +102,8 @@ def render(problems: Iterable[Problem]) -> str:
 
 def _problem_lines(problem: Problem) -> list[str]:
     """Header, message, excerpt, hint and notes; without a path the message is the header."""
-    message = [printable(line) for line in LINE_BREAK.split(problem.message)]
+    first, *rest = (printable(line) for line in LINE_BREAK.split(problem.message))
+    message = [with_code(first, problem.code), *rest]
     place = [] if problem.mark is None else [str(problem.mark)]
     if problem.path:
         lines = [": ".join([*place, _one_line(problem.path)]), *(f"  {line}" for line in message)]
@@ -146,6 +149,11 @@ def _columns(character: str) -> int:
 def first_line(error: BaseException) -> str:
     """What an error of another library says first; the name of its class where it says nothing."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def with_code(message: str, code: str) -> str:
+    """A message of one line, and its code behind it."""
+    return f"{message} [{code}]" if code else message
 
 
 def printable(text: str) -> str:

@@ -62,10 +62,12 @@ def mark_of(tree: Any, location: Iterable[Segment]) -> Mark | None:
     return locate(tree, location)[1]
 
 
-def problem(tree: Any, location: Iterable[Segment], message: str, hint: str = "", notes: Any = ()) -> Problem:
+def problem(
+    tree: Any, location: Iterable[Segment], message: str, hint: str = "", code: str = "", notes: Any = ()
+) -> Problem:
     """A fault at its place in the file."""
     path, mark = locate(tree, location)
-    return Problem(message, format_path(path), mark, hint, tuple(notes))
+    return Problem(message, format_path(path), mark, hint, tuple(notes), code)
 
 
 # ---------------------------------------------------------------- open holes
@@ -84,4 +86,4 @@ def open_holes(tree: Map) -> Problem:
     count = "one open hole" if len(names) == 1 else f"{len(names)} open holes"
     hint = f"fill them: `--set {names[0]}=…`, or `vitdsl sample` draws them"
     notes = [(f"another, {format_path(path)}", mark_of(tree, path)) for path in paths[1:SHOWN]]
-    return problem(tree, paths[0], f"this spec has {count}: {shown}", hint, notes)
+    return problem(tree, paths[0], f"this spec has {count}: {shown}", hint, notes=notes)

@@ -128,11 +128,12 @@ def _search(given: str, settings: Mapping[str, Any] | None, debug: bool) -> Repo
 def _define(given: str, settings: Mapping[str, Any] | None, debug: bool) -> Report:
     """What is found in a define that is a file of its own, as those of the library are."""
     if settings:
-        raise SpecError(Problem("nothing can be put into a define alone", hint="a spec that uses it has `define.NAME`"))
+        hint = "a spec that uses it has `define.NAME`"
+        raise SpecError(Problem("nothing can be put into a define alone", hint=hint, code="E302"))
     tree, name = load_tree(Path(given), FILE), Path(given).stem
     faults = judge(SpecReader(Map(), Map({name: tree})), ())
     if faults:
-        raise SpecError([problem(tree, location[2:], message, hint) for location, message, hint in faults])
+        raise SpecError([problem(tree, *fault._replace(at=fault.at[2:])) for fault in faults])
     return Report(given, "define", name, figures={"arguments": [*tree.get("args", ()), *tree.get("optional", ())]})
 
 
@@ -165,20 +166,21 @@ def _unreached(paths: tuple[str, ...]) -> list[Problem]:
     if not paths:
         return []
     more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
-    return [Problem(f"no output reads {', '.join(paths[:SHOWN])}{more}: their weights load, and never train")]
+    message = f"no output reads {', '.join(paths[:SHOWN])}{more}: their weights load, and never train"
+    return [Problem(message, code="W001")]
 
 
 def _on_pixels(graph: Graph) -> Iterator[Problem]:
     """A warning where a mixer acts on pixels, as it does in a spec whose first stage lacks a tokenizer."""
     for path, pixels in mixers_on_pixels(graph)[:1]:
         words = f"this mixer acts on all {pixels:,} pixels of the image, as no tokenizer makes tokens of them"
-        yield Problem(words, path, hint="the stage lacks `tokenizer: {type: patch, size: 16, dim: …}`")
+        yield Problem(words, path, hint="the stage lacks `tokenizer: {type: patch, size: 16, dim: …}`", code="W007")
 
 
 def _unread(spec: Spec) -> Iterator[Problem]:
     """A warning for each stream that is written and read nowhere."""
     for name, path, mark in unread(spec.tree):
-        yield Problem(f"nothing reads the stream '{name}'", path, mark)
+        yield Problem(f"nothing reads the stream '{name}'", path, mark, code="W002")
 
 
 def _overwritten(spec: Spec) -> Iterator[Problem]:
@@ -186,7 +188,7 @@ def _overwritten(spec: Spec) -> Iterator[Problem]:
     hint = "another name keeps both; an argument lets the user name it"
     for name, define, path, mark in overwritten(spec.tree):
         message = f"the define '{define}' writes the stream '{name}', and so does its user: one overwrites the other"
-        yield Problem(message, path, mark, hint)
+        yield Problem(message, path, mark, hint, code="W003")
 
 
 def _unpooled(spec: Spec, graph: Graph) -> Iterator[Problem]:
@@ -197,7 +199,7 @@ def _unpooled(spec: Spec, graph: Graph) -> Iterator[Problem]:
     if spec.model.classes and not written and features[0].num_tokens > 1:
         message = f"the head has no `pool`: it classifies each token, and gives {features[0]}"
         hint = "`pool: mean` or `pool: cls`; `layout: map` says that a map is meant"
-        yield Problem(message, "head", mark_of(spec.tree, ("head",)) if head else spec.tree.pos, hint)
+        yield Problem(message, "head", mark_of(spec.tree, ("head",)) if head else spec.tree.pos, hint, code="W015")
 
 
 def _hidden(known: set[tuple[str, str | None]]) -> Iterator[Problem]:
@@ -205,7 +207,8 @@ def _hidden(known: set[tuple[str, str | None]]) -> Iterator[Problem]:
     for name, package, other in hidden():
         if any(name in pair for pair in known):
             words = f"`{name}` is the part of {other} here: that of {package}, which has the same name, is hidden"
-            yield Problem(words, hint=f"only another name in the entry points of {package} makes it known")
+            hint = f"only another name in the entry points of {package} makes it known"
+            yield Problem(words, hint=hint, code="W016")
 
 
 def _undropped(spec: Spec) -> list[Problem]:
@@ -213,11 +216,11 @@ def _undropped(spec: Spec) -> list[Problem]:
     from vitdsl.graph.schedule import drops, unused
 
     graph = spec.graph()
-    found = [Problem(text) for text in unused(graph.frame, graph.drop_path)]
+    found = [Problem(text, code="W004") for text in unused(graph.frame, graph.drop_path)]
     usual = (spec.tree.get("defaults") or {}).get("drop_path")
     if usual not in (None, "none", 0) and not any(drop.rate for drop in drops(graph.frame, graph.drop_path)):
         message = "`defaults` give `drop_path` a rate, but nothing drops: no item adds to what enters it"
-        found.append(Problem(message))
+        found.append(Problem(message, code="W004"))
     return found
 
 
@@ -227,8 +230,9 @@ def _of_images(graph: Graph) -> list[Problem]:
 
     lost = [f"{path} leaves out {what} of its {grid} grid" for path, (what, grid) in left_out(graph).items()]
     more = f" and {len(lost) - SHOWN} more" if len(lost) > SHOWN else ""
-    found = [Problem(f"{'; '.join(lost[:SHOWN])}{more}: nothing reads them there")] if lost else []
+    message = f"{'; '.join(lost[:SHOWN])}{more}: nothing reads them there"
+    found = [Problem(message, code="W005")] if lost else []
     return found + [
-        Problem(f"{path} makes {new} of an image of {old}, which has another aspect")
+        Problem(f"{path} makes {new} of an image of {old}, which has another aspect", code="W006")
         for path, (old, new) in stretched(graph).items()
     ]

@@ -55,7 +55,8 @@ class Feature(NamedTuple):
     def grid_only(self) -> Feature:
         """The grid's part; a ShapeError where there is none."""
         if self.grid is None:
-            raise ShapeError(f"a grid is needed here, but the feature is {self}, a list of tokens")
+            message = f"a grid is needed here, but the feature is {self}, a list of tokens"
+            raise ShapeError(message, code="E408")
         return self.with_grid(self.grid)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from vitdsl.elaborate.builder import Observed
 from vitdsl.elaborate.rims import with_sizes
 from vitdsl.elaborate.stages import elaborate
-from vitdsl.errors import Problem, Refusal, RimError, ShapeError, SpecError
+from vitdsl.errors import Fault, Problem, Refusal, RimError, ShapeError, SpecError
 from vitdsl.fields.messages import with_name
 from vitdsl.graph.costs import Analysis
 from vitdsl.graph.faults import problem_of
@@ -85,7 +85,7 @@ class Spec:
         except ShapeError as fault:
             raise SpecError(problem_of(fault, self.tree)) from None
         except RecursionError:
-            raise SpecError(Problem(TOO_DEEP, mark=self.tree.pos)) from None
+            raise SpecError(Problem(TOO_DEEP, mark=self.tree.pos, code="E505")) from None
 
     def observed(self) -> Observed:
         """What late arguments and forms became in the graph, by identity; elaborated anew, as memos do not say it."""
@@ -171,16 +171,16 @@ def read_tree(tree: Map) -> Spec:
     except Refusal as error:
         raise SpecError(_placed(error.items, tree)) from None
     except RecursionError:
-        raise SpecError(Problem(TOO_DEEP, mark=tree.pos)) from None
+        raise SpecError(Problem(TOO_DEEP, mark=tree.pos, code="E505")) from None
     if model.open and not holes_in(tree):
         raise SpecError([problem(tree, *fault) for fault in late_outside_items(model)])
     return Spec(tree, model, reader)
 
 
-def _problems(faults: list[Any], tree: Map, reader: SpecReader) -> list[Problem]:
+def _problems(faults: list[Fault], tree: Map, reader: SpecReader) -> list[Problem]:
     """Those of what is declared, and those of all the rest."""
-    bad = {location[1] for location, _, _ in faults if location[0] == "defaults" and len(location) > 1}
-    if any(location[0] not in ("defaults", "define") or len(location) > 1 for location, _, _ in faults):
+    bad = {fault.at[1] for fault in faults if fault.at[0] == "defaults" and len(fault.at) > 1}
+    if any(fault.at[0] not in ("defaults", "define") or len(fault.at) > 1 for fault in faults):
         try:
             rest = SpecReader({key: value for key, value in reader.defaults.items() if key not in bad}, reader.defines)
             Model.read(tree, rest)
@@ -189,9 +189,9 @@ def _problems(faults: list[Any], tree: Map, reader: SpecReader) -> list[Problem]
     return _placed(faults, tree)
 
 
-def _placed(faults: list[Any], tree: Map) -> list[Problem]:
+def _placed(faults: list[Fault], tree: Map) -> list[Problem]:
     """Refusals at their places in the file."""
-    return [problem(tree, loc, with_name(message, loc), hint) for loc, message, hint in faults]
+    return [problem(tree, *with_name(fault)) for fault in faults]
 
 
 @contextmanager

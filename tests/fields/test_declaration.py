@@ -106,8 +106,9 @@ def outcome(field: Declaration, value: Any, reader: Any) -> Any:
     except Refusal as error:
         refused = error.items
     assert refused
-    for loc, message, hint in refused:
+    for loc, message, hint, code in refused:
         assert isinstance(loc, tuple)
+        assert code
         assert message
         assert "function-" not in message
         assert "Input should" not in message or "Feature" in str(field.annotation)  # no file holds features
@@ -139,9 +140,9 @@ def test_what_is_refused_has_the_place_and_the_name_of_its_field(cls, field):
         elif isinstance(outcome(field, value, reader), Wrong):
             with pytest.raises(Refusal) as caught:
                 cls.read(Map({**least, field.key: value}), reader)
-            mine = [item for item in caught.value.items if item[0][:1] == (field.key,)]
+            mine = [fault for fault in caught.value.items if fault.at[:1] == (field.key,)]
             assert mine, (value, caught.value.items)
-            assert not any(message.startswith("must ") for _, message, _ in mine)
+            assert not any(fault.message.startswith("must ") for fault in mine)
 
 
 @pytest.mark.parametrize(("cls", "field"), FIELDS, ids=IDS)
@@ -159,7 +160,7 @@ def test_late_values_and_holes_stand_in_every_field(cls, field):
     for value in wrong:
         with pytest.raises(Refusal) as caught:
             field.read(Hole(Map(choose=Map(good=good, wrong=value))), reader)
-        assert {loc[:2] for loc, _, _ in caught.value.items} == {("choose", "wrong")}
+        assert {fault.at[:2] for fault in caught.value.items} == {("choose", "wrong")}
 
 
 @pytest.mark.parametrize("annotation", BOUNDS, ids=str)

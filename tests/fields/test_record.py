@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, field_validator
 
 import vitdsl
 from tests.zoo.specs import NAMES
-from vitdsl.errors import Refusal
+from vitdsl.errors import Fault, Refusal
 from vitdsl.features import Feature
 from vitdsl.fields.marks import Items, Nested
 from vitdsl.fields.record import Fields
@@ -51,7 +51,7 @@ class Outer(Fields):
     body: Items = None
 
 
-def refusals(run: Any) -> list[tuple[tuple[str | int, ...], str, str]]:
+def refusals(run: Any) -> list[Fault]:
     with pytest.raises(Refusal) as caught:
         run()
     return caught.value.items
@@ -94,7 +94,9 @@ def test_attributes_that_would_not_do_what_they_seem_to_are_refused():
 
 
 def test_constructors_validate():
-    assert refusals(lambda: Linear(dim=10**10)) == [(("dim",), "`dim` must be at most 1e+09, but is 10000000000", "")]
+    assert refusals(lambda: Linear(dim=10**10)) == [
+        (("dim",), "`dim` must be at most 1e+09, but is 10000000000", "", "E204")
+    ]
     assert refusals(lambda: operators.Join(dim=3))[0][1] == "unknown key `dim`"  # type: ignore[call-arg]
     assert refusals(lambda: Outer())[0][1] == "`count` is missing"  # type: ignore[call-arg]
     assert refusals(lambda: Outer(count=1, from_=2))[0][:2] == (("from",), "`from` must be a string, but is 2")  # type: ignore[arg-type]
@@ -139,22 +141,22 @@ def test_all_that_is_wrong_is_said_at_once_with_its_place():
         "many": [{"wide": 1}, {}], "size": [1],
     }  # fmt: skip
     assert refusals(lambda: Outer.read(raw, None)) == [
-        (("from_",), "unknown key `from_`", "did you mean 'from'?"),
-        (("names",), "`names` must have at least 2 entries, but has 1", ""),
-        (("even",), "`even` must be valid, but is 3: Value error, it is odd", ""),
-        (("inner", "width"), "`width` must be at least 1, but is 0", ""),
-        (("inner", "rates", 1), "`rates[1]` must be at most 1, but is 2", ""),
-        (("plain",), "`plain` must be a mapping, but is 1", ""),
-        (("many", 0, "wide"), "unknown key `wide`", "did you mean 'width'?"),
-        (("size",), "`size` must be an integer or [height, width], but is [1]", ""),
-        (("count",), "`count` is missing", ""),
+        (("from_",), "unknown key `from_`", "did you mean 'from'?", "E201"),
+        (("names",), "`names` must have at least 2 entries, but has 1", "", "E217"),
+        (("even",), "`even` must be valid, but is 3: Value error, it is odd", "", "E203"),
+        (("inner", "width"), "`width` must be at least 1, but is 0", "", "E204"),
+        (("inner", "rates", 1), "`rates[1]` must be at most 1, but is 2", "", "E204"),
+        (("plain",), "`plain` must be a mapping, but is 1", "", "E203"),
+        (("many", 0, "wide"), "unknown key `wide`", "did you mean 'width'?", "E201"),
+        (("size",), "`size` must be an integer or [height, width], but is [1]", "", "E203"),
+        (("count",), "`count` is missing", "", "E202"),
     ]
-    assert refusals(lambda: Outer.read([1], None)) == [((), "must be a mapping, but is [1]", "")]
+    assert refusals(lambda: Outer.read([1], None)) == [((), "must be a mapping, but is [1]", "", "E203")]
 
 
 def test_null_takes_a_value_away():
     assert read(even=None, size=None).written == {"count": 1}
-    assert refusals(lambda: Outer.read({"count": None}, None)) == [(("count",), "`count` is missing", "")]
+    assert refusals(lambda: Outer.read({"count": None}, None)) == [(("count",), "`count` is missing", "", "E202")]
     assert refusals(lambda: read(unknown=None))[0][1] == "unknown key `unknown`"
 
 
@@ -197,9 +199,9 @@ def test_agree_is_asked_of_what_was_read_constructed_and_bound():
 
         def agree(self) -> None:
             if isinstance(self.least, int) and isinstance(self.most, int) and self.least > self.most:
-                raise Refusal([(("least",), "is more than `most`", "")])
+                raise Refusal([Fault(("least",), "is more than `most`")])
 
-    wrong = [(("least",), "is more than `most`", "")]
+    wrong = [Fault(("least",), "is more than `most`")]
     assert refusals(lambda: Pairwise(least=10)) == wrong
     assert refusals(lambda: Pairwise.read({"least": 10}, None)) == wrong
     late = Pairwise.read({"least": parse("$n")}, None)
@@ -225,10 +227,10 @@ def test_late_values_pass_and_are_validated_when_they_are_put_in():
 def test_a_late_value_that_does_not_fit_has_the_place_of_its_field():
     made = read(inner={"width": parse("$n"), "rates": Seq([0.5, parse("$n")])})
     assert refusals(lambda: made.bind({"n": 1.5}, None)) == [
-        (("inner", "width"), "`width` must be an integer, but is 1.5", "")
+        (("inner", "width"), "`width` must be an integer, but is 1.5", "", "E203")
     ]
     assert refusals(lambda: made.bind({"n": 7}, None)) == [
-        (("inner", "rates", 1), "`rates[1]` must be at most 1, but is 7", "")
+        (("inner", "rates", 1), "`rates[1]` must be at most 1, but is 7", "", "E204")
     ]
     assert refusals(lambda: made.bind({}, None))[0][:2] == (("inner", "width"), "$n: there is no 'n' here")
 
@@ -237,7 +239,7 @@ def test_a_late_value_that_is_nothing_gives_the_default():
     bound = read(even=parse("$n"), **{"from": parse("$n")}).bind({"n": None}, None)
     assert (bound.even, bound.from_, bound.fields_set) == (2, None, {"count"})
     late = Outer.read({"count": parse("$n")}, None)
-    assert refusals(lambda: late.bind({"n": None}, None)) == [(("count",), "`count` is missing", "")]
+    assert refusals(lambda: late.bind({"n": None}, None)) == [(("count",), "`count` is missing", "", "E202")]
 
 
 def test_a_late_value_that_stands_for_another_stays_open():

@@ -68,7 +68,7 @@ def outcome(family: str, raw: Any, defaults: Any) -> Any:
     try:
         return shown(SpecReader(kept(defaults), {}).part(family, kept(raw)))
     except Refusal as error:
-        return [message for _, message, _ in error.items]
+        return [fault.message for fault in error.items]
 
 
 def shown(value: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from vitdsl.errors import ExpressionError, Refusal, ShapeError
+from vitdsl.errors import ExpressionError, Fault, Refusal, ShapeError
 from vitdsl.features import Feature
 from vitdsl.graph.faults import FormTrail, path_inside
 from vitdsl.graph.ir import DropPoint, Node, joined
@@ -28,7 +28,7 @@ def bind_body(scope: Scope, body: Any, home: str = "item") -> Body:
         return body
     raw = value_of(body, scope.names)
     if raw is body or isinstance(raw, Late):
-        raise ShapeError(f"{raw.text}: this name stands for itself here")
+        raise ShapeError(f"{raw.text}: this name stands for itself here", code="E213")
     try:
         return scope.context.reader.body(raw, home) or Body((), home, False, True, ())
     except Refusal as error:
@@ -40,7 +40,7 @@ def value_of(late: Late | LateList, env: Names, at: tuple[str | int, ...] = ()) 
     try:
         return settled(late, env)
     except ExpressionError as error:
-        raise ShapeError(error.message, error.hint, at) from None
+        raise ShapeError(error.message, error.hint, at, error.code) from None
 
 
 def read_item(scope: Scope, raw: Any) -> Item:
@@ -71,8 +71,9 @@ def locate_at_form(form: Part, role: str, fault: ShapeError) -> None:
 
 def invalid_product(role: str, error: Refusal) -> ShapeError:
     """The fault of a part whose own fields are valid, but the operators that it makes are not: a width too large."""
-    _, message, hint = error.items[0]
-    return ShapeError(f"what this is made of does not fit: {message}", hint, (role,) if role else ())
+    fault = error.items[0]
+    message = f"what this is made of does not fit: {fault.message}"
+    return ShapeError(message, fault.hint, (role,) if role else (), fault.code)
 
 
 def locate_at_part(part: Part, role: str, fault: ShapeError) -> None:
@@ -103,9 +104,9 @@ def bind_part(scope: Scope, role: str, late: Late, x: Feature) -> Part | None:
     try:
         part = scope.context.reader.part(role, raw)
     except Refusal as error:
-        raise as_shape_error([((role, *at), message, hint) for at, message, hint in error.items]) from None
+        raise as_shape_error([fault.below(role) for fault in error.items]) from None
     if part is None and role not in ("norm", "activation"):
-        raise ShapeError(f"`{role}` cannot be none", "", (role,))
+        raise ShapeError(f"`{role}` cannot be none", "", (role,), "E203")
     return part
 
 
@@ -131,7 +132,7 @@ def _put(value: Any, env: Names, at: tuple[str, ...]) -> Any:
     if isinstance(value, (Late, LateList)):
         made = value_of(value, env, at)
         if isinstance(made, Late):
-            raise ShapeError(f"{made.text}: this name stands for itself here", "", at)
+            raise ShapeError(f"{made.text}: this name stands for itself here", "", at, "E213")
         return _put(made, env, at)
     if at[-1] in BODIES:
         return value
@@ -162,7 +163,7 @@ def drop_of(scope: Scope, drop: Drop | str | None) -> str | DropPoint:
         index = scope.names.name("index", 0)
         if not isinstance(index, int) or index >= len(drop.rates):
             message = f"`rates` has {len(drop.rates)} entries, but this is repetition {index}, counted from 0"
-            raise ShapeError(message, "", ("drop_path", "rates"))
+            raise ShapeError(message, "", ("drop_path", "rates"), "E217")
         return DropPoint(rate=drop.rates[index])
     return DropPoint(rate=drop.rate, at=drop.at)
 
@@ -193,10 +194,10 @@ def bind(part: Any, env: Names, reader: SpecReader) -> Any:
         raise as_shape_error(error.items) from None
 
 
-def as_shape_error(found: list[tuple[tuple[str | int, ...], str, str]]) -> ShapeError:
+def as_shape_error(found: list[Fault]) -> ShapeError:
     """The first of these faults, as an error of the graph."""
-    location, message, hint = found[0]
-    return ShapeError(message, hint, location)
+    first = found[0]
+    return ShapeError(first.message, first.hint, first.at, first.code)
 
 
 def bind_arguments(scope: Scope, user: Item | UsedStage, define: Mapping[str, Any]) -> NameScope:
@@ -216,5 +217,5 @@ def _argument(names: NameScope, x: Feature, name: str, raw: Any) -> Any:
     """The value of an argument. All names but those of features are evaluated at the `use`, not in the define."""
     value = value_of(raw, names.at(x), (name,)) if isinstance(raw, Late) else names.argument(raw)
     if isinstance(value, (dict, list)) and VALUES.exceeds(found := size_of(value)):
-        raise ShapeError(*VALUES.fault(found), (name,))
+        raise ShapeError(*VALUES.fault(found), (name,), "E504")
     return value

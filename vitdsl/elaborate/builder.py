@@ -101,7 +101,7 @@ class Context:
         """
         self.work += times
         if ITEMS.exceeds(self.work):
-            raise ShapeError(*ITEMS.fault("more"))
+            raise ShapeError(*ITEMS.fault("more"), code="E501")
 
 
 class Ends:
@@ -190,7 +190,7 @@ class Builder:
         if not self.has(name):
             known = [other for other in self.streams if other and "@" not in other]
             name = name.partition("@")[0] or name
-            raise ShapeError(f"there is no stream `{name}` here, or not yet", did_you_mean(name, known))
+            raise ShapeError(f"there is no stream `{name}` here, or not yet", did_you_mean(name, known), code="E307")
         return self.streams[name]
 
     def write(self, name: str, value: Value) -> None:
@@ -206,7 +206,7 @@ class Builder:
         """Appends a call that has this number of blocks."""
         if step.path in self.paths:
             hint = "give one of them another `name`"
-            raise ShapeError(f"two bodies would both be called `{step.path}` here", hint)
+            raise ShapeError(f"two bodies would both be called `{step.path}` here", hint, code="E312")
         self.paths[step.path] = None
         self.frame.steps.append(step)
         self.frame.blocks += blocks

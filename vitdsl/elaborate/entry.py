@@ -44,16 +44,14 @@ def _enter(scope: Scope, stage: Stage, stream: str, current: str) -> None:
     value = _source(scope, stage, stream, current)
     if stage.tokenizer is not None:
         if value is None:
-            raise ShapeError(
-                "a `tokenizer` needs something to tokenize, but `from: none` has nothing", "", ("tokenizer",)
-            )
+            message = "a `tokenizer` needs something to tokenize, but `from: none` has nothing"
+            raise ShapeError(message, "", ("tokenizer",), "E410")
         value = _tokenized(scope, stage, value)
     if stage.tokens is not None:
         value = _with_tokens(scope, stage.tokens, value)
     if value is None:
-        raise ShapeError(
-            "`from: none` needs `tokens`: nothing else comes in", "`tokens: {count: …, dim: …}`", ("from",)
-        )
+        message = "`from: none` needs `tokens`: nothing else comes in"
+        raise ShapeError(message, "`tokens: {count: …, dim: …}`", ("from",), "E410")
     if stage.position is not None:
         value = _positioned(scope, stage.position, value)
     scope.builder.write(stream, value)
@@ -78,6 +76,7 @@ def _tokenized(scope: Scope, stage: Stage, value: Value) -> Value:
             " `carry` must say what becomes of them",
             "`carry: [{linear: {dim: …}}]` brings them along, `carry: []` keeps them, `carry: none` drops them",
             (Key("tokenizer"),),
+            "E409",
         )
     grid = scope.take(value, "grid") if tokens else value
     made = _run_on(scope, stage.tokenizer, grid, "tokenizer")
@@ -108,20 +107,20 @@ def _with_tokens(scope: Scope, tokens: Any, value: Value | None) -> Value:
     for name in tokens if isinstance(tokens, tuple) else ():
         if scope.builder.has(name):
             hint = "a stream and a token of one name could not be told apart"
-            raise ShapeError(f"`{name}` is a stream here, and cannot be a token too", hint, ("tokens",))
+            raise ShapeError(f"`{name}` is a stream here, and cannot be a token too", hint, ("tokens",), "E311")
     if isinstance(tokens, Tokens):
         dim = tokens.dim or (value.feature.dim if value is not None else 0)
         if not dim:
-            raise ShapeError("`tokens` need their `dim`, since nothing comes in", "", ("tokens",))
+            raise ShapeError("`tokens` need their `dim`, since nothing comes in", "", ("tokens",), "E410")
         learned = LearnedTokens.trusted(dim=dim, count=tokens.count, init=tokens.init)
     else:
         if value is None:
             message = "named tokens stand in front of a feature, but nothing comes in"
-            raise ShapeError(message, "`tokens: {count: …, dim: …}`", ("tokens",))
+            raise ShapeError(message, "`tokens: {count: …, dim: …}`", ("tokens",), "E410")
         twice = [index for index, name in enumerate(tokens) if name in value.feature.tokens]
         if twice:
             message = f"there is a token `{tokens[twice[0]]}` already: the feature is {value.feature}"
-            raise ShapeError(message, "", ("tokens", twice[0]))
+            raise ShapeError(message, "", ("tokens", twice[0]), "E311")
         learned = LearnedTokens.trusted(dim=value.feature.dim, names=tuple(tokens))
     made = scope.add(learned, (), "tokens")
     return made if value is None else scope.join([made, value])

@@ -40,9 +40,8 @@ def expanded(spec: Any, observed: Observed | None = None) -> Map:
         if spec.model.head is not None:
             tree["head"] = expander.head(spec.model.head)
     except ExpressionError as error:
-        raise SpecError(
-            Problem(f"this spec cannot be written without defines: {error.message}", hint=error.hint)
-        ) from None
+        message = f"this spec cannot be written without defines: {error.message}"
+        raise SpecError(Problem(message, hint=error.hint, code="E214")) from None
     return tree
 
 
@@ -184,7 +183,7 @@ class Expander:
         if FEATURES.isdisjoint(names_reached(facts(behind).names, self._late)):
             return raw
         message = f"a late value in `{form.type}` reads the feature that enters it, and would read another one inside"
-        raise ExpressionError(message, "a number in its place can be written there")
+        raise ExpressionError(message, "a number in its place can be written there", "E214")
 
     def _wiring(self, item: Item) -> dict[str, Any]:
         """The item's wiring, with the file's defaults written into it."""

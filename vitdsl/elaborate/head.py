@@ -109,11 +109,10 @@ def _weights(head: Head, names: list[str]) -> dict[str, float]:
     if isinstance(head.merge, dict):
         unknown = [name for name in head.merge if name not in names]
         if unknown:
-            raise ShapeError(
-                f"there is no output `{unknown[0]}`", did_you_mean(unknown[0], names), ("merge", Key(unknown[0]))
-            )
+            hint = did_you_mean(unknown[0], names)
+            raise ShapeError(f"there is no output `{unknown[0]}`", hint, ("merge", Key(unknown[0])), "E308")
         if not head.merge:
-            raise ShapeError("`merge` must name an output, but names none", "", ("merge",))
+            raise ShapeError("`merge` must name an output, but names none", "", ("merge",), "E308")
         return {name: float(weight) for name, weight in head.merge.items()}
     return dict.fromkeys(names, 1.0 / len(names))
 
@@ -128,6 +127,7 @@ def _alike(head: Head, merged: dict[str, Feature]) -> None:
                 f" and `{name}` is {other}",
                 f"`merge: {{{first}: 1}}` returns one of them",
                 ("merge",) if head.merge else ("outputs",) if head.outputs else ("pool",),
+                "E411",
             )  # fmt: skip
 
 
@@ -141,6 +141,6 @@ def _training(builder: Builder, head: Head, outputs: dict[str, int]) -> dict[str
     for index, name in enumerate(head.training):
         if name not in outputs and not builder.has(name):
             hint = did_you_mean(name, [*outputs, *(known for known in builder.streams if not known.startswith("@"))])
-            raise ShapeError(f"there is no output or stream `{name}`", hint, ("training", index))
+            raise ShapeError(f"there is no output or stream `{name}`", hint, ("training", index), "E308")
         found[name] = outputs[name] if name in outputs else builder.read(name).index
     return found

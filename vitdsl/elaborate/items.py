@@ -284,6 +284,7 @@ def _parallel(inside: Scope, item: Item, x: Value, residual: bool, how: str) -> 
                 raise ShapeError(
                     "x would count twice: this `parallel` is residual, and this branch adds x as well",
                     "`residual: false` on the branch's items, or on the `parallel`",
+                    code="E413",
                 )
             scope = inside.child(None, x, str(index))
             frame.blocks = start
@@ -295,7 +296,7 @@ def _parallel(inside: Scope, item: Item, x: Value, residual: bool, how: str) -> 
             raise
     frame.blocks = most
     if not found:
-        raise ShapeError("`parallel` needs at least one branch, but has none", "", ("parallel",))
+        raise ShapeError("`parallel` needs at least one branch, but has none", "", ("parallel",), "E217")
     try:
         merged = inside.combine(how, found)
     except ShapeError as fault:

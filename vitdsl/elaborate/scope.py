@@ -102,7 +102,8 @@ class Scope:
     def stream(self, name: str) -> Value:
         """The value of a stream."""
         if self.windows is not None and not self.builder.has(self.scoped_name(name)) and self.builder.has(name):
-            raise ShapeError(f"`{name}` was written outside of these windows, and cannot be read inside of them")
+            message = f"`{name}` was written outside of these windows, and cannot be read inside of them"
+            raise ShapeError(message, code="E309")
         return self.builder.read(self.scoped_name(name))
 
     def scoped_name(self, name: str) -> str:
@@ -132,7 +133,8 @@ class Scope:
         output = op.infer(*features)
         size = output.size
         if size > LARGEST_SIZE:
-            raise ShapeError(f"no feature has more than {LARGEST_SIZE:,} values, but this would be {output}")
+            message = f"no feature has more than {LARGEST_SIZE:,} values, but this would be {output}"
+            raise ShapeError(message, code="E506")
         params, trainable, macs, _ = op.cost(*features)
         where, shared = "", False
         if path is not None:
@@ -154,7 +156,8 @@ class Scope:
     def _share(self, path: str, op: Primitive, params: int, features: Sequence[Feature]) -> None:
         """Refuses a second operator at a path, unless it shares the weights of the first on purpose."""
         if not self.sharing:
-            raise ShapeError(f"two operators would both be called `{path}` here", "give one of them another `name`")
+            hint = "give one of them another `name`"
+            raise ShapeError(f"two operators would both be called `{path}` here", hint, code="E312")
         there, frame = self.builder.paths[path], self.builder.frame
         step = None if there is None else frame.steps[there]
         widths = [x.dim for x in features]
@@ -166,6 +169,7 @@ class Scope:
             raise ShapeError(
                 "the same weights act on the item's input and on its keys, so both must be alike",
                 "`keys: {from: …, pre: …}` gives the bank weights of its own",
+                code="E407",
             )
 
     def bound(self, part: Part, x: Feature) -> Part:

@@ -74,7 +74,7 @@ def elaborate(
         fault.work = context.work
         raise
     if MODULES.exceeds(graph.frame.modules) and (fault := too_many_modules(graph, MODULES.allowed)):
-        raise ShapeError(fault[0], MODULES.hint, fault[1])
+        raise ShapeError(fault[0], MODULES.hint, fault[1], "E501")
     return graph
 
 

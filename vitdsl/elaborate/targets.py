@@ -35,9 +35,8 @@ class Target:
             raise
         streams = {stream for stream, _ in found}
         if len(streams) > 1:
-            raise ShapeError(
-                "a list in `at` or `from` must name parts of one feature", "`keys` of a mixer may list several"
-            )
+            hint = "`keys` of a mixer may list several"
+            raise ShapeError("a list in `at` or `from` must name parts of one feature", hint, code="E313")
         self.stream = found[0][0]
         self.portions = [part for _, part in found]
         self.whole = self.portions == ["all"]
@@ -86,14 +85,14 @@ class Target:
                 feature = portion_of(base.feature, part)[2]
                 stop = start + feature.num_tokens
                 if stop > y.feature.num_tokens:
-                    raise ShapeError(f"what goes back to {self.portions} must have as many tokens, but is {y.feature}")
+                    message = f"what goes back to {self.portions} must have as many tokens, but is {y.feature}"
+                    raise ShapeError(message, code="E407")
                 take = Take.trusted(start=start, stop=stop, feature=feature.with_dim(y.feature.dim))
                 piece = scope.add(take, (y,), None)
                 whole, start = scope.put(whole, part, piece), stop
             if start != y.feature.num_tokens:
-                raise ShapeError(
-                    f"what goes back to {self.portions} must have as many tokens ({start}), but is {y.feature}"
-                )
+                message = f"what goes back to {self.portions} must have as many tokens ({start}), but is {y.feature}"
+                raise ShapeError(message, code="E407")
         if self.stream is None:
             scope.flow = whole
         else:
@@ -128,11 +127,10 @@ def locate(scope: Scope, place: Any) -> tuple[str | None, Any]:
     feature = scope.flow.feature
     if any(name.startswith(f"{place}@") for name in scope.builder.streams):
         message = f"`{place}` was written inside of windows, which have one value each: it cannot be read outside"
-        raise ShapeError(message, "`write` it after the windows are closed")
+        raise ShapeError(message, "`write` it after the windows are closed", code="E309")
     known = (*feature.tokens, *PLACES, *(name for name in scope.builder.streams if "@" not in name))
-    raise ShapeError(
-        f"there is no stream or part `{place}` here; the feature is {feature}", did_you_mean(str(place), known)
-    )
+    message = f"there is no stream or part `{place}` here; the feature is {feature}"
+    raise ShapeError(message, did_you_mean(str(place), known), code="E307")
 
 
 def _in_windows(scope: Scope, place: str) -> str:
@@ -145,11 +143,11 @@ def _in_windows(scope: Scope, place: str) -> str:
         value = scope.take(value, int(part) if part.isdigit() else part)
     if scope.times != windows.counts[0] * windows.counts[1]:
         message = f"`{place}` was written outside of nested windows, and cannot be read inside of them"
-        raise ShapeError(message)
+        raise ShapeError(message, code="E309")
     if value.feature.grid != windows.grid or value.feature.tokens:
         grid = f"{windows.grid[0]}x{windows.grid[1]}"
         message = f"`{place}` was written outside of these windows, which cut only a grid of {grid}"
-        raise ShapeError(f"{message}, but it is {value.feature}")
+        raise ShapeError(f"{message}, but it is {value.feature}", code="E309")
     builder.streams[name] = scope.add(windows, (value,), None)
     return name
 
@@ -160,7 +158,7 @@ def _own_in_windows(scope: Scope, stream: str) -> None:
     if scope.windows is not None and stream not in frame.outputs and stream not in frame.inputs:
         name = stream.partition("@")[0]
         message = f"`{name}` was written outside of these windows: inside of them it can be read, but not changed"
-        raise ShapeError(message, f"`write` another name, or work on `{name}` after the windows", ("at",))
+        raise ShapeError(message, f"`write` another name, or work on `{name}` after the windows", ("at",), "E309")
 
 
 def check_writable(scope: Scope, stream: str, at: tuple[str, ...] = ("at",)) -> None:
@@ -170,6 +168,7 @@ def check_writable(scope: Scope, stream: str, at: tuple[str, ...] = ("at",)) -> 
             f"what is written to `{stream}` here would be overwritten: this body's own value goes back there",
             f"write `{stream}` after the body, or let the body work in place",
             at,
+            "E310",
         )
 
 
@@ -177,18 +176,14 @@ def write_stream(scope: Scope, name: str, value: Value) -> None:
     """Writes a value to a stream, or appends it to one."""
     if name.removesuffix("[]") in (*value.feature.tokens, *scope.flow.feature.tokens):
         hint = "a stream and a token of one name could not be told apart"
-        raise ShapeError(f"`{name}` is a token here, and cannot be a stream too", hint, ("write",))
+        raise ShapeError(f"`{name}` is a token here, and cannot be a stream too", hint, ("write",), "E311")
     if name.endswith("[]"):
         if value.feature.grid is not None:
-            message, hint = (
-                f"`{name}` appends tokens, but the feature is {value.feature}",
-                "pool it first, or take a token",
-            )
-            raise ShapeError(message, hint, ("write",))
+            message = f"`{name}` appends tokens, but the feature is {value.feature}"
+            raise ShapeError(message, "pool it first, or take a token", ("write",), "E310")
         if scope.windows is not None:
-            raise ShapeError(
-                f"`{name}` appends one token for each image, but here is one for each window", "", ("write",)
-            )
+            message = f"`{name}` appends one token for each image, but here is one for each window"
+            raise ShapeError(message, "", ("write",), "E309")
         scope.builder.append(name[:-2], value)
         return
     check_writable(scope, name, ("write",))

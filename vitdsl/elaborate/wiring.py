@@ -99,7 +99,8 @@ def _windowed_bank(windows: OpenWindows, bank: Value) -> Value:
     """The bank; refuses one that the windows cannot cut."""
     if bank.feature.grid != windows.grid or bank.feature.tokens:
         grid = f"{windows.grid[0]}x{windows.grid[1]}"
-        raise ShapeError(f"windows cut the keys too: they must be a grid of {grid}, but are {bank.feature}")
+        message = f"windows cut the keys too: they must be a grid of {grid}, but are {bank.feature}"
+        raise ShapeError(message, code="E403")
     return bank
 
 
@@ -120,7 +121,7 @@ def _add_shortcut(inside: Scope, residual: Residual, t: Value, y: Value) -> Valu
     if isinstance(shortcut, str):
         if shortcut not in inside.exposed:
             message = f"`shortcut: {shortcut}` needs a mixer that makes a {shortcut}"
-            raise ShapeError(message, "", ("residual", "shortcut"))
+            raise ShapeError(message, "", ("residual", "shortcut"), "E413")
         t = inside.exposed[shortcut]
     else:
         t = _wired(inside, shortcut, t, "shortcut", "item", "residual")
@@ -181,6 +182,7 @@ def _other_width(widths: list[int]) -> ShapeError:
     fault = ShapeError(
         f"features of several widths ({', '.join(map(str, widths))}) cannot be one",
         "`keys: {from: …, pre: [{linear: {dim: …}}]}` brings a bank to this width",
+        code="E407",
     )
     fault.trail += ["keys", "mixer"]
     return fault
@@ -202,7 +204,7 @@ def _windows(wiring: Wiring, x: Value) -> OpenWindows | None:
         return None
     if x.feature.tokens:
         message = f"`windows` need a grid alone, but the feature is {x.feature}"
-        raise ShapeError(message, "`at: grid` leaves the extra tokens out", ("windows",))
+        raise ShapeError(message, "`at: grid` leaves the extra tokens out", ("windows",), "E408")
     grid = x.feature.grid_only.grid
     assert grid is not None
     size = (min(windows.size[0], grid[0]), min(windows.size[1], grid[1]))
@@ -213,6 +215,7 @@ def _windows(wiring: Wiring, x: Value) -> OpenWindows | None:
             f"`windows` ({size[0]}x{size[1]}) must tile the grid ({grid[0]}x{grid[1]})",
             _fitting(size, grid),
             ("windows",),
+            "E403",
         )
     shift = tuple(0 if size[i] == grid[i] else windows.shift[i] % size[i] for i in (0, 1))
     return OpenWindows.trusted(size=size, shift=(shift[0], shift[1]), grid=grid)

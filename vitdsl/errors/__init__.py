@@ -16,9 +16,9 @@ from vitdsl.errors.near import did_you_mean, meant, near, one_of
 from vitdsl.errors.problems import LINE_BREAK, Mark, Problem, Source, first_line, printable, render, with_code
 
 __all__ = [
-    "AttentionError", "CheckpointError", "ExpressionError", "Fault", "ImageError", "InputError", "Mark", "Problem", "Refusal",
-    "RimError", "ShapeError", "Source", "SpecError", "did_you_mean", "first_line", "meant", "near", "one_of",
-    "printable", "refuse", "render",
+    "AttentionError", "CheckpointError", "ExpressionError", "Fault", "ImageError", "InputError", "Mark", "Problem",
+    "Refusal", "RimError", "ShapeError", "Source", "SpecError", "did_you_mean", "first_line", "meant", "near",
+    "one_of", "printable", "refuse", "render",
 ]  # fmt: skip
 MAX_PROBLEMS = 100
 """How many problems an error holds."""

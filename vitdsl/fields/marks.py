@@ -17,7 +17,7 @@ Schema = dict[str, Any]
 def no_scalar(value: Any, wanted: str) -> Any:
     """The value, unless it is a number or a truth."""
     if isinstance(value, (bool, int, float)):
-        refuse(f"must be {wanted}, but is {describe(value)}")
+        refuse(f"must be {wanted}, but is {describe(value)}", code="E203")
     return value
 
 
@@ -132,10 +132,10 @@ class KindField(FieldType):
         raw = {"type": value} if isinstance(value, str) else value
         if not isinstance(raw, dict) or not isinstance(raw.get("type"), str):
             message = f"a {self.what} is a name, or a mapping with `type`, but this is {describe(value)}"
-            refuse(message, f"known: {', '.join(self.kinds)}")
+            refuse(message, f"known: {', '.join(self.kinds)}", code="E203")
         if raw["type"] not in self.kinds:
             at = () if isinstance(value, str) else ("type",)
-            refuse(f"there is no {self.what} `{raw['type']}`", did_you_mean(raw["type"], self.kinds), at)
+            refuse(f"there is no {self.what} `{raw['type']}`", did_you_mean(raw["type"], self.kinds), at, "E206")
         return self.kinds[raw["type"]].read(raw, reader)
 
 

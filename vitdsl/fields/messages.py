@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from vitdsl.errors import Refusal, did_you_mean, near
+from vitdsl.errors import Fault, Refusal, did_you_mean, near
 from vitdsl.syntax.expressions import Late
 
 _SHORT = reprlib.Repr()
@@ -39,6 +39,16 @@ _EXPECTED = {
     "tuple_type": "must be a list",
     "dict_type": "must be a mapping",
 }
+_CODES = {
+    "literal_error": "E205",
+    "string_pattern_mismatch": "E204",
+    "greater_than_equal": "E204",
+    "less_than_equal": "E204",
+    "greater_than": "E204",
+    "less_than": "E204",
+    "too_short": "E217",
+}
+"""Codes of what pydantic finds; that of all others is `E203`."""
 _BOUNDS = {
     "greater_than_equal": ("ge", "at least"),
     "less_than_equal": ("le", "at most"),
@@ -48,11 +58,10 @@ _BOUNDS = {
 
 
 Location = tuple[str | int, ...]
-Fault = tuple[Location, str, str]
 
 
 def explain(error: ValidationError, annotation: Any) -> list[Fault]:
-    """What pydantic found wrong with a value, as (location below it, message, hint).
+    """What pydantic found wrong with a value.
 
     Args:
         error: what a validation raised.
@@ -62,15 +71,15 @@ def explain(error: ValidationError, annotation: Any) -> list[Fault]:
     unions: dict[Location, tuple[Any, list[_Entry]]] = {}
     for entry in error.errors(include_url=False):
         prefix, union, rest = _located(entry["loc"], annotation)
-        for loc, message, hint in _sentences(entry):
-            fault = (*prefix, *rest, *loc), message, hint
+        for fault in _sentences(entry):
+            placed = fault.below(*prefix, *rest)
             if union is None:
-                found.append(fault)
+                found.append(placed)
             else:
-                unions.setdefault(prefix, (union, []))[1].append(_Entry(fault, bool(rest or loc), entry))
+                unions.setdefault(prefix, (union, []))[1].append(_Entry(placed, bool(rest or fault.at), entry))
     for prefix, (union, entries) in unions.items():
         found += _chosen(prefix, union, entries)
-    return [(loc, with_name(message, loc), hint) for loc, message, hint in found]
+    return [*map(with_name, found)]
 
 
 class _Entry(NamedTuple):
@@ -120,7 +129,7 @@ def _chosen(prefix: Location, union: Any, entries: list[_Entry]) -> list[Fault]:
     if deeper or bounded or refused:
         return deeper or bounded[:1] or refused[:1]
     words = ", or ".join(dict.fromkeys(_words(each) for each in get_args(union)))
-    return [(prefix, f"must be {words}, but is {describe(value)}", "")]
+    return [Fault(prefix, f"must be {words}, but is {describe(value)}", code="E203")]
 
 
 def _words(annotation: Any) -> str:
@@ -136,18 +145,22 @@ def _words(annotation: Any) -> str:
     return plain.get(origin) or ("a list" if origin in (list, tuple) else "a mapping")
 
 
-def with_name(message: str, loc: Location) -> str:
-    """A sentence that begins with `must` or `cannot`, with the name of what must or cannot, if it has one."""
-    name = name_of(loc)
-    return f"{name} {message}" if name and message.startswith(("must ", "cannot ")) else message
+def with_name(fault: Fault) -> Fault:
+    """A fault whose sentence begins with `must` or `cannot`, with the name of what must or cannot, if it has one."""
+    name = name_of(fault.at)
+    if not name or not fault.message.startswith(("must ", "cannot ")):
+        return fault
+    return fault._replace(message=f"{name} {fault.message}")
 
 
 def of_short_form(error: Refusal, key: str) -> Refusal:
     """What is wrong with a value that is written short for one key: the key, which is not written, is not named."""
-    return Refusal([
-        (loc[1:], message.removeprefix(f"`{key}` "), hint) if loc[:1] == (key,) else (loc, message, hint)
-        for loc, message, hint in error.items
-    ])  # fmt: skip
+    return Refusal(
+        fault._replace(at=fault.at[1:], message=fault.message.removeprefix(f"`{key}` "))
+        if fault.at[:1] == (key,)
+        else fault
+        for fault in error.items
+    )
 
 
 def name_of(loc: Location) -> str:
@@ -160,21 +173,28 @@ def name_of(loc: Location) -> str:
 
 def _sentences(entry: ErrorDetails) -> list[Fault]:
     """What one entry of pydantic's says, without the name of what is wrong."""
+    error = entry.get("ctx", {}).get("error")
+    if isinstance(error, Refusal):
+        return error.items
+    message, hint = _sentence(entry)
+    return [Fault((), message, hint, _CODES.get(entry["type"], "E203"))]
+
+
+def _sentence(entry: ErrorDetails) -> tuple[str, str]:
+    """The message and the hint for one entry of pydantic's."""
     kind, context, value = entry["type"], entry.get("ctx") or {}, entry["input"]
     found = describe(value)
-    if isinstance(context.get("error"), Refusal):
-        return context["error"].items
     if kind == "literal_error":
         words = re.findall(r"'([^']*)'", context["expected"])
         hint = did_you_mean(value, words) if isinstance(value, str) and near(value, words) else ""
-        return [((), f"must be {'' if len(words) == 1 else 'one of '}{context['expected']}, but is {found}", hint)]
+        return f"must be {'' if len(words) == 1 else 'one of '}{context['expected']}, but is {found}", hint
     if kind in _BOUNDS:
         key, words = _BOUNDS[kind]
-        return [((), f"must be {words} {context[key]:g}, but is {found}", "")]
+        return f"must be {words} {context[key]:g}, but is {found}", ""
     if kind == "string_pattern_mismatch":
-        return [((), f"must match `{context['pattern']}`, but is {found}", "")]
+        return f"must match `{context['pattern']}`, but is {found}", ""
     if kind in _EXPECTED:
-        return [((), f"{_EXPECTED[kind]}, but is {found}", "")]
+        return f"{_EXPECTED[kind]}, but is {found}", ""
     if kind == "too_short":
-        return [((), f"must have at least {context['min_length']} entries, but has {context['actual_length']}", "")]
-    return [((), f"must be valid, but is {found}: {entry['msg']}", "")]
+        return f"must have at least {context['min_length']} entries, but has {context['actual_length']}", ""
+    return f"must be valid, but is {found}: {entry['msg']}", ""

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NoReturn, Self, dataclass_transform
 from pydantic import Field
 from pydantic_core import CoreSchema, core_schema
 
-from vitdsl.errors import ExpressionError, Refusal, did_you_mean, refuse
+from vitdsl.errors import ExpressionError, Fault, Refusal, did_you_mean, refuse
 from vitdsl.fields.declaration import Declaration, declarations
 from vitdsl.fields.messages import describe, with_name
 from vitdsl.fields.nothing import NONE, remedy_for_nothing, says_none
@@ -104,7 +104,7 @@ class Fields:
         if isinstance(raw, cls):
             return raw
         if not isinstance(raw, dict):
-            refuse(f"must be a mapping, but is {describe(raw)}")
+            refuse(f"must be a mapping, but is {describe(raw)}", code="E203")
         if None in raw.values() or (cls.absent and NONE in raw.values()):
             raw = {key: value for key, value in raw.items() if not cls._is_nothing(key, value)}
         made = _fill(_new(cls), *_validated(cls, cls.fields_by_key, raw, reader))
@@ -215,12 +215,12 @@ def _validated(
 ) -> tuple[dict[str, Any], frozenset[str], tuple[str, ...]]:
     """The values of all fields, and the names of those that were given, and of those that are open."""
     values, names, still_open = cls._usual.copy(), [], []
-    faults: list[Any] = []
+    faults: list[Fault] = []
     for key, value in given.items():
         field = known.get(key)
         if field is None:
             hint = did_you_mean(str(key), (*known, *cls.merged))
-            faults.append(((Key(key),), f"unknown key `{key}`", hint))
+            faults.append(Fault((Key(key),), f"unknown key `{key}`", hint, "E201"))
             continue
         names.append(field.name)
         try:
@@ -247,21 +247,20 @@ def _bound(field: Declaration, value: Any, env: Mapping[str, object], reader: An
         nothing = made is None or (absent and says_none(made))
         return _AS_IF_NOT_WRITTEN if nothing else field.read(made, reader)
     except ExpressionError as error:
-        raise Refusal([((field.key,), error.message, error.hint)]) from None
+        raise Refusal([Fault((field.key,), error.message, error.hint, error.code)]) from None
     except Refusal as error:
         raise Refusal(_below(field, error, made, absent, reader)) from None
 
 
-def _below(field: Declaration, error: Refusal, value: Any, absent: bool, reader: Any) -> list[Any]:
+def _below(field: Declaration, error: Refusal, value: Any, absent: bool, reader: Any) -> list[Fault]:
     """What is wrong in a field, with locations below the mapping that holds it."""
     nothing = remedy_for_nothing(field, value, absent, reader)
-    found = [((field.key, *loc), message, nothing or hint) for loc, message, hint in error.items]
-    return [(loc, with_name(message, loc), hint) for loc, message, hint in found]
+    return [with_name(fault.below(field.key)._replace(hint=nothing or fault.hint)) for fault in error.items]
 
 
-def _missing(field: Declaration) -> Any:
+def _missing(field: Declaration) -> Fault:
     """The fault of a field that has no default and is not given."""
-    return (field.key,), f"`{field.key}` is missing", ""
+    return Fault((field.key,), f"`{field.key}` is missing", code="E202")
 
 
 def _is_open(value: Any) -> bool:

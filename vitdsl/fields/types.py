@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 from pydantic_core import CoreSchema, core_schema
 
-from vitdsl.errors import Refusal, refuse
+from vitdsl.errors import Fault, Refusal, refuse
 from vitdsl.fields.messages import describe
 from vitdsl.syntax.names import module_fault, name_fault, title_fault
 
@@ -72,12 +72,12 @@ def read_each(entries: Iterable[tuple[Any, Any]], read: Callable[[Any, Any], Any
         Refusal: with all that is wrong, each at its location.
     """
     made: list[Any] = []
-    faults: list[Any] = []
+    faults: list[Fault] = []
     for at, value in entries:
         try:
             made.append(read(at, value))
         except Refusal as error:
-            faults += [((at, *loc), message, hint) for loc, message, hint in error.items]
+            faults += [fault.below(at) for fault in error.items]
     if faults:
         raise Refusal(faults)
     return made
@@ -106,10 +106,10 @@ class PairField(FieldType):
                 return value
         sides: list[Any] = list(value) if isinstance(value, (list, tuple)) else [value, value]
         if len(sides) != 2 or any(type(side) is not int for side in sides):
-            refuse(f"must be {self.words}, but is {describe(value)}")
+            refuse(f"must be {self.words}, but is {describe(value)}", code="E203")
         if any(side < self.least or side > LARGEST for side in sides):
             words = f"at most {LARGEST:,}" if max(sides) > LARGEST else f"at least {self.least}"
-            refuse(f"must be {words}, but is {describe(value)}")
+            refuse(f"must be {words}, but is {describe(value)}", code="E204")
         return (sides[0], sides[1])
 
 
@@ -165,11 +165,11 @@ class NameField(FieldType):
     def read(self, value: Any, reader: Any) -> Any:
         """The name."""
         if not isinstance(value, str):
-            refuse(f"must be a string, but is {describe(value)}")
+            refuse(f"must be a string, but is {describe(value)}", code="E203")
         if fault := self.fault(value):
-            refuse(fault)
+            refuse(fault, code="E208")
         if self.what and (fault := module_fault(value)):
-            refuse(f"{self.what} {fault}")
+            refuse(f"{self.what} {fault}", code="E208")
         return value
 
 

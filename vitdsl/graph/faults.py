@@ -48,6 +48,6 @@ def problem_of(fault: ShapeError, tree: Map) -> Problem:
             paths[-1].append(segment)
     used = [locate(tree, path) for path in reversed(paths[:-1])]
     notes = [(f"used here, at {format_path(path)}", mark) for path, mark in used]
-    found = problem(tree, paths[-1], fault.message, fault.hint)
+    found = problem(tree, paths[-1], fault.message, fault.hint, fault.code)
     inside = [] if form is None else [(f"inside `{form[0]}`, at {format_path(form[1])}", None)]
     return replace(found, notes=(*inside, *notes))

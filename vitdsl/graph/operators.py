@@ -9,6 +9,9 @@ from vitdsl.errors import ShapeError
 from vitdsl.features import Cost, Feature, weights
 from vitdsl.parts.base import Primitive
 
+SIDES = "`residual: {shortcut: …}` brings the shortcut to the branch's size, `residual: false` leaves it out"
+"""The hint for a sum whose two sides differ."""
+
 
 class Structural(Primitive):
     """A primitive without a module of its own: the compiler splices tokens, or writes one expression."""
@@ -75,6 +78,7 @@ class Join(Structural):
             raise ShapeError(
                 f"features of several widths ({', '.join(map(str, dims))}) cannot be one",
                 "`carry` brings extra tokens to the new width, or an item at the part that lags behind",
+                code="E407",
             )
         *front, last = inputs
         if all(x.grid is None and not x.count for x in front) and last.grid is not None:
@@ -98,7 +102,8 @@ class Combine(Structural):
         if self.how == "concat":
             for other in inputs[1:]:
                 if not _same_tokens(first, other):
-                    raise ShapeError(f"`concat` needs the same tokens on every side, but they are {first} and {other}")
+                    message = f"`concat` needs the same tokens on every side, but they are {first} and {other}"
+                    raise ShapeError(message, code="E406")
             return first.with_dim(sum(x.dim for x in inputs))
         result = first
         for other in inputs[1:]:
@@ -107,19 +112,15 @@ class Combine(Structural):
             elif result.num_tokens == 1:
                 place = other
             else:
-                raise ShapeError(f"the two sides differ: {result} and {other}", _sides_hint(result, other))
+                raise ShapeError(f"the two sides differ: {result} and {other}", SIDES, code="E406")
             if result.dim != other.dim and 1 not in (result.dim, other.dim):
-                raise ShapeError(f"the two sides differ in width: {result} and {other}", _sides_hint(result, other))
+                raise ShapeError(f"the two sides differ in width: {result} and {other}", SIDES, code="E406")
             result = place.with_dim(max(result.dim, other.dim))
         return result
 
 
 def _same_tokens(a: Feature, b: Feature) -> bool:
     return a.grid == b.grid and a.num_tokens == b.num_tokens
-
-
-def _sides_hint(a: Feature, b: Feature) -> str:
-    return "`residual: {shortcut: …}` brings the shortcut to the branch's size, `residual: false` leaves it out"
 
 
 class Sections(Structural):
@@ -169,10 +170,11 @@ class CloseWindows(Structural):
         """The whole grid."""
         (x,) = inputs
         if x.grid is None or x.tokens:
-            raise ShapeError(f"what runs in windows must give back a grid, but it gave {x}")
+            raise ShapeError(f"what runs in windows must give back a grid, but it gave {x}", code="E415")
         (rows, columns), (pad_h, pad_w), size = self.opened.counts, self.opened.padding, self.opened.size
         if (pad_h or pad_w) and x.grid != size:
-            raise ShapeError("windows that are filled up must keep their size", "`fit: exact`, with windows that tile")
+            hint = "`fit: exact`, with windows that tile"
+            raise ShapeError("windows that are filled up must keep their size", hint, code="E415")
         for shift, before, after, what in zip(self.opened.shift, size, x.grid, ("rows", "columns"), strict=True):
             if shift * after % before:
                 raise ShapeError(
@@ -180,6 +182,7 @@ class CloseWindows(Structural):
                     f" {after}: that would be {shift * after / before:.3g} {what}",
                     "a shift of 0, or an operator that keeps the windows' size",
                     ("windows",),
+                    "E415",
                 )
         return Feature(x.dim, (rows * x.grid[0] - pad_h, columns * x.grid[1] - pad_w))
 

@@ -20,19 +20,18 @@ def portion_of(x: Feature, part: str | int) -> tuple[int, int, Feature]:
         return extra, total, x.grid_only
     if part == "tokens":
         if not extra:
-            raise ShapeError(f"there are no extra tokens in {x}")
+            raise ShapeError(f"there are no extra tokens in {x}", code="E307")
         return 0, extra, Feature(x.dim, None, x.tokens)
     if part in ("first", "last") or isinstance(part, int):
         index = 0 if part == "first" else total - 1 if part == "last" else int(part)
         if not 0 <= index < total:
-            raise ShapeError(f"there is no token {part} in {x}")
+            raise ShapeError(f"there is no token {part} in {x}", code="E307")
         return index, index + 1, Feature(x.dim, None, (x.tokens[index],)) if index < extra else Feature(x.dim, count=1)
     if part in x.tokens:
         index = x.tokens.index(part)
         return index, index + 1, Feature(x.dim, None, (part,))
-    raise ShapeError(
-        f"there is no stream or part `{part}` here; the feature is {x}", did_you_mean(part, (*x.tokens, *PLACES))
-    )
+    hint = did_you_mean(part, (*x.tokens, *PLACES))
+    raise ShapeError(f"there is no stream or part `{part}` here; the feature is {x}", hint, code="E307")
 
 
 def with_portion(x: Feature, part: str | int, old: Feature, new: Feature) -> Feature:
@@ -52,9 +51,10 @@ def with_portion(x: Feature, part: str | int, old: Feature, new: Feature) -> Fea
             f"a part of a feature keeps its width: {x} has {x.dim} channels, its part `{part}` would have {new.dim}",
             "`carry` brings extra tokens along where a stage widens the grid,"
             " or let the item act on all of the feature",
+            code="E407",
         )
     if part == "grid" and new.grid is not None and not new.tokens:
         return Feature(x.dim, new.grid, x.tokens)
     if new.num_tokens != old.num_tokens:
-        raise ShapeError(f"the part `{part}` of {x} is {old}, and cannot become {new}")
+        raise ShapeError(f"the part `{part}` of {x} is {old}, and cannot become {new}", code="E407")
     return x

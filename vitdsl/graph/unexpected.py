@@ -76,9 +76,8 @@ def _without_places(frames: Frames) -> Iterator[Problem]:
                 first = joined(path, node.path).rpartition(".")[0]
     if first:
         message = "this mixer treats all tokens alike, and nothing in the model says where a token stands"
-        yield Problem(
-            message, first, hint="`position: learned` in the stage adds positions, `position: none` says none"
-        )
+        hint = "`position: learned` in the stage adds positions, `position: none` says none"
+        yield Problem(message, first, hint=hint, code="W009")
 
 
 def _knows_places(op: Primitive, inputs: list[Feature]) -> bool:
@@ -118,7 +117,7 @@ def _unread_tokens(graph: Graph, frames: Frames) -> Iterator[Problem]:
     for name, path in made.items():
         if name not in taken:
             message = f"the head does not read the token `{name}`, and no item takes it: only mixers see it"
-            yield Problem(message, path, hint=f"`pool: {name}` in the head reads it")
+            yield Problem(message, path, hint=f"`pool: {name}` in the head reads it", code="W010")
 
 
 def _doubled_tokens(prefix: str, frame: Frame, nodes: Nodes) -> Iterator[Problem]:
@@ -133,7 +132,8 @@ def _doubled_tokens(prefix: str, frame: Frame, nodes: Nodes) -> Iterator[Problem
             names = ", ".join(x.tokens)
             message = f"extra tokens ({names}) are {done} themselves: what acts on the grid does not change them"
             path = next((path for each in node.inputs if (path := _at_grid(each, nodes))), "")
-            yield Problem(message, joined(prefix, path), hint="`at: grid` on the whole item leaves them as they are")
+            hint = "`at: grid` on the whole item leaves them as they are"
+            yield Problem(message, joined(prefix, path), hint=hint, code="W011")
 
 
 def _meet(terms: list[set[int]]) -> bool:
@@ -181,7 +181,7 @@ def _linear_convolutions(prefix: str, nodes: Nodes) -> Iterator[Problem]:
         if before is not None and _is_dense(node) and _is_dense(before):
             message = "no activation stands between this convolution and the one before it: both are one linear map"
             hint = "`activation: relu` makes two layers of them, `activation: none` says that none is meant"
-            yield Problem(message, joined(prefix, node.path), hint=hint)
+            yield Problem(message, joined(prefix, node.path), hint=hint, code="W012")
 
 
 def _is_dense(node: Node) -> bool:
@@ -201,7 +201,8 @@ def _without_last_norm(graph: Graph) -> Iterator[Problem]:
         read = [sums[step.inputs[0]] for step in head.steps if isinstance(step, Node) and step.op.type == "linear"]
         if any(read):
             message = "norms stand before the branches of this sum, but none between it and the classifier"
-            yield Problem(message, max(read), hint="`norm: layer` in the head; `norm: none` says that none is meant")
+            hint = "`norm: layer` in the head; `norm: none` says that none is meant"
+            yield Problem(message, max(read), hint=hint, code="W013")
 
 
 Sums = dict[Any, str]
@@ -263,4 +264,4 @@ def _closed_windows(stage: Call) -> Iterator[Problem]:
     if runs > 1 and len(borders) == 1:
         message = f"all {runs} items in windows of this stage have the same windows, and nothing passes their borders"
         hint = "`windows: {size: 7, shift: $(index % 2 * 3)}` shifts every second block; `shift: 0` says that none is"
-        yield Problem(message, first, hint=hint)
+        yield Problem(message, first, hint=hint, code="W014")

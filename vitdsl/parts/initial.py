@@ -40,7 +40,7 @@ def _init(value: object) -> object:
         return Init(type=value)  # type: ignore[arg-type]
     if not isinstance(value, (dict, Init)):
         message = f"`init` must be a number, a mapping or the name of initial values, but is {describe(value)}"
-        refuse(message, did_you_mean(value, Init.names) if isinstance(value, str) else "")
+        refuse(message, did_you_mean(value, Init.names) if isinstance(value, str) else "", code="E205")
     return value
 
 

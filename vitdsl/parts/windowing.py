@@ -35,7 +35,7 @@ def conv_feature(
     """
     if x.dim % groups or dim % groups:
         name, width = ("the width that enters", x.dim) if x.dim % groups else ("`dim`", dim)
-        raise ShapeError(f"`groups` ({groups}) must divide {name} ({width})", "", ("groups",))
+        raise ShapeError(f"`groups` ({groups}) must divide {name} ({width})", "", ("groups",), "E402")
     return x.with_grid(window_grid(x, kernel, stride, padding, dilation, fit), dim)
 
 
@@ -87,6 +87,7 @@ def window_grid(
             f" padded by {padding[0]}x{padding[1]}",
             "a smaller kernel, more padding, or fewer strides before it",
             ("kernel",),
+            "E405",
         )
     if fit == "exact":
         _refuse_rim(grid, kernel, stride, padding, dilation)
@@ -108,6 +109,7 @@ def _refuse_rim(grid: Pair, kernel: Pair, stride: Pair, padding: Pair, dilation:
         "`fit: pad` fills the grid up with zeros",
         grid,
         (near[0], near[1]),
+        "E404",
     )
 
 

@@ -182,4 +182,5 @@ def _refuse_path(node: Any, path: tuple[Any, ...], at: int, origin: Mark | None,
         there = f"{before} is {node!r}" if node is not None else f"there is no {before}"
     meant = format_path(tuple(int(each) if isinstance(each, str) and each.isdecimal() else each for each in path))
     hint = f"did you mean `{meant}`? Numbers of list entries stand in brackets" if meant != format_path(path) else ""
-    raise SpecError(Problem(f"the path {format_path(path)} leads nowhere: {there}", label, origin, hint))
+    message = f"the path {format_path(path)} leads nowhere: {there}"
+    raise SpecError(Problem(message, label, origin, hint, code="E302"))

@@ -59,16 +59,17 @@ def _extended(
     own_name = tree.get("name")
     called: tuple[str, ...] = getattr(source, "names", ()) or ((own_name,) if isinstance(own_name, str) else ())
     if not chain and (other := place.other(tree, str(path) if path else called[0] if called else "FILE")):
-        raise SpecError(Problem(other[0], mark=tree.pos, hint=other[1]))
+        raise SpecError(Problem(other[0], mark=tree.pos, hint=other[1], code="E111"))
     if "extends" not in tree:
         return _own_settings(tree, tree, place), called
     name, where = tree["extends"], tree.marks.get("extends", (None, None))[1]
     if not isinstance(name, str):
-        raise SpecError(Problem(f"`extends` must be the name or path of one {place.what}", "extends", where))
+        message = f"`extends` must be the name or path of one {place.what}"
+        raise SpecError(Problem(message, "extends", where, code="E301"))
     key = str(path.resolve()) if path else "<text>"
     if key in chain or len(chain) >= MAX_EXTENDS:
         names = " -> ".join(Path(step).stem for step in [*chain, key])
-        raise SpecError(Problem(f"`extends` goes round in a circle: {names}", "extends", where))
+        raise SpecError(Problem(f"`extends` goes round in a circle: {names}", "extends", where, code="E301"))
     with placed("extends", where):
         base, above = _extended(name, (*chain, key), place, path.parent if path else None)
     own = Map({k: v for k, v in tree.items() if k not in ("extends", "set")})
@@ -79,10 +80,11 @@ def _extended(
 def _own_settings(merged: Map, tree: Map, place: Place) -> Map:
     settings = Map() if tree.get("set") is None else tree["set"]
     if not isinstance(settings, Map):
-        raise SpecError(Problem("`set` must be a mapping of written paths to values", "set", tree.marks["set"][1]))
+        message = "`set` must be a mapping of written paths to values"
+        raise SpecError(Problem(message, "set", tree.marks["set"][1], code="E203"))
     if SETTINGS.exceeds(len(settings)):
         message, hint = SETTINGS.fault(len(settings))
-        raise SpecError(Problem(message, "set", tree.marks["set"][1], hint))
+        raise SpecError(Problem(message, "set", tree.marks["set"][1], hint, code="E504"))
     for path, value in settings.items():
         where = settings.marks.get(path, (None, None))
         segments = _path(path, where[0])
@@ -96,4 +98,5 @@ def _path(text: str, where: Mark | None) -> tuple[Any, ...]:
     try:
         return parse_path(text)
     except SpecError as error:
-        raise SpecError(Problem(error.problems[0].message, "set", where, error.problems[0].hint)) from None
+        first = error.problems[0]
+        raise SpecError(Problem(first.message, "set", where, first.hint, code=first.code)) from None

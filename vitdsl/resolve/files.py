@@ -45,7 +45,7 @@ def find(name: str, beside: Path | None = None, root: Root = SPEC) -> Path:
     if not hint and (given.suffix or given.parent != Path() or (name and os.path.isdir(given))):  # noqa: PTH112
         return given
     hint = hint or did_you_mean(name, names) or root.list_all
-    raise SpecError(Problem(f"there is no {root.what} `{name}`", hint=hint))
+    raise SpecError(Problem(f"there is no {root.what} `{name}`", hint=hint, code="E101"))
 
 
 def _called_elsewhere(name: str, names: list[str]) -> str:
@@ -99,7 +99,7 @@ def _recognised(raw: Any, path: Path | None, root: Root) -> Map:
     """The mapping of a file with late values recognised; refuses a JSON schema, whose texts look like late values."""
     if isinstance(raw, Map) and "$schema" in raw:
         message = f"this is a JSON schema, not a {root.what}"
-        raise SpecError(Problem(message, mark=raw.pos, hint=f"editors check {root.what}s with it"))
+        raise SpecError(Problem(message, mark=raw.pos, hint=f"editors check {root.what}s with it", code="E111"))
     return _mapping(recognise(_mapping(raw, path, root), ()), path, root)
 
 
@@ -159,7 +159,7 @@ def _mapping(tree: Any, path: Path | None, root: Root) -> Map:
     if not isinstance(tree, Map):
         where = Mark(Source(str(path or "<text>"), ""), 1, 1)
         message = f"a {root.what} is {root.is_a}, but this is a single value or a list"
-        raise SpecError(Problem(message, mark=where))
+        raise SpecError(Problem(message, mark=where, code="E111"))
     return tree
 
 

@@ -24,11 +24,11 @@ def entry(name: str) -> Mapping[str, Any]:
     path = shipped("library") / f"{name.removeprefix(PREFIX)}.yaml"
     known = [PREFIX + other.stem for other in sorted(shipped("library").glob("*.yaml"))]
     if name not in known:
-        refuse(f"there is no define `{name}`", did_you_mean(name, known), at=("use",))
+        refuse(f"there is no define `{name}`", did_you_mean(name, known), ("use",), "E303")
     try:
         return _read(path, path.stat().st_mtime_ns)
     except SpecError as error:
-        refuse(f"the file of `{name}` is wrong: {error.problems[0].message}", at=("use",))
+        refuse(f"the file of `{name}` is wrong: {error.problems[0].message}", at=("use",), code="E303")
 
 
 @lru_cache(maxsize=256)

@@ -99,7 +99,7 @@ def _computed(
         return evaluate_partly(late, env) if partial else late.evaluate(env)
     except ExpressionError as error:
         if not any(facts(env[name]).late for name in late.names if name in env):  # else it may be known later
-            problems.append(Problem(error.message, format_path(path), mark, error.hint))
+            problems.append(Problem(error.message, format_path(path), mark, error.hint, code=error.code))
         return late
 
 
@@ -166,7 +166,8 @@ class _Names(ast.NodeTransformer):
         if isinstance(value, Late):
             return ast.parse(term(value), mode="eval").body
         if isinstance(value, (dict, list)):
-            raise ExpressionError(f"`{node.id}` is no number, and the expression names what is not known yet")
+            message = f"`{node.id}` is no number, and the expression names what is not known yet"
+            raise ExpressionError(message, code="E211")
         return ast.Constant(value)
 
 
@@ -208,5 +209,6 @@ def _below_repetition(node: Mapping[str, Any], env: Mapping[str, Any]) -> dict[s
     given = {name: value for name, value in env.items() if name in read and name != "index"}
     third = "index" in env and "index_1" in read
     if third or any("index_1" in facts(value).names for value in given.values()):
-        raise ExpressionError("`index_1` would be the index of the third repetition from here, which has no name")
+        message = "`index_1` would be the index of the third repetition from here, which has no name"
+        raise ExpressionError(message, code="E212")
     return {name: substitute(value, {"index": parse("$index_1")}) for name, value in given.items()}

@@ -74,7 +74,7 @@ def _variables(tree: Map) -> tuple[dict[str, Any], dict[str, Any]]:
     raw = tree["vars"]
     where = tree.marks.get("vars", (None, None))[1]
     if not isinstance(raw, Map):
-        raise SpecError(Problem("`vars` must be a mapping of names to values", "vars", where))
+        raise SpecError(Problem("`vars` must be a mapping of names to values", "vars", where, code="E203"))
     _check_names(raw, where)
     known: dict[str, Any] = {name: value for name, value in raw.items() if not facts(value).late}
     done = known.copy()
@@ -89,12 +89,12 @@ def _variables(tree: Map) -> tuple[dict[str, Any], dict[str, Any]]:
             known[name] = value
         readings[name] = _readings(value, readings) if facts(value).late else 0
         if READINGS.exceeds(readings[name]):
-            raise SpecError(problem(tree, ("vars", name), *READINGS.fault(readings[name])))
+            raise SpecError(problem(tree, ("vars", name), *READINGS.fault(readings[name]), "E504"))
     if len(done) < len(raw):
         circle = one_of(f"`{name}`" for name in raw.keys() - done.keys())
         first = next(name for name in raw if name not in done)
         message = f"the variables {circle} are made of one another"
-        raise SpecError(Problem(message, f"vars.{first}", raw.marks.get(first, (where, where))[0]))
+        raise SpecError(Problem(message, f"vars.{first}", raw.marks.get(first, (where, where))[0], code="E213"))
     return done, known
 
 
@@ -140,7 +140,7 @@ def _check_size(tree: Map, made: Map, env: Mapping[str, Any]) -> None:
     if any(isinstance(value, (dict, list)) for value in env.values()) and VALUES.exceeds(found := size_of(made)):
         largest = max(env, key=lambda name: size_of(env[name]))
         message, hint = VALUES.fault(found)
-        raise SpecError(problem(tree, ("vars", largest), message, hint))
+        raise SpecError(problem(tree, ("vars", largest), message, hint, "E504"))
 
 
 def _check_names(raw: Map, where: Mark | None) -> None:
@@ -149,6 +149,7 @@ def _check_names(raw: Map, where: Mark | None) -> None:
             f"a variable {fault}",
             format_path(("vars", name)),
             raw.marks.get(name, (where, where))[0],
+            code="E208",
         )
         for name in raw
         if (fault := variable_fault(name))

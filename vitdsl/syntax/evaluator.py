@@ -93,7 +93,7 @@ class Compiler:
         return method(node)
 
     def refuse(self, node: ast.expr, message: str, hint: str = ALLOWED) -> NoReturn:
-        raise ExpressionError(f"{self.text}: {message} (column {self.shift + node.col_offset})", hint)
+        raise ExpressionError(f"{self.text}: {message} (column {self.shift + node.col_offset})", hint, "E210")
 
     def constant(self, node: ast.Constant) -> Run:
         if not isinstance(node.value, bool | int | float | str):
@@ -192,7 +192,7 @@ class Compiler:
             try:
                 return function(values) if name in ("min", "max") else function(*values)
             except (ValueError, OverflowError) as error:
-                raise ExpressionError(f"{text}: {name}({', '.join(map(show, values))}): {error}") from None
+                raise ExpressionError(f"{text}: {name}({', '.join(map(show, values))}): {error}", code="E211") from None
 
         return run
 
@@ -217,7 +217,7 @@ _UNWANTED = {
 def _number(value: Any, text: str, sign: str) -> Any:
     """The value, if it is a number or a truth."""
     if not isinstance(value, int | float):
-        raise ExpressionError(f"{text}: {sign!r} takes numbers, not {show(value)}")
+        raise ExpressionError(f"{text}: {sign!r} takes numbers, not {show(value)}", code="E211")
     return value
 
 
@@ -236,7 +236,7 @@ def _apply(apply: Callable[[Any, Any], Any], a: Any, b: Any, sign: str, text: st
         reason = "divides by zero"
     except OverflowError:
         pass
-    raise ExpressionError(f"{text}: {show(a)} {sign} {show(b)} {reason}")
+    raise ExpressionError(f"{text}: {show(a)} {sign} {show(b)} {reason}", code="E211")
 
 
 class Short(reprlib.Repr):
@@ -270,16 +270,17 @@ def element(container: Any, key: Any, text: str) -> Any:
     if isinstance(container, Mapping):
         if str(key) not in container:
             message = f"{text}: there is no {show(key)} in {show(container)}"
-            raise ExpressionError(message, did_you_mean(str(key), map(str, container)))
+            raise ExpressionError(message, did_you_mean(str(key), map(str, container)), "E211")
         return container[str(key)]
     if not isinstance(container, list | tuple):
-        raise ExpressionError(f"{text}: {show(container)} has no elements")
+        raise ExpressionError(f"{text}: {show(container)} has no elements", code="E211")
     if isinstance(key, str) and re.fullmatch(r"[0-9]{1,9}", key):
         key = int(key)
     if isinstance(key, bool) or not isinstance(key, int):
-        raise ExpressionError(f"{text}: {show(key)} is not an index")
+        raise ExpressionError(f"{text}: {show(key)} is not an index", code="E211")
     if not -len(container) <= key < len(container):
-        raise ExpressionError(f"{text}: there is no element {key} in {show(container)}, which has {len(container)}")
+        message = f"{text}: there is no element {key} in {show(container)}, which has {len(container)}"
+        raise ExpressionError(message, code="E211")
     return container[key]
 
 
@@ -319,6 +320,7 @@ def name_of(name: str, text: str) -> Run:
         try:
             return env[name]
         except KeyError:
-            raise ExpressionError(f"{text}: there is no {name!r} here", did_you_mean(name, env)) from None
+            message = f"{text}: there is no {name!r} here"
+            raise ExpressionError(message, did_you_mean(name, env), "E212") from None
 
     return run

@@ -101,7 +101,7 @@ def term(value: int | float | Late) -> str:
         return f"({text[2:-1]})"
     first, *keys = text.split(".")
     if not first.startswith("$"):
-        raise ExpressionError(f"{show(text)} is a text, not a number")
+        raise ExpressionError(f"{show(text)} is a text, not a number", code="E211")
     shown = (key[1:] if key.startswith("$") else key if key.isdigit() else repr(key) for key in keys)
     return first[1:] + "".join(f"[{key}]" for key in shown)
 
@@ -110,7 +110,7 @@ def term(value: int | float | Late) -> str:
 def _parse(text: str) -> Late:
     stripped = text.strip()
     if len(stripped) > MAX_CHARACTERS:
-        raise ExpressionError(f"{show(stripped)} is longer than {MAX_CHARACTERS} characters")
+        raise ExpressionError(f"{show(stripped)} is longer than {MAX_CHARACTERS} characters", code="E507")
     return _parse_expression(stripped) if stripped.startswith("$(") else _parse_dotted(stripped)
 
 
@@ -119,7 +119,7 @@ def _parse_dotted(text: str) -> Late:
     segments = [(match["name"], match["text"]) for match in matches if match is not None]
     if len(segments) < len(matches):
         hint = "$name stands for a value or for one segment of a dotted name, $(…) for a whole value"
-        raise ExpressionError(f"{show(text)} is neither a name nor an expression", hint)
+        raise ExpressionError(f"{show(text)} is neither a name nor an expression", hint, "E210")
     names = frozenset(name for name, _ in segments if name)
     label = show(text)
     if len(segments) == 1:
@@ -134,10 +134,11 @@ def _dotted(segments: list[tuple[str | None, str]], text: str) -> Run:
         value, *keys = (step(env) for step in runs)
         for key in keys:
             if isinstance(key, bool) or not isinstance(key, str | int):
-                raise ExpressionError(f"{text}: {show(key)} cannot be a segment of a dotted name")
+                raise ExpressionError(f"{text}: {show(key)} cannot be a segment of a dotted name", code="E211")
             value = f"{value}.{key}" if isinstance(value, str) else element(value, key, text)
             if isinstance(value, str) and len(value) > MAX_CHARACTERS:
-                raise ExpressionError(f"{text} stands for a text of more than {MAX_CHARACTERS:,} characters")
+                message = f"{text} stands for a text of more than {MAX_CHARACTERS:,} characters"
+                raise ExpressionError(message, code="E507")
         return value
 
     return run
@@ -154,11 +155,11 @@ def _parse_expression(text: str) -> Late:
     except SyntaxError as error:
         # Python gives 0, or a place behind the text, where the text ends too early
         column = min(shift + error.offset - 1, len(text)) if error.offset else len(text)
-        raise ExpressionError(f"{show(text)}: {error.msg} (column {column})", ALLOWED) from None
+        raise ExpressionError(f"{show(text)}: {error.msg} (column {column})", ALLOWED, "E210") from None
     except (ValueError, RecursionError, MemoryError):
-        raise ExpressionError(f"{show(text)} cannot be read", ALLOWED) from None
+        raise ExpressionError(f"{show(text)} cannot be read", ALLOWED, "E210") from None
     if sum(isinstance(node, ast.expr) for node in ast.walk(tree)) > MAX_NODES:
-        raise ExpressionError(f"{show(text)} has more than {MAX_NODES} terms")
+        raise ExpressionError(f"{show(text)} has more than {MAX_NODES} terms", code="E507")
     compiler = Compiler(text, shift)
     run = compiler.compile(tree)
     return Late(text, frozenset(compiler.names), _result(run, text), True)
@@ -174,14 +175,14 @@ def _closing(text: str) -> int:
             quote = character
         elif character in "#\\":
             message = f"{show(text)}: {character!r} has no meaning here (column {position + 1})"
-            raise ExpressionError(message, ALLOWED)
+            raise ExpressionError(message, ALLOWED, "E210")
         level += 0 if quote else (character == "(") - (character == ")")
         if level == 0 and character == ")" and not quote:
             if position + 1 < len(text):
                 message = f"{show(text)}: the expression ends at column {position + 1}, before the text does"
-                raise ExpressionError(message, "write the whole value as one $(…)")
+                raise ExpressionError(message, "write the whole value as one $(…)", "E210")
             return position
-    raise ExpressionError(f"{show(text)}: a parenthesis or quote is not closed", _QUOTE)
+    raise ExpressionError(f"{show(text)}: a parenthesis or quote is not closed", _QUOTE, "E210")
 
 
 def _result(run: Run, text: str) -> Run:
@@ -199,9 +200,9 @@ def _result(run: Run, text: str) -> Run:
         elif kind is float and math.isfinite(value):
             return int(value) if value.is_integer() and abs(value) <= MAX_INT else value
         if kind is int or kind is float:
-            raise ExpressionError(f"{text}: {show(value)} is too large")
+            raise ExpressionError(f"{text}: {show(value)} is too large", code="E211")
         message = f"{text}: the result is {show(value)}, neither a number nor a truth"
-        raise ExpressionError(message, "write $name for it")
+        raise ExpressionError(message, "write $name for it", "E211")
 
     return result
 

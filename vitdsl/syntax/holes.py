@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from vitdsl.errors import Refusal
+from vitdsl.errors import Fault, Refusal
 from vitdsl.syntax.expressions import Late
 
 SHOWN = 12
@@ -20,7 +20,6 @@ LEAST = 1e-9
 """No step of a range of fractions is smaller."""
 
 Place = tuple[str | int, ...]
-Fault = tuple[Place, str, str]
 
 
 class Numbers(Sequence[Any]):
@@ -86,18 +85,18 @@ class Hole:
         self.raw = raw
 
     def malformed(self) -> list[Fault]:
-        """What is wrong with the hole itself: location, message and hint of each fault."""
+        """What is wrong with the hole itself."""
         raw = self.raw
         if ("choose" in raw) == ("range" in raw):
-            return [((), "a hole has `choose` or `range`, and not both", "")]
+            return [Fault((), "a hole has `choose` or `range`, and not both", code="E215")]
         faults = _choices_faults(raw["choose"]) if "choose" in raw else _range_faults(raw["range"])
         if not isinstance(raw.get("each", True), bool):
-            faults.append((("each",), "`each` must be true or false", ""))
+            faults.append(Fault(("each",), "`each` must be true or false", code="E215"))
         if ("when" in raw) != ("else" in raw):
             there, missing = ("when", "else") if "when" in raw else ("else", "when")
-            faults.append(((there,), f"`{there}` needs `{missing}` beside it", ""))
+            faults.append(Fault((there,), f"`{there}` needs `{missing}` beside it", code="E215"))
         elif not isinstance(raw.get("when", True), (bool, Late)):
-            faults.append((("when",), "`when` is a truth: true, false or $(…)", ""))
+            faults.append(Fault(("when",), "`when` is a truth: true, false or $(…)", code="E215"))
         return faults
 
     def alternatives(self) -> list[tuple[Place, Any]]:
@@ -117,12 +116,12 @@ class Hole:
         Raises:
             Refusal: with the location of each alternative that does not fit.
         """
-        faults: list[Any] = []
+        faults: list[Fault] = []
         for at, value in [] if self.malformed() else self.alternatives():
             try:
                 read(value)
             except Refusal as error:
-                faults += [((*at, *loc), message, hint) for loc, message, hint in error.items]
+                faults += [fault.below(*at) for fault in error.items]
         if faults:
             raise Refusal(faults)
         return self
@@ -135,36 +134,38 @@ def scalars(choices: list[Any]) -> bool:
 
 def _choices_faults(choices: Any) -> list[Fault]:
     if not isinstance(choices, (Mapping, list)) or not choices:
-        return [(("choose",), "a hole chooses among a list or a mapping of alternatives", "")]
+        return [Fault(("choose",), "a hole chooses among a list or a mapping of alternatives", code="E215")]
     message = "a hole cannot itself be an alternative: list what it chooses among here"
-    faults: list[Fault] = [(("choose", at), message, "") for at, value in entries(choices) if isinstance(value, Hole)]
+    nested = [at for at, value in entries(choices) if isinstance(value, Hole)]
+    faults = [Fault(("choose", at), message, code="E215") for at in nested]
     # 1 and 1.0 are one decision, but true is another
     if isinstance(choices, list) and scalars(choices) and len({(type(c) is bool, c) for c in choices}) < len(choices):
-        faults.append((("choose",), "an alternative stands here twice", ""))
+        faults.append(Fault(("choose",), "an alternative stands here twice", code="E215"))
     return faults
 
 
 def _range_faults(ends: Any) -> list[Fault]:
     if not isinstance(ends, list) or len(ends) not in (2, 3):
-        return [(("range",), "a hole has a range [lowest, highest] or [lowest, highest, step]", "")]
+        return [Fault(("range",), "a hole has a range [lowest, highest] or [lowest, highest, step]", code="E215")]
     wrong = [index for index, end in enumerate(ends) if type(end) not in (int, float) or not abs(end) <= LARGEST]
     if wrong:
-        return [(("range", index), "a hole has a range of plain numbers", "") for index in wrong]
+        return [Fault(("range", index), "a hole has a range of plain numbers", code="E215") for index in wrong]
     low, high, *steps = ends
     step = steps[0] if steps else 1
     whole = all(type(end) is int for end in ends)
     if low > high or step <= 0:
-        return [(("range",), "a hole has a range that goes up, by a step above 0", "")]
+        return [Fault(("range",), "a hole has a range that goes up, by a step above 0", code="E215")]
     if not steps and not whole:
-        return [(("range",), "a range of fractions needs a step", f"`[{low}, {high}, 0.1]`")]
+        return [Fault(("range",), "a range of fractions needs a step", f"`[{low}, {high}, 0.1]`", "E215")]
     if high - low > MOST * step:
-        return [(("range",), f"a range has at most {MOST:,} numbers", "a larger step makes it shorter")]
+        return [Fault(("range",), f"a range has at most {MOST:,} numbers", "a larger step makes it shorter", "E215")]
     if not whole and step < max(LEAST, 8 * math.ulp(max(abs(low), abs(high)))):
-        return [(("range", 2), f"the step {step} is too small to tell the numbers of this range apart", "")]
+        message = f"the step {step} is too small to tell the numbers of this range apart"
+        return [Fault(("range", 2), message, code="E215")]
     count = (high - low) / step
     if abs(count - round(count)) > max(1e-9, count * 1e-15):
         message = f"the range does not reach its highest number {high}: the step {step} leads past it"
-        return [(("range",), message, "both ends of a range are in it")]
+        return [Fault(("range",), message, "both ends of a range are in it", "E215")]
     return []
 
 
@@ -186,4 +187,4 @@ def holes_below(node: Any, at: Place = (), nested: bool = True) -> Iterator[tupl
 def malformed_below(tree: Any) -> Iterator[Fault]:
     """What is wrong with each hole of a tree itself; its alternatives are judged where their type is known."""
     for at, hole in holes_below(tree):
-        yield from (((*at, *location), message, hint) for location, message, hint in hole.malformed())
+        yield from (fault.below(*at) for fault in hole.malformed())

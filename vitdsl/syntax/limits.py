@@ -27,7 +27,7 @@ class Limit(NamedTuple):
         """How much is allowed here."""
         text = os.environ.get(self.variable, "")
         if text and not (text.isascii() and text.isdigit()):
-            raise SpecError(f"the environment variable {self.variable} must be a number, but is {text!r}")
+            raise SpecError(f"the environment variable {self.variable} must be a number, but is {text!r}", "E508")
         return int(text) if text else self.most
 
     def exceeds(self, found: int) -> bool:

@@ -54,7 +54,7 @@ def placed(key: str, mark: Mark | None) -> Iterator[None]:
         first = error.problems[0]
         if first.mark is not None:
             raise
-        raise SpecError(Problem(first.message, key, mark, first.hint)) from None
+        raise SpecError(Problem(first.message, key, mark, first.hint, code=first.code)) from None
 
 
 def mark_of(tree: Any, location: Iterable[Segment]) -> Mark | None:
@@ -86,4 +86,4 @@ def open_holes(tree: Map) -> Problem:
     count = "one open hole" if len(names) == 1 else f"{len(names)} open holes"
     hint = f"fill them: `--set {names[0]}=…`, or `vitdsl sample` draws them"
     notes = [(f"another, {format_path(path)}", mark_of(tree, path)) for path in paths[1:SHOWN]]
-    return problem(tree, paths[0], f"this spec has {count}: {shown}", hint, notes=notes)
+    return problem(tree, paths[0], f"this spec has {count}: {shown}", hint, "E216", notes)

@@ -78,7 +78,7 @@ def parse_path(text: str, name: str = "path") -> tuple[Segment, ...]:
             raise _refused(text, position, name, _expected(text, position)) from None
         position = segment.end()
         if len(segments) > MAX_SEGMENTS:
-            raise _refused(text, begin, name, f"a path has at most {MAX_SEGMENTS} segments")
+            raise _refused(text, begin, name, f"a path has at most {MAX_SEGMENTS} segments", "E507")
     return tuple(segments)
 
 
@@ -109,6 +109,7 @@ def _expected(text: str, position: int) -> str:
     return "a key is expected here"
 
 
-def _refused(text: str, position: int, name: str, message: str) -> SpecError:
+def _refused(text: str, position: int, name: str, message: str, code: str = "E112") -> SpecError:
     mark = Mark(Source(name, text), 1, position + 1)
-    return SpecError(Problem(message, mark=mark, hint="a path looks like stages[2].block[0].mixer.heads"))
+    hint = "a path looks like stages[2].block[0].mixer.heads"
+    return SpecError(Problem(message, mark=mark, hint=hint, code=code))

@@ -33,7 +33,7 @@ def _recognised(
             late = parse(node)
             return late.evaluate({}) if isinstance(late, Late) and not (late.names or condition) else late
         except ExpressionError as error:
-            problems.append(Problem(error.message, format_path(path), mark, error.hint))
+            problems.append(Problem(error.message, format_path(path), mark, error.hint, code=error.code))
             return node
     if condition:
         return node

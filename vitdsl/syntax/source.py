@@ -35,10 +35,15 @@ def read(text: str | bytes, name: str) -> Any:
     """
     size = len(text) if isinstance(text, bytes) else len(text.encode("utf-8", "surrogatepass"))
     if size > MAX_BYTES:
-        raise SpecError(Problem("the file is larger than 1 MiB", mark=Mark(Source(name, ""), 1, 1)))
+        raise SpecError(Problem("the file is larger than 1 MiB", mark=Mark(Source(name, ""), 1, 1), code="E502"))
     source = Source(name, (text if isinstance(text, str) else _decode(text, name)).removeprefix("\ufeff"))
     strange = [
-        Problem(f"the character U+{ord(found[0]):04X} is not allowed", "", _mark_at(source, found.start()), "delete it")
+        Problem(
+            f"the character U+{ord(found[0]):04X} is not allowed",
+            mark=_mark_at(source, found.start()),
+            hint="delete it",
+            code="E103",
+        )
         for found in islice(_NOT_ALLOWED.finditer(source.text), MAX_PROBLEMS)
     ]
     if strange:
@@ -56,9 +61,9 @@ def read_file(path: str | Path) -> Any:
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
-            raise SpecError(Problem(f"{name}: this is a directory, not a file"))
+            raise SpecError(f"{name}: this is a directory, not a file", "E102")
         if not stat.S_ISREG(mode):
-            raise SpecError(Problem(f"{name}: this is not a regular file"))
+            raise SpecError(f"{name}: this is not a regular file", "E102")
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
@@ -67,12 +72,12 @@ def read_file(path: str | Path) -> Any:
         if folder.is_dir():
             candidate = near(path.name, (other.name for other in folder.iterdir()))
             hint = f"did you mean {str(folder / candidate)!r}?" if candidate else ""
-        raise SpecError(Problem(f"{name}: there is no such file", hint=hint)) from None
+        raise SpecError(Problem(f"{name}: there is no such file", hint=hint, code="E101")) from None
     except (OSError, ValueError) as error:
         if isinstance(error, SpecError):
             raise
         reason = getattr(error, "strerror", None) or str(error)
-        raise SpecError(Problem(f"{name}: this file cannot be read: {reason}")) from None
+        raise SpecError(f"{name}: this file cannot be read: {reason}", "E102") from None
     return read(data, name)
 
 
@@ -80,16 +85,16 @@ def _decode(data: bytes, name: str) -> str:
     """Decode UTF-8, or say what the bytes are instead."""
     begin = Mark(Source(name, ""), 1, 1)
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise SpecError(Problem("the file is UTF-16, not UTF-8", mark=begin, hint="save it as UTF-8"))
+        raise SpecError(Problem("the file is UTF-16, not UTF-8", mark=begin, hint="save it as UTF-8", code="E103"))
     if b"\0" in data:
-        raise SpecError(Problem("this is a binary file, not YAML", mark=begin))
+        raise SpecError(Problem("this is a binary file, not YAML", mark=begin, code="E103"))
     try:
         return data.decode()
     except UnicodeDecodeError as error:
         source = Source(name, data.decode(errors="replace").removeprefix("\ufeff"))
         mark = _mark_at(source, len(data[: error.start].decode().removeprefix("\ufeff")))
         message = f"the byte 0x{data[error.start]:02x} is not UTF-8"
-        raise SpecError(Problem(message, mark=mark, hint="save it as UTF-8")) from None
+        raise SpecError(Problem(message, mark=mark, hint="save it as UTF-8", code="E103")) from None
 
 
 def _mark_at(source: Source, offset: int) -> Mark:

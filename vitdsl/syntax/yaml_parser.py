@@ -114,7 +114,7 @@ class EventReader:
             if handler is not None:
                 handler(event)
         if self.documents == 0 and not self.problems:
-            self.refuse("the file is empty", Mark(self.source, 1, 1))
+            self.refuse("the file is empty", Mark(self.source, 1, 1), code="E105")
         if self.problems:
             raise SpecError(self.problems)
         return self.root
@@ -128,12 +128,13 @@ class EventReader:
         except yaml.MarkedYAMLError as error:
             self.not_yaml(error)
         except (yaml.YAMLError, ValueError, OverflowError) as error:  # PyYAML's own parser at an escape of no character
-            self.refuse(f"this is not YAML: {error}", None)
+            self.refuse(f"this is not YAML: {error}", None, code="E104")
 
     def document(self, event: Any) -> None:
         self.documents += 1
         if self.documents > 1:
-            self.refuse("a second document begins here", self.mark(event), hint="a file holds one; delete the '---'")
+            hint = "a file holds one; delete the '---'"
+            self.refuse("a second document begins here", self.mark(event), hint=hint, code="E105")
             raise SpecError(self.problems)
 
     def scalar(self, event: Any) -> None:
@@ -149,25 +150,25 @@ class EventReader:
             if value is TOO_LARGE:
                 value = None
                 hint = "quote it if it is a text"
-                self.refuse(f"{text[:40]} is not a number that a spec can hold", mark, hint=hint)
+                self.refuse(f"{text[:40]} is not a number that a spec can hold", mark, hint=hint, code="E110")
         elif not text.isascii() and not text.isprintable() and any("\ud800" <= sign <= "\udfff" for sign in text):
-            self.refuse("a surrogate is not a character", mark)
+            self.refuse("a surrogate is not a character", mark, code="E103")
         if frame is not None and frame.key_mark is None and isinstance(frame.value, Map):
             self.begin_value(frame, value, text, mark, plain)
         else:
             self.put(value, mark)
             if plain and not text and frame is None:
-                self.refuse("the file is empty", Mark(self.source, 1, 1))
+                self.refuse("the file is empty", Mark(self.source, 1, 1), code="E105")
 
     def begin(self, event: Any) -> None:
         mark, frame = self.mark(event), self.stack[-1] if self.stack else None
         if event.anchor is not None or event.tag is not None:
             self.decorated(event, mark)
         if frame is not None and frame.key_mark is None and isinstance(frame.value, Map):
-            self.refuse("a key must be a text, not a mapping or a list", mark, hint=_QUOTE)
+            self.refuse("a key must be a text, not a mapping or a list", mark, hint=_QUOTE, code="E108")
             raise SpecError(self.problems)
         if len(self.stack) >= MAX_LEVELS:
-            self.refuse(f"this is nested deeper than {MAX_LEVELS} levels", mark)
+            self.refuse(f"this is nested deeper than {MAX_LEVELS} levels", mark, code="E502")
             raise SpecError(self.problems)
         value = Map().copy() if type(event) is yaml.MappingStartEvent else Seq().copy()  # with marks of its own
         value.pos = mark
@@ -183,17 +184,19 @@ class EventReader:
         """Take a scalar as the key of the value that comes next."""
         if not isinstance(key, str):
             kind = "nothing" if key is None else "a truth" if isinstance(key, bool) else "a number"
-            self.refuse(f"a key must be a text, and {text or 'this'} is {kind}", mark, hint=f'quote it: "{text}":')
+            message = f"a key must be a text, and {text or 'this'} is {kind}"
+            self.refuse(message, mark, hint=f'quote it: "{text}":', code="E108")
         elif isinstance(frame.value, Map) and key in frame.value:
             first = frame.value.marks[key][0]
-            self.refuse(f"the key {key!r} is written twice", mark, segment=key, notes=(("first written here", first),))
+            notes = (("first written here", first),)
+            self.refuse(f"the key {key!r} is written twice", mark, segment=key, notes=notes, code="E107")
         frame.key, frame.key_mark, frame.plain_key = text, mark, plain
 
     def put(self, value: Any, mark: Mark) -> None:
         """Store a value where it belongs."""
         self.values += 1
         if self.values > MAX_VALUES:
-            self.refuse(f"the file holds more than {MAX_VALUES} values", mark)
+            self.refuse(f"the file holds more than {MAX_VALUES} values", mark, code="E502")
             raise SpecError(self.problems)
         if not self.stack:
             self.root = value
@@ -206,7 +209,7 @@ class EventReader:
         key, key_mark = frame.key, frame.key_mark or mark
         if value is None and frame.flow and frame.plain_key and ":" in key and self.text_at(mark) in ",}":
             hint = f"write {key.replace(':', ': ', 1)!r}"
-            self.refuse(f"without a space after ':', all of {key!r} is a key", key_mark, hint=hint)
+            self.refuse(f"without a space after ':', all of {key!r} is a key", key_mark, hint=hint, code="E108")
         frame.value[key] = value
         frame.value.marks[key] = (key_mark, mark)
         if not isinstance(value, Map | Seq):
@@ -214,7 +217,7 @@ class EventReader:
 
     def alias(self, event: Any) -> None:
         mark = self.mark(event)
-        self.refuse(f"aliases are refused: *{event.anchor}", mark, hint=_INSTEAD)
+        self.refuse(f"aliases are refused: *{event.anchor}", mark, hint=_INSTEAD, code="E106")
         frame = self.stack[-1] if self.stack else None
         if frame is not None and frame.key_mark is None and isinstance(frame.value, Map):
             frame.key, frame.key_mark, frame.plain_key = f"*{event.anchor}", mark, False
@@ -224,10 +227,10 @@ class EventReader:
     def decorated(self, event: Any, mark: Mark) -> None:
         """Refuse an anchor or a tag."""
         if event.anchor is not None:
-            self.refuse(f"anchors are refused: &{event.anchor}", mark, hint=_INSTEAD)
+            self.refuse(f"anchors are refused: &{event.anchor}", mark, hint=_INSTEAD, code="E106")
         if event.tag is not None:
             tag = event.tag.replace("tag:yaml.org,2002:", "!!", 1)
-            self.refuse(f"tags are refused: {tag}", mark, hint=_UNTAGGED)
+            self.refuse(f"tags are refused: {tag}", mark, hint=_UNTAGGED, code="E106")
 
     def torn(self, text: str, mark: Mark) -> None:
         """Refuse the first piece of an expression whose commas and brackets YAML took for its own."""
@@ -235,7 +238,8 @@ class EventReader:
         whole = _balanced(line)
         quote = "'" if '"' in (whole or "") else '"'
         hint = f"quote it: {quote}{whole or '$(…)'}{quote}"
-        self.refuse(f"YAML takes this expression apart: {text!r} is all that is left of it", mark, hint=hint)
+        message = f"YAML takes this expression apart: {text!r} is all that is left of it"
+        self.refuse(message, mark, hint=hint, code="E109")
         self.torn_until = (mark.line, mark.column + len(whole) if whole else math.inf)
 
     def not_yaml(self, error: yaml.MarkedYAMLError) -> None:
@@ -252,7 +256,8 @@ class EventReader:
         if begun is not None and "is missing after a key" in message:
             mark = begun  # the parser notices a key without ':' at the line below
         notes = () if begun is None or begun == mark else (("begun here", begun),)
-        self.refuse(message, mark, hint=hint, notes=notes)
+        code = "E502" if "nested deeper" in message else "E106" if "tags" in message else "E104"
+        self.refuse(message, mark, hint=hint, notes=notes, code=code)
 
     def clip(self, mark: Any) -> Mark:
         """Our mark for the parser's, which stands behind the last line where the text ends too early."""
@@ -277,6 +282,7 @@ class EventReader:
         hint: str = "",
         segment: str | None = None,
         notes: tuple[tuple[str, Mark | None], ...] = (),
+        code: str = "",
     ) -> None:
         """Note a problem at the place that is being read; raise when there are too many."""
         if mark is not None and (mark.line, mark.column) <= self.torn_until:
@@ -288,9 +294,10 @@ class EventReader:
             if isinstance(frame.value, Seq) or frame.key_mark is not None
         ]
         segments += [] if segment is None else [segment]
-        self.problems.append(Problem(message, format_path(segments), mark, hint, notes))
+        self.problems.append(Problem(message, format_path(segments), mark, hint, notes, code))
         if len(self.problems) >= MAX_PROBLEMS:
-            self.problems.append(Problem(f"there are more than {MAX_PROBLEMS} problems; reading stopped here"))
+            message = f"there are more than {MAX_PROBLEMS} problems; reading stopped here"
+            self.problems.append(Problem(message, code="E503"))
             raise SpecError(self.problems)
 
 

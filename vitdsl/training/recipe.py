@@ -314,5 +314,5 @@ def load_recipe(source: str | Path | Mapping[str, Any], set: Mapping[str, Any] |
     try:
         file = RecipeFile.read({key: value for key, value in tree.items() if key != "vars"}, None)
     except Refusal as error:
-        raise SpecError([problem(tree, loc, with_name(text, loc), hint) for loc, text, hint in error.items]) from None
+        raise SpecError([problem(tree, *with_name(fault)) for fault in error.items]) from None
     return Recipe(tree, file, file.name or (tree.names[0] if tree.names else "recipe"))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from vitdsl.errors import ExpressionError, Refusal, did_you_mean, refuse
-from vitdsl.fields.messages import Fault, describe, name_of
+from vitdsl.errors import ExpressionError, Fault, Refusal, did_you_mean, refuse
+from vitdsl.fields.messages import describe, name_of
 from vitdsl.parts.base import Fields, LateList, Part
 from vitdsl.parts.registry import (
     COMPOSITE,
@@ -70,7 +70,8 @@ def _defaults(reader: SpecReader) -> list[Fault]:
             faults += collect(("defaults", name), lambda name=name, value=value: _default(bare, name, value))
         else:
             hint = did_you_mean(name, (*_families(), *DEFAULT_WIRING))
-            faults.append((("defaults", Key(name)), f"unknown key `{name}`: neither a family nor a wiring key", hint))
+            message = f"unknown key `{name}`: neither a family nor a wiring key"
+            faults.append(Fault(("defaults", Key(name)), message, hint, "E201"))
     return faults
 
 
@@ -82,17 +83,17 @@ def _families() -> set[str]:
 def _default(bare: SpecReader, name: str, value: Any) -> None:
     """Checks the entry of one family: a type, or fields."""
     if isinstance(value, (Late, Hole)):
-        refuse(f"`{name}` must be written out, but is {describe(value)}")
+        refuse(f"`{name}` must be written out, but is {describe(value)}", code="E209")
     if isinstance(value, str):
         require_class(name, value)
         return
     if not isinstance(value, dict):
-        refuse(f"`{name}` must be a name or a mapping of fields, but is {describe(value)}")
+        refuse(f"`{name}` must be a name or a mapping of fields, but is {describe(value)}", code="E203")
     faults: list[Fault] = []
     kind = value.get("type")
     if kind is not None:
         if not isinstance(kind, str):
-            refuse(f"`type` must be a name, but is {describe(kind)}", at=("type",))
+            refuse(f"`type` must be a name, but is {describe(kind)}", at=("type",), code="E203")
         faults = collect(("type",), lambda: require_class(name, kind))
         if faults:
             raise Refusal(faults)
@@ -113,12 +114,13 @@ def _field(bare: SpecReader, name: str, kind: str | None, key: str, value: Any) 
         if cls is None:
             known = {k for other in (*others.values(), class_of(name, usual)) if other for k in other.fields_by_key}
             of = f"`{kind}`" if kind else f"a {name}"
-            return [((Key(key),), f"unknown key `{key}`: {of} has no such field", did_you_mean(key, known - {"type"}))]
+            hint = did_you_mean(key, known - {"type"})
+            return [Fault((Key(key),), f"unknown key `{key}`: {of} has no such field", hint, "E201")]
     found: list[Fault] = []
     try:
         cls.read({key: value} if class_of(name, name) is cls else {"type": _type_of(cls, kind), key: value}, bare)
     except Refusal as error:
-        found = [fault for fault in error.items if fault[0][:1] == (key,)]
+        found = [fault for fault in error.items if fault.at[:1] == (key,)]
     return found
 
 
@@ -135,15 +137,16 @@ def _defines(reader: SpecReader) -> list[Fault]:
     for name, entry in reader.defines.items():
         if name in COMPOSITE or "." in name or (name not in foreign() and (is_role(name) or _is_form(name))):
             message = f"a define cannot be called `{name}`, which has a meaning of its own"
-            faults.append((("define", Key(name)), message, ""))
+            faults.append(Fault(("define", Key(name)), message, code="E208"))
         elif not is_name(name):
             message = f"a define must have a name of letters, digits and `_`, but it is {describe(name)}"
-            faults.append((("define", Key(name)), message, ""))
+            faults.append(Fault(("define", Key(name)), message, code="E208"))
         elif not isinstance(entry, dict):
             message = f"a define must be a mapping with `body` or `stage`, but is {describe(entry)}"
-            faults.append((("define", name), message, f"`{name}: {{body: [...]}}`" if isinstance(entry, list) else ""))
+            hint = f"`{name}: {{body: [...]}}`" if isinstance(entry, list) else ""
+            faults.append(Fault(("define", name), message, hint, "E203"))
         else:
-            faults += [(("define", name, *loc), message, hint) for loc, message, hint in _define(reader, name, entry)]
+            faults += [fault.below("define", name) for fault in _define(reader, name, entry)]
     return faults
 
 
@@ -155,7 +158,8 @@ def _circles(reader: SpecReader) -> list[Fault]:
     def follow(name: str, above: tuple[str, ...]) -> None:
         if name in above:
             circle = (*above[above.index(name) :], name)
-            faults.append((("define", Key(name)), f"`{name}` is made of itself: {' -> '.join(circle)}", ""))
+            message = f"`{name}` is made of itself: {' -> '.join(circle)}"
+            faults.append(Fault(("define", Key(name)), message, code="E306"))
         elif name not in done and name in reader.defines:
             for used in _uses_in(reader.defines[name]):
                 follow(used, (*above, name))
@@ -185,40 +189,42 @@ def _is_form(name: str) -> bool:
 
 def _define(reader: SpecReader, name: str, entry: Any) -> list[Fault]:
     faults: list[Fault] = [
-        ((Key(key),), f"unknown key `{key}`", did_you_mean(key, DEFINE)) for key in entry if key not in DEFINE
+        Fault((Key(key),), f"unknown key `{key}`", did_you_mean(key, DEFINE), "E201")
+        for key in entry
+        if key not in DEFINE
     ]
     args, optional = entry.get("args"), entry.get("optional")
     if args is not None and not isinstance(args, list):
-        faults.append((("args",), f"`args` must be a list of names, but is {describe(args)}", ""))
+        faults.append(Fault(("args",), f"`args` must be a list of names, but is {describe(args)}", code="E203"))
     if optional is not None and not isinstance(optional, dict):
         message = f"`optional` must be a mapping of names to values, but is {describe(optional)}"
-        faults.append((("optional",), message, ""))
+        faults.append(Fault(("optional",), message, code="E203"))
     args = args if isinstance(args, list) else []
     before: set[str] = set()
     for index, arg in enumerate(args):
-        faults += [(("args", index), message, "") for message in _argument(arg, before)]
+        faults += [fault.below("args", index) for fault in _argument(arg, before)]
         before |= {arg} if isinstance(arg, str) else set()
     for arg in optional if isinstance(optional, dict) else ():
-        faults += [(("optional", Key(arg)), message, "") for message in _argument(arg, before)]
+        faults += [fault.below("optional", Key(arg)) for fault in _argument(arg, before)]
     held = [key for key in ("body", "stage") if key in entry]
     if len(held) != 1:
         found = "both" if held else "neither"
         at = (Key("stage"),) if held else ()
-        faults.append((at, f"a define has `body` or `stage`, but `{name}` has {found}", ""))
+        faults.append(Fault(at, f"a define has `body` or `stage`, but `{name}` has {found}", code="E305"))
     elif not faults:
         faults += _content_faults(reader, name, entry)
     return faults
 
 
-def _argument(arg: Any, before: set[str]) -> list[str]:
+def _argument(arg: Any, before: set[str]) -> list[Fault]:
     """The faults of an argument's name."""
     if fault := variable_fault(arg):
-        return [f"an argument {fault}"]
+        return [Fault((), f"an argument {fault}", code="E208")]
     if arg in before:
-        return [f"the argument `{arg}` is named twice"]
+        return [Fault((), f"the argument `{arg}` is named twice", code="E208")]
     if arg in RESERVED or arg in WIRING or arg in COMPOSITE or (arg not in foreign() and is_role(arg)):
         kind = "a value that is always there" if arg in RESERVED else "a wiring key" if arg in WIRING else "a role"
-        return [f"an argument cannot be called `{arg}`, which is {kind}"]
+        return [Fault((), f"an argument cannot be called `{arg}`, which is {kind}", code="E208")]
     return []
 
 
@@ -232,7 +238,8 @@ def _content_faults(reader: SpecReader, name: str, entry: Any) -> list[Fault]:
             reader.active_defines.pop()
     stage = entry["stage"]
     if isinstance(stage, dict) and "use" in stage:
-        return [(("stage", Key("use")), "the stage of a define must be written out, but is another `use`", "")]
+        message = "the stage of a define must be written out, but is another `use`"
+        return [Fault(("stage", Key("use")), message, code="E305")]
     return collect(("stage",), lambda: read_stage(reader, stage))
 
 
@@ -252,7 +259,10 @@ def unknown_names(tree: Any) -> list[Fault]:
 def _unknown_below(node: Any, known: frozenset[str], at: tuple[Any, ...]) -> list[Fault]:
     if isinstance(node, Late):
         names = sorted(node.names - known)
-        return [(at, f"{node.text}: there is no `{name}` here", did_you_mean(name, known)) for name in names[:1]]
+        return [
+            Fault(at, f"{node.text}: there is no `{name}` here", did_you_mean(name, known), "E212")
+            for name in names[:1]
+        ]
     return [fault for key, value in entries(node) for fault in _unknown_below(value, known, (*at, key))]
 
 
@@ -271,7 +281,8 @@ def late_outside_items(fields: Fields, at: tuple[str, ...] = ()) -> list[Fault]:
                 value.evaluate({})
             except ExpressionError as error:
                 hint = error.hint or "only items see the feature that enters them"
-                faults.append((where, error.message, hint))
+                faults.append(Fault(where, error.message, hint, error.code))
             else:
-                faults.append((where, f"{name_of(where)} must be written out, but is {describe(value)}", ""))
+                message = f"{name_of(where)} must be written out, but is {describe(value)}"
+                faults.append(Fault(where, message, code="E209"))
     return faults

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from vitdsl.errors import Refusal, refuse
+from vitdsl.errors import Fault, Refusal, refuse
 from vitdsl.fields.messages import describe
 from vitdsl.fields.types import Real, read_each
 from vitdsl.parts.base import NONE, Fields, Items, LateList, NormBody, Reads
@@ -24,14 +24,14 @@ def _pools(value: Any, reader: Any) -> Any:
     if not isinstance(value, (list, tuple)):
         return value if value is None else _pool(value, reader)
     if not value or None in value or NONE in value:
-        refuse(f"must be a pool or a list of pools, but is {describe(value)}")
+        refuse(f"must be a pool or a list of pools, but is {describe(value)}", code="E203")
     return tuple(read_each(enumerate(value), lambda _, entry: _pool(entry, reader)))
 
 
 def _pool(value: Any, reader: Any) -> Any:
     if isinstance(value, (Late, LateList)):
         message = f"a pool must be written out, but is {describe(value)}"
-        refuse(message, "only items see the feature that enters them")
+        refuse(message, "only items see the feature that enters them", code="E209")
     return reader.part("pool", value)
 
 
@@ -39,14 +39,14 @@ def _outputs(value: Any, reader: Any) -> Any:
     if value is None:
         return None
     if not isinstance(value, dict) or not value:
-        refuse(f"`outputs` must be a mapping of names to bodies, but is {describe(value)}")
-    faults: list[Any] = []
+        refuse(f"`outputs` must be a mapping of names to bodies, but is {describe(value)}", code="E203")
+    faults: list[Fault] = []
     made: dict[str, Body] = {}
     for name, raw in value.items():
         fault = f"must have a name of letters, digits and `_`, but it is {describe(name)}"
         fault = module_fault(name) if is_name(name) else fault
         if fault:
-            faults.append(((Key(name),), f"an output {fault}", ""))
+            faults.append(Fault((Key(name),), f"an output {fault}", code="E208"))
         body = [] if raw in (None, NONE) else raw
         faults += collect((name,), lambda name=name, body=body: made.update({name: reader.body(body, "item")}))
     if faults:
@@ -98,7 +98,8 @@ class Head(Fields):
         both = [*layouts, *(name for name in ("norm", "pool", "bias", "init") if name in self.fields_set)]
         if layouts and len(both) > 1:
             hint = "a body or an output holds its own norm, pool and classifier"
-            refuse(f"`{both[0]}` is the whole head, but `{both[1]}` stands beside it", hint, at=(Key(both[1]),))
+            message = f"`{both[0]}` is the whole head, but `{both[1]}` stands beside it"
+            refuse(message, hint, (Key(both[1]),), "E207")
 
 
 def read_head(value: Any, reader: Any) -> Any:
@@ -113,8 +114,8 @@ def _read(value: Any, reader: Any) -> Head:
     try:
         return Head.read(raw, reader)
     except Refusal as error:
-        items = [(loc[1:] if raw is not value else loc, message, hint) for loc, message, hint in error.items]
-        raise Refusal(items) from None
+        own = raw is value
+        raise Refusal(fault if own else fault._replace(at=fault.at[1:]) for fault in error.items) from None
 
 
 def is_head(value: Any) -> bool:

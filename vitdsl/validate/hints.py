@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, get_args
 
-from vitdsl.errors import Refusal, did_you_mean, one_of, refuse
-from vitdsl.fields.messages import Fault
+from vitdsl.errors import Fault, Refusal, did_you_mean, one_of, refuse
 from vitdsl.parts.base import Part
 from vitdsl.parts.registry import COMPOSITE, class_of, family_with, is_role, is_type, types_of
 from vitdsl.syntax.paths import Key
@@ -19,7 +18,7 @@ def collect(at: tuple[str | int, ...], read: Callable[[], Any]) -> list[Fault]:
     try:
         read()
     except Refusal as error:
-        return [((*at, *loc), message, hint) for loc, message, hint in error.items]
+        return [fault.below(*at) for fault in error.items]
     return []
 
 
@@ -45,22 +44,27 @@ def missing_type(family_name: str, keys: Iterable[str]) -> str:
     return next(named, "") or f"known: {one_of(types_of(family_name))}"
 
 
-def with_types(faults: Iterable[Any], family_name: str) -> list[Any]:
+def with_types(faults: Iterable[Fault], family_name: str) -> list[Fault]:
     """Faults of a part without a `type`, with a new hint for each unknown key that is a type of the family."""
     made = []
-    for at, message, hint in faults:
-        key = at[0] if len(at) == 1 and isinstance(at[0], Key) else ""
-        made.append((at, message, _as_type(key, family_name) if key and is_type(family_name, key) else hint))
+    for fault in faults:
+        key = _wrong_key(fault)
+        made.append(fault._replace(hint=_as_type(key, family_name)) if key and is_type(family_name, key) else fault)
     return made
 
 
-def with_synonyms(faults: Iterable[Any], known: Collection[str]) -> list[Any]:
+def with_synonyms(faults: Iterable[Fault], known: Collection[str]) -> list[Fault]:
     """Faults of a mapping, with a new hint for each unknown key that is a synonym of a known key."""
     made = []
-    for at, message, hint in faults:
-        word = KEYS.get(at[0].casefold()) if len(at) == 1 and isinstance(at[0], Key) else None
-        made.append((at, message, f"here that is `{word}`" if word in known else hint))
+    for fault in faults:
+        word = KEYS.get(_wrong_key(fault).casefold())
+        made.append(fault._replace(hint=f"here that is `{word}`") if word in known else fault)
     return made
+
+
+def _wrong_key(fault: Fault) -> str:
+    """The key that a fault of a mapping is about, if it is the key itself that is wrong."""
+    return fault.at[0] if len(fault.at) == 1 and isinstance(fault.at[0], Key) else ""
 
 
 def require_class(family_name: str, kind: str, at: tuple[str, ...] = ()) -> type[Part]:
@@ -71,7 +75,7 @@ def require_class(family_name: str, kind: str, at: tuple[str, ...] = ()) -> type
     """
     cls = class_of(family_name, kind)
     if cls is None or kind not in (get_args(cls.fields["type"].annotation) or (kind,)):
-        refuse(f"unknown {family_name} `{kind}`", unknown_type(family_name, kind), at)
+        refuse(f"unknown {family_name} `{kind}`", unknown_type(family_name, kind), at, "E206")
     return cls
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from vitdsl.errors import Refusal, did_you_mean, refuse
+from vitdsl.errors import Fault, Refusal, did_you_mean, refuse
 from vitdsl.fields.messages import describe
 from vitdsl.fields.types import (
     Natural,
@@ -78,17 +78,19 @@ def _tokens(value: Any, reader: Reader) -> Any:
         return Tokens.read(value, reader)
     names = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else ()
     if not names:
-        refuse(f"`tokens` must be a list of names such as [cls, dist], or {{count: 16}}, but is {describe(value)}")
-    faults: list[Any] = []
+        message = f"`tokens` must be a list of names such as [cls, dist], or {{count: 16}}, but is {describe(value)}"
+        refuse(message, code="E203")
+    faults: list[Fault] = []
     before: set[str] = set()
     for index, name in enumerate(names):
         at = (index,) if isinstance(value, list) else ()
         if not is_name(name):
-            faults.append((at, f"a token must have a name of letters, digits and `_`, but it is {describe(name)}", ""))
+            message = f"a token must have a name of letters, digits and `_`, but it is {describe(name)}"
+            faults.append(Fault(at, message, code="E208"))
         elif (fault := module_fault(name)) or (fault := token_fault(name)):
-            faults.append((at, f"a token {fault}", ""))
+            faults.append(Fault(at, f"a token {fault}", code="E208"))
         elif name in before:
-            faults.append((at, f"the token `{name}` is named twice", ""))
+            faults.append(Fault(at, f"the token `{name}` is named twice", code="E208"))
         else:
             before.add(name)
     if faults:
@@ -138,10 +140,12 @@ class Stage(Fields):
     def agree(self) -> None:
         """Refuses `block` without `depth`, `depth` without `block`, and `block` beside `body`."""
         if self.block is not None and self.body is not None:
-            refuse("a stage has `body`, or `depth` and `block`, but this has `body` and `block`", at=(Key("block"),))
+            message = "a stage has `body`, or `depth` and `block`, but this has `body` and `block`"
+            refuse(message, at=(Key("block"),), code="E207")
         if (self.block is None) != (self.depth is None):
             there, missing = ("depth", "block") if self.block is None else ("block", "depth")
-            refuse(f"`{there}` needs `{missing}` beside it", "a body that is not repeated is `body`", at=(Key(there),))
+            hint = "a body that is not repeated is `body`"
+            refuse(f"`{there}` needs `{missing}` beside it", hint, (Key(there),), "E202")
 
 
 STAGE = tuple(Stage.fields_by_key)
@@ -173,7 +177,7 @@ class DropPath(Fields):
         """Refuses several rates, unless `schedule` is `per_stage`."""
         if isinstance(self.rate, list) and self.schedule != "per_stage":
             message = f"`rate` must be one number where `schedule` is '{self.schedule}', but is {describe(self.rate)}"
-            refuse(message, at=("rate",))
+            refuse(message, at=("rate",), code="E207")
 
 
 def _model_drop(value: Any, reader: Reader) -> Any:
@@ -184,7 +188,7 @@ def _model_drop(value: Any, reader: Reader) -> Any:
 
 def _stages(value: Any, reader: Any) -> Any:
     if not isinstance(value, (list, tuple)) or not value:
-        refuse(f"`stages` must be a list of stages, but is {describe(value)}")
+        refuse(f"`stages` must be a list of stages, but is {describe(value)}", code="E203")
     return tuple(read_each(enumerate(value), lambda _, raw: read_stage(reader, raw)))
 
 
@@ -193,7 +197,7 @@ def read_stage(reader: SpecReader, raw: Any) -> Any:
     if isinstance(raw, Hole):
         return raw.checked(lambda value: read_stage(reader, value))
     if not isinstance(raw, dict):
-        refuse(f"a stage is a mapping, but this is {describe(raw)}")
+        refuse(f"a stage is a mapping, but this is {describe(raw)}", code="E203")
     return reader._once("stage", "", raw, lambda: _stage_of(reader, raw))
 
 
@@ -213,14 +217,14 @@ def _inits(value: Any, reader: Reader) -> Any:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        refuse(f"`init` must be a mapping of families to initial values, but is {describe(value)}")
-    faults: list[Any] = []
+        refuse(f"`init` must be a mapping of families to initial values, but is {describe(value)}", code="E203")
+    faults: list[Fault] = []
     made: dict[str, Any] = {}
     for key, entry in value.items():
         if key not in INIT_FAMILIES:
-            faults.append(((Key(key),), f"unknown key `{key}`", did_you_mean(key, INIT_FAMILIES)))
+            faults.append(Fault((Key(key),), f"unknown key `{key}`", did_you_mean(key, INIT_FAMILIES), "E201"))
         elif isinstance(entry, (Late, Hole)):
-            faults.append(((key,), f"`{key}` must be written out, but is {describe(entry)}", ""))
+            faults.append(Fault((key,), f"`{key}` must be written out, but is {describe(entry)}", code="E209"))
         elif entry is not None:
             faults += collect((key,), lambda key=key, entry=entry: made.update({key: read_init(entry)}))
     if faults:
@@ -230,7 +234,7 @@ def _inits(value: Any, reader: Reader) -> Any:
 
 def _raw_mapping(value: Any, reader: Reader) -> Any:
     if value is not None and not isinstance(value, dict):
-        refuse(f"a mapping is needed here, but it is {describe(value)}")
+        refuse(f"a mapping is needed here, but it is {describe(value)}", code="E203")
     return value or {}
 
 
@@ -284,11 +288,11 @@ class Model(Fields):
             count = 3 if value == "imagenet" else len(value) if isinstance(value, list) else channels
             if isinstance(channels, int) and count != channels:
                 words = f"`{name}` must have as many numbers as the image has channels ({channels}), but has {count}"
-                refuse(words, "`half` is for any number of channels", at=("input", name))
+                refuse(words, "`half` is for any number of channels", ("input", name), "E217")
         rate = self.drop_path.rate if isinstance(self.drop_path, DropPath) else None
         if isinstance(rate, list) and isinstance(self.stages, tuple) and len(rate) != len(self.stages):
             message = f"`rate` must have as many entries as there are stages ({len(self.stages)}), but has {len(rate)}"
-            refuse(message, at=("drop_path", "rate"))
+            refuse(message, at=("drop_path", "rate"), code="E217")
 
 
 MODEL = ("extends", "set", *Model.fields_by_key)

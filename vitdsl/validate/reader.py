@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vitdsl.errors import Refusal, did_you_mean, refuse
-from vitdsl.fields.messages import Fault, describe, of_short_form
+from vitdsl.errors import Fault, Refusal, did_you_mean, refuse
+from vitdsl.fields.messages import describe, of_short_form
 from vitdsl.fields.types import read_each
 from vitdsl.memo import Table
 from vitdsl.parts.base import NONE, Part
@@ -108,16 +108,17 @@ class SpecReader:
             kind = raw.get("type")
             kind = self.default_type(family) if kind is None else kind
             if isinstance(kind, Hole):
-                refuse("`type` must be a name, but is a hole", hole_as_type(family), at=("type",))
+                refuse("`type` must be a name, but is a hole", hole_as_type(family), ("type",), "E209")
             if isinstance(kind, Late):
-                refuse("`type` must be a name, not a late value", "let the whole part be the argument", at=("type",))
+                hint = "let the whole part be the argument"
+                refuse("`type` must be a name, not a late value", hint, ("type",), "E209")
             if single is not None:
                 named = isinstance(raw.get("type"), str)
                 return raw, require_class(family, raw["type"], ("type",)) if named else single
             if kind is None:
-                refuse(f"`type` is missing: which {family}?", missing_type(family, raw))
+                refuse(f"`type` is missing: which {family}?", missing_type(family, raw), code="E202")
             if not isinstance(kind, str):
-                refuse(f"`type` must be a name, but is {describe(kind)}", at=("type",))
+                refuse(f"`type` must be a name, but is {describe(kind)}", at=("type",), code="E203")
             cls = require_class(family, kind, ("type",))
             return raw if raw.get("type") is kind else Map({**raw, "type": kind}), cls
         long = long_form(family, raw)
@@ -125,7 +126,7 @@ class SpecReader:
             cls = require_class(family, raw) if "type" in long else class_of(family, family)
             assert cls is not None, "a value is short for fields only where there is one type"
             return long, cls
-        refuse(f"a {family} is a name or a mapping, but this is {describe(raw)}")
+        refuse(f"a {family} is a name or a mapping, but this is {describe(raw)}", code="E203")
 
     # ------------------------------------------------------------ bodies
 
@@ -162,9 +163,9 @@ class SpecReader:
                 return self._once("item", home, raw, lambda: self._item({raw: {}}))
             if home != "item" and class_of(home, raw) is not None:
                 return self.body(raw, home).items[0]
-            refuse(f"unknown operator `{raw}`", unknown_operator(raw, (*roles(), *COMPOSITE)))
+            refuse(f"unknown operator `{raw}`", unknown_operator(raw, (*roles(), *COMPOSITE)), code="E206")
         if not isinstance(raw, dict):
-            refuse(f"an item is a mapping or the name of an operator, but this is {describe(raw)}")
+            refuse(f"an item is a mapping or the name of an operator, but this is {describe(raw)}", code="E203")
         if "type" in raw and home != "item" and is_part(raw, home):
             return self.body(raw, home).items[0]
         return self._once("item", home, raw, lambda: self._item(raw))
@@ -172,8 +173,8 @@ class SpecReader:
     def _item(self, raw: Mapping[str, Any]) -> Item:
         found = roles_of(raw)
         if len(found) > 1:
-            hint = "write two items, one after the other"
-            refuse(f"an item has one role, but this has {len(found)}: {', '.join(found)}", hint, at=(Key(found[1]),))
+            message = f"an item has one role, but this has {len(found)}: {', '.join(found)}"
+            refuse(message, "write two items, one after the other", (Key(found[1]),), "E207")
         role = found[0] if found else ""
         given = {key: raw[key] for key in raw if key in WIRING}
         rest = [key for key in raw if key not in WIRING and key != role]
@@ -185,14 +186,17 @@ class SpecReader:
         else:
             known = (*WIRING, *roles(), *COMPOSITE) if rest else ()
             fields = role if role not in COMPOSITE else ""
-            faults += [((Key(key),), f"unknown key `{key}`", unknown_key(key, known, fields)) for key in rest]
+            hints = {key: unknown_key(key, known, fields) for key in rest}
+            faults += [Fault((Key(key),), f"unknown key `{key}`", hint, "E201") for key, hint in hints.items()]
         if not role and not rest and not given.keys() & {"from", "write"}:
-            refuse("an item needs a role, `from` or `write`", did_you_mean("", ("mixer", "mlp", "conv", "body", "use")))
+            hint = did_you_mean("", ("mixer", "mlp", "conv", "body", "use"))
+            refuse("an item needs a role, `from` or `write`", hint, code="E202")
         if not role and (idle := [key for key in given if key not in ("from", "write", "name", "repeat")]):
             refuse(
                 f"`{idle[0]}` has nothing to act on: this item has no role",
                 "`body: []` keeps what flows",
                 at=(Key(idle[0]),),
+                code="E207",
             )
         if role:
             faults += collect((role,), lambda: self._fill(item, raw[role]))
@@ -207,12 +211,13 @@ class SpecReader:
             item.body = self.body(_or_empty(raw), "item")
         elif item.role == "parallel":
             if not isinstance(raw, (list, tuple)):
-                refuse(f"`parallel` is a list of bodies, but this is {describe(raw)}")
+                refuse(f"`parallel` is a list of bodies, but this is {describe(raw)}", code="E203")
             item.branches = tuple(read_each(enumerate(raw), lambda _, entry: self.body(_or_empty(entry), "item")))
         elif item.role != "use":
             item.part = self.part(item.role, raw)
             if item.part is None and item.role not in ("norm", "activation"):
-                refuse(f"`{item.role}` cannot be none", "leave the item out; `body: []` in its place keeps what flows")
+                hint = "leave the item out; `body: []` in its place keeps what flows"
+                refuse(f"`{item.role}` cannot be none", hint, code="E203")
             item.is_residual = (isinstance(item.part, Part) and item.part.residual) or item.role in ("mixer", "mlp")
 
     def _wire(self, item: Item) -> None:
@@ -244,13 +249,13 @@ class SpecReader:
             from vitdsl.resolve.library import entry
 
             return entry(name)
-        refuse(f"there is no define `{name}`", did_you_mean(name, tuple(self.defines)), at=("use",))
+        refuse(f"there is no define `{name}`", did_you_mean(name, tuple(self.defines)), ("use",), "E303")
 
     def defined_body(self, name: str) -> Body:
         """The body of a define."""
         define = self.define(name)
         if name in self.active_defines or not isinstance(define, dict) or "body" not in define:
-            refuse(f"`{name}` has no body", at=("use",))  # `declarations.py` reports why
+            refuse(f"`{name}` has no body", at=("use",), code="E305")  # `declarations.py` reports why
         self.active_defines.append(name)
         try:
             return self.body(_or_empty(define["body"]), "item")

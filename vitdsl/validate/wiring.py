@@ -20,7 +20,7 @@ def read_place(value: Any, reader: Reader) -> Any:
         return value
     if isinstance(value, list) and value and all(type(v) in (str, int) or isinstance(v, Late) for v in value):
         return LateList(value) if any(isinstance(v, Late) for v in value) else tuple(value)
-    refuse(f"a name, an index or a list of them is needed here, but it is {describe(value)}")
+    refuse(f"a name, an index or a list of them is needed here, but it is {describe(value)}", code="E203")
 
 
 def _shortcut(value: Any, reader: Any) -> Any:
@@ -81,7 +81,7 @@ class Drop(Fields):
         if len(self.fields_set) != 1:
             found = " and ".join(f"`{name}`" for name in self.fields if name in self.fields_set) or "none of them"
             hint = "`rate: null` takes a rate away that is inherited" if self.fields_set else ""
-            refuse(f"`drop_path` has one of `rate`, `rates` and `at`, but this has {found}", hint)
+            refuse(f"`drop_path` has one of `rate`, `rates` and `at`, but this has {found}", hint, code="E207")
 
 
 def read_short(cls: type[Fields], value: Any, key: str, reader: Reader) -> Any:
@@ -111,7 +111,7 @@ def _residual(value: Any, reader: Reader) -> Any:
     if value == NONE:
         return False
     if not isinstance(value, dict):
-        refuse(f"`residual` must be true, false or a mapping, but is {describe(value)}")
+        refuse(f"`residual` must be true, false or a mapping, but is {describe(value)}", code="E203")
     return Residual.read(value, reader)
 
 
@@ -125,9 +125,10 @@ def _layer_scale(value: Any, reader: Reader) -> Any:
     if value is None or value == NONE:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        refuse(f"`layer_scale` must be a number (its initial value) or none, but is {describe(value)}")
+        message = f"`layer_scale` must be a number (its initial value) or none, but is {describe(value)}"
+        refuse(message, code="E203")
     if abs(value) > LARGEST_REAL:
-        refuse(f"`layer_scale` must be at most {LARGEST_REAL:g}, but is {describe(value)}")
+        refuse(f"`layer_scale` must be at most {LARGEST_REAL:g}, but is {describe(value)}", code="E204")
     return float(value)
 
 

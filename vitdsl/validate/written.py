@@ -47,7 +47,7 @@ def _two_norms(tree: Mapping[str, Any], node: Any, path: Path, usual: Mapping[st
         if _is_norm(post) and residual not in (False, NONE):
             message = "this branch has two norms: `post`, and before the operator `pre`, which is there by default"
             hint = "`pre: none` leaves `post` alone, `pre: layer` says that both are meant"
-            yield Problem(message, format_path(path), mark_of(tree, path), hint)
+            yield Problem(message, format_path(path), mark_of(tree, path), hint, code="W008")
     for key, value in entries(node):
         yield from _two_norms(tree, value, (*path, key), usual)
 

@@ -79,7 +79,7 @@ def read_query(value: Any, reader: Any) -> Any:
     if value == NONE or isinstance(value, Query):
         return value
     if not isinstance(value, dict):
-        refuse(f"`query` must be none or a mapping with `stride`, but is {describe(value)}")
+        refuse(f"`query` must be none or a mapping with `stride`, but is {describe(value)}", code="E203")
     return Query.read(value, reader)
 
 
@@ -144,7 +144,7 @@ def _as_it_is(x: Value, heads: int, word: str) -> Value:
     """What is not projected, which the heads share all the same."""
     if x.feature.dim % heads:
         message = f"`heads` ({heads}) must divide the width of what is taken as it is ({x.feature.dim})"
-        raise ShapeError(message, f"`{word}: none` leaves the linear map out that would change it", (word,))
+        raise ShapeError(message, f"`{word}: none` leaves the linear map out that would change it", (word,), "E401")
     return x
 
 
@@ -152,7 +152,8 @@ def _paired(k: Feature, v: Feature) -> None:
     """Refuses keys without values."""
     if k.num_tokens != v.num_tokens:
         message = f"every key needs a value, but there are {k.num_tokens} keys and {v.num_tokens} values"
-        raise ShapeError(message, "what stands before keys and values must leave as many of both", ("projection",))
+        hint = "what stands before keys and values must leave as many of both"
+        raise ShapeError(message, hint, ("projection",), "E412")
 
 
 def _prepared(scope: Scope, projection: Projection, name: str, x: Value, path: str) -> Value:

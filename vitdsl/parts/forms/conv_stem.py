@@ -66,5 +66,6 @@ class ConvStem(Form):
         if not isinstance(value, list):
             return value  # one for all; a late value too
         if len(value) != len(self.channels):
-            refuse(f"`{name}` has {len(value)} entries, but `channels` has {len(self.channels)}", at=(name,))
+            message = f"`{name}` has {len(value)} entries, but `channels` has {len(self.channels)}"
+            refuse(message, at=(name,), code="E217")
         return value[index]

@@ -30,7 +30,7 @@ class Ghost(MlpFields, Form):
     def expand(self) -> dict[str, Any]:
         """An mlp with the copies beside its hidden channels."""
         if ITEMS.exceeds(self.copies):
-            raise ShapeError(*ITEMS.fault(self.copies), ("copies",))
+            raise ShapeError(*ITEMS.fault(self.copies), ("copies",), "E501")
         activation = self.activation if isinstance(self.activation, Part) else "none"
         copy = [{"norm": {"type": "affine", "bias": False, "init": 1}}, {"activation": activation}]
         copies = {"parallel": [[], *[copy for _ in range(self.copies)]], "merge": "concat"}

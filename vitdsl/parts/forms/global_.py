@@ -48,7 +48,7 @@ class Global(MixerFields):
         idle += [("activation",)] if self.activation != "softmax" else []
         idle += [("normalize",)] if self.normalize != "none" else []
         if idle:
-            refuse(f"`{'.'.join(idle[0])}` is for nothing here: this mixer {why}", hint, at=idle[0])
+            refuse(f"`{'.'.join(idle[0])}` is for nothing here: this mixer {why}", hint, idle[0], "E207")
 
     def emit(self, scope: Scope, x: Value, path: str, bank: Value | None = None) -> Value:
         """Projections, the mixing, and what follows."""
@@ -77,7 +77,7 @@ class Global(MixerFields):
             raise
         if maps.feature.dim != heads:
             message = f"the maps in `{name}` have {maps.feature.dim} heads, but `heads` is {heads}"
-            raise ShapeError(message, "", ("maps", "from"))
+            raise ShapeError(message, "", ("maps", "from"), "E401")
         return maps
 
     def _scale(self, sizes: tuple[int, int, int]) -> float:
@@ -108,6 +108,7 @@ class Global(MixerFields):
                 f"windows that are shifted or filled up hide some pairs of their {mask.feature.grid[1]} positions, but "
                 f"here are {pairs[0]} queries and {pairs[1]} keys",
                 "leave `shift` and `fit: pad` out, or `bank`, strides and further `keys`",
+                code="E412",
             )
         return extras if mask is None else {**extras, "mask": mask}
 
@@ -151,6 +152,7 @@ def head_sizes(mixer: Any, dim: int) -> tuple[int, int, int]:
                 f"`heads` ({heads}) must divide the width that enters the mixer ({dim})",
                 f"{_near_divisor(dim, heads)} heads would do, or set `head_dim`",
                 ("heads",),
+                "E401",
             )
         head_dim = dim // heads
     elif heads is None:
@@ -159,6 +161,7 @@ def head_sizes(mixer: Any, dim: int) -> tuple[int, int, int]:
                 f"`head_dim` ({head_dim}) must divide the width that enters the mixer ({dim})",
                 f"{_near_divisor(dim, head_dim)} would do, or set `heads`",
                 ("head_dim",),
+                "E401",
             )
         heads = dim // head_dim
     return heads, head_dim, mixer.value_dim or head_dim

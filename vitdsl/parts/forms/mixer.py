@@ -42,7 +42,8 @@ class Keys(Fields):
 def needs_heads(mixer: Any) -> None:
     """Refuses a mixer that does not say into how many heads it cuts its width: nobody would know of the one head."""
     if mixer.heads is None and mixer.head_dim is None:
-        refuse("a mixer must say `heads` or `head_dim`, but this has neither", "`heads: 1` is a single head")
+        hint = "`heads: 1` is a single head"
+        refuse("a mixer must say `heads` or `head_dim`, but this has neither", hint, code="E202")
 
 
 class MixerFields(Part):
@@ -132,4 +133,4 @@ class MixerForm(MixerFields, Form):
         if found:
             words = ".".join(found[0])
             hint = f"`type: global` takes a `{words}` of your own"
-            refuse(f"`{words}` is what `{self.type}` itself makes", hint, found[0])
+            refuse(f"`{words}` is what `{self.type}` itself makes", hint, found[0], "E207")

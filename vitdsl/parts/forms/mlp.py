@@ -48,7 +48,8 @@ def _dropouts(value: Any, reader: Any) -> Any:
     if isinstance(value, dict):
         return Dropouts.read(value, reader)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-        refuse(f"`dropout` must be a rate from 0 to 1, or {{hidden, out}}, but is {describe(value)}")
+        message = f"`dropout` must be a rate from 0 to 1, or {{hidden, out}}, but is {describe(value)}"
+        refuse(message, code="E203")
     return float(value)
 
 
@@ -105,7 +106,7 @@ class Mlp(MlpFields):
         hidden = self.hidden or max(1, int(entering * self.ratio))
         if hidden > LARGEST:
             message = f"the hidden width must be at most {LARGEST:,}, but {self.ratio:g} times {entering} is more"
-            raise ShapeError(message, "", ("ratio",))
+            raise ShapeError(message, "", ("ratio",), "E204")
         norm, dropout = self.norm, self.dropout
         norms = (norm.hidden, norm.out) if isinstance(norm, Norms) else (norm, norm)
         rates = (dropout.hidden, dropout.out) if isinstance(dropout, Dropouts) else (dropout, dropout)

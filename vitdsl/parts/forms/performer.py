@@ -67,7 +67,8 @@ class Performer(Part):
         """Projections, the mixing, what follows, and dropout at the end."""
         sizes = head_sizes(self, x.feature.dim)
         if scope.window_mask() is not None:
-            raise ShapeError("a performer cannot leave pairs out, as windows that are shifted or filled up need it to")
+            message = "a performer cannot leave pairs out, as windows that are shifted or filled up need it to"
+            raise ShapeError(message, code="E412")
         made = project(scope, self, sizes, x, bank, path, "qkv")
         op = PerformerAttend.trusted(heads=sizes[0], features=self.features)
         mixed = scope.add(op, (made["q"], made["k"], made["v"]), f"{path}.features")

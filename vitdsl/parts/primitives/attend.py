@@ -60,4 +60,5 @@ class Attend(Primitive):
 
 def sides_differ(q: Feature, k: Feature) -> Feature:
     """Refuses queries and keys of different widths."""
-    raise ShapeError(f"queries ({q.dim}) and keys ({k.dim}) must be equally wide", "set `head_dim`, or project both")
+    hint = "set `head_dim`, or project both"
+    raise ShapeError(f"queries ({q.dim}) and keys ({k.dim}) must be equally wide", hint, code="E401")

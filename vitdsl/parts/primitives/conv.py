@@ -97,7 +97,7 @@ class Conv(Primitive):
         if self.kernels is None or (x.feature.tokens and x.feature.grid is not None):
             return super().emit(scope, x, path)
         if self.fit != "drop":
-            raise ShapeError("a conv with `kernels` cannot fill its rim up", "leave `fit` out", ("fit",))
+            raise ShapeError("a conv with `kernels` cannot fill its rim up", "leave `fit` out", ("fit",), "E414")
         dynamic = DynamicConv.trusted(
             kernels=self.kernels, dim=self.dim, kernel=self.kernel, stride=self.stride, padding=self.margin,
             groups=self.groups, dilation=self.dilation, bias=self.bias, init=self.init,

@@ -40,13 +40,13 @@ class Kernels(Fields):
     def agree(self) -> None:
         """Refuses fields that do nothing beside the others."""
         if self.by == "position" and self.count is not None:
-            refuse("kernels by position are generated, not mixed, so `count` would do nothing",
-                   "`by: image` mixes a bank of kernels", at=("count",))  # fmt: skip
+            message = "kernels by position are generated, not mixed, so `count` would do nothing"
+            refuse(message, "`by: image` mixes a bank of kernels", ("count",), "E207")
         bank, position = self.count is not None, self.by == "position"
         needs = {"temperature": (bank, "`count`"), "groups": (position and not bank, "`by: position`")}
         for name, (is_read, other) in needs.items():
             if not is_read and name in self.fields_set and getattr(self, name) is not None:
-                refuse(f"`{name}` of kernels needs {other} beside it", f"leave `{name}` out", at=(name,))
+                refuse(f"`{name}` of kernels needs {other} beside it", f"leave `{name}` out", (name,), "E202")
 
 
 class DynamicConv(Primitive):
@@ -90,20 +90,21 @@ class DynamicConv(Primitive):
                 f"generated kernels are depth-wise: `dim` must be the width that enters ({x.dim}), but is {y.dim}",
                 "`kernels: {count: 4}` mixes a bank of full kernels",
                 ("dim",),
+                "E414",
             )
         if self._groups(x) and x.dim % self._groups(x):
             message = f"`kernels.groups` ({self._groups(x)}) must divide the width that enters ({x.dim})"
-            raise ShapeError(message, "", ("kernels", "groups"))
+            raise ShapeError(message, "", ("kernels", "groups"), "E402")
         return y
 
     def _refuse_what_no_layer_does(self) -> None:
         kernels, margin = self.kernels, self.padding
         if margin == "same":
             message = "a conv with `kernels` cannot pad as `same`"
-            raise ShapeError(message, "write the padding as a number", ("padding",))
+            raise ShapeError(message, "write the padding as a number", ("padding",), "E414")
         if kernels.activation != "softmax":
             message = f"`kernels.activation` must be softmax, but is {kernels.activation}"
-            raise ShapeError(message, "", ("kernels", "activation"))
+            raise ShapeError(message, "", ("kernels", "activation"), "E414")
         if kernels.count is not None or kernels.by != "position":
             return
         (k_h, k_w), (d_h, d_w) = self.kernel, self.dilation
@@ -113,6 +114,7 @@ class DynamicConv(Primitive):
                 f"but the kernel is {k_h}x{k_w} and the padding {margin[0]}x{margin[1]}",
                 "",
                 ("kernel",),
+                "E414",
             )
 
     def _groups(self, x: Feature) -> int:

@@ -41,6 +41,7 @@ class Fold(Primitive):
                 f"`kernel` ({self.kernel[0]}x{self.kernel[1]}) needs a width that {area} divides, but it is {x.dim}",
                 "",
                 ("kernel",),
+                "E402",
             )
         return Feature(x.dim // area, (grid[0] * self.kernel[0], grid[1] * self.kernel[1]))
 

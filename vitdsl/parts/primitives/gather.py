@@ -34,6 +34,7 @@ class Gather(Primitive):
                 f"the maps are {maps} (queries x keys · heads), but there are {self.queries.num_tokens} queries "
                 f"and {v.num_tokens} keys, {v.dim} wide",
                 "maps that another mixer wrote must come from as many tokens and heads",
+                code="E412",
             )
         return self.queries.with_dim(v.dim)
 

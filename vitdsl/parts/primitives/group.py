@@ -36,7 +36,7 @@ class Group(Primitive):
         """Unchanged; the groups must divide the width."""
         if inputs[0].dim % self.groups:
             message = f"`groups` ({self.groups}) must divide the width that enters ({inputs[0].dim})"
-            raise ShapeError(message, "", ("groups",))
+            raise ShapeError(message, "", ("groups",), "E402")
         return inputs[0]
 
     def cost(self, *inputs: Feature) -> Cost:

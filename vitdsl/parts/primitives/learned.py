@@ -41,12 +41,13 @@ class Learned(Primitive):
             assert grid is not None
             if x.tokens:
                 message = f"a table in windows needs a grid alone, but the feature is {x}"
-                raise ShapeError(message, "`over: grid` leaves the extra tokens out", ("windows",))
+                raise ShapeError(message, "`over: grid` leaves the extra tokens out", ("windows",), "E408")
             if grid[0] % self.windows[0] or grid[1] % self.windows[1]:
                 raise ShapeError(
                     f"`windows` ({self.windows[0]}x{self.windows[1]}) must tile the grid ({grid[0]}x{grid[1]})",
                     "",
                     ("windows",),
+                    "E403",
                 )
         return x
 

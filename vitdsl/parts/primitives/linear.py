@@ -60,7 +60,7 @@ class Linear(Primitive):
         from vitdsl.parts.primitives.token_linear import TokenLinear
 
         if self.dim is None:
-            raise ShapeError("`linear` over tokens needs `dim`, the number of tokens that come out")
+            raise ShapeError("`linear` over tokens needs `dim`, the number of tokens that come out", code="E202")
         op = TokenLinear.trusted(dim=self.dim, bias=self.bias, init=self.init, again=again)
         return self.follow(scope, scope.add(op, (x,), path), path)
 

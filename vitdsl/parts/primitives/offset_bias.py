@@ -31,10 +31,10 @@ class OffsetBias(Part):
             raise ShapeError(
                 f"offset_bias needs queries and keys on a grid, but they are {q} and {k}",
                 "leave extra tokens out with `at: grid`",
+                code="E408",
             )
         stride = max(1, round(k.grid[0] / q.grid[0]))
         if (-(-k.grid[0] // stride), -(-k.grid[1] // stride)) != q.grid:
-            raise ShapeError(
-                f"offset_bias needs queries at every s-th position of the keys' grid, but they are {q} and {k}"
-            )
+            message = f"offset_bias needs queries at every s-th position of the keys' grid, but they are {q} and {k}"
+            raise ShapeError(message, code="E408")
         return OffsetTable.trusted(heads=heads, grid=k.grid, queries=q.grid, stride=stride, init=self.init)

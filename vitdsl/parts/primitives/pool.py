@@ -55,7 +55,7 @@ class Pool(Part):
             return scope.emit(op, x, path)
         if self.stride is not None or self.padding is not None:
             there = "stride" if self.stride is not None else "padding"
-            raise ShapeError(f"`pool` with `{there}` needs a `kernel`", "", (there,))
+            raise ShapeError(f"`pool` with `{there}` needs a `kernel`", "", (there,), "E202")
         return scope.add(PoolTokens.trusted(reduce=self.type), (self._pooled(scope, x),), path)
 
     def _refuse_idle(self) -> None:
@@ -70,14 +70,14 @@ class Pool(Part):
             what, read = "`pool` without a `kernel` pools tokens", {"over", "stride", "padding"}
         for name in self.fields:
             if name in self.fields_set - read - {"type"} and getattr(self, name) is not None:
-                raise ShapeError(f"{what}, so `{name}` would do nothing", f"leave `{name}` out", (name,))
+                raise ShapeError(f"{what}, so `{name}` would do nothing", f"leave `{name}` out", (name,), "E207")
 
     def _taken(self, scope: Scope, x: Value) -> Value:
         """One token by its name or place."""
         known = (*x.feature.tokens, *NAMES)
         if self.type not in known:
             message = f"there is no pool and no token `{self.type}`; the feature is {x.feature}"
-            raise ShapeError(message, did_you_mean(self.type, known), ("type",))
+            raise ShapeError(message, did_you_mean(self.type, known), ("type",), "E307")
         return scope.take(x, self.type)
 
     def _pooled(self, scope: Scope, x: Value) -> Value:

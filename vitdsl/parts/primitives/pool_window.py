@@ -38,6 +38,7 @@ class PoolWindow(Primitive):
                 f"the pool's kernel ({self.kernel[0]}x{self.kernel[1]})",
                 "",
                 ("padding",),
+                "E405",
             )
         return inputs[0].with_grid(window_grid(inputs[0], self.kernel, self.step, self.margin, what="pool's kernel"))
 

@@ -31,5 +31,6 @@ class Relative2d(Part):
             raise ShapeError(
                 f"relative_2d needs queries and keys on one grid, but they are {q} and {k}",
                 "leave extra tokens out with `at: grid`",
+                code="E408",
             )
         return RelativeLogits.trusted(heads=heads, scale=scale, init=self.init)

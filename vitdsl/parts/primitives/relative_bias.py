@@ -31,5 +31,6 @@ class RelativeBias(Part):
             raise ShapeError(
                 f"relative_bias needs queries and keys on one grid, but they are {q} and {k}",
                 "leave extra tokens out with `at: grid`",
+                code="E408",
             )
         return RelativeTable.trusted(heads=heads, grid=q.grid, init=self.init)

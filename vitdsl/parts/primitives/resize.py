@@ -40,12 +40,12 @@ class Resize(Primitive):
         grid = inputs[0].grid_only.grid
         assert grid is not None
         if (self.size is None) == (self.scale is None):
-            raise ShapeError("`resize` needs either `size` or `scale`")
+            raise ShapeError("`resize` needs either `size` or `scale`", code="E202")
         if self.scale is not None:
             height, width = int(grid[0] * self.scale), int(grid[1] * self.scale)
             if min(height, width) < 1:
                 message = f"`scale` ({self.scale}) leaves nothing of a grid of {grid[0]}x{grid[1]}"
-                raise ShapeError(message, "", ("scale",))
+                raise ShapeError(message, "", ("scale",), "E405")
             return Feature(inputs[0].dim, (height, width))
         assert isinstance(self.size, tuple), "`image` is another primitive"
         return Feature(inputs[0].dim, self.size)

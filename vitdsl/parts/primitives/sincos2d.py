@@ -35,7 +35,7 @@ class Sincos2d(Primitive):
         (x,) = inputs
         if x.dim % 4:
             hint = f"{x.dim // 4 * 4 or 4} would do"
-            raise ShapeError(f"sincos2d needs a width that 4 divides, but it is {x.dim}", hint)
+            raise ShapeError(f"sincos2d needs a width that 4 divides, but it is {x.dim}", hint, code="E402")
         return x.grid_only if not x.tokens else _refused(x)
 
     def layer(self, *inputs: Feature) -> partial[Module]:
@@ -56,4 +56,5 @@ class Sincos2d(Primitive):
 
 
 def _refused(x: Feature) -> Feature:
-    raise ShapeError(f"sincos2d is made for a grid, but the feature is {x}", "`over: grid` leaves the extra tokens out")
+    hint = "`over: grid` leaves the extra tokens out"
+    raise ShapeError(f"sincos2d is made for a grid, but the feature is {x}", hint, code="E408")

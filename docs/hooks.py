@@ -69,9 +69,9 @@ def _row(match: re.Match[str]) -> str:
 
 
 def _fence(match: re.Match[str]) -> str:
-    """A block whose fence says its language and its title alone: the file that it is."""
+    """A block whose fence says its language and its title alone: the file that it is, or whether it is right."""
     kind, _, path = match["rest"].strip().partition(" ")
     named = NAME.search(match["text"]) if match["language"] == "yaml" and kind != "fragment" else None
-    title = path if kind == "file" else f"{named[1]}.yaml" if named else ""
+    title = path if kind == "file" else kind if kind in ("wrong", "right") else f"{named[1]}.yaml" if named else ""
     shown = f' title="{title}"' if title else ""
     return f"```{match['language']}{shown}\n{match['text']}```"

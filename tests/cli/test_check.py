@@ -42,8 +42,8 @@ def test_json(run, tmp_path):
     }  # fmt: skip
     (problem,) = bad["problems"]
     assert problem == {
-        "message": "unknown key `depht`", "path": "stages[0].depht", "file": str(wrong), "line": 1, "column": 11,
-        "hint": "did you mean 'depth'?",
+        "code": "E201", "message": "unknown key `depht`", "path": "stages[0].depht", "file": str(wrong), "line": 1,
+        "column": 11, "hint": "did you mean 'depth'?",
     }  # fmt: skip
 
 
@@ -118,7 +118,7 @@ def test_a_stream_that_a_define_writes_over_its_users(run, tmp_path):
 
 
 PLAIN = "stages:\n  - {tokenizer: {type: patch, size: 16, dim: 32}, body: [mlp]}\n"
-MAPS = "the head has no `pool`: it classifies each token, and gives 14x14·1000\n"
+MAPS = "the head has no `pool`: it classifies each token, and gives 14x14·1000 [W015]\n"
 
 
 @pytest.mark.parametrize(
@@ -162,13 +162,13 @@ def test_a_part_of_another_package_that_has_a_name_of_ours(run, tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     with installed(tmp_path / "a", "one", patch="tokenizer", squeeze="squeeze", mine="mine"):
-        text = "`patch` is the part of vitdsl here: that of one, which has the same name, is hidden"
+        text = "`patch` is the part of vitdsl here: that of one, which has the same name, is hidden [W016]"
         assert run("check", path).err.startswith(f"warning: model: {text}\n  hint: ")
         assert run("check", path).err.count("warning") == 1
         with installed(tmp_path / "b", "two", mine="mine"):
             path.write_text(PLAIN.replace("[mlp]", "[{mine: {dim: 32}}, mlp]") + "head: {norm: layer, pool: mean}\n")
             assert (
-                "`mine` is the part of one here: that of two, which has the same name, is hidden"
+                "`mine` is the part of one here: that of two, which has the same name, is hidden [W016]"
                 in run("check", path).err
             )
 

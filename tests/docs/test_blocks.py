@@ -17,7 +17,19 @@ from vitdsl.parts import registry
 ROOT = Path(__file__).parents[2]
 LANGUAGE, EXTENDING, ARCHITECTURE = (ROOT / f"docs/{name}.md" for name in ("language", "extending", "architecture"))
 README = ROOT / "README.md"
-PAGES = ["attention", "backbones", "dense", "export", "hub", "index", "language", "models", "pictures", "search"]
+PAGES = [
+    "attention",
+    "backbones",
+    "dense",
+    "errors",
+    "export",
+    "hub",
+    "index",
+    "language",
+    "models",
+    "pictures",
+    "search",
+]
 """Pages of `docs` whose blocks are run."""
 TRAIN = ["fine_tuning", "training", "tutorial"]
 """Pages that train, some of them several times; they are run under `full`."""

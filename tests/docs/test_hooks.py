@@ -22,6 +22,7 @@ def hooks():
 @pytest.mark.parametrize(("written", "read"), [
     ("```yaml error\nname: a\n```\n", '```yaml title="a.yaml"\nname: a\n```\n'),
     ("```yaml fragment body cls\n- norm\n```\n", "```yaml\n- norm\n```\n"),
+    ("```yaml wrong\nname: a\n```\n", '```yaml title="wrong"\nname: a\n```\n'),
     ("```toml file a/b.toml\nc = 1\n```\n", '```toml title="a/b.toml"\nc = 1\n```\n'),
     ("```console\n$ vitdsl list\n```\n", "```console\n$ vitdsl list\n```\n"),
     ("[a](../specs/a.yaml), [b](b.md#c)", "[a](specs/a.yaml), [b](b.md#c)"),

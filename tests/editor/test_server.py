@@ -1,6 +1,7 @@
 """The language server as an editor has it: a process that is spoken to over stdin and stdout."""
 
 import json
+import re
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -28,25 +29,29 @@ def client() -> Iterator[Client]:
         assert started.logged == []
 
 
-def checked(path: Path, text: str, capsys: pytest.CaptureFixture[str]) -> list[tuple[int, str, int | None, int | None]]:
-    """What `vitdsl check` says of a saved text: severity, message with hint, line and column from 1."""
+Said = tuple[int, str, str, int | None, int | None]
+"""A severity, a code, a message with its hint, and line and column from 1."""
+
+
+def checked(path: Path, text: str, capsys: pytest.CaptureFixture[str]) -> list[Said]:
+    """What `vitdsl check` says of a saved text."""
     path.write_text(text, encoding="utf-8", newline="")
     capsys.readouterr()
     main(["check", str(path), "--json"])
     (found,) = json.loads(capsys.readouterr().out)
-    errors = [
-        (1, each["message"] + (f"\nhint: {each['hint']}" if each["hint"] else ""), each["line"], each["column"])
-        for each in found.get("problems", ())
-    ]
-    return errors + [(2, each, None, None) for each in found.get("warnings", ())]
+    errors: list[Said] = []
+    for each in found.get("problems", ()):
+        message = each["message"] + (f"\nhint: {each['hint']}" if each["hint"] else "")
+        errors.append((1, each["code"], message, each["line"], each["column"]))
+    return errors + [(2, re.findall(r"\[(W\d+)\]", each)[0], each, None, None) for each in found.get("warnings", ())]
 
 
-def agree(said: list[dict[str, Any]], wanted: list[tuple[int, str, int | None, int | None]], text: str) -> None:
+def agree(said: list[dict[str, Any]], wanted: list[Said], text: str) -> None:
     """Diagnostics are what `check` says, each where it stands."""
     assert len(said) == len(wanted), (said, wanted)
-    for found, (severity, message, line, column) in zip(said, wanted, strict=True):
+    for found, (severity, code, message, line, column) in zip(said, wanted, strict=True):
         first = found["message"].partition("\nhint")[0]
-        assert found["severity"] == severity
+        assert (found["severity"], found.get("code", "")) == (severity, code)
         assert found["message"].startswith(message) if severity == 1 else first in message
         start, end = found["range"]["start"], found["range"]["end"]
         assert (start["line"], start["character"]) <= (end["line"], end["character"])

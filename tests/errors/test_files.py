@@ -20,37 +20,37 @@ def test_an_empty_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for content in ("", "# a comment alone\n", "---\n"):
         (tmp_path / "empty.yaml").write_text(content)
-        assert refused("empty.yaml").splitlines()[0] == "empty.yaml:1:1: the file is empty"
+        assert refused("empty.yaml").splitlines()[0] == "empty.yaml:1:1: the file is empty [E105]"
 
 
 def test_a_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder.yaml").mkdir()
-    assert refused("folder.yaml") == "folder.yaml: this is a directory, not a file"
+    assert refused("folder.yaml") == "folder.yaml: this is a directory, not a file [E102]"
     (tmp_path / "plain").mkdir()
-    assert refused("./plain") == "plain: this is a directory, not a file"
+    assert refused("./plain") == "plain: this is a directory, not a file [E102]"
 
 
 def test_a_binary_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "weights.yaml").write_bytes(b"\x7fELF\0\0\x01")
-    assert refused("weights.yaml") == "weights.yaml:1:1: this is a binary file, not YAML"
+    assert refused("weights.yaml") == "weights.yaml:1:1: this is a binary file, not YAML [E103]"
     (tmp_path / "wide.yaml").write_bytes("name: x".encode("utf-16"))
-    assert refused("wide.yaml") == ("wide.yaml:1:1: the file is UTF-16, not UTF-8\n  hint: save it as UTF-8")
+    assert refused("wide.yaml") == ("wide.yaml:1:1: the file is UTF-16, not UTF-8 [E103]\n  hint: save it as UTF-8")
 
 
 def test_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.yaml").write_text("name: x\n")
-    assert refused("mien.yaml") == "mien.yaml: there is no such file\n  hint: did you mean 'mine.yaml'?"
-    assert refused("swn_tiny") == "there is no spec `swn_tiny`\n  hint: did you mean 'swin_tiny'?"
+    assert refused("mien.yaml") == "mien.yaml: there is no such file [E101]\n  hint: did you mean 'mine.yaml'?"
+    assert refused("swn_tiny") == "there is no spec `swn_tiny` [E101]\n  hint: did you mean 'swin_tiny'?"
 
 
 def test_what_is_no_spec() -> None:
     assert refused("3\n") == (
-        "<text>:1:1: a spec is a mapping with `stages` and a `head`, but this is a single value or a list"
+        "<text>:1:1: a spec is a mapping with `stages` and a `head`, but this is a single value or a list [E111]"
     )
-    assert refused({}) == "stages\n  `stages` is missing"
+    assert refused({}) == "stages\n  `stages` is missing [E202]"
 
 
 def test_bombs_are_refused_quickly(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_a_bad_path_as_text():
     with pytest.raises(SpecError) as caught:
         parse_path("stages[x].depth", "--set")
     assert str(caught.value) == (
-        "--set:1:7: '[' is followed by an index from 0, or a key in double quotes, and ']'\n"
+        "--set:1:7: '[' is followed by an index from 0, or a key in double quotes, and ']' [E112]\n"
         "  1 | stages[x].depth\n"
         "    |       ^\n"
         "  hint: a path looks like stages[2].block[0].mixer.heads"

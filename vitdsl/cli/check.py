@@ -99,6 +99,7 @@ SUMS = {
 
 def _problem(problem: Problem) -> dict[str, Any]:
     return {
+        "code": problem.code,
         "message": problem.message,
         "path": problem.path,
         "file": problem.file,

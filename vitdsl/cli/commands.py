@@ -16,6 +16,7 @@ from vitdsl.errors import near
 COMMANDS = {
     "build": "build.run",
     "check": "commands.check",
+    "explain": "explain.run",
     "show": "show.run",
     "draw": "draw.run",
     "diff": "diff.run",

@@ -137,6 +137,7 @@ class Server(LanguageServer):
             self.range(document.outline, found.span),
             found.text,
             severity=SEVERITIES[found.severity],
+            code=found.problem.code or None,
             source=SOURCE,
             related_information=related or None,
         )

@@ -36,7 +36,8 @@ class Merge(Form):
     def expand(self) -> dict[str, Any]:
         """Three items."""
         if isinstance(self.kernel, Late) and not self.dim:
-            raise ExpressionError("`kernel` of `merge` is late, and its sides are not known", "write [height, width]")
+            message = "`kernel` of `merge` is late, and its sides are not known"
+            raise ExpressionError(message, "write [height, width]", "E211")
         dim = self.dim or late(f"$(2 * dim // ({' * '.join(map(term, self.kernel))}))")
         norm = {"norm": self.norm or {}}
         unfold = {"kernel": self.kernel, "fit": self.fit}

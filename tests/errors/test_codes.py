@@ -74,7 +74,9 @@ def is_text(node: ast.AST | None, texts: set[str]) -> bool:
         return any(is_text(each, texts) for each in node.elts)
     if isinstance(node, (ast.ListComp, ast.GeneratorExp)):
         return is_text(node.elt, texts)
-    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+    return isinstance(node, ast.JoinedStr) or (
+        isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value != ""
+    )
 
 
 def texts_of(function: ast.AST) -> set[str]:

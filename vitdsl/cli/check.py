@@ -106,4 +106,5 @@ def _problem(problem: Problem) -> dict[str, Any]:
         "line": problem.line,
         "column": problem.column,
         "hint": problem.hint,
+        "code": problem.code,
     }

@@ -42,7 +42,7 @@ def create(name: str, pretrained: bool = False, **given: Any) -> VisionModel | B
     """
     for key in given.keys() - set(OPTIONS):
         hint = did_you_mean(key, OPTIONS) or f"there are {', '.join(OPTIONS)}; `vitdsl.load(…, set=…)` changes all else"
-        raise InputError(Problem(f"`{PREFIX}{name}` has no argument `{key}`", hint=hint, code="E619"))
+        raise InputError(Problem(f"`{PREFIX}{name}` has no argument `{key}`", hint=hint, code="E618"))
     original = load(name)
     spec = load(original, set=_edits(original, given))
     size = given.get("img_size")
@@ -100,7 +100,7 @@ def _features(spec: Spec, given: Mapping[str, Any], size: Any) -> Features | Non
     if not given.get("features_only"):
         if given.get("out_indices") is not None:
             raise InputError(
-                Problem("`out_indices` says which maps a backbone gives", hint="`features_only=True`", code="E619")
+                Problem("`out_indices` says which maps a backbone gives", hint="`features_only=True`", code="E618")
             )
         return None
     wanted = given.get("out_indices")

@@ -106,5 +106,4 @@ def _problem(problem: Problem) -> dict[str, Any]:
         "line": problem.line,
         "column": problem.column,
         "hint": problem.hint,
-        "code": problem.code,
     }

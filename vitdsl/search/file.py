@@ -81,7 +81,7 @@ def _directions(value: Any, reader: Any) -> Any:
 
     directions = _each({value: "maximize"} if isinstance(value, str) else value, "objectives", read)
     if not directions:
-        refuse("`objectives` must name what is wanted: `{accuracy: maximize}`", code="E907")
+        refuse("`objectives` must name what is wanted: `{accuracy: maximize}`", code="E217")
     return directions
 
 
@@ -180,7 +180,7 @@ def load_search(source: str | Path | Mapping[str, Any], set: Mapping[str, Any] |
         tree = put(tree, parse_path(written, "--set"), recognise(value, ()), origin, written)
     if "stages" in tree or "extends" in tree:
         raise SpecError(
-            Problem("this is a spec, not a search", mark=tree.pos, hint="a search names it as its `space`", code="E104")
+            Problem("this is a spec, not a search", mark=tree.pos, hint="a search names it as its `space`", code="E111")
         )
     try:
         file = SearchFile.read(_without_space(tree), None)  # type: ignore[arg-type]
@@ -207,7 +207,7 @@ def _file(source: Any) -> Path | None:
     if named.is_file():
         return named
     names = [path.stem for path in shipped("searches").glob("*.yaml")]
-    raise SpecError(Problem(f"there is no search `{source}`", hint=did_you_mean(str(source), names), code="E301"))
+    raise SpecError(Problem(f"there is no search `{source}`", hint=did_you_mean(str(source), names), code="E101"))
 
 
 def _with_recipes(tree: Map, path: Path | None) -> Map:
@@ -241,7 +241,7 @@ def _without_space(tree: Map) -> Map:
 def _late(tree: Map) -> list[Fault]:
     message = "a search is written out: it has no holes and no late values"
     return [
-        Fault((key,), message, "the space has them", code="E804")
+        Fault((key,), message, "the space has them", code="E209")
         for key, value in tree.items() if key != "space" and facts(value).late
     ]  # fmt: skip
 

@@ -74,7 +74,7 @@ def _go_on(candidate: Candidate, rule: Train, folder: Path) -> Result:
         with write_whole(path) as draft:
             shutil.copyfile(folder / LAST, draft)
     elif not path.is_file():
-        raise CheckpointError(f"{path}: the weights after epoch {rule.last} are missing.", code="E819")
+        raise CheckpointError(f"{path}: the weights after epoch {rule.last} are missing.", code="E816")
     return result
 
 

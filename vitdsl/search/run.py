@@ -132,7 +132,7 @@ def _numbered(job: Job, number: int, engine: str) -> Job:
 
     count = torch.cuda.device_count()
     if not count:
-        raise SpecError(Problem("there is no GPU here that torch can use", hint="--device cpu", code="E818"))
+        raise SpecError(Problem("there is no GPU here that torch can use", hint="--device cpu", code="E815"))
     return replace(job, worker=number, device=f"cuda:{number % count}")
 
 

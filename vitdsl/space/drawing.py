@@ -49,7 +49,7 @@ def numbered(sites: Sites, site: Site, times: Callable[[Site, Any], int], known:
     counts = [times(site, count) for count in site.counts[known:]]
     if (asked := prod(counts)) > MAX_REPETITIONS:
         message = f"`each` would ask this {asked:,} times, and at most {MAX_REPETITIONS:,} are possible"
-        raise SpecError(sites.problem(site, message, "without `each` it is asked once for all", ("each",), code="E501"))
+        raise SpecError(sites.problem(site, message, "without `each` it is asked once for all", ("each",), code="E903"))
     return product(*map(range, counts))
 
 

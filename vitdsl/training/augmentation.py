@@ -68,7 +68,7 @@ class Augmentation:
             self._mean, self._std = statistics(given)
         except ValueError as error:
             hint = "`channels: 1`, `3` or `4`"
-            raise SpecError(problem(spec.tree, ("input", "channels"), str(error), hint, code="E813")) from None
+            raise SpecError(problem(spec.tree, ("input", "channels"), str(error), hint, code="E805")) from None
         self._flip, self._vertical_flip = augment.flip, augment.vertical_flip
         try:
             self._cut = _cut(augment.crop, _Frame(self.size, given.crop, given.interpolation))

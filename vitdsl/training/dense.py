@@ -67,14 +67,14 @@ class DenseTeacher:
                 logits, features = model(images_bchw), self.model.forward_features(images_bchw)
         except (RuntimeError, ValueError, AssertionError) as error:
             message = f"the teacher `{name}` cannot take images of {tuple(images_bchw.shape[1:])}: {error}"
-            raise InputError(Problem(message, hint="another `--size`", code="E807")) from None
+            raise InputError(Problem(message, hint="another `--size`", code="E812")) from None
         if not isinstance(logits, Tensor) or logits.ndim != 2:
-            raise InputError(Problem(f"the teacher `{name}` gives no logits of classes", code="E807"))
+            raise InputError(Problem(f"the teacher `{name}` gives no logits of classes", code="E812"))
         self.classes = logits.shape[1]
         found = _places_of_ours(model) if isinstance(model, VisionModel) else _places(model, images_bchw, features)
         if found is None:
             message = f"the head of `{name}` reads no single map of features, so nothing can be said of positions"
-            raise InputError(Problem(message, hint="a teacher with one grid, as ConvNeXt or DeiT", code="E808"))
+            raise InputError(Problem(message, hint="a teacher with one grid, as ConvNeXt or DeiT", code="E813"))
         self._places, self.grid = found, found.grid
         self._fit(features, name)
 
@@ -88,7 +88,7 @@ class DenseTeacher:
                 self._scores(features[:1])
             except (RuntimeError, ValueError, AssertionError) as error:
                 message = f"the head of `{name}` cannot be applied at a position: {error}"
-                raise InputError(Problem(message, hint="a teacher with a pool and a classifier", code="E808")) from None
+                raise InputError(Problem(message, hint="a teacher with a pool and a classifier", code="E813")) from None
 
     @torch.no_grad()
     def __call__(self, images_bchw: Tensor) -> Tensor:

@@ -85,7 +85,7 @@ class MixupCutmix(Fields):
     def agree(self) -> None:
         """One of the two is there."""
         if not self.mixup and not self.cutmix:
-            refuse("`mixup` and `cutmix` are both 0, so nothing is mixed", "`mix: none`", at=("mixup",), code="E802")
+            refuse("`mixup` and `cutmix` are both 0, so nothing is mixed", "`mix: none`", at=("mixup",), code="E207")
 
 
 class RolledMixup(Fields):
@@ -209,7 +209,7 @@ class Distillation(Loss):
     def agree(self) -> None:
         """A hard label has no temperature."""
         if self.kind == "hard" and "temperature" in self.fields_set:
-            refuse("`temperature` does nothing where `kind` is hard", at=("temperature",), code="E802")
+            refuse("`temperature` does nothing where `kind` is hard", at=("temperature",), code="E207")
 
 
 class TokenLabels(Loss):

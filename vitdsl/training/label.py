@@ -110,7 +110,7 @@ def labeller_of(model: VisionModel) -> Labeller:
     try:
         mean, std = statistics(given)
     except ValueError as error:
-        raise SpecError(Problem(str(error), hint="`channels: 1`, `3` or `4`", code="E813")) from None
+        raise SpecError(Problem(str(error), hint="`channels: 1`, `3` or `4`", code="E805")) from None
     return Labeller(model.spec.name, model, model.image_size, given.channels, mean, std, given.interpolation)
 
 
@@ -136,7 +136,7 @@ def timm_labeller(
             model.set_input_size(img_size=size)  # pyright: ignore[reportCallIssue]
         except (AssertionError, ValueError) as error:
             raise InputError(
-                Problem(f"`{TIMM}{name}` cannot take images of {size[0]}x{size[1]}: {error}", code="E807")
+                Problem(f"`{TIMM}{name}` cannot take images of {size[0]}x{size[1]}: {error}", code="E812")
             ) from None
     mean, std = (list(config[key]) for key in ("mean", "std"))
     return Labeller(
@@ -223,10 +223,10 @@ def _check_classes(classes: int, count: int, photos: Photos, name: str) -> None:
     there = len(photos.classes)
     if classes != there:
         message = f"the teacher `{name}` has {classes} classes, but `{photos.name}` has {there}"
-        raise InputError(Problem(message, hint="a teacher of the same classes, in the same order", code="E807"))
+        raise InputError(Problem(message, hint="a teacher of the same classes, in the same order", code="E812"))
     if not 1 <= count <= classes:
-        raise InputError(Problem(f"{count} classes of each position cannot be kept: there are {classes}", code="E808"))
+        raise InputError(Problem(f"{count} classes of each position cannot be kept: there are {classes}", code="E813"))
     if classes > EXACT + 1:
         raise InputError(
-            Problem(f"labels of tokens are for at most {EXACT + 1:,} classes, but there are {classes:,}", code="E808")
+            Problem(f"labels of tokens are for at most {EXACT + 1:,} classes, but there are {classes:,}", code="E813")
         )

@@ -165,7 +165,7 @@ def read_header(path: Path) -> LabelHeader:
         InputError: there is no such file, it is damaged, or it holds something else.
     """
     if not path.is_file():
-        raise InputError(Problem(f"there is no file `{path}`", hint=MAKE, code="E809"))
+        raise InputError(Problem(f"there is no file `{path}`", hint=MAKE, code="E814"))
     try:
         found = json.loads(read_metadata(path)[HEADER_TEXT])
         grids = {name: (int(found[name][0]), int(found[name][1])) for name in ("size", "grid")}
@@ -173,7 +173,7 @@ def read_header(path: Path) -> LabelHeader:
     except CheckpointError as error:
         raise InputError(Problem(error.headline, hint=MAKE, code=error.code)) from None
     except (KeyError, ValueError, TypeError, IndexError):
-        raise InputError(Problem(f"{path} holds no labels of tokens", hint=MAKE, code="E809")) from None
+        raise InputError(Problem(f"{path} holds no labels of tokens", hint=MAKE, code="E814")) from None
 
 
 def _open(path: Path) -> Any:
@@ -194,7 +194,7 @@ def _check_photos(path: Path, header: LabelHeader, photos: Photos) -> None:
     else:
         return
     hint = f"{MAKE}; its `--validation` must be the recipe's `validation`"
-    raise InputError(Problem(message, hint=hint, code="E809"))
+    raise InputError(Problem(message, hint=hint, code="E814"))
 
 
 # ---------------------------------------------------------------- recipes

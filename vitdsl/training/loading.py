@@ -111,7 +111,7 @@ class TrainingPhotos(Dataset):
                 made = self.augmentation(photo)
             return Sample(made, int(self.photos.labels[index]), index, True, skipped)
         message = f"{len(skipped)} photos in a row cannot be read, from {self.photos.called(key.index)} on"
-        return BadSample((Problem(message, hint="whether the folder, or its disk, is still there", code="E816"),))
+        return BadSample((Problem(message, hint="whether the folder, or its disk, is still there", code="E806"),))
 
 
 class EvaluationPhotos(Dataset):

@@ -99,7 +99,7 @@ class Mixer:
             message = f"`mixup_cutmix` mixes an even number of images, but a process has {rows:,}"
             raise InputError(
                 Problem(
-                    message, hint="an even `batch` for each process, and for each part of `accumulate`", code="E817"
+                    message, hint="an even `batch` for each process, and for each part of `accumulate`", code="E807"
                 )
             )
 

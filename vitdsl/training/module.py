@@ -149,7 +149,7 @@ class Training(LightningModule):
         if unstable:
             cause = f"the weights `{unstable}` are not finite: {cause}"
         raise DivergedError(
-            Problem(message, hint=f"{cause}; the weights of the last whole epoch are kept", code="E820")
+            Problem(message, hint=f"{cause}; the weights of the last whole epoch are kept", code="E817")
         )
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:

@@ -84,7 +84,7 @@ class Optimizer(Fields):
     def agree(self) -> None:
         """There are two betas."""
         if self.betas is not None and len(self.betas) != 2:
-            refuse(f"`betas` must be two numbers, but are {len(self.betas)}", at=("betas",), code="E204")
+            refuse(f"`betas` must be two numbers, but are {len(self.betas)}", at=("betas",), code="E217")
 
 
 class Schedule(Fields):
@@ -124,7 +124,7 @@ class Schedule(Fields):
             refuse(
                 "the warm-up has `warmup` epochs or `warmup_steps` steps, but both are given",
                 at=("warmup_steps",),
-                code="E802",
+                code="E207",
             )
         for name in ("every", "factor"):
             if name in self.fields_set and self.type != "steps":
@@ -132,7 +132,7 @@ class Schedule(Fields):
                     f"`{name}` does nothing where `type` is {self.type}",
                     "`type: steps` has it",
                     at=(name,),
-                    code="E802",
+                    code="E207",
                 )
 
 
@@ -164,10 +164,10 @@ def _losses(value: Any, reader: Any) -> dict[str, Loss]:
     taken = [name for name in kept if name in MEASURES]
     if taken:
         refuse(
-            f"a loss cannot be called `{taken[0]}`, which is what a measure is called", at=(Key(taken[0]),), code="E803"
+            f"a loss cannot be called `{taken[0]}`, which is what a measure is called", at=(Key(taken[0]),), code="E208"
         )
     if not kept:
-        refuse("`losses` must hold a loss, as `labels: cross_entropy`", code="E803")
+        refuse("`losses` must hold a loss, as `labels: cross_entropy`", code="E217")
     return dict(zip(kept, read_each(kept.items(), lambda _, entry: _LOSS.read(entry, reader)), strict=True))
 
 
@@ -234,7 +234,7 @@ class RecipeFile(Fields):
         length = self.schedule.warmup + self.schedule.cooldown
         if length > self.epochs:
             message = f"`warmup` and `cooldown` take {length:g} epochs, but there are {self.epochs}"
-            refuse(message, at=("schedule",), code="E802")
+            refuse(message, at=("schedule",), code="E207")
 
 
 class Recipe:
@@ -321,7 +321,7 @@ def load_recipe(source: str | Path | Mapping[str, Any], set: Mapping[str, Any] |
     late = [key for key, value in tree.items() if key != "vars" and facts(value).late]
     if late:
         message = "a recipe is written out: it has no holes, and reads nothing but its own `vars`"
-        raise SpecError([problem(tree, (key,), message, code="E804") for key in late])
+        raise SpecError([problem(tree, (key,), message, code="E209") for key in late])
     try:
         file = RecipeFile.read({key: value for key, value in tree.items() if key != "vars"}, None)
     except Refusal as error:

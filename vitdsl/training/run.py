@@ -126,7 +126,7 @@ def train(
     name = data or recipe.file.data
     if name is None:
         raise TrainingError(
-            Problem("nothing says what to train on", hint="`--data digits`, or a folder of images", code="E814")
+            Problem("nothing says what to train on", hint="`--data digits`, or a folder of images", code="E803")
         )
     identity = identity_of(spec, recipe, name)
     kept = kept_in(folder, identity)
@@ -245,7 +245,7 @@ def _trainer(
     except (MisconfigurationException, ValueError, RuntimeError) as error:
         message = f"this machine does not train so: {error}"
         raise TrainingError(
-            Problem(message, hint="other `--device`, `--devices` or `--precision`", code="E818")
+            Problem(message, hint="other `--device`, `--devices` or `--precision`", code="E815")
         ) from error
 
 
@@ -258,7 +258,7 @@ def _fit(trainer: Trainer, training: Training, loaders: tuple[Loader, Loader], c
     except RuntimeError as error:
         if trainer.world_size > 1 and _LEFT.search(str(error)):
             raise TrainingError(
-                "another process of this training ended; what it said tells why", code="E821"
+                "another process of this training ended; what it said tells why", code="E818"
             ) from error
         raise
     except SIGTERMException:

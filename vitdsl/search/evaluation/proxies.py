@@ -47,7 +47,7 @@ class Proxies(Evaluation):
         unknown = [(index, name) for index, name in enumerate(self.proxies) if name not in PROXIES]
         if unknown:
             raise Refusal([
-                Fault(("names", index), f"there is no proxy `{name}`", did_you_mean(name, PROXIES), code="E301")
+                Fault(("names", index), f"there is no proxy `{name}`", did_you_mean(name, PROXIES), code="E206")
                 for index, name in unknown
             ])  # fmt: skip
 

@@ -59,7 +59,7 @@ def read_evaluation(raw: Any) -> Evaluation:
     cls = evaluation_class(fields["type"])
     if cls is None:
         at = () if isinstance(raw, str) else ("type",)
-        refuse(f"there is no evaluation `{fields['type']}`", _hint(fields["type"]), at, code="E301")
+        refuse(f"there is no evaluation `{fields['type']}`", _hint(fields["type"]), at, code="E206")
     return cls.read(fields, None)  # type: ignore[arg-type]
 
 

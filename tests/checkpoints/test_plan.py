@@ -53,7 +53,8 @@ def test_no_layout_fits(folder):
     with pytest.raises(CheckpointError) as caught:
         identify_layout(["a.weight", "extra"], tables_for("tiny", folder), ["x.weight"])
     assert str(caught.value) == (
-        "The keys fit none of the layouts known for this spec. `layout=`, or `--layout`, takes a table of your own. [E708]\n"
+        "The keys fit none of the layouts known for this spec. "
+        "`layout=`, or `--layout`, takes a table of your own. [E708]\n"
         "  - `official`: 0 missing, 1 unexpected (`extra`).\n"
         "  - `torchvision`: 1 missing (`b.weight`), 2 unexpected (`a.weight`)."
     )

@@ -77,7 +77,7 @@ def resume(candidate: Candidate, rule: Train) -> Run:
         try:
             run.load(path)
         except CheckpointError as error:
-            warnings.warn(f"{error} It is not used: the training begins before it.", stacklevel=2)
+            warnings.warn(f"{error.headline} It is not used: the training begins before it.", stacklevel=2)
             continue
         run.epochs = epochs
         return run

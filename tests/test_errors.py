@@ -16,6 +16,7 @@ from vitdsl.errors import (
     Source,
     SpecError,
     did_you_mean,
+    first_line,
     near,
     one_of,
     render,
@@ -118,6 +119,12 @@ def test_any_text_renders_printable(name, text, message, line, column, hint):
 def test_lines():
     assert Source("f", "a\r\nb\rc\n\n").lines == ["a", "b", "c", ""]
     assert Source("f", "").lines == [""]
+
+
+def test_what_an_error_says_first_has_no_place_and_no_code():
+    ours = SpecError(Problem("too wide\nby far", "stages[0].dim", hint="64", code="E204"))
+    assert str(ours).startswith("stages[0].dim\n  too wide [E204]")
+    assert [first_line(error) for error in (ours, ValueError(" a\nb"), KeyError())] == ["too wide", "a", "KeyError"]
 
 
 def test_near():

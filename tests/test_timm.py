@@ -62,7 +62,7 @@ def test_drop_rates(name):
 
 
 @pytest.mark.parametrize(("given", "said"), [
-    ({"drop_rate": 0.1}, "has no argument `drop_rate`\n  hint: did you mean 'drop_path_rate'?"),
+    ({"drop_rate": 0.1}, "has no argument `drop_rate` [E618]\n  hint: did you mean 'drop_path_rate'?"),
     ({"qk_norm": True}, "has no argument `qk_norm`"),
     ({"out_indices": [1]}, "`out_indices` says which maps a backbone gives"),
     ({"features_only": True, "out_indices": [4]}, "it has 4 of them"),
@@ -76,7 +76,7 @@ def test_what_is_refused(given, said):
 
 def test_weights_that_nobody_states():
     with pytest.raises(
-        CheckpointError, match=r"nobody states where weights of `pvt_tiny` are\n  hint: weights of your"
+        CheckpointError, match=r"nobody states where weights of `pvt_tiny` are \[E709\]\n  hint: weights of your"
     ):
         create("pvt_tiny", pretrained=True)
 

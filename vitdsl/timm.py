@@ -42,7 +42,7 @@ def create(name: str, pretrained: bool = False, **given: Any) -> VisionModel | B
     """
     for key in given.keys() - set(OPTIONS):
         hint = did_you_mean(key, OPTIONS) or f"there are {', '.join(OPTIONS)}; `vitdsl.load(…, set=…)` changes all else"
-        raise InputError(Problem(f"`{PREFIX}{name}` has no argument `{key}`", hint=hint))
+        raise InputError(Problem(f"`{PREFIX}{name}` has no argument `{key}`", hint=hint, code="E618"))
     original = load(name)
     spec = load(original, set=_edits(original, given))
     size = given.get("img_size")
@@ -99,7 +99,9 @@ def _features(spec: Spec, given: Mapping[str, Any], size: Any) -> Features | Non
     """The maps of a backbone; None: a whole model is wanted."""
     if not given.get("features_only"):
         if given.get("out_indices") is not None:
-            raise InputError(Problem("`out_indices` says which maps a backbone gives", hint="`features_only=True`"))
+            raise InputError(
+                Problem("`out_indices` says which maps a backbone gives", hint="`features_only=True`", code="E618")
+            )
         return None
     wanted = given.get("out_indices")
     if wanted is not None:
@@ -124,7 +126,7 @@ def _load(model: VisionModel | Backbone, name: str, given: Mapping[str, Any]) ->
     layout = next((layout for layout in LAYOUTS if layout in known), None)
     if layout is None:
         hint = 'weights of your own: `pretrained_cfg_overlay={"file": …}`, or `vitdsl.load_weights`'
-        raise CheckpointError("", [Problem(f"nobody states where weights of `{name}` are", hint=hint)])
+        raise CheckpointError("", [Problem(f"nobody states where weights of `{name}` are", hint=hint, code="E709")])
     path, _ = fetch(source_of(name, layout), given.get("cache_dir"))
     load_weights(model, path, layout, channels=channels)
 

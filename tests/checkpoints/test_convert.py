@@ -294,7 +294,7 @@ def test_the_message_stops_and_the_problems_do_not():
     with pytest.raises(CheckpointError) as caught:
         to_ours({}, table_of("a.{i} -> x.{i}"), {f"x.{i}": (1,) for i in range(30)})
     lines = str(caught.value).splitlines()
-    assert lines[0] == "The weights do not fit the table official."
+    assert lines[0] == "The weights do not fit the table official. [E706]"
     assert lines[-1] == "  - ... and 10 more."
     assert len(lines) == 22
     assert len(caught.value.problems) == 30

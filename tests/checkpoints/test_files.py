@@ -78,12 +78,13 @@ def test_python_objects_are_refused(tmp_path):
     assert message(read_weights, path) == (
         f"{path}: refused, because it holds a Python object (`tests.checkpoints.test_files.Stranger`) beside tensors, "
         "and reading it may run code. If you trust its author, read it with `torch.load(…, weights_only=False)` and "
-        "save its state dict alone."
+        "save its state dict alone. [E702]"
     )
 
 
 def test_the_ending_of_what_is_written_is_judged(tmp_path):
-    assert message(write_weights, tmp_path / "w", {}) == "w: weights are written as `.safetensors`; found `no ending`."
+    found = message(write_weights, tmp_path / "w", {})
+    assert found == "w: weights are written as `.safetensors`; found `no ending`. [E610]"
 
 
 # ---------------------------------------------------------------- damaged files

@@ -40,7 +40,7 @@ def test_two_tables_of_one_layout(folder):
     (folder / "more.timm.yaml").write_text(TABLE.format(layout="timm", row="c.{p} -> x.{p}"))
     with pytest.raises(CheckpointError) as caught:
         tables_for("tiny", folder)
-    assert str(caught.value) == "Two tables serve `tiny` in the layout `timm`: fam.official and more.timm."
+    assert str(caught.value) == "Two tables serve `tiny` in the layout `timm`: fam.official and more.timm. [E712]"
 
 
 def test_layouts_are_told_apart_by_their_keys(folder):
@@ -53,7 +53,8 @@ def test_no_layout_fits(folder):
     with pytest.raises(CheckpointError) as caught:
         identify_layout(["a.weight", "extra"], tables_for("tiny", folder), ["x.weight"])
     assert str(caught.value) == (
-        "The keys fit none of the layouts known for this spec. `layout=`, or `--layout`, takes a table of your own.\n"
+        "The keys fit none of the layouts known for this spec. "
+        "`layout=`, or `--layout`, takes a table of your own. [E708]\n"
         "  - `official`: 0 missing, 1 unexpected (`extra`).\n"
         "  - `torchvision`: 1 missing (`b.weight`), 2 unexpected (`a.weight`)."
     )
@@ -67,5 +68,5 @@ def test_several_layouts_fit(folder):
     with pytest.raises(CheckpointError) as caught:
         identify_layout(["a.weight"], tables_for("tiny", folder), ["x.weight"])
     assert str(caught.value) == (
-        "The keys fit several layouts; name the one that is meant.\n  - Candidates: `huggingface`, `official`."
+        "The keys fit several layouts; name the one that is meant. [E708]\n  - Candidates: `huggingface`, `official`."
     )

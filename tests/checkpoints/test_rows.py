@@ -75,7 +75,7 @@ def test_wrong_rows(row, below, message):
         parse_table({**GOOD, "let": {"known": 3}, "rows": ["x -> y", row]})
     first = caught.value.problems[0]
     assert (first.path, first.message) == (f"rows[1]{below}", message)
-    assert str(caught.value).startswith(f"The table of keys is wrong.\n  - rows[1]{below}\n      {message}")
+    assert str(caught.value).startswith(f"The table of keys is wrong. [E712]\n  - rows[1]{below}\n      {message}")
 
 
 def test_a_key_that_is_mistyped_has_a_hint():

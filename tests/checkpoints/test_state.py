@@ -64,7 +64,7 @@ def test_two_containers_are_not_guessed_between(tmp_path):
     torch.save({"state_dict": state, "deep": {"ema": {"a": torch.zeros(1)}}, "dotted.name": state}, path)
     assert message(read_weights, path) == (
         f"{path}: it holds `state_dict` (1 tensors) and `deep.ema` (1 tensors) and `dotted.name` (1 tensors), which "
-        "may differ; say which with `container`, or `--container`."
+        "may differ; say which with `container`, or `--container`. [E704]"
     )
     assert read_weights(path, container="deep.ema").tensors["a"] == 0
     assert read_weights(path, container="dotted.name").tensors["a"] == 1
@@ -97,10 +97,10 @@ def test_mappings_that_hold_themselves_come_to_an_end():
 )
 def test_other_contents(tmp_path, values, found):
     torch.save(values, tmp_path / "w.pth")
-    assert message(read_weights, tmp_path / "w.pth") == f"{tmp_path / 'w.pth'}: {found}"
+    assert message(read_weights, tmp_path / "w.pth") == f"{tmp_path / 'w.pth'}: {found} [E703]"
 
 
 def test_a_container_that_is_none(tmp_path):
     path = tmp_path / "w.pth"
     torch.save({"epoch": 3}, path)
-    assert message(read_weights, path, container="epoch") == f"{path}: expected a state dict, found int."
+    assert message(read_weights, path, container="epoch") == f"{path}: expected a state dict, found int. [E703]"

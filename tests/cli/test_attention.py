@@ -145,7 +145,7 @@ def test_wrong_calls(run, files, monkeypatch, options, code, message):
 
 def test_models_without_maps_are_refused(run, files):
     done = run("show", "resnet18", "--attention", files / "photo.png", "-o", files / "a.svg")
-    assert (done.code, done.err) == (1, "this model has no mixer, and so no attention map\n")
+    assert (done.code, done.err) == (1, "this model has no mixer, and so no attention map [E607]\n")
 
 
 def test_without_pillow(run, files, monkeypatch):

@@ -72,7 +72,7 @@ def test_a_missing_extra(run, tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *m: None if name == "onnx" else find(name, *m))
     found = run("export", tiny, "-o", tmp_path / "a.onnx")
     assert found.code == 1
-    assert "the format onnx needs onnx\n  hint: pip install 'vitdsl[export]'" in found.err
+    assert "the format onnx needs onnx [E601]\n  hint: pip install 'vitdsl[export]'" in found.err
 
 
 def test_a_file_that_may_not_be_written(run, tiny, tmp_path):

@@ -245,13 +245,13 @@ def test_blocks_are_numbers_and_paths(mixed, blocks, chosen):
 
 
 @pytest.mark.parametrize(("blocks", "message"), [
-    (2, "there is no attention map 2: this model has 2 mixers with a map\n  hint: numbers go from -2 to 1"),
+    (2, "there is no attention map 2: this model has 2 mixers with a map [E606]\n  hint: numbers go from -2 to 1"),
     (-3, "there is no attention map -3"),
     ("stages.0.body.1", "`stages.0.body.1.mixer` has no attention map: it is a performer"),
     ("stages.0.body.2", "`stages.0.body.2.0.mixer` (and 1 more) has no attention map: its kernel is depth-wise"),
     ("stages.0.body.last", "`stages.0.body.last.0.conv` has no attention map: it is a dynamic convolution"),
-    ("stages.0.body.0.mixr", "`stages.0.body.0.mixr` is no mixer, and holds none\n  hint: did you mean 'stages.0.bo"),
-    ("head", "`head` is no mixer, and holds none\n  hint: the first mixer is `stages.0.body.0.mixer`, the last"),
+    ("stages.0.body.0.mixr", "`stages.0.body.0.mixr` is no mixer, and holds none [E606]\n  hint: did you mean 'stages"),
+    ("head", "`head` is no mixer, and holds none [E606]\n  hint: the first mixer is `stages.0.body.0.mixer`, the"),
     ("a\x1b[31m", "`a\\x1b[31m` is no mixer"),
     ([], "no mixer was asked for"),
 ])  # fmt: skip

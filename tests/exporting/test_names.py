@@ -16,9 +16,9 @@ def test_a_format_is_said_or_told_by_the_ending(kind):
 
 
 @pytest.mark.parametrize(("name", "format", "said"), [
-    ("a.pth", None, "'a.pth' does not say what to write\n  hint: files end in .onnx, .pt2, .safetensors"),
+    ("a.pth", None, "'a.pth' does not say what to write [E610]\n  hint: files end in .onnx, .pt2, .safetensors"),
     ("a", None, "'a' does not say what to write"),
-    ("a.onnx", "pt2", "'a.onnx' does not end in .pt2\n  hint: the format is pt2"),
+    ("a.onnx", "pt2", "'a.onnx' does not end in .pt2 [E610]\n  hint: the format is pt2"),
     ("a.pth", "torch", "'torch' is no format"),
 ])  # fmt: skip
 def test_a_name_that_says_another_format(name, format, said):
@@ -28,7 +28,7 @@ def test_a_name_that_says_another_format(name, format, said):
 
 
 @pytest.mark.parametrize(("axes", "kind", "said"), [
-    (["batch", "depth"], "onnx", "'depth' cannot be dynamic\n  hint: known: batch, height, width"),
+    (["batch", "depth"], "onnx", "'depth' cannot be dynamic [E612]\n  hint: known: batch, height, width"),
     (["heigt"], "pt2", "did you mean 'height'?"),
     (["batch"], "safetensors", "weights have no axes"),
 ])  # fmt: skip
@@ -41,5 +41,5 @@ def test_an_axis_that_cannot_be_dynamic(axes, kind, said):
 def test_what_is_missing_is_named(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name.startswith("onnxr") else True)
     check_installed("pt2")
-    with pytest.raises(InputError, match="needs onnxruntime\n  hint: pip install 'vitdsl\\[export\\]'"):
+    with pytest.raises(InputError, match="needs onnxruntime \\[E601\\]\n  hint: pip install 'vitdsl\\[export\\]'"):
         check_installed("onnx")

@@ -92,9 +92,9 @@ def test_a_loss_that_is_not_finite_is_the_worst_measure():
 def test_fields_that_a_recipe_does_not_go_with(fields, at, said):
     with pytest.raises(Refusal) as caught:
         rung(**fields)
-    ((where, message, _),) = caught.value.items
-    assert where == at
-    assert said in message
+    (fault,) = caught.value.items
+    assert fault.at == at
+    assert said in fault.message
 
 
 def test_a_recipe_whose_needs_a_candidate_does_not_meet_is_its_fault():

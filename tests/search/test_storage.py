@@ -107,7 +107,7 @@ def test_another_search_of_the_same_name(tmp_path):
         pass
     with pytest.raises(SpecError) as caught, study_of(toy(sampler="tpe"), path):
         pass
-    assert "is of another search; it differs from this one in\n  - sampler: random\n  + sampler: tpe" in str(
+    assert "is of another search; it differs from this one in [E913]\n  - sampler: random\n  + sampler: tpe" in str(
         caught.value
     )
     other = toy()

@@ -202,7 +202,7 @@ def test_policies_work_on_grey_photos_and_not_on_four_channels(policy: str) -> N
         seed_all(seed)
         assert apply(photo(mode="L", seed=seed)).image.shape == (1, 16, 16)
     with pytest.raises(
-        SpecError, match=r"(?s)works on photos of 1 or 3 channels, but this spec's have 4\n.*hint"
+        SpecError, match=r"(?s)works on photos of 1 or 3 channels, but this spec's have 4 \[E801\]\n.*hint"
     ) as caught:
         Augmentation(spec_of(channels=4), augment(policy=policy))
     assert caught.value.problems[0].path == "augment.policy"
@@ -212,7 +212,7 @@ def test_what_cannot_be_done_is_refused() -> None:
     with pytest.raises(SpecError, match="a photo has 1, 3 or 4 channels"):
         Augmentation(spec_of(channels=2), Augment())
     with pytest.raises(
-        SpecError, match=r"a margin of 16 pixels cannot reflect images of 16x20\n.*`padding: 15` at most"
+        SpecError, match=r"a margin of 16 pixels cannot reflect images of 16x20 \[E801\]\n.*`padding: 15` at most"
     ):
         Augmentation(spec_of(size=(16, 20)), augment(crop={"type": "padded", "padding": 16, "fill": "reflect"}))
 

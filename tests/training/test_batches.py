@@ -108,11 +108,15 @@ def test_evaluation_sees_every_photo_once(count: int, share: int, ranks: int) ->
 
 
 def test_what_cannot_be_divided_is_refused() -> None:
-    with pytest.raises(InputError, match=r"of 10 images cannot be divided equally among 4 processes\n.*`batch: 8`"):
+    with pytest.raises(
+        InputError, match=r"of 10 images cannot be divided equally among 4 processes \[E807\]\n.*`batch: 8`"
+    ):
         TrainingBatches(100, 10, 0, ranks=4)
     with pytest.raises(InputError, match="cannot be divided"):
         EvaluationBatches(100, 10, 0, 4)
-    with pytest.raises(InputError, match=r"a batch has 300 images, but an epoch has only 256\n.*`batch: 256` at most"):
+    with pytest.raises(
+        InputError, match=r"a batch has 300 images, but an epoch has only 256 \[E807\]\n.*`batch: 256` at most"
+    ):
         TrainingBatches(299, 300, 0, repeats=2)
 
 

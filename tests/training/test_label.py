@@ -127,10 +127,10 @@ def test_models_of_timm_are_opened_with_weights_of_a_file(tmp_path):
 
 @pytest.mark.parametrize(("call", "said"), [
     (lambda file: label(teacher(7), "digits", file),
-     r"the teacher `\w+` has 7 classes, but `digits` has 10\n  hint: a teacher of the same classes, in the same order"),
+     r"the teacher `\w+` has 7 classes, but `digits` has 10 \[E812\]\n  hint: a teacher of the same classes, in the"),
     (lambda file: label(teacher(), "digits", file, count=11), "11 classes of each position cannot be kept: there"),
     (lambda file: label(teacher(), "digitz", file), "there is no data set `digitz`"),
-    (lambda file: timm_labeller("resnet10_q"), r"timm has no model `resnet10_q`\n  hint: timm has resnet10t"),
+    (lambda file: timm_labeller("resnet10_q"), r"timm has no model `resnet10_q` \[E811\]\n  hint: timm has resnet10t"),
     (lambda file: timm_labeller("resnet10t", "none.pth"), "there is no file `none.pth`"),
 ])  # fmt: skip
 def test_what_does_not_fit_is_refused(call, said, tmp_path):
@@ -143,7 +143,9 @@ def test_scores_that_are_not_finite_are_refused(tmp_path):
     given = teacher()
     with torch.no_grad():
         given.model.get_classifier().weight.mul_(1e9)
-    with pytest.raises(InputError, match="are not finite, or too large for float16\n  hint: whether these are its "):
+    with pytest.raises(
+        InputError, match=r"are not finite, or too large for float16 \[E604\]\n  hint: whether these are "
+    ):
         label(given, "digits", tmp_path / "a.safetensors")
     assert [*tmp_path.iterdir()] == []
 

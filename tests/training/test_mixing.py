@@ -95,7 +95,9 @@ def test_mixup_and_cutmix_are_timms(mode: Any, given: dict[str, float], smoothin
 
 
 def test_an_odd_number_of_images_is_refused() -> None:
-    with pytest.raises(InputError, match=r"mixes an even number of images, but a process has 7\n.*an even `batch`"):
+    with pytest.raises(
+        InputError, match=r"mixes an even number of images, but a process has 7 \[E807\]\n.*an even `batch`"
+    ):
         mixer(MixupCutmix())(batch_of(7), 0)
 
 

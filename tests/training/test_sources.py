@@ -38,8 +38,9 @@ def test_a_folder_is_read_in_the_order_of_names(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("made", "message"), [
-    ({}, "has no folders of classes\n  hint: a folder of photos for each class"),
-    ({"a": 0, "b": 0}, "there are no images in"), ({"a": 1, "b": 0, "c": 0}, "has no images of `b`, `c`\n  hint:"),
+    ({}, "has no folders of classes [E804]\n  hint: a folder of photos for each class"),
+    ({"a": 0, "b": 0}, "there are no images in"),
+    ({"a": 1, "b": 0, "c": 0}, "has no images of `b`, `c` [E804]\n  hint:"),
     ({"train/a": 1, "train/b": 1, "val/a": 1}, "do not have the same classes: `b` stands in one of them alone"),
     ({"train/a": 1, "train/b": 1, "val/a": 1, "val/b": 0}, "val has no images of `b`"),
 ])  # fmt: skip
@@ -140,7 +141,7 @@ def test_imagenet_has_its_classes_in_order(tmp_path: Path) -> None:
     (tmp_path / "val" / names[3] / "one.png").unlink()
     (tmp_path / "val" / names[3]).rename(tmp_path / "val" / "other")
     with pytest.raises(
-        SpecError, match=r"val has 999 of the 1,000 classes of ImageNet-1k, and 1 other folders\n  hint"
+        SpecError, match=r"val has 999 of the 1,000 classes of ImageNet-1k, and 1 other folders \[E804\]\n  hint"
     ):
         read_source(f"imagenet:{tmp_path}")
     with pytest.raises(SpecError, match="is not ImageNet: there is no folder `train` and no folder `val`"):

@@ -61,7 +61,7 @@ def to_ours(
                 grids[step.ours[0]] = grid
             result |= _forward(step, tensors, ours, grids, misfit, problems)
     if whole and problems:
-        raise CheckpointError(f"The weights do not fit the table {table.name}.", problems)
+        raise CheckpointError(f"The weights do not fit the table {table.name}.", problems, code="E706")
     result |= {mine: theirs[key] for key, mine in plan.counters if key in theirs}
     return with_grids({key: result[key] for key in ours if key in result}, grids)
 
@@ -97,7 +97,7 @@ def to_theirs(
         if restored.ours in state:
             result |= _restore(restored, state[restored.ours], problems)
     if problems:
-        raise CheckpointError(f"The weights cannot be written with the table {table.name}.", problems)
+        raise CheckpointError(f"The weights cannot be written with the table {table.name}.", problems, code="E706")
     result |= {key: state[mine] for key, mine in plan.counters if mine in state}
     renames = {step.ours[0]: step.theirs[0] for step in plan.steps if step.renames}
     return with_grids(result, {renames[key]: grid for key, grid in own_grids.items() if key in renames})

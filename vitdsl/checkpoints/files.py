@@ -58,7 +58,9 @@ def read_weights(path: str | Path, *, container: str | None = None) -> Weights:
         values = _read_pickle(path)
     else:
         found = f"it begins with {start!r}" if start else "it is empty"
-        raise CheckpointError(f"{path}: this is neither a safetensors file nor one of `torch.save`: {found}.")
+        raise CheckpointError(
+            f"{path}: this is neither a safetensors file nor one of `torch.save`: {found}.", code="E701"
+        )
     state, where = state_in(values, container, str(path))
     return Weights(with_grids({key: value.detach() for key, value in state.items()}, grids_of(state)), where)
 
@@ -83,7 +85,7 @@ def write_weights(path: str | Path, state: Mapping[str, Tensor], metadata: Mappi
     path = Path(path)
     if path.suffix != ".safetensors":
         found = path.suffix or "no ending"
-        raise CheckpointError(f"{path.name}: weights are written as `.safetensors`; found `{found}`.")
+        raise CheckpointError(f"{path.name}: weights are written as `.safetensors`; found `{found}`.", code="E610")
     grids = grids_of(state)
     texts = {"format": "pt", **({GRIDS_TEXT: json.dumps(grids)} if grids else {}), **(metadata or {})}
     with write_whole(path) as draft:
@@ -137,7 +139,8 @@ def _read_pickle(path: Path) -> Any:
             raise CheckpointError(
                 f"{path}: refused, because it holds a Python object (`{found[1]}`) beside tensors, and reading it may "
                 "run code. If you trust its author, read it with `torch.load(…, weights_only=False)` and save its "
-                "state dict alone."
+                "state dict alone.",
+                code="E702",
             ) from error
 
 
@@ -158,7 +161,9 @@ def check_sums(file: BinaryIO) -> None:
 
 
 def _damaged(path: Path, kind: str, error: Exception) -> CheckpointError:
-    return CheckpointError(f"{path}: this {kind} file is damaged, or not whole: {first_line(error).rstrip('.')}.")
+    return CheckpointError(
+        f"{path}: this {kind} file is damaged, or not whole: {first_line(error).rstrip('.')}.", code="E701"
+    )
 
 
 def _separate(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

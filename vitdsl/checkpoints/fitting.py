@@ -41,7 +41,7 @@ class Fitting:
 
     def __init__(self, model: nn.Module, channels: str | None, grids: Grids) -> None:
         if channels is not None and channels not in CHANNELS:
-            raise CheckpointError(f"`channels` must be one of {', '.join(CHANNELS)}, found `{channels}`.")
+            raise CheckpointError(f"`channels` must be one of {', '.join(CHANNELS)}, found `{channels}`.", code="E205")
         self.shapes = {key: tuple(tensor.shape) for key, tensor in model.state_dict().items()}
         self.resizers, self.channels, self.model, self.grids = resizers(model), channels, model, grids
         self._first: set[str] | None = None

@@ -126,7 +126,7 @@ def table_named(tables: Mapping[str, Table], layout: str) -> Table:
         known = ", ".join(f"`{name}`" for name in (OURS, *tables))
         likely = near(layout, (OURS, *tables))
         hint = f" Did you mean `{likely}`?" if likely else f" {OWN}"
-        raise CheckpointError(f"There is no layout `{layout}` for this spec; there are {known}.{hint}")
+        raise CheckpointError(f"There is no layout `{layout}` for this spec; there are {known}.{hint}", code="E708")
     return tables[layout]
 
 
@@ -207,7 +207,7 @@ def _base_of(
             nearest = away, state, base, table
     if nearest is None:
         assert refusal is not None
-        raise refusal if served else CheckpointError(refusal.headline, (*refusal.problems, NAMELESS))
+        raise refusal if served else CheckpointError(refusal.headline, (*refusal.problems, NAMELESS), code=refusal.code)
     return nearest[1:]
 
 
@@ -222,7 +222,7 @@ def _renamed(
     try:
         weights = to_ours(state, table, base.shapes, misfit=take_any if partial else misfit, whole=not partial)
     except CheckpointError as error:
-        raise CheckpointError(f"{error.headline} {PARTIAL}", error.problems) from None
+        raise CheckpointError(f"{error.headline} {PARTIAL}", error.problems, code=error.code) from None
     kept = {key: tensor for key, tensor in weights.items() if key not in base.left_out}
     return with_grids(kept, grids_of(weights)) if base.left_out else weights
 
@@ -235,7 +235,9 @@ def _check_grids(base: Base, weights: Mapping[str, Tensor]) -> None:
         if base.grids.get(key, grid) != grid
     ]
     if problems:
-        raise CheckpointError("The weights say themselves for which grids they are, and it is not this size.", problems)
+        raise CheckpointError(
+            "The weights say themselves for which grids they are, and it is not this size.", problems, code="E705"
+        )
 
 
 def _check_whole(
@@ -253,7 +255,9 @@ def _check_whole(
         problems.append(f"Our `{key}` has shape {list(fitting.shapes[key])}, found {shape}.{remedy}")
     problems += [f"Our `{key}` is not among the weights." for key in new if key not in weights and not is_counter(key)]
     if problems:
-        raise CheckpointError(f"The weights are those of `{base.name}`, and the model is another. {PARTIAL}", problems)
+        raise CheckpointError(
+            f"The weights are those of `{base.name}`, and the model is another. {PARTIAL}", problems, code="E707"
+        )
 
 
 def _used(table: Table, ours: Shapes, tensors: Mapping[str, Tensor]) -> set[str]:
@@ -273,7 +277,7 @@ def _check_values(tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> N
             count = f"{int(finite.logical_not().sum()):,} of {tensor.numel():,} numbers"
             problems.append(f"Our `{key}` gets {count} that are NaN or infinite as {kind}.")
     if problems:
-        raise CheckpointError("The weights do not fit the model.", problems)
+        raise CheckpointError("The weights do not fit the model.", problems, code="E706")
 
 
 def tensors_of(source: str | Path | Mapping[str, Any], container: str | None = None) -> Mapping[str, Tensor]:

@@ -157,12 +157,14 @@ def identify_layout(keys: Collection[str], tables: Mapping[str, Table], ours: It
         return fitting[0]
     if fitting:
         candidates = "Candidates: " + ", ".join(f"`{name}`" for name in fitting) + "."
-        raise CheckpointError("The keys fit several layouts; name the one that is meant.", [candidates])
+        raise CheckpointError("The keys fit several layouts; name the one that is meant.", [candidates], code="E708")
     lines = [
         f"`{layout}`: {_counted(missing, 'missing')}, {_counted(unexpected, 'unexpected')}."
         for layout, (missing, unexpected) in sorted(differences.items(), key=lambda item: sum(map(len, item[1])))
     ]
-    raise CheckpointError(f"The keys fit none of the layouts known for this spec. {OWN}", lines or ["There are none."])
+    raise CheckpointError(
+        f"The keys fit none of the layouts known for this spec. {OWN}", lines or ["There are none."], code="E708"
+    )
 
 
 def distance(keys: Collection[str], table: Table, ours: Iterable[str]) -> int:

@@ -88,7 +88,9 @@ def source_of(spec: str, layout: str, among: Iterable[WeightsSource] | None = No
             return source
     there = ", ".join(f"`{source.layout}`" for source in known)
     others = f"Weights are known as {there}." if there else "No weights are known for it."
-    raise CheckpointError(f"Nobody states where the `{layout}` weights of `{spec}` are. {others} A file may be named.")
+    raise CheckpointError(
+        f"Nobody states where the `{layout}` weights of `{spec}` are. {others} A file may be named.", code="E709"
+    )
 
 
 def fetch(source: WeightsSource, folder: Path | None = None) -> LocalFile:
@@ -139,21 +141,23 @@ def _download(url: str) -> Iterator[bytes]:
         with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
             length, done = answer.headers.get("Content-Length", ""), 0
             if answer.headers.get_content_type() == "text/html":
-                raise CheckpointError(f"{url} cannot be had: the server answers with a page of HTML.")
+                raise CheckpointError(f"{url} cannot be had: the server answers with a page of HTML.", code="E710")
             while block := answer.read(CHUNK):
                 done += len(block)
                 yield block
     except urllib.error.HTTPError as error:
         error.close()
         said = f"the server says {error.code} {' '.join(str(error.reason).split())}"
-        raise CheckpointError(f"{url} cannot be had: {said}.") from None
+        raise CheckpointError(f"{url} cannot be had: {said}.", code="E710") from None
     except (OSError, http.client.HTTPException, ValueError) as error:
         if isinstance(error, CheckpointError):
             raise
         reason = " ".join(str(getattr(error, "reason", None) or error).split())
-        raise CheckpointError(f"{url} cannot be had: {reason or type(error).__name__}.") from None
+        raise CheckpointError(f"{url} cannot be had: {reason or type(error).__name__}.", code="E710") from None
     if length.isdecimal() and done != int(length):
-        raise CheckpointError(f"{url} came in part: {done:,} of {int(length):,} bytes. Nothing of it was kept.")
+        raise CheckpointError(
+            f"{url} came in part: {done:,} of {int(length):,} bytes. Nothing of it was kept.", code="E710"
+        )
 
 
 def _compare(source: WeightsSource, path: Path, left: str) -> str:
@@ -175,7 +179,8 @@ def _compare(source: WeightsSource, path: Path, left: str) -> str:
         place = source.url or source.hub
         raise CheckpointError(
             f"What is at {place} is not what it should be: its sha256 is {found}, "
-            f"and should begin with {source.sha256}. {left}"
+            f"and should begin with {source.sha256}. {left}",
+            code="E711",
         )
     return f"sha256 begins with {source.sha256}, as stated" if len(source.sha256) < 64 else "sha256 as stated"
 
@@ -192,7 +197,7 @@ def hub_library(why: str) -> Any:
     try:
         import huggingface_hub  # pyright: ignore[reportMissingImports]
     except ImportError:
-        raise CheckpointError(f"{why}, which needs huggingface_hub: {PREDICT}") from None
+        raise CheckpointError(f"{why}, which needs huggingface_hub: {PREDICT}", code="E601") from None
     return huggingface_hub
 
 
@@ -202,7 +207,7 @@ def _from_hub(source: WeightsSource, folder: Path | None) -> LocalFile:
         path = Path(hub.hf_hub_download(source.hub, HUB_FILE, cache_dir=folder))
     except Exception as error:  # of the hub, of the library that it speaks HTTP with, or of its own downloader
         raise CheckpointError(
-            f"{HUB_FILE} of {source.hub} cannot be had from the Hugging Face hub: {first_line(error)}"
+            f"{HUB_FILE} of {source.hub} cannot be had from the Hugging Face hub: {first_line(error)}", code="E710"
         ) from None
     said = _compare(source, path, f"It is left in the hub's cache: {path}.")
     return LocalFile(path, f"{HUB_FILE} of {source.hub}, in the hub's cache: {path}; {said}; licence: {source.licence}")

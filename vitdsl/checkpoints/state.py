@@ -43,7 +43,9 @@ def grids_of(state: Any, name: str = "the weights given") -> dict[str, Grid]:
             key = f"{path}.{leaf}" if path else str(leaf)
             lengths = tuple(grid) if isinstance(grid, Sequence) else ()
             if not 1 <= len(lengths) <= 2 or not all(type(length) is int and length > 0 for length in lengths):
-                raise CheckpointError(f"{name}: the grid of `{key}` must be one or two lengths, found {grid!r:.60}.")
+                raise CheckpointError(
+                    f"{name}: the grid of `{key}` must be one or two lengths, found {grid!r:.60}.", code="E705"
+                )
             grids[key] = lengths
     return grids
 
@@ -85,21 +87,24 @@ def state_in(values: Any, container: str | None, name: str) -> tuple[dict[str, T
         if len(found) > 1:
             names = " and ".join(f"`{key}` ({len(state)} tensors)" for key, state in found.items())
             raise CheckpointError(
-                f"{name}: it holds {names}, which may differ; say which with `container`, or `--container`."
+                f"{name}: it holds {names}, which may differ; say which with `container`, or `--container`.",
+                code="E704",
             )
         if found:
             [(where, values)] = found.items()
         elif not any(map(_is_tensor, values.values())):
-            raise CheckpointError(f"{name}: there is no state dict in it; found {_some(values)}.")
+            raise CheckpointError(f"{name}: there is no state dict in it; found {_some(values)}.", code="E703")
     if not isinstance(values, Mapping):
-        raise CheckpointError(f"{name}: expected a state dict, found {type(values).__name__}.")
+        raise CheckpointError(f"{name}: expected a state dict, found {type(values).__name__}.", code="E703")
     others = {key: value for key, value in values.items() if not _is_tensor(value)}
     if others or not values:
         what = f"found {_some(others)}, which hold none" if others else "found none"
-        raise CheckpointError(f"{name}: a state dict holds tensors alone; {what}.")
+        raise CheckpointError(f"{name}: a state dict holds tensors alone; {what}.", code="E703")
     strange = [str(key) for key, value in values.items() if value.is_meta or value.is_sparse or value.is_quantized]
     if strange:
-        raise CheckpointError(f"{name}: `{strange[0]}` is a meta, sparse or quantized tensor: it has no plain numbers.")
+        raise CheckpointError(
+            f"{name}: `{strange[0]}` is a meta, sparse or quantized tensor: it has no plain numbers.", code="E703"
+        )
     return with_grids({str(key): value for key, value in values.items()}, grids_of(values, name)), where
 
 
@@ -124,7 +129,7 @@ def _below(state: Mapping[Any, Any], prefix: str) -> OrderedDict[str, Any]:
 def _at(values: Any, container: str, name: str) -> Any:
     """What a file holds under a key that a caller named: keys joined by dots, or one key that has dots in it."""
     if not isinstance(values, Mapping):
-        raise CheckpointError(f"{name}: there is no `{container}` in it; found {type(values).__name__}.")
+        raise CheckpointError(f"{name}: there is no `{container}` in it; found {type(values).__name__}.", code="E703")
     if container in values:
         return values[container]
     first, dot, rest = container.partition(".")
@@ -132,7 +137,7 @@ def _at(values: Any, container: str, name: str) -> Any:
         return _at(values[first], rest, name)
     below = _below(values, f"{container}.")
     if not below:
-        raise CheckpointError(f"{name}: there is no `{container}` in it; found {_some(values)}.")
+        raise CheckpointError(f"{name}: there is no `{container}` in it; found {_some(values)}.", code="E703")
     return below
 
 

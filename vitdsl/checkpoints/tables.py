@@ -91,7 +91,7 @@ def _value(values: Value | dict[str, Value], spec: str, name: str) -> Value:
         return values
     found = next((value for pattern, value in values.items() if fnmatchcase(spec, pattern)), None)
     if found is None:
-        raise CheckpointError(f"{name} says nothing of `{spec}`; it has {listed(values)}.")
+        raise CheckpointError(f"{name} says nothing of `{spec}`; it has {listed(values)}.", code="E712")
     return found
 
 
@@ -106,7 +106,9 @@ def parse_table(values: object, path: Path | None = None) -> Table:
         CheckpointError: with all that is wrong in it, each at its place.
     """
     if not isinstance(values, Mapping):
-        raise CheckpointError(f"{path or 'A table of keys'}: a table is a mapping with `rows`, found {values!r:.60}.")
+        raise CheckpointError(
+            f"{path or 'A table of keys'}: a table is a mapping with `rows`, found {values!r:.60}.", code="E712"
+        )
     named = {"layout": path.stem.rpartition(".")[2]} if path else {}
     let = values.get("let")
     context = {"path": path, "let": set(let) if isinstance(let, Mapping) else set()}
@@ -157,19 +159,19 @@ def validated(model: type[M], values: Mapping[str, Any], positions: Any, context
     except ValidationError as error:
         problems = [_problem(model, positions, each) for each in error.errors()]
         headline = "" if isinstance(positions, Map) and positions.pos else "The table of keys is wrong."
-        raise CheckpointError(headline, problems) from None
+        raise CheckpointError(headline, problems, code="E712") from None
 
 
 def _problem(model: type[Closed], values: Any, error: Any) -> Problem:
     place = tuple(step for step in error["loc"] if step not in ("move", "drop"))
-    message, hint = error["msg"].removeprefix("Value error, "), ""
+    message, hint, code = error["msg"].removeprefix("Value error, "), "", "E712"
     if error["type"] == "extra_forbidden":
         models = (model,) if len(place) == 1 or model is not Table else (Move, Drop)
         known = {field.alias or name for each in models for name, field in each.model_fields.items()}
-        message, hint = f"there is no key `{place[-1]}` here", did_you_mean(str(place[-1]), known)
+        message, hint, code = f"there is no key `{place[-1]}` here", did_you_mean(str(place[-1]), known), "E201"
     elif error["type"] == "missing":
-        message, place = f"`{place[-1]}` is missing", place[:-1]
-    return problem(values, place, message, hint)
+        message, place, code = f"`{place[-1]}` is missing", place[:-1], "E202"
+    return problem(values, place, message, hint, code)
 
 
 def shipped_folder() -> Path:
@@ -206,7 +208,9 @@ def tables_for(spec_name: str, folder: Path | None = None) -> dict[str, Table]:
                 for layout in table.layout:
                     if layout in found:
                         names = f"{found[layout].name} and {table.name}"
-                        raise CheckpointError(f"Two tables serve `{spec_name}` in the layout `{layout}`: {names}.")
+                        raise CheckpointError(
+                            f"Two tables serve `{spec_name}` in the layout `{layout}`: {names}.", code="E712"
+                        )
                     found[layout] = rows
     return found
 

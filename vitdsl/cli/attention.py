@@ -85,7 +85,7 @@ def draw(spec: Spec, options: AttentionOptions, size: int | tuple[int, int] | No
     for each in found.maps:
         if not each.weights.isfinite().all():
             raise CheckpointError(
-                f"the attention map of `{each.path}` is not finite; the model's weights are too large."
+                f"the attention map of `{each.path}` is not finite; the model's weights are too large.", code="E604"
             )
     asked = [ask(each, at) for each in found.maps]
     left_out = in_words(found.left_out)

@@ -133,7 +133,9 @@ def _check(contender: Contender, images: Tensor, train: bool) -> None:
         if is_out_of_memory(error):
             raise
         message = f"`{contender.name}` cannot take images of {tuple(images.shape)}: {first_line(error)}"
-        raise InputError(Problem(message, hint="another `--size`, or a larger `--batch` for batch norms")) from None
+        raise InputError(
+            Problem(message, hint="another `--size`, or a larger `--batch` for batch norms", code="E602")
+        ) from None
 
 
 # ---------------------------------------------------------------- what is said

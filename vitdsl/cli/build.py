@@ -100,7 +100,7 @@ def _check_pixels(spec: Spec, graph: Graph, by_spec: bool) -> None:
     if PIXELS.exceeds(height * width):
         message, hint = PIXELS.fault(height * width)
         if by_spec:
-            raise SpecError(problem(spec.tree, ("input", "size"), message, hint))
+            raise SpecError(problem(spec.tree, ("input", "size"), message, hint, code="E501"))
         raise typer.BadParameter(f"{message}; {hint}", param_hint="--size")
 
 
@@ -198,7 +198,9 @@ def run_once(model: VisionModel, graph: Graph) -> dict[str, Any]:
     if tuple(output.shape) != expected:
         raise RuntimeError(f"the module gives {tuple(output.shape)}, the graph {expected}")
     if not torch.isfinite(output).all():
-        raise InputError("the output for a random image is not finite: weights, or the spec's `init`, are too large")
+        raise InputError(
+            "the output for a random image is not finite: weights, or the spec's `init`, are too large", code="E604"
+        )
     return {"image": list(shape), "output": list(output.shape), "params": params}
 
 

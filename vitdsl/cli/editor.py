@@ -24,7 +24,7 @@ def run(
     and stdout, by the Language Server Protocol.
     """
     if importlib.util.find_spec("pygls") is None:
-        raise InputError(Problem("the language server needs pygls", hint=INSTALL))
+        raise InputError(Problem("the language server needs pygls", hint=INSTALL, code="E601"))
     if sys.stdin.isatty():
         echo("an editor starts this command; it waits for one, and Ctrl-C ends it", err=True)
     from vitdsl.editor.server import serve

@@ -35,7 +35,7 @@ def photo_opener(option: str) -> Callable[[Path, Use], Any]:
             with Image.open(path) as photo:
                 if (found := photo.width * photo.height) > PIXELS.allowed:
                     message, hint = PIXELS.fault(found)
-                    raise InputError(Problem(f"{path}: {message}", hint=hint))
+                    raise InputError(Problem(f"{path}: {message}", hint=hint, code="E501"))
                 return use(photo)
         except UnidentifiedImageError:
             raise OSError(None, "not a photo that Pillow can read", str(path)) from None

@@ -76,7 +76,7 @@ def predictions(model: VisionModel, images: Sequence[Path], top: int = 5) -> lis
         with torch.inference_mode():
             (logits_c,) = model(prepare(path)[None].to(kind))
         if not logits_c.isfinite().all():
-            raise CheckpointError(f"{path}: the model's output is not finite; its weights are too large.")
+            raise CheckpointError(f"{path}: the model's output is not finite; its weights are too large.", code="E604")
         shares_c = logits_c.softmax(0)
         best = logits_c.topk(min(top, len(logits_c))).indices.tolist()
         entries = [

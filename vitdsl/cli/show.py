@@ -138,7 +138,7 @@ def written_out(spec: Spec) -> str:
         "this spec cannot be written without forms and defines: a late value in it reads the feature that enters one,"
         " and would read another feature inside of it"
     )
-    raise SpecError(Problem(message, hint="a number in its place can be written there"))
+    raise SpecError(Problem(message, hint="a number in its place can be written there", code="E214"))
 
 
 def _with_numbers(spec: Spec) -> Spec:

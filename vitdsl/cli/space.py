@@ -164,7 +164,7 @@ def _drawn(space: Space, count: int, rng: random.Random) -> Iterator[Spec]:
 
 def _exhausted(space: Space, found: int) -> Problem:
     message = f"{TRIES:,} draws in a row gave no other architecture that fits; {found:,} were found"
-    return Problem(message, mark=space.spec.tree.pos)
+    return Problem(message, mark=space.spec.tree.pos, code="E906")
 
 
 def text_of(spec: Spec, name: str) -> str:

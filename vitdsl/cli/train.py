@@ -190,4 +190,4 @@ def check_installed() -> None:
     """Refuses where what training needs is not installed."""
     missing = [name for name in ("lightning", "timm", "torchvision") if importlib.util.find_spec(name) is None]
     if missing:
-        raise InputError(Problem(f"training needs {', '.join(missing)}", hint=INSTALL))
+        raise InputError(Problem(f"training needs {', '.join(missing)}", hint=INSTALL, code="E601"))

@@ -120,7 +120,9 @@ def find_weights(spec: Spec, options: WeightsOptions) -> LocalWeights | None:
         path = weights_in(path)
     if not path.suffix and not path.exists():
         names = ", ".join(LAYOUTS)
-        raise CheckpointError(f"{path}: there is no such file, and published weights have other names: {names}.")
+        raise CheckpointError(
+            f"{path}: there is no such file, and published weights have other names: {names}.", code="E709"
+        )
     return LocalWeights(read_weights(path, container=options.container).tensors, layout, done)
 
 

@@ -142,13 +142,15 @@ def choose(mixers: Iterable[Mixer], blocks: Blocks) -> list[Mixer]:
     known = list(mixers)
     mapped = [mixer for mixer in known if not mixer.without_map]
     if not mapped:
-        raise AttentionError(_reasons(known) or Problem("this model has no mixer, and so no attention map"))
+        raise AttentionError(
+            _reasons(known) or Problem("this model has no mixer, and so no attention map", code="E607")
+        )
     if blocks is None:
         return mapped
     wanted = [blocks] if isinstance(blocks, (int, str)) else blocks
     found = [mixer for each in wanted for mixer in _named(each, known, mapped)]
     if not found:
-        raise AttentionError(Problem("no mixer was asked for", hint="leave `blocks` out for all of them"))
+        raise AttentionError(Problem("no mixer was asked for", hint="leave `blocks` out for all of them", code="E606"))
     return list({mixer.path: mixer for mixer in found}.values())
 
 
@@ -159,21 +161,23 @@ def _named(wanted: int | str, known: list[Mixer], mapped: list[Mixer]) -> list[M
         if not -len(mapped) <= wanted < len(mapped):
             count = f"{len(mapped)} mixers with" if len(mapped) > 1 else "one mixer with"
             message = f"there is no attention map {wanted}: this model has {count} a map"
-            raise AttentionError(Problem(message, hint=f"numbers go from {-len(mapped)} to {len(mapped) - 1}"))
+            raise AttentionError(
+                Problem(message, hint=f"numbers go from {-len(mapped)} to {len(mapped) - 1}", code="E606")
+            )
         return [mapped[wanted]]
     below = [mixer for mixer in known if mixer.path == wanted or mixer.path.startswith(f"{wanted}.")]
     if not below:
         paths = [mixer.path for mixer in known]
         nearest = near(wanted, paths)
         hint = f"did you mean '{nearest}'?" if nearest else f"the first mixer is `{paths[0]}`, the last `{paths[-1]}`"
-        raise AttentionError(Problem(f"`{wanted}` is no mixer, and holds none", hint=hint))
+        raise AttentionError(Problem(f"`{wanted}` is no mixer, and holds none", hint=hint, code="E606"))
     if problems := _reasons(below):
         raise AttentionError(problems)
     return below
 
 
 def _reasons(mixers: Iterable[Mixer]) -> list[Problem]:
-    return [Problem(line) for line in in_words({mixer.path: mixer.without_map for mixer in mixers})]
+    return [Problem(line, code="E607") for line in in_words({mixer.path: mixer.without_map for mixer in mixers})]
 
 
 def in_words(reasons: Mapping[str, str]) -> list[str]:
@@ -219,9 +223,11 @@ def _refuse_changed(model: nn.Module, opened: Opened) -> None:
         module = model.get_submodule(path)
         if not (is_repetition(module) or type(module) is Attend):
             message = f"`{path}` was replaced by `{type(module).__name__}`, whose maps are not known"
-            raise AttentionError(Problem(message))
+            raise AttentionError(Problem(message, code="E608"))
         if module._forward_hooks or module._forward_pre_hooks:
-            raise AttentionError(Problem(f"`{path}` has hooks, which would not run", hint="remove them first"))
+            raise AttentionError(
+                Problem(f"`{path}` has hooks, which would not run", hint="remove them first", code="E608")
+            )
 
 
 # ---------------------------------------------------------------- places

@@ -91,7 +91,7 @@ def build(
     if params > max_params:
         raise SpecError(_too_large(known, graph, max_params))
     if fault := too_many_modules(graph, max_modules):
-        raise SpecError(problem(known.tree, fault[1], fault[0], "`--max-modules` allows more"))
+        raise SpecError(problem(known.tree, fault[1], fault[0], "`--max-modules` allows more", code="E501"))
     return make_model(_class_for(known, graph, training_outputs, paths), known, device)
 
 
@@ -204,4 +204,4 @@ def _too_large(spec: Spec, graph: Graph, most: int) -> Problem:
     index = costs.index(max(costs))
     where = ("stages", index) if index < len(spec.model.stages) else ("head",)
     message = f"this model has {sum(costs):,} parameters, but at most {most:,} are allowed; most of them are here"
-    return problem(spec.tree, where, message, "`--max-params` allows more")
+    return problem(spec.tree, where, message, "`--max-params` allows more", code="E501")

@@ -103,7 +103,9 @@ def _refuse_foreign(spec: Spec, graph: Graph) -> None:
             hint = "numbers, texts, classes and functions can be written, and lists and mappings of them"
         else:
             continue
-        problems[kind] = problem(spec.tree, written_path(spec, path), f"{message}, so it cannot be written", hint)
+        problems[kind] = problem(
+            spec.tree, written_path(spec, path), f"{message}, so it cannot be written", hint, code="E615"
+        )
     if problems:
         raise SpecError([*problems.values()])
 

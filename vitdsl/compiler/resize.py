@@ -68,7 +68,8 @@ def _refuse_without_rule(
         built = f"{model.image_size[0]}x{model.image_size[1]}"
         raise ImageError(
             f"this model of images of {built} cannot become one of {height}x{width}: no rule resizes the weights "
-            f"of `{found[0]}`{more}; `vitdsl.build(spec, size={size})` builds one with new weights"
+            f"of `{found[0]}`{more}; `vitdsl.build(spec, size={size})` builds one with new weights",
+            code="E603",
         )
 
 

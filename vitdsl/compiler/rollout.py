@@ -43,7 +43,7 @@ def attention_rollout(model: VisionModel, images: Tensor) -> AttentionMap:
         ImageError: the model cannot take these images.
     """
     if model.training:
-        raise AttentionError(Problem("rollout needs a model in evaluation mode", hint="`model.eval()`"))
+        raise AttentionError(Problem("rollout needs a model in evaluation mode", hint="`model.eval()`", code="E609"))
     maps = attention_maps(model, images).maps
     split = split_head(graph_at(model, images))
     numbers = set(split.features.values())
@@ -227,7 +227,7 @@ class _Walk:
 
 
 def _none(why: str) -> AttentionError:
-    return AttentionError(Problem(f"there is no rollout of this model: {why}"))
+    return AttentionError(Problem(f"there is no rollout of this model: {why}", code="E609"))
 
 
 def _by_row(share: Tensor) -> Tensor:

@@ -40,7 +40,9 @@ class ImageModel(CompiledModel):
         channels = self.lowered.frame.features[0].dim
         if image.ndim != 4 or not known_equal(image.shape[1], channels):
             wanted = f"(B, {channels}, {self.image_size[0]}, {self.image_size[1]})"
-            raise ImageError(f"this model takes images of shape {wanted}, but was fed {tuple(image.shape)}")
+            raise ImageError(
+                f"this model takes images of shape {wanted}, but was fed {tuple(image.shape)}", code="E602"
+            )
         height, width = image.shape[2:]
         if known_equal(height, self.image_size[0]) and known_equal(width, self.image_size[1]):
             return
@@ -61,7 +63,7 @@ class ImageModel(CompiledModel):
         if size not in self.refusals:
             self.refusals[size] = refusal(self, size)
         if self.refusals[size]:
-            raise ImageError(self.refusals[size])
+            raise ImageError(self.refusals[size], code="E602")
 
     @torch.compiler.assume_constant_result
     def takes_any(self) -> bool:

@@ -33,17 +33,19 @@ def find_tie(model: CompiledModel, size: Size) -> Problem | None:
     """
     tree = model.spec.tree
     for location, name in _late_sides(tree, ()):
-        return problem(tree, location, f"this is computed from the grid's {name}, which the size of the image changes")
+        return problem(
+            tree, location, f"this is computed from the grid's {name}, which the size of the image changes", code="E612"
+        )
     graph, other = model.graph_for(model.image_size), model.graph_for(size)
     windowed = _first_in_windows(graph)
     if windowed is not None:
         message = "how many windows there are, and what a shift hides in them, is laid out for one size of image"
-        return problem(tree, written_path(model.spec, windowed), message)
+        return problem(tree, written_path(model.spec, windowed), message, code="E612")
     path = difference(graph, other, model.training_outputs)
     if path is None:
         return None
     place = written_path(model.spec, _first_layer(graph, path)) if path else ()
-    return problem(tree, place, _reason(graph, other, path, size))
+    return problem(tree, place, _reason(graph, other, path, size), code="E612")
 
 
 def _late_sides(node: Any, location: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], str]]:

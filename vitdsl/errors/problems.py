@@ -147,8 +147,10 @@ def _columns(character: str) -> int:
 
 
 def first_line(error: BaseException) -> str:
-    """What an error of another library says first; the name of its class where it says nothing."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    """What an error says first, without a place and a code; the name of its class where it says nothing."""
+    problems = getattr(error, "problems", ())
+    said = problems[0].message if problems else str(error)
+    return (said.strip() or type(error).__name__).splitlines()[0]
 
 
 def with_code(message: str, code: str) -> str:

@@ -53,6 +53,7 @@ def compare(model: VisionModel, run: Run, shapes: Iterable[Shape], runner: str) 
             raise InputError(Problem(
                 f"the model's output for a random image of {shape[2]}x{shape[3]} is not finite",
                 hint="its weights are too large, or damaged",
+                code="E604",
             ))  # fmt: skip
         found.append(Check(shape, difference(run(images), expected)))
         limit = tolerance(expected.dtype)
@@ -61,6 +62,7 @@ def compare(model: VisionModel, run: Run, shapes: Iterable[Shape], runner: str) 
                 f"in {runner}, the exported file is off by {found[-1].difference:.1e} of the largest output, for images"
                 f" of {'x'.join(map(str, shape))}; up to {limit:.0e} is rounding. It was not kept",
                 hint="export without `--fold` or `--dynamic`, or to another format; and please report it with the spec",
+                code="E614",
             ))  # fmt: skip
     return found
 

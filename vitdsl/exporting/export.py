@@ -103,11 +103,15 @@ def _model(source: Any, size: int | tuple[int, int] | None, folds: bool) -> Visi
         model = check_whole(source)
         if size is not None:
             hint = "`model.set_input_size(…)` makes it one for another size"
-            raise InputError(Problem(f"`size` is for specs; this model is for images of {model.image_size}", hint=hint))
+            raise InputError(
+                Problem(f"`size` is for specs; this model is for images of {model.image_size}", hint=hint, code="E611")
+            )
     elsewhere = {tensor.device.type for tensor in model.state_dict().values()} - {"cpu"}
     if elsewhere:
         hint = "`model.cpu()` brings it to the CPU" if elsewhere != {"meta"} else "`vitdsl.load_weights` fills it"
-        raise InputError(Problem(f"a model is exported from the CPU, but this one is on {min(elsewhere)}", hint=hint))
+        raise InputError(
+            Problem(f"a model is exported from the CPU, but this one is on {min(elsewhere)}", hint=hint, code="E611")
+        )
     return fold_norms(model) if folds and not model.folded else model
 
 

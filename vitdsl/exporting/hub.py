@@ -47,7 +47,7 @@ def save_pretrained(model: BuiltModel, folder: str | Path) -> None:
     if foreign:
         message = f"the spec `{model.spec.name}` does not say {', '.join(foreign[:3])}"
         hint = "merge what was added to the layers, or keep its `state_dict()`"
-        raise CheckpointError("", [Problem(message, hint=hint)])
+        raise CheckpointError("", [Problem(message, hint=hint, code="E617")])
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     texts = header_of(model.spec) | {OPTIONS_TEXT: json.dumps(options)}
@@ -89,7 +89,9 @@ def from_pretrained(
         hint = (
             f"`vitdsl.load({SPEC_FILE!r})` builds what it says, and `load_weights` with `partial=True` takes what fits"
         )
-        raise CheckpointError("", [Problem(f"{beside}: this is not the spec in the header of {HUB_FILE}", hint=hint)])
+        raise CheckpointError(
+            "", [Problem(f"{beside}: this is not the spec in the header of {HUB_FILE}", hint=hint, code="E616")]
+        )
     folded = options.pop("folded")
     model = build_as(spec, options, folded)
     load_weights(model, path, "ours")
@@ -130,7 +132,7 @@ def push_to_hub(
                 repo_id=repository, folder_path=folder, commit_message=message, revision=revision, token=token
             )
         except Exception as error:  # of the hub, or of the library that it speaks HTTP with
-            raise CheckpointError(f"{repository} cannot be written: {first_line(error)}") from None
+            raise CheckpointError(f"{repository} cannot be written: {first_line(error)}", code="E710") from None
     return str(done)
 
 
@@ -143,7 +145,7 @@ def weights_in(folder: Path) -> Path:
     path = folder / HUB_FILE
     if not path.is_file():
         hint = "`vitdsl.save_pretrained` writes such folders; a file of weights has its own path"
-        raise CheckpointError("", [Problem(f"{folder}: there is no {HUB_FILE} in this folder", hint=hint)])
+        raise CheckpointError("", [Problem(f"{folder}: there is no {HUB_FILE} in this folder", hint=hint, code="E616")])
     return path
 
 
@@ -155,7 +157,9 @@ def _header(path: Path) -> tuple[Spec, dict[str, Any]]:
     texts = read_metadata(path)
     if SPEC_TEXT not in texts:
         hint = "weights of others: `vitdsl.load_weights(vitdsl.build(SPEC), FILE)`"
-        raise CheckpointError("", [Problem(f"{path}: no spec stands in its header, so it is not of vitdsl", hint=hint)])
+        raise CheckpointError(
+            "", [Problem(f"{path}: no spec stands in its header, so it is not of vitdsl", hint=hint, code="E616")]
+        )
     return _loaded(texts[SPEC_TEXT], f"the spec in {path}"), _options(path, texts.get(OPTIONS_TEXT, "{}"))
 
 
@@ -165,10 +169,12 @@ def _loaded(text: str, name: str) -> Spec:
         tree = read(text, name)
         if isinstance(tree, dict) and "extends" in tree:
             hint = "`save_pretrained` writes whole specs"
-            raise CheckpointError("", [Problem(f"{name} extends another file, which is not in it", hint=hint)])
+            raise CheckpointError(
+                "", [Problem(f"{name} extends another file, which is not in it", hint=hint, code="E616")]
+            )
         return load(f"{text}\n")
     except SpecError as error:
-        raise CheckpointError(f"{name} is wrong.", error.problems) from None
+        raise CheckpointError(f"{name} is wrong.", error.problems, code="E616") from None
 
 
 def _options(path: Path, text: str) -> dict[str, Any]:
@@ -182,7 +188,7 @@ def _options(path: Path, text: str) -> dict[str, Any]:
     except (ValueError, AttributeError, RecursionError):
         good = False
     if not good:
-        raise CheckpointError("", [Problem(f"{path}: the options of `build` in its header are not valid")])
+        raise CheckpointError("", [Problem(f"{path}: the options of `build` in its header are not valid", code="E616")])
     return {
         "training_outputs": found.get("training_outputs", True), "folded": found.get("folded", False),
         "size": None if size is None else tuple(size), **({} if features is None else {"features": features}),
@@ -198,9 +204,11 @@ def _fetched(repository: str, **options: Any) -> Path:
     """The folder of a repository in the hub's cache, with what is needed of it."""
     if _REPOSITORY.fullmatch(repository) is None:
         hint = "a folder that `vitdsl.save_pretrained` wrote, or `OWNER/NAME` of the Hugging Face hub"
-        raise CheckpointError("", [Problem(f"there is no folder `{repository}`", hint=hint)])
+        raise CheckpointError("", [Problem(f"there is no folder `{repository}`", hint=hint, code="E616")])
     hub = hub_library(f"there is no folder `{repository}`, and a repository of that name is on the Hugging Face hub")
     try:
         return Path(hub.snapshot_download(repository, allow_patterns=[HUB_FILE, SPEC_FILE], **options))
     except Exception as error:  # of the hub, of the library that it speaks HTTP with, or of its own downloader
-        raise CheckpointError(f"{repository} cannot be had from the Hugging Face hub: {first_line(error)}") from None
+        raise CheckpointError(
+            f"{repository} cannot be had from the Hugging Face hub: {first_line(error)}", code="E710"
+        ) from None

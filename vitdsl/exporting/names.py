@@ -24,7 +24,7 @@ def check_installed(kind: str) -> None:
     """Refuses where what a format needs is not installed."""
     missing = [name for name in NEEDS.get(kind, ()) if importlib.util.find_spec(name) is None]
     if missing:
-        raise InputError(Problem(f"the format {kind} needs {', '.join(missing)}", hint=INSTALL))
+        raise InputError(Problem(f"the format {kind} needs {', '.join(missing)}", hint=INSTALL, code="E601"))
 
 
 def format_of(path: Path, format: str | None) -> str:
@@ -34,9 +34,9 @@ def format_of(path: Path, format: str | None) -> str:
     known = ", ".join(f".{each}" for each in ENDINGS)
     if kind not in ENDINGS:
         said = f"'{path.name}' does not say what to write" if format is None else f"'{format}' is no format"
-        raise InputError(Problem(said, hint=f"files end in {known}"))
+        raise InputError(Problem(said, hint=f"files end in {known}", code="E610"))
     if ending != kind:
-        raise InputError(Problem(f"'{path.name}' does not end in .{kind}", hint=f"the format is {kind}"))
+        raise InputError(Problem(f"'{path.name}' does not end in .{kind}", hint=f"the format is {kind}", code="E610"))
     return kind
 
 
@@ -45,6 +45,6 @@ def check_axes(dynamic: Iterable[str], kind: str) -> None:
     for axis in dynamic:
         if axis not in AXES:
             hint = did_you_mean(axis, AXES) or f"{', '.join(AXES)} can"
-            raise InputError(Problem(f"'{axis}' cannot be dynamic", hint=hint))
+            raise InputError(Problem(f"'{axis}' cannot be dynamic", hint=hint, code="E612"))
         if kind == "safetensors":
-            raise InputError(Problem("weights have no axes that could be dynamic", hint="leave them out"))
+            raise InputError(Problem("weights have no axes that could be dynamic", hint="leave them out", code="E612"))

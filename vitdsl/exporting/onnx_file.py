@@ -42,7 +42,7 @@ def write_onnx(program: ExportedProgram, draft: Path, output: str, texts: dict[s
     size = sum(tensor.numel() * tensor.element_size() for tensor in program.state_dict.values())
     if size > LARGEST:
         message = f"an ONNX file holds up to 2 GiB, but this model has weights of {format_measure(size, 'bytes')}"
-        raise InputError(Problem(message, hint="`--format pt2` has no such bound"))
+        raise InputError(Problem(message, hint="`--format pt2` has no such bound", code="E613"))
     with torch.no_grad(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=DeprecationWarning)  # of how torch and onnxscript call one another
         warnings.filterwarnings("ignore", category=FutureWarning)
@@ -54,7 +54,9 @@ def write_onnx(program: ExportedProgram, draft: Path, output: str, texts: dict[s
         except torch.onnx.OnnxExporterError as error:
             said = first_line(error.__cause__ or error)
             hint = "`--format pt2` writes a program for torch itself"
-            raise InputError(Problem(f"torch cannot write this model as ONNX: {said}", hint=hint)) from error
+            raise InputError(
+                Problem(f"torch cannot write this model as ONNX: {said}", hint=hint, code="E613")
+            ) from error
     model = made.model
     model.metadata_props.update(texts | {"vitdsl.opset": str(OPSET)})
     _name_axes(model.graph, sizes)
@@ -103,5 +105,5 @@ def run_onnx(path: Path) -> Callable[[Tensor], Tensor]:
 def _not_run(error: Exception) -> InputError:
     hint = "`--format pt2` writes a program for torch itself; and please report it with the spec"
     return InputError(
-        Problem(f"ONNX Runtime does not run this file, which was not kept: {first_line(error)}", hint=hint)
+        Problem(f"ONNX Runtime does not run this file, which was not kept: {first_line(error)}", hint=hint, code="E613")
     )

@@ -61,6 +61,7 @@ def _untraced(error: Exception) -> InputError:
     return InputError(Problem(
         f"torch {torch.__version__} cannot trace this model: {said}",
         hint="fewer axes in `--dynamic` ask less of it; a part of another package must run without reading values",
+        code="E613",
     ))  # fmt: skip
 
 

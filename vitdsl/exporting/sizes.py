@@ -118,7 +118,7 @@ def _refuse_tie(model: VisionModel, other: tuple[int, int], moving: list[int]) -
         names = " and ".join(AXES[1 + index] for index in moving)
         message = f"the {names} of an exported program cannot be dynamic: {found.message}"
         hint = "`--dynamic batch` exports a program for one size of image, `--size` says which"
-        raise SpecError(Problem(message, found.path, found.mark, hint))
+        raise SpecError(Problem(message, found.path, found.mark, hint, code=found.code))
 
 
 def _step(model: VisionModel, index: int) -> int:
@@ -129,7 +129,9 @@ def _step(model: VisionModel, index: int) -> int:
         turns = max(3, FURTHEST // math.gcd(step, FURTHEST))
         if all(_graph(model, index, length + times * step) for times in range(1, turns + 1)):
             return step
-    raise InputError(Problem(f"no other {AXES[1 + index]} than {length} was found that the spec can be built for"))
+    raise InputError(
+        Problem(f"no other {AXES[1 + index]} than {length} was found that the spec can be built for", code="E612")
+    )
 
 
 def _least(model: VisionModel, index: int, step: int) -> int:

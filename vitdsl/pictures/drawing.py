@@ -41,7 +41,7 @@ def draw(
     """
     path = Path(path)
     if path.suffix not in ENDINGS:
-        raise InputError(f"'{path}' ends in none of {', '.join(ENDINGS)}")
+        raise InputError(f"'{path}' ends in none of {', '.join(ENDINGS)}", code="E610")
     write_text(path, drawn(spec if isinstance(spec, Spec) else load(spec), path.suffix, size, heat))
     return path
 
@@ -60,7 +60,7 @@ def drawn(spec: Spec, ending: str, size: int | tuple[int, int] | None = None, he
         InputError: there is no such measure.
     """
     if heat not in MEASURES:
-        raise InputError(f"'{heat}' is none of {', '.join(MEASURES)}")
+        raise InputError(f"'{heat}' is none of {', '.join(MEASURES)}", code="E205")
     root, analysis = open_spec(spec, size), spec.analyze(size)
     if ending == ".html":
         from vitdsl.pictures.page import page

@@ -38,7 +38,7 @@ def write_best(study: Study, search: Search, folder: str | Path, count: int | No
     best = winners(rows_of(study, search), search, count)
     if not best:
         message = f"no candidate of {search.name} has gone through all rungs, so none is best"
-        raise SpecError(Problem(message, hint="run the search on"))
+        raise SpecError(Problem(message, hint="run the search on", code="E916"))
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     digits = len(str(len(best)))

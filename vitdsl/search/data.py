@@ -62,7 +62,7 @@ def load_data(name: str, spec: Spec, validation: float = VALIDATION) -> Data:
     if needed > MAX_BYTES:
         message = f"`{name}` takes {needed / 2**30:.1f} GiB at {height}x{width}; short trainings keep it in memory"
         hint = f"at most {MAX_BYTES >> 30} GiB: a smaller `input.size`, fewer images"
-        raise SpecError(Problem(message, hint=hint))
+        raise SpecError(Problem(message, hint=hint, code="E910"))
     return _cache.keep(key, Data(*(_stack(photos, spec) for photos in splits)))
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from vitdsl.errors import Mark, Problem, Refusal, Source, SpecError, did_you_mean, refuse
+from vitdsl.errors import Fault, Mark, Problem, Refusal, Source, SpecError, did_you_mean, refuse
 from vitdsl.fields.marks import KindField
 from vitdsl.fields.messages import describe
 from vitdsl.fields.types import Positive, Title, read_each
@@ -44,7 +44,11 @@ def read_quantity(value: Any) -> float:
     number = parse_quantity(value) if isinstance(value, str) else None
     if number is None:
         hint = f"units: {', '.join(unit for unit in UNITS if unit)}"
-        refuse(f"must be a number, or one with a unit such as 6M, 20ms or 64MB, but is {describe(value)}", hint)
+        refuse(
+            f"must be a number, or one with a unit such as 6M, 20ms or 64MB, but is {describe(value)}",
+            hint,
+            code="E203",
+        )
     return number
 
 
@@ -72,25 +76,25 @@ def _bounds(value: Any, reader: Any) -> Any:
 def _directions(value: Any, reader: Any) -> Any:
     def read(name: str, entry: Any) -> str:
         if entry not in DIRECTIONS:
-            refuse(f"`{name}` must be maximize or minimize, but is {describe(entry)}")
+            refuse(f"`{name}` must be maximize or minimize, but is {describe(entry)}", code="E205")
         return entry
 
     directions = _each({value: "maximize"} if isinstance(value, str) else value, "objectives", read)
     if not directions:
-        refuse("`objectives` must name what is wanted: `{accuracy: maximize}`")
+        refuse("`objectives` must name what is wanted: `{accuracy: maximize}`", code="E217")
     return directions
 
 
 def _each(value: Any, what: str, read: Any) -> dict[str, Any]:
     """The entries of a mapping of measures, each read."""
     if not isinstance(value, dict):
-        refuse(f"`{what}` must be a mapping of measures, but is {describe(value)}")
+        refuse(f"`{what}` must be a mapping of measures, but is {describe(value)}", code="E203")
     return dict(zip(value, read_each(value.items(), read), strict=True))
 
 
 def _rungs(value: Any, reader: Any) -> tuple[Evaluation, ...]:
     if not isinstance(value, (list, tuple)):
-        refuse(f"`rungs` must be a list of evaluations, but is {describe(value)}")
+        refuse(f"`rungs` must be a list of evaluations, but is {describe(value)}", code="E203")
     return with_defaults(read_each(enumerate(value), lambda _, entry: read_evaluation(entry)))
 
 
@@ -175,7 +179,9 @@ def load_search(source: str | Path | Mapping[str, Any], set: Mapping[str, Any] |
         origin = Mark(Source("--set", f"{written}={value}"), 1, 1)
         tree = put(tree, parse_path(written, "--set"), recognise(value, ()), origin, written)
     if "stages" in tree or "extends" in tree:
-        raise SpecError(Problem("this is a spec, not a search", mark=tree.pos, hint="a search names it as its `space`"))
+        raise SpecError(
+            Problem("this is a spec, not a search", mark=tree.pos, hint="a search names it as its `space`", code="E111")
+        )
     try:
         file = SearchFile.read(_without_space(tree), None)  # type: ignore[arg-type]
         faults = [*_late(tree), *_unmeasured(file)]
@@ -186,7 +192,7 @@ def load_search(source: str | Path | Mapping[str, Any], set: Mapping[str, Any] |
     space = _space(tree, path)
     reasons = [(index, rung.unsuited(space.spec)) for index, rung in enumerate(file.rungs)]
     if any(reason for _, reason in reasons):
-        raise SpecError([problem(tree, ("rungs", index), reason) for index, reason in reasons if reason])
+        raise SpecError([problem(tree, ("rungs", index), reason, code="E910") for index, reason in reasons if reason])
     return Search(tree, file, space, file.name or (path.stem if path else "search"))
 
 
@@ -201,7 +207,7 @@ def _file(source: Any) -> Path | None:
     if named.is_file():
         return named
     names = [path.stem for path in shipped("searches").glob("*.yaml")]
-    raise SpecError(Problem(f"there is no search `{source}`", hint=did_you_mean(str(source), names)))
+    raise SpecError(Problem(f"there is no search `{source}`", hint=did_you_mean(str(source), names), code="E101"))
 
 
 def _with_recipes(tree: Map, path: Path | None) -> Map:
@@ -232,29 +238,31 @@ def _without_space(tree: Map) -> Map:
     return copy
 
 
-def _late(tree: Map) -> list[Any]:
+def _late(tree: Map) -> list[Fault]:
+    message = "a search is written out: it has no holes and no late values"
     return [
-        ((key,), "a search is written out: it has no holes and no late values", "the space has them")
+        Fault((key,), message, "the space has them", code="E209")
         for key, value in tree.items() if key != "space" and facts(value).late
     ]  # fmt: skip
 
 
-def _unmeasured(file: SearchFile) -> list[Any]:
+def _unmeasured(file: SearchFile) -> list[Fault]:
     """Problems: measures that nothing gives, and pruning with several objectives, which Optuna does not have."""
     known = (*COSTS, *(name for rung in file.rungs for name in rung.names()))
-    faults: list[Any] = []
+    faults: list[Fault] = []
     for key, names in (("objectives", file.objectives), ("constraints", file.constraints or {})):
         for name in names:
             if name not in known:
                 message = f"nothing measures `{name}`: it is no cost, and no rung gives it"
-                faults.append(((key, Key(name)), message, did_you_mean(name, known)))
+                faults.append(Fault((key, Key(name)), message, did_you_mean(name, known), code="E907"))
     if file.pruner.type != "none":
         if len(file.objectives) > 1:
             message = "with several objectives nothing is pruned: Optuna's pruners judge one value"
-            faults.append((("pruner",), message, "bound the others by `constraints`"))
+            faults.append(Fault(("pruner",), message, "bound the others by `constraints`", code="E909"))
         measure = file.pruner.measure
         if measure is not None and measure not in known:
-            faults.append((("pruner", "measure"), f"nothing measures `{measure}`", did_you_mean(measure, known)))
+            message = f"nothing measures `{measure}`"
+            faults.append(Fault(("pruner", "measure"), message, did_you_mean(measure, known), code="E907"))
     return faults
 
 
@@ -264,7 +272,7 @@ def _space(tree: Map, path: Path | None) -> Space:
         return Space(raw)
     where = tree.marks.get("space", (None, None))[1]
     if not isinstance(raw, str):
-        raise SpecError(problem(tree, ("space",), "`space` must be a name, a path or a spec with holes"))
+        raise SpecError(problem(tree, ("space",), "`space` must be a name, a path or a spec with holes", code="E203"))
     with placed("space", where):
         named = shipped("spaces") / f"{raw}.yaml"  # before a file beside the search that may have the same name
         return Space(named if named.is_file() else find(raw, path.parent if path else None))

@@ -86,7 +86,9 @@ class LocalEngine:
             message = (
                 f"{deaths} workers died, one after another, and nothing was finished; the last one {dead.ending()}"
             )
-            raise SpecError(Problem(message, hint="what they wrote stands above; the study keeps what was judged"))
+            raise SpecError(
+                Problem(message, hint="what they wrote stands above; the study keeps what was judged", code="E915")
+            )
         job = dead.job
         left = None if job.seconds is None else max(0.0, job.seconds - (time.monotonic() - began))
         return _Running(job, left)

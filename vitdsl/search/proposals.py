@@ -161,7 +161,7 @@ class Proposer:
         if spec is not None:
             return self._proposal(spec, screen, known, {})
         if not known and not ledger.known:
-            raise SpecError(Problem(f"nothing in the space {self.space.name} fits: {screen.verdict()}"))
+            raise SpecError(Problem(f"nothing in the space {self.space.name} fits: {screen.verdict()}", code="E906"))
         return None
 
     def _proposal(self, spec: Spec, screen: Screen, known: int, system: dict[str, Any]) -> Proposal:

@@ -78,7 +78,7 @@ def _result(ray: Any, reference: Any) -> str:
         raise
     except (ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError) as error:
         message = f"a worker was lost {RESTARTS + 1} times: {first_line(error)}"
-        raise SpecError(Problem(message, hint="the study keeps what was judged")) from None
+        raise SpecError(Problem(message, hint="the study keeps what was judged", code="E915")) from None
 
 
 @contextmanager
@@ -89,7 +89,7 @@ def _cluster(address: str | None) -> Iterator[Any]:
     try:
         import ray
     except ModuleNotFoundError:
-        raise SpecError(Problem("`--engine ray` needs Ray", hint="pip install 'vitdsl[ray]'")) from None
+        raise SpecError(Problem("`--engine ray` needs Ray", hint="pip install 'vitdsl[ray]'", code="E601")) from None
     if ray.is_initialized():
         yield ray
         return
@@ -99,7 +99,9 @@ def _cluster(address: str | None) -> Iterator[Any]:
     try:
         ray.init(logging_level=logging.ERROR, log_to_driver=False, **options)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise SpecError(Problem(f"there is no Ray cluster at {address or 'this machine'}: {error}")) from None
+        raise SpecError(
+            Problem(f"there is no Ray cluster at {address or 'this machine'}: {error}", code="E914")
+        ) from None
     try:
         yield ray
     finally:
@@ -114,7 +116,7 @@ def _knock(address: str) -> None:
     try:
         socket.create_connection((host, int(port)), KNOCK_SECONDS).close()
     except (OSError, OverflowError) as error:
-        raise SpecError(Problem(f"there is no Ray cluster at {address}: {error}")) from None
+        raise SpecError(Problem(f"there is no Ray cluster at {address}: {error}", code="E914")) from None
 
 
 def _check_storage(ray: Any, storage: str) -> None:
@@ -123,4 +125,4 @@ def _check_storage(ray: Any, storage: str) -> None:
     machines = {node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
     if file_of(url) is not None and len(machines) > 1:
         message = f"{len(machines)} machines cannot share the SQLite file {display_url(url)}"
-        raise SpecError(Problem(message, hint="give them a server: --storage postgresql://user@host/name"))
+        raise SpecError(Problem(message, hint="give them a server: --storage postgresql://user@host/name", code="E914"))

@@ -60,7 +60,7 @@ def _train(candidate: Candidate, rule: Train, folder: Path) -> Result:
     try:
         return _go_on(candidate, rule, folder)
     except CheckpointError as error:
-        warnings.warn(f"{error} It is not used: the training begins anew.", stacklevel=3)
+        warnings.warn(f"{error.headline} It is not used: the training begins anew.", stacklevel=3)
         shutil.rmtree(folder)
         return _go_on(candidate, rule, folder)
 
@@ -74,7 +74,7 @@ def _go_on(candidate: Candidate, rule: Train, folder: Path) -> Result:
         with write_whole(path) as draft:
             shutil.copyfile(folder / LAST, draft)
     elif not path.is_file():
-        raise CheckpointError(f"{path}: the weights after epoch {rule.last} are missing.")
+        raise CheckpointError(f"{path}: the weights after epoch {rule.last} are missing.", code="E816")
     return result
 
 

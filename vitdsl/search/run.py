@@ -97,7 +97,9 @@ def run_search(
     )  # fmt: skip
     with study_of(search, storage, heartbeat, grace, retries) as study:
         if address is not None and engine != "ray":
-            raise SpecError(Problem("an address is that of a Ray cluster", hint="give --engine ray with it"))
+            raise SpecError(
+                Problem("an address is that of a Ray cluster", hint="give --engine ray with it", code="E914")
+            )
         # two candidates that kill every worker must not end the search
         most = 2 * (retries + 1)
         placed = RayEngine(address) if engine == "ray" else LocalEngine(lambda: ledger_of(study).finished, most)
@@ -130,7 +132,7 @@ def _numbered(job: Job, number: int, engine: str) -> Job:
 
     count = torch.cuda.device_count()
     if not count:
-        raise SpecError(Problem("there is no GPU here that torch can use", hint="--device cpu"))
+        raise SpecError(Problem("there is no GPU here that torch can use", hint="--device cpu", code="E815"))
     return replace(job, worker=number, device=f"cuda:{number % count}")
 
 

@@ -242,7 +242,7 @@ def _categories(choice: Choice) -> tuple[Any, ...]:
     if len(choice.options) > MAX_CATEGORIES:
         message = f"{choice.path} has {len(choice.options):,} numbers, and Optuna takes at most {MAX_CATEGORIES:,}"
         hint = "a larger step makes the range shorter, or its ends and its step can be whole numbers"
-        raise SpecError(Problem(message, choice.path, hint=hint))
+        raise SpecError(Problem(message, choice.path, hint=hint, code="E917"))
     return tuple(choice.options)
 
 

@@ -59,7 +59,7 @@ def open_storage(
         import optuna
         from sqlalchemy import exc
     except ModuleNotFoundError as error:
-        raise SpecError(Problem(f"searches need {error.name}", hint=INSTALL)) from None
+        raise SpecError(Problem(f"searches need {error.name}", hint=INSTALL, code="E601")) from None
     url = url_of(storage)
     file = file_of(url)
     if file is not None:
@@ -71,11 +71,13 @@ def open_storage(
     except ImportError:
         driver = url.partition("://")[0]
         raise SpecError(
-            Problem(f"{display_url(url)} needs a driver for {driver}, which is not installed", hint=INSTALL)
+            Problem(
+                f"{display_url(url)} needs a driver for {driver}, which is not installed", hint=INSTALL, code="E601"
+            )
         ) from None
     except RuntimeError as error:
         # Optuna's error for tables of other versions
-        raise SpecError(Problem(f"{display_url(url)}: {error}")) from None
+        raise SpecError(Problem(f"{display_url(url)}: {error}", code="E912")) from None
     try:
         yield database
     finally:
@@ -133,9 +135,9 @@ def _connect(file: Path) -> sqlite3.Connection:
 def _check_file(file: Path) -> None:
     """Refuses a file that Optuna would damage, or could not use."""
     if not file.parent.is_dir():
-        raise SpecError(Problem(f"{file}: there is no folder {file.parent}"))
+        raise SpecError(Problem(f"{file}: there is no folder {file.parent}", code="E912"))
     if file.is_dir():
-        raise SpecError(Problem(f"{file} is a folder, not a study"))
+        raise SpecError(Problem(f"{file} is a folder, not a study", code="E912"))
     if not file.exists() or not file.stat().st_size:
         return
     try:
@@ -146,13 +148,15 @@ def _check_file(file: Path) -> None:
             connection.execute("ROLLBACK")
     except sqlite3.OperationalError as error:
         hint = "another program holds it; nothing was changed" if "locked" in str(error) else ""
-        raise SpecError(Problem(f"{file}: {error}", hint=hint)) from None
+        raise SpecError(Problem(f"{file}: {error}", hint=hint, code="E912")) from None
     except sqlite3.DatabaseError as error:
         message = f"{file} is no study: {error}"
-        raise SpecError(Problem(message, hint="it was left as it is; name another file with --study")) from None
+        raise SpecError(
+            Problem(message, hint="it was left as it is; name another file with --study", code="E912")
+        ) from None
     if tables and not {"studies", "trials"} <= tables:
         message = f"{file} is another program's database, with the tables {', '.join(sorted(tables))}"
-        raise SpecError(Problem(message, hint="it was left as it is; name another file with --study"))
+        raise SpecError(Problem(message, hint="it was left as it is; name another file with --study", code="E912"))
 
 
 def _unreached(url: str, error: Exception) -> Problem:
@@ -160,7 +164,7 @@ def _unreached(url: str, error: Exception) -> Problem:
     cause = getattr(cause, "orig", None) or cause
     lines = str(cause).strip().splitlines() or [type(cause).__name__]
     hint = "nothing was lost: what was stored is there when it answers again" if file_of(url) is None else ""
-    return Problem(f"{display_url(url)} cannot be used: {lines[0]}", hint=hint)
+    return Problem(f"{display_url(url)} cannot be used: {lines[0]}", hint=hint, code="E912")
 
 
 @contextmanager

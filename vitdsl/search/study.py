@@ -80,7 +80,7 @@ def existing_study(storage: str | Path, name: str | None = None) -> Iterator[Stu
     """
     url = url_of(storage)
     if "://" not in str(storage) and not Path(storage).exists():
-        raise SpecError(Problem(f"there is no study {storage}", hint="`vitdsl search FILE` makes one"))
+        raise SpecError(Problem(f"there is no study {storage}", hint="`vitdsl search FILE` makes one", code="E913"))
     with open_storage(storage) as database, failures(storage):
         from optuna import load_study
         from optuna.study import get_all_study_names
@@ -89,14 +89,20 @@ def existing_study(storage: str | Path, name: str | None = None) -> Iterator[Stu
         if name is None and len(names) != 1:
             content = f"holds {len(names)} studies" if names else "holds no study"
             raise SpecError(
-                Problem(f"{display_url(url)} {content}", hint=f"name one: {', '.join(names)}" if names else "")
+                Problem(
+                    f"{display_url(url)} {content}", hint=f"name one: {', '.join(names)}" if names else "", code="E913"
+                )
             )
         if name is not None and name not in names:
-            raise SpecError(Problem(f"{display_url(url)} has no study `{name}`", hint=did_you_mean(name, names)))
+            raise SpecError(
+                Problem(f"{display_url(url)} has no study `{name}`", hint=did_you_mean(name, names), code="E913")
+            )
         study = load_study(study_name=name or names[0], storage=database)
         if "search" not in study.user_attrs:
             raise SpecError(
-                Problem(f"the study `{study.study_name}` of {display_url(url)} was not made by `vitdsl search`")
+                Problem(
+                    f"the study `{study.study_name}` of {display_url(url)} was not made by `vitdsl search`", code="E913"
+                )
             )
         yield study
 
@@ -200,17 +206,17 @@ def _claim(study: Study, search: Search, url: str) -> None:
     hint = "nothing was changed; name another study with --study, or give the search another name"
     if "search" not in stored:
         if study.get_trials(deepcopy=False):
-            raise SpecError(Problem(f"{name} was not made by `vitdsl search`", hint=hint))
+            raise SpecError(Problem(f"{name} was not made by `vitdsl search`", hint=hint, code="E913"))
         for key, value in own.items():
             study.set_user_attr(key, value)
     elif stored.get("space_hash") != own["space_hash"]:
         message = f"{name} is of another space: {stored.get('space_hash')}, while this one is {own['space_hash']}"
-        raise SpecError(Problem(message, hint=hint))
+        raise SpecError(Problem(message, hint=hint, code="E913"))
     elif stored["search"] != own["search"]:
         lines = difflib.ndiff(stored["search"].splitlines(), own["search"].splitlines())
         changes = [line for line in lines if line.startswith(("- ", "+ "))]
         message = "\n".join([f"{name} is of another search; it differs from this one in", *changes[:8]])
-        raise SpecError(Problem(message, hint=hint))
+        raise SpecError(Problem(message, hint=hint, code="E913"))
     elif stored["portable"] != own["portable"]:
         # the same search with another budget
         study.set_user_attr("portable", own["portable"])

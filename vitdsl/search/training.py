@@ -77,7 +77,7 @@ def resume(candidate: Candidate, rule: Train) -> Run:
         try:
             run.load(path)
         except CheckpointError as error:
-            warnings.warn(f"{error} It is not used: the training begins before it.", stacklevel=2)
+            warnings.warn(f"{error.headline} It is not used: the training begins before it.", stacklevel=2)
             continue
         run.epochs = epochs
         return run
@@ -179,7 +179,7 @@ class Run:
 
     def _refused(self, message: str) -> SpecError:
         tree = self.candidate.spec.tree
-        return SpecError(Problem(message, "head", tree.marks.get("head", (None, tree.pos))[0]))
+        return SpecError(Problem(message, "head", tree.marks.get("head", (None, tree.pos))[0], code="E910"))
 
     # ------------------------------------------------------------ checkpoints
 
@@ -213,9 +213,9 @@ class Run:
             self.seconds, self.temporary = float(state["seconds"]), path if state["temporary"] else None
             fits = state["identity"] == identity(self.candidate, self.rule) and 0 <= self.seconds < math.inf
         except Exception as error:  # the bytes may be anything, and torch does not say what it raises then
-            raise CheckpointError(f"{path}: this is not a checkpoint of this training.") from error
+            raise CheckpointError(f"{path}: this is not a checkpoint of this training.", code="E816") from error
         moments = [(p, value) for p, kept in self.optimizer.state.items() for value in kept.values()]
         fits = fits and all(value.ndim == 0 or value.shape == p.shape for p, value in moments)
         tensors = [*self.model.state_dict().values(), *(value for _, value in moments)]
         if not fits or not all(bool(value.isfinite().all()) for value in tensors):
-            raise CheckpointError(f"{path}: this is not a checkpoint of this training.")
+            raise CheckpointError(f"{path}: this is not a checkpoint of this training.", code="E816")

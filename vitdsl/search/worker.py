@@ -140,7 +140,7 @@ class _Worker:
         failed = ledger.failures(self.first)
         if len(failed) >= FAILED_IN_A_ROW:
             message = f"the last {len(failed)} candidates failed, the last of them of\n{failed[0]}"
-            raise SpecError(Problem(message, hint="the study keeps what was judged before"))
+            raise SpecError(Problem(message, hint="the study keeps what was judged before", code="E915"))
 
     def _next(self, ledger: Ledger) -> None:
         """Proposes a candidate, and judges the first waiting one: this, or one of another worker, which judges this."""

@@ -55,7 +55,7 @@ def most(sites: Sites, site: Site, repeated: Any) -> int:
     found = [draw.times(site, repeated) for draw in _tries(sites, roots) or ()]
     if not found:
         message = f"`each` needs to know how often this is repeated, which more than {LIMIT:,} decisions settle"
-        raise SpecError(sites.problem(site, message, "", ("each",)))
+        raise SpecError(sites.problem(site, message, "", ("each",), code="E903"))
     return max(found)
 
 

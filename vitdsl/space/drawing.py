@@ -49,7 +49,7 @@ def numbered(sites: Sites, site: Site, times: Callable[[Site, Any], int], known:
     counts = [times(site, count) for count in site.counts[known:]]
     if (asked := prod(counts)) > MAX_REPETITIONS:
         message = f"`each` would ask this {asked:,} times, and at most {MAX_REPETITIONS:,} are possible"
-        raise SpecError(sites.problem(site, message, "without `each` it is asked once for all", ("each",)))
+        raise SpecError(sites.problem(site, message, "without `each` it is asked once for all", ("each",), code="E903"))
     return product(*map(range, counts))
 
 
@@ -76,7 +76,7 @@ class Draw:
         if done:
             return
         if done is False:
-            raise SpecError(self.sites.problem(site, f"the decision {site.spelled()} depends on itself"))
+            raise SpecError(self.sites.problem(site, f"the decision {site.spelled()} depends on itself", code="E904"))
         self._state[site.number] = False
         self._expand(site, ())
         self._state[site.number] = True
@@ -124,7 +124,7 @@ class Draw:
         try:
             return late.evaluate(env)
         except ExpressionError as error:
-            fault = self.sites.problem(site, error.message, error.hint, (key,) if key else ())
+            fault = self.sites.problem(site, error.message, error.hint, (key,) if key else (), code=error.code)
             raise SpecError(fault) from None
 
     def times(self, site: Site, count: Any) -> int:
@@ -140,10 +140,12 @@ class Draw:
             unknown = late.names - self.sites.tree.get("vars", {}).keys()
             if unknown:
                 message = f"`each` needs to know how often this is repeated, but {late.text} is only known later"
-                raise SpecError(self.sites.problem(site, message, "name variables there", ("each",)))
+                raise SpecError(self.sites.problem(site, message, "name variables there", ("each",), code="E903"))
             found = self._computed(site, late, {name: self.variable(name) for name in late.names})
         if not isinstance(found, int) or not 0 <= found <= MAX_REPETITIONS:
-            raise SpecError(self.sites.problem(site, f"this is repeated {found!r} times, which is no count"))
+            raise SpecError(
+                self.sites.problem(site, f"this is repeated {found!r} times, which is no count", code="E903")
+            )
         return found
 
     def variable(self, name: str) -> Any:

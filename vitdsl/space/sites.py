@@ -127,9 +127,9 @@ class Sites:
         self.of_hole: dict[int, Site] = {}
         self.by_path: dict[str, list[Site]] = {}
 
-    def problem(self, site: Site, message: str, hint: str = "", at: tuple[str, ...] = ()) -> Problem:
+    def problem(self, site: Site, message: str, hint: str = "", at: tuple[str, ...] = (), code: str = "") -> Problem:
         """A fault at a hole, or at one of its keys."""
-        return problem(self.tree, (*site.location, *at), message, hint)
+        return problem(self.tree, (*site.location, *at), message, hint, code)
 
 
 def survey(tree: Map) -> Sites:
@@ -200,7 +200,7 @@ def _add(sites: Sites, site: Site) -> None:
 
 def _faults(sites: Sites, site: Site) -> Iterator[Problem]:
     if site.location[0] in ("name", "paper", "extends", "set"):
-        yield sites.problem(site, f"`{site.location[0]}` is no decision of an architecture")
+        yield sites.problem(site, f"`{site.location[0]}` is no decision of an architecture", code="E902")
     if site.each:
         yield from _each_faults(sites, site)
     if "when" in site.hole.raw:
@@ -211,22 +211,26 @@ def _each_faults(sites: Sites, site: Site) -> Iterator[Problem]:
     if not site.counts:
         where = "a define is used in many places" if site.location[0] == "define" else "nothing repeats this"
         hint = "let it be an argument, with the hole where it is used" if site.location[0] == "define" else ""
-        yield sites.problem(site, f"`each` needs a repetition around the hole, but {where}", hint, ("each",))
+        yield sites.problem(
+            site, f"`each` needs a repetition around the hole, but {where}", hint, ("each",), code="E903"
+        )
     elif len(site.counts) > len(INDEXES):
-        yield sites.problem(site, "`each` sees two repetitions, but three are around the hole", "", ("each",))
+        yield sites.problem(
+            site, "`each` sees two repetitions, but three are around the hole", "", ("each",), code="E903"
+        )
 
 
 def _condition_faults(sites: Sites, site: Site) -> Iterator[Problem]:
     try:
         site.when = _asking(sites, site, site.hole.raw["when"])
     except ExpressionError as error:
-        yield sites.problem(site, error.message, error.hint, ("when",))
+        yield sites.problem(site, error.message, error.hint, ("when",), code=error.code)
         return
     if isinstance(site.when, Late):
         known = site.asked.keys() | site.settled.keys() | sites.tree.get("vars", {}).keys()
         for name in sorted(site.when.names - known)[:1]:
             message = f"`when` sees variables and decisions, but `{name}` is only known later"
-            yield sites.problem(site, message, "", ("when",))
+            yield sites.problem(site, message, "", ("when",), code="E904")
     yield from _order_faults(sites, site)
 
 
@@ -243,7 +247,7 @@ def _asking(sites: Sites, site: Site, when: Late | bool) -> Late | bool:
         elif (value := _written(sites.tree, path)) is not None:
             site.settled[name] = value
         elif "." in path or "[" in path:
-            raise ExpressionError(f"there is no decision {path}", did_you_mean(path, sites.by_path))
+            raise ExpressionError(f"there is no decision {path}", did_you_mean(path, sites.by_path), code="E904")
         else:
             return match[0]
         return name
@@ -271,6 +275,10 @@ def _order_faults(sites: Sites, site: Site) -> Iterator[Problem]:
     for path in site.asked.values():
         for other in sites.by_path[path]:
             if other.root is site.root and other.number >= site.number:
-                yield sites.problem(site, f"`when` asks for `{path}`, which is decided after it", "", ("when",))
+                yield sites.problem(
+                    site, f"`when` asks for `{path}`, which is decided after it", "", ("when",), code="E904"
+                )
             if other.each:
-                yield sites.problem(site, f"`when` asks for `{path}`, of which each repetition has one", "", ("when",))
+                yield sites.problem(
+                    site, f"`when` asks for `{path}`, of which each repetition has one", "", ("when",), code="E904"
+                )

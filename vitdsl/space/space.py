@@ -40,7 +40,7 @@ class Space:
         if not self.sites.roots:
             message = "this spec has no holes, so there is nothing to decide"
             hint = "a hole is {choose: [a, b]} or {range: [low, high, step]} in place of a value"
-            raise SpecError(Problem(message, mark=self.spec.tree.pos, hint=hint))
+            raise SpecError(Problem(message, mark=self.spec.tree.pos, hint=hint, code="E901"))
         self.size  # noqa: B018 - decisions that depend on themselves are found here
 
     @property
@@ -98,7 +98,7 @@ class Space:
         if not faults:
             for path in decisions.keys() - made.log.keys():
                 message = f"{path} is decided, but this architecture does not ask for it"
-                faults.append(Problem(message, path, hint=did_you_mean(path, made.log)))
+                faults.append(Problem(message, path, hint=did_you_mean(path, made.log), code="E905"))
         if faults:
             raise SpecError(faults)
         return self._spec(made)
@@ -171,8 +171,8 @@ def _option(choice: Choice, value: Any) -> int | None:
 def _undecided(choice: Choice, decisions: Decisions) -> Problem:
     """What to say of a choice that a log does not settle."""
     if choice.path not in decisions:
-        return Problem(f"the log of decisions says nothing of {choice.path}", choice.path)
+        return Problem(f"the log of decisions says nothing of {choice.path}", choice.path, code="E905")
     value, options = decisions[choice.path], choice.options
     shown = ", ".join(map(str, options[:12])) + (f", … ({len(options):,})" if len(options) > 12 else "")
     hint = "" if isinstance(options, Numbers) else did_you_mean(str(value), map(str, options))
-    return Problem(f"{value!r} is no option here: {shown}", choice.path, hint=hint)
+    return Problem(f"{value!r} is no option here: {shown}", choice.path, hint=hint, code="E905")

@@ -68,7 +68,7 @@ class Augmentation:
             self._mean, self._std = statistics(given)
         except ValueError as error:
             hint = "`channels: 1`, `3` or `4`"
-            raise SpecError(problem(spec.tree, ("input", "channels"), str(error), hint)) from None
+            raise SpecError(problem(spec.tree, ("input", "channels"), str(error), hint, code="E805")) from None
         self._flip, self._vertical_flip = augment.flip, augment.vertical_flip
         try:
             self._cut = _cut(augment.crop, _Frame(self.size, given.crop, given.interpolation))
@@ -76,7 +76,7 @@ class Augmentation:
             self._jitter = _jitter(augment.color_jitter)
             self._erase = _erasing(augment.erase)
         except ImportError as error:
-            raise SpecError(Problem(f"trainings need {error.name}: {INSTALL}")) from None
+            raise SpecError(Problem(f"trainings need {error.name}: {INSTALL}", code="E601")) from None
 
     def __call__(self, photo: Any) -> Augmented:
         """An image of a PIL image of any mode."""
@@ -104,7 +104,9 @@ class Augmentation:
             return None
         if self.channels not in (1, 3):
             message = f"the policy `{policy}` works on photos of 1 or 3 channels, but this spec's have {self.channels}"
-            raise SpecError(Problem(message, "augment.policy", hint="no `policy`; crops, flips and `erase` work"))
+            raise SpecError(
+                Problem(message, "augment.policy", hint="no `policy`; crops, flips and `erase` work", code="E801")
+            )
         from PIL.Image import Resampling
         from timm.data import auto_augment
 
@@ -218,5 +220,5 @@ def _cut(kind: Any, frame: _Frame) -> Callable[[Any], tuple[Any, Box]]:
     if isinstance(kind, PaddedCrop) and kind.fill == "reflect" and kind.padding >= min(frame.size):
         message = f"a margin of {kind.padding} pixels cannot reflect images of {height}x{width}"
         hint = f"`padding: {min(frame.size) - 1}` at most, or `fill: zeros`"
-        raise SpecError(Problem(message, "augment.crop.padding", hint=hint))
+        raise SpecError(Problem(message, "augment.crop.padding", hint=hint, code="E801"))
     return partial(_CUTS[type(kind)], kind, frame)

@@ -64,7 +64,7 @@ class TrainingBatches:
         self.steps = samples // batch * parts
         if not self.steps:
             message = f"a batch has {batch:,} images, but an epoch has only {samples:,}"
-            raise InputError(Problem(message, hint=f"`batch: {samples}` at most"))
+            raise InputError(Problem(message, hint=f"`batch: {samples}` at most", code="E807"))
 
     def set_epoch(self, epoch: int, first: int = 0) -> None:
         """Which epoch comes next, and at which batch of it: 0 but where a training is resumed."""
@@ -127,4 +127,4 @@ def _check_division(batch: int, ranks: int, parts: int = 1) -> None:
         ways = [f"among {ranks} processes"] if ranks > 1 else []
         ways += [f"into {parts} parts"] if parts > 1 else []
         message = f"a batch of {batch} images cannot be divided equally {' and '.join(ways)}"
-        raise InputError(Problem(message, hint=f"`batch: {near}`"))
+        raise InputError(Problem(message, hint=f"`batch: {near}`", code="E807"))

@@ -41,4 +41,6 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         return found
     except Exception as error:  # the bytes may be anything, and torch does not say what it raises then
         hint = "remove it to begin anew; the weights beside it are whole files of their own"
-        raise CheckpointError(f"{path}: this is no checkpoint of a training, or it is damaged: {hint}.") from error
+        raise CheckpointError(
+            f"{path}: this is no checkpoint of a training, or it is damaged: {hint}.", code="E816"
+        ) from error

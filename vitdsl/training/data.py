@@ -71,9 +71,9 @@ def check_fit(spec: Spec, photos: Photos) -> None:
         statistics(spec.model.input)
     except ValueError as error:
         hint = "`channels: 1`, `3` or `4`"
-        found.append(problem(spec.tree, ("input", "channels"), str(error), hint))
+        found.append(problem(spec.tree, ("input", "channels"), str(error), hint, code="E805"))
     if (message := _other_classes(photos.name, len(photos.classes), spec)) is not None:
-        found.append(problem(spec.tree, ("classes",), message))
+        found.append(problem(spec.tree, ("classes",), message, code="E805"))
     if found:
         raise SpecError(found)
 
@@ -106,11 +106,11 @@ def _divided(photos: Photos, validation: float) -> Splits:
     try:
         from sklearn.model_selection import train_test_split
     except ImportError:
-        raise SpecError(Problem(f"to divide a data set needs scikit-learn: {INSTALL}")) from None
+        raise SpecError(Problem(f"to divide a data set needs scikit-learn: {INSTALL}", code="E601")) from None
     rows = np.arange(len(photos))
     try:
         train, held = train_test_split(rows, test_size=validation, stratify=photos.labels, random_state=SPLIT_SEED)
     except ValueError as error:
         hint = "more images of each class, another share `validation`, or folders `train` and `val`"
-        raise SpecError(Problem(f"the data set cannot be split: {error}", hint=hint)) from None
+        raise SpecError(Problem(f"the data set cannot be split: {error}", hint=hint, code="E804")) from None
     return Splits(photos.take(train), photos.take(held))

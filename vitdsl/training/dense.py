@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from vitdsl.compiler.model import VisionModel
-from vitdsl.errors import InputError, Problem
+from vitdsl.errors import InputError, Problem, first_line
 from vitdsl.graph.views.head import split_head
 from vitdsl.training.boxes import Grid
 
@@ -66,15 +66,15 @@ class DenseTeacher:
             with torch.no_grad():
                 logits, features = model(images_bchw), self.model.forward_features(images_bchw)
         except (RuntimeError, ValueError, AssertionError) as error:
-            message = f"the teacher `{name}` cannot take images of {tuple(images_bchw.shape[1:])}: {error}"
-            raise InputError(Problem(message, hint="another `--size`")) from None
+            message = f"the teacher `{name}` cannot take images of {tuple(images_bchw.shape[1:])}: {first_line(error)}"
+            raise InputError(Problem(message, hint="another `--size`", code="E812")) from None
         if not isinstance(logits, Tensor) or logits.ndim != 2:
-            raise InputError(Problem(f"the teacher `{name}` gives no logits of classes"))
+            raise InputError(Problem(f"the teacher `{name}` gives no logits of classes", code="E812"))
         self.classes = logits.shape[1]
         found = _places_of_ours(model) if isinstance(model, VisionModel) else _places(model, images_bchw, features)
         if found is None:
             message = f"the head of `{name}` reads no single map of features, so nothing can be said of positions"
-            raise InputError(Problem(message, hint="a teacher with one grid, as ConvNeXt or DeiT"))
+            raise InputError(Problem(message, hint="a teacher with one grid, as ConvNeXt or DeiT", code="E813"))
         self._places, self.grid = found, found.grid
         self._fit(features, name)
 
@@ -87,8 +87,8 @@ class DenseTeacher:
             try:
                 self._scores(features[:1])
             except (RuntimeError, ValueError, AssertionError) as error:
-                message = f"the head of `{name}` cannot be applied at a position: {error}"
-                raise InputError(Problem(message, hint="a teacher with a pool and a classifier")) from None
+                message = f"the head of `{name}` cannot be applied at a position: {first_line(error)}"
+                raise InputError(Problem(message, hint="a teacher with a pool and a classifier", code="E813")) from None
 
     @torch.no_grad()
     def __call__(self, images_bchw: Tensor) -> Tensor:

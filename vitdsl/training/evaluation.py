@@ -64,4 +64,4 @@ def device_named(name: str) -> torch.device:
         return torch.empty(0, device=place).device
     except (RuntimeError, AssertionError) as error:  # of a device that is unknown, or not there
         message = f"this machine has no device `{name}`: {first_line(error)}"
-        raise InputError(Problem(message, hint="`auto`, `cpu` or `gpu`")) from error
+        raise InputError(Problem(message, hint="`auto`, `cpu` or `gpu`", code="E815")) from error

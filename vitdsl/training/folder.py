@@ -68,7 +68,9 @@ def kept_in(folder: Path, identity: Mapping[str, Any]) -> Kept:
         CheckpointError: its checkpoint is damaged.
     """
     if folder.exists() and not folder.is_dir():
-        raise TrainingError(Problem(f"{folder} is a file, and a training needs a folder", hint="name another: `-o`"))
+        raise TrainingError(
+            Problem(f"{folder} is a file, and a training needs a folder", hint="name another: `-o`", code="E816")
+        )
     there = [path.name for path in folder.iterdir() if not _is_left(path.name)] if folder.exists() else []
     if not there:
         return Kept([], None, ())
@@ -80,7 +82,7 @@ def kept_in(folder: Path, identity: Mapping[str, Any]) -> Kept:
     if differences:
         more = f"; and {len(differences) - 3} more" if len(differences) > 3 else ""
         message = f"{folder} holds another training: {'; '.join(differences[:3])}{more}"
-        raise TrainingError(Problem(message, hint="name another folder (`-o`), or remove this one"))
+        raise TrainingError(Problem(message, hint="name another folder (`-o`), or remove this one", code="E816"))
     notes = ()
     if before.get("vitdsl") != __version__:
         notes = (f"this training was begun with vitdsl {before.get('vitdsl')}, and this is {__version__}",)
@@ -118,7 +120,7 @@ def _identity_in(folder: Path) -> dict[str, Any]:
         found = None
     if not isinstance(found, dict) or not found.keys() >= {"spec", "data", "recipe"}:
         what = f"{path} is damaged" if path.is_file() else f"{folder} holds something else than a training"
-        raise TrainingError(Problem(what, hint="name another folder: `-o`"))
+        raise TrainingError(Problem(what, hint="name another folder: `-o`", code="E816"))
     return found
 
 

@@ -34,7 +34,9 @@ class RandomResizedCrop(Fields):
             pair = getattr(self, name)
             if len(pair) != 2 or pair[0] > pair[1] or (name == "scale" and pair[1] > 1):
                 most = ", at most 1" if name == "scale" else ""
-                refuse(f"`{name}` must be the least and the greatest value{most}, but is {pair}", at=(name,))
+                refuse(
+                    f"`{name}` must be the least and the greatest value{most}, but is {pair}", at=(name,), code="E204"
+                )
 
 
 class PaddedCrop(Fields):
@@ -83,7 +85,7 @@ class MixupCutmix(Fields):
     def agree(self) -> None:
         """One of the two is there."""
         if not self.mixup and not self.cutmix:
-            refuse("`mixup` and `cutmix` are both 0, so nothing is mixed", "`mix: none`", at=("mixup",))
+            refuse("`mixup` and `cutmix` are both 0, so nothing is mixed", "`mix: none`", at=("mixup",), code="E207")
 
 
 class RolledMixup(Fields):
@@ -207,7 +209,7 @@ class Distillation(Loss):
     def agree(self) -> None:
         """A hard label has no temperature."""
         if self.kind == "hard" and "temperature" in self.fields_set:
-            refuse("`temperature` does nothing where `kind` is hard", at=("temperature",))
+            refuse("`temperature` does nothing where `kind` is hard", at=("temperature",), code="E207")
 
 
 class TokenLabels(Loss):

@@ -26,7 +26,7 @@ from vitdsl.training.dense import DenseTeacher
 from vitdsl.training.evaluation import device_named
 from vitdsl.training.kinds import TIMM
 from vitdsl.training.label_file import LabelHeader, writing_labels
-from vitdsl.training.loading import Corrupt, Fault, Loader, Sample, blank
+from vitdsl.training.loading import BadSample, Corrupt, Loader, Sample, blank
 from vitdsl.training.photos import Photos
 from vitdsl.training.teachers import create_timm
 from vitdsl.training.token_labels import EXACT, pack_scores
@@ -86,7 +86,7 @@ class WholePhotos(Dataset):
         self.corrupt, self.photos = corrupt, photos
         self.teacher = teacher._replace(model=nn.Identity())  # other processes need no model
 
-    def __getitem__(self, index: int) -> Sample | Fault:
+    def __getitem__(self, index: int) -> Sample | BadSample:
         from PIL.Image import Resampling
 
         teacher = self.teacher
@@ -94,7 +94,7 @@ class WholePhotos(Dataset):
             photo = self.photos.open(index, teacher.channels)
         except InputError as error:
             shape = (teacher.channels, *teacher.size)
-            return Fault(error.problems) if self.corrupt == "error" else blank(shape, [index])
+            return BadSample(error.problems) if self.corrupt == "error" else blank(shape, [index])
         resized = photo.resize(teacher.size[::-1], Resampling[teacher.interpolation.upper()])
         image = normalised(resized, teacher.mean, teacher.std)
         return Sample(Augmented(image, WHOLE, (False, False)), int(self.photos.labels[index]), index, True, ())
@@ -110,7 +110,7 @@ def labeller_of(model: VisionModel) -> Labeller:
     try:
         mean, std = statistics(given)
     except ValueError as error:
-        raise SpecError(Problem(str(error), hint="`channels: 1`, `3` or `4`")) from None
+        raise SpecError(Problem(str(error), hint="`channels: 1`, `3` or `4`", code="E805")) from None
     return Labeller(model.spec.name, model, model.image_size, given.channels, mean, std, given.interpolation)
 
 
@@ -135,7 +135,9 @@ def timm_labeller(
         try:
             model.set_input_size(img_size=size)  # pyright: ignore[reportCallIssue]
         except (AssertionError, ValueError) as error:
-            raise InputError(Problem(f"`{TIMM}{name}` cannot take images of {size[0]}x{size[1]}: {error}")) from None
+            raise InputError(
+                Problem(f"`{TIMM}{name}` cannot take images of {size[0]}x{size[1]}: {error}", code="E812")
+            ) from None
     mean, std = (list(config[key]) for key in ("mean", "std"))
     return Labeller(
         f"{TIMM}{name}",
@@ -207,7 +209,7 @@ def label(
             packed[~each.valid] = 0
             if not packed.isfinite().all():
                 message = f"the scores of `{teacher.name}` are not finite, or too large for float16"
-                raise InputError(Problem(message, hint="whether these are its weights"))
+                raise InputError(Problem(message, hint="whether these are its weights", code="E604"))
             write(packed)
             right += int((scores_bkhw.mean((2, 3)).argmax(1).cpu() == each.labels)[each.valid].sum())
             done += len(each.labels)
@@ -221,8 +223,10 @@ def _check_classes(classes: int, count: int, photos: Photos, name: str) -> None:
     there = len(photos.classes)
     if classes != there:
         message = f"the teacher `{name}` has {classes} classes, but `{photos.name}` has {there}"
-        raise InputError(Problem(message, hint="a teacher of the same classes, in the same order"))
+        raise InputError(Problem(message, hint="a teacher of the same classes, in the same order", code="E812"))
     if not 1 <= count <= classes:
-        raise InputError(Problem(f"{count} classes of each position cannot be kept: there are {classes}"))
+        raise InputError(Problem(f"{count} classes of each position cannot be kept: there are {classes}", code="E813"))
     if classes > EXACT + 1:
-        raise InputError(Problem(f"labels of tokens are for at most {EXACT + 1:,} classes, but there are {classes:,}"))
+        raise InputError(
+            Problem(f"labels of tokens are for at most {EXACT + 1:,} classes, but there are {classes:,}", code="E813")
+        )

@@ -165,15 +165,15 @@ def read_header(path: Path) -> LabelHeader:
         InputError: there is no such file, it is damaged, or it holds something else.
     """
     if not path.is_file():
-        raise InputError(Problem(f"there is no file `{path}`", hint=MAKE))
+        raise InputError(Problem(f"there is no file `{path}`", hint=MAKE, code="E814"))
     try:
         found = json.loads(read_metadata(path)[HEADER_TEXT])
         grids = {name: (int(found[name][0]), int(found[name][1])) for name in ("size", "grid")}
         return LabelHeader(**{**found, **grids})
     except CheckpointError as error:
-        raise InputError(Problem(error.headline, hint=MAKE)) from None
+        raise InputError(Problem(error.headline, hint=MAKE, code=error.code)) from None
     except (KeyError, ValueError, TypeError, IndexError):
-        raise InputError(Problem(f"{path} holds no labels of tokens", hint=MAKE)) from None
+        raise InputError(Problem(f"{path} holds no labels of tokens", hint=MAKE, code="E814")) from None
 
 
 def _open(path: Path) -> Any:
@@ -194,7 +194,7 @@ def _check_photos(path: Path, header: LabelHeader, photos: Photos) -> None:
     else:
         return
     hint = f"{MAKE}; its `--validation` must be the recipe's `validation`"
-    raise InputError(Problem(message, hint=hint))
+    raise InputError(Problem(message, hint=hint, code="E814"))
 
 
 # ---------------------------------------------------------------- recipes
@@ -219,7 +219,7 @@ def token_labels_of(recipe: Recipe, spec: Spec, photos: Photos) -> dict[str, Cal
         try:
             file = TokenLabelFile(recipe.path_of(at, loss.file), photos)
         except InputError as error:
-            problems += [recipe.problem(at, each.message, each.hint) for each in error.problems]
+            problems += [recipe.problem(at, each.message, each.hint, code=each.code) for each in error.problems]
             continue
         grid = training_outputs(spec.graph())[loss.output].grid
         found[name] = _labelling(file, grid, loss.smoothing)

@@ -72,7 +72,7 @@ class Sample(NamedTuple):
     skipped: Sequence[int]
 
 
-class Fault(NamedTuple):
+class BadSample(NamedTuple):
     """What is wrong with the photos, found in another process."""
 
     problems: tuple[Problem, ...]
@@ -96,7 +96,7 @@ class TrainingPhotos(Dataset):
     def __init__(self, photos: Photos, augmentation: Augmentation, seed: int, corrupt: Corrupt = "error") -> None:
         self.photos, self.augmentation, self.seed, self.corrupt = photos, augmentation, seed, corrupt
 
-    def __getitem__(self, key: Key) -> Sample | Fault:
+    def __getitem__(self, key: Key) -> Sample | BadSample:
         skipped: list[int] = []
         for distance in range(min(TRIES, len(self.photos))):
             index = (key.index + distance) % len(self.photos)
@@ -104,14 +104,14 @@ class TrainingPhotos(Dataset):
                 photo = self.photos.open(index, self.augmentation.channels)
             except InputError as error:
                 if self.corrupt == "error":
-                    return Fault(error.problems)
+                    return BadSample(error.problems)
                 skipped.append(index)
                 continue
             with seeded(Purpose.AUGMENT, self.seed, key.epoch, index, key.repeat):
                 made = self.augmentation(photo)
             return Sample(made, int(self.photos.labels[index]), index, True, skipped)
         message = f"{len(skipped)} photos in a row cannot be read, from {self.photos.called(key.index)} on"
-        return Fault((Problem(message, hint="whether the folder, or its disk, is still there"),))
+        return BadSample((Problem(message, hint="whether the folder, or its disk, is still there", code="E806"),))
 
 
 class EvaluationPhotos(Dataset):
@@ -128,13 +128,13 @@ class EvaluationPhotos(Dataset):
         self.photos, self.corrupt, self.apply = photos, corrupt, transform(spec)
         self.shape = (given.channels, *given.size)
 
-    def __getitem__(self, index: int) -> Sample | Fault:
+    def __getitem__(self, index: int) -> Sample | BadSample:
         if index == PADDING:
             return blank(self.shape, ())
         try:
             photo = self.photos.open(index, self.shape[0])
         except InputError as error:
-            return Fault(error.problems) if self.corrupt == "error" else blank(self.shape, [index])
+            return BadSample(error.problems) if self.corrupt == "error" else blank(self.shape, [index])
         made = Augmented(self.apply(photo), WHOLE, (False, False))
         return Sample(made, int(self.photos.labels[index]), index, True, ())
 
@@ -144,11 +144,11 @@ def blank(shape: Sequence[int], skipped: Sequence[int]) -> Sample:
     return Sample(Augmented(torch.zeros(*shape), WHOLE, (False, False)), 0, PADDING, False, skipped)
 
 
-def collate(samples: Sequence[Sample | Fault]) -> Batch | Fault:
-    """A batch of samples, or the first fault among them."""
+def collate(samples: Sequence[Sample | BadSample]) -> Batch | BadSample:
+    """A batch of samples, or the first bad one among them."""
     rows = []
     for sample in samples:
-        if isinstance(sample, Fault):
+        if isinstance(sample, BadSample):
             return sample
         rows.append(sample)
     return Batch(
@@ -209,7 +209,7 @@ class Loader:
             InputError: a photo cannot be read, and is not skipped; or too many in a row.
         """
         for batch in self._loader:
-            if isinstance(batch, Fault):
+            if isinstance(batch, BadSample):
                 raise InputError(batch.problems)
             self.unreadable.update(batch.skipped.tolist())
             yield batch

@@ -98,7 +98,9 @@ class Mixer:
         if self._timm is not None and rows % 2:
             message = f"`mixup_cutmix` mixes an even number of images, but a process has {rows:,}"
             raise InputError(
-                Problem(message, hint="an even `batch` for each process, and for each part of `accumulate`")
+                Problem(
+                    message, hint="an even `batch` for each process, and for each part of `accumulate`", code="E807"
+                )
             )
 
     def _generator(self, step: int) -> np.random.Generator:
@@ -165,7 +167,7 @@ def _timms(mix: MixupCutmix, classes: int, smoothing: float) -> Callable[[Tensor
     try:
         from timm.data.mixup import Mixup
     except ImportError:
-        raise InputError(Problem(f"`mixup_cutmix` needs timm: {INSTALL}")) from None
+        raise InputError(Problem(f"`mixup_cutmix` needs timm: {INSTALL}", code="E601")) from None
     return Mixup(
         mixup_alpha=mix.mixup, cutmix_alpha=mix.cutmix, prob=mix.probability, switch_prob=mix.switch, mode=mix.mode,
         label_smoothing=smoothing, num_classes=classes,

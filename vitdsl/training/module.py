@@ -148,7 +148,9 @@ class Training(LightningModule):
         cause = "a lower `optimizer.learning_rate`, a longer `schedule.warmup`, or `clip: 1` may help"
         if unstable:
             cause = f"the weights `{unstable}` are not finite: {cause}"
-        raise DivergedError(Problem(message, hint=f"{cause}; the weights of the last whole epoch are kept"))
+        raise DivergedError(
+            Problem(message, hint=f"{cause}; the weights of the last whole epoch are kept", code="E817")
+        )
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Updates the average of the weights."""

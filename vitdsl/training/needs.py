@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from vitdsl.errors import Problem, SpecError, did_you_mean, one_of
@@ -97,7 +98,7 @@ class _Needs:
         if self.classes < 1:
             message = f"`{self.spec.name}` has `classes: 0`, so there is nothing to train on"
             _, mark = locate(self.spec.tree, ("classes",))
-            yield Problem(message, "classes", mark, "`classes: 10`, as many as the data has")
+            yield Problem(message, "classes", mark, "`classes: 10`, as many as the data has", code="E805")
             return
         for name, loss in self.recipe.file.losses.items():
             yield from self._of_loss(("losses", name), loss)
@@ -115,7 +116,7 @@ class _Needs:
             yield from self._single(at, loss.output)
             if isinstance(self.mix, MixToken):
                 message = "a teacher sees whole images, so it cannot say what tokens are that were mixed"
-                yield self.recipe.problem(at, message, "`mix: mixup_cutmix`, or `mix: none`")
+                yield self.recipe.problem(at, message, "`mix: mixup_cutmix`, or `mix: none`", code="E810")
         if isinstance(loss, TokenLabels):
             yield from self._of_tokens(at, loss)
         if isinstance(loss, AttentionCosine):
@@ -129,7 +130,7 @@ class _Needs:
         names = head_outputs(self.graph) if loss.output is None else [loss.output]
         if not names:
             message = "this loss reads the head's outputs, but training gives none of them"
-            yield self._beside(self.recipe.problem(at, message, _named(self.outputs)), "head")
+            yield self._beside(self.recipe.problem(at, message, _named(self.outputs), code="E808"), "head")
         for name in names:
             yield from self._logits(at, name)
 
@@ -139,15 +140,17 @@ class _Needs:
         feature = self.outputs.get(loss.output)
         if feature is not None and (feature.grid is None or feature.tokens):
             message = f"this loss needs logits on a grid alone, but `{loss.output}` is {feature}"
-            yield self._beside(self.recipe.problem(at, message, "a classifier behind `from: grid`"), "head")
+            yield self._beside(
+                self.recipe.problem(at, message, "a classifier behind `from: grid`", code="E809"), "head"
+            )
         if self.mix is not None and not isinstance(self.mix, MixToken):
             hint = "`mix: mix_token`, or `mix: none`"
             yield self.recipe.problem(
-                ("mix",), "labels of tokens cannot follow images that are mixed in this way", hint
+                ("mix",), "labels of tokens cannot follow images that are mixed in this way", hint, code="E810"
             )
         if isinstance(self.mix, MixToken) and feature is not None and loss.output not in self.mix.outputs:
             message = f"tokens are mixed, but `mix` does not put `{loss.output}` back, so no label fits its tokens"
-            yield self.recipe.problem(at, message, f"`outputs: [{loss.output}]` of `mix`")
+            yield self.recipe.problem(at, message, f"`outputs: [{loss.output}]` of `mix`", code="E810")
 
     def _of_maps(self, at: At, loss: AttentionCosine) -> Iterator[Problem]:
         found = self.points.get(loss.point)
@@ -156,13 +159,13 @@ class _Needs:
         wanted = (loss.count or 1) + 1
         if len(found) < wanted:
             message = f"this loss needs {wanted} attention maps, but the point `{loss.point}` is at {len(found)}"
-            yield self._beside(self.recipe.problem(at, message, "the point in every block"), "stages")
+            yield self._beside(self.recipe.problem(at, message, "the point in every block", code="E809"), "stages")
         elif len({*found[: wanted if loss.count else None]}) > 1 or not _is_map(found[0]):
             message = (
                 f"this loss needs attention maps of one shape, but the point `{loss.point}` is at {_listed(found)}"
             )
             yield self._beside(
-                self.recipe.problem(at, message, "`maps: {after: [{point: NAME}]}` of a mixer"), "stages"
+                self.recipe.problem(at, message, "`maps: {after: [{point: NAME}]}` of a mixer", code="E809"), "stages"
             )
 
     def _of_patches(self, at: At, loss: Loss) -> Iterator[Problem]:
@@ -173,38 +176,44 @@ class _Needs:
         for name in () if found else names:
             if self.points[name][0].num_tokens - len(self.points[name][0].tokens) < 2:
                 message = f"this loss needs patches, but the point `{name}` is at {self.points[name][0]}"
-                yield self._beside(self.recipe.problem(at, message), "stages")
+                yield self._beside(self.recipe.problem(at, message, code="E809"), "stages")
         if isinstance(loss, PatchContrastive) and not found:
             first, last = (self.points[name][0] for name in names)
             if (first.dim, first.grid, first.count) != (last.dim, last.grid, last.count):
                 message = (
                     f"this loss compares patches one by one, but `{names[0]}` is {first}, and `{names[1]}` is {last}"
                 )
-                yield self._beside(self.recipe.problem(at, message, "two points on one grid, of one width"), "stages")
+                yield self._beside(
+                    self.recipe.problem(at, message, "two points on one grid, of one width", code="E809"), "stages"
+                )
             elif loss.kind == "official" and last.grid is None:
                 message = f"this loss needs neighbours on a grid, but the point `{names[1]}` is at {last}"
-                yield self._beside(self.recipe.problem(at, message, "`kind: paper`"), "stages")
+                yield self._beside(self.recipe.problem(at, message, "`kind: paper`", code="E809"), "stages")
 
     def _of_mixed_patches(self, at: At, loss: PatchMixing) -> Iterator[Problem]:
         if not isinstance(self.mix, Regions) and not says_where(self.mix):
             message = (
                 "this loss says which image each patch came from, so images must be mixed by regions, or by CutMix"
             )
-            yield self.recipe.problem(at, message, "`mix: regions`, or `mix: {type: mixup_cutmix, mixup: 0}`")
+            yield self.recipe.problem(
+                at, message, "`mix: regions`, or `mix: {type: mixup_cutmix, mixup: 0}`", code="E810"
+            )
         known = classifiers(self.graph, self.classes)
         if loss.output in self.outputs and loss.output not in known:
             message = f"this loss shares the classifier of `{loss.output}`, which has none"
-            yield self._beside(self.recipe.problem(at, message, did_you_mean(loss.output, known)), "head")
+            yield self._beside(self.recipe.problem(at, message, did_you_mean(loss.output, known), code="E809"), "head")
         for feature in self.points.get(loss.point, ())[:1]:
             if loss.output in known and feature.dim != known[loss.output].width:
                 message = f"the classifier of `{loss.output}` takes {known[loss.output].width} channels"
                 message += f", but the point `{loss.point}` is at {feature}"
-                yield self._beside(self.recipe.problem(at, message, "a point right before it"), "head")
+                yield self._beside(self.recipe.problem(at, message, "a point right before it", code="E809"), "head")
             grid = self.points.get(self.mix.point, [feature])[0].grid if isinstance(self.mix, Regions) else feature.grid
             if feature.grid is None or feature.grid != grid:
                 message = f"regions lie on a grid of {_sides(grid)}, but the point `{loss.point}` is at {feature}"
                 message = message if grid else f"this loss needs patches on a grid, but `{loss.point}` is at {feature}"
-                yield self._beside(self.recipe.problem(at, message, "both at points of one grid"), "stages")
+                yield self._beside(
+                    self.recipe.problem(at, message, "both at points of one grid", code="E809"), "stages"
+                )
 
     # ------------------------------------------------------------ mixing
 
@@ -218,16 +227,20 @@ class _Needs:
         feature, image = self.points[mix.point][0], self.spec.model.input.size
         if not _is_map(feature):
             message = f"images are mixed on a grid alone, but the point `{mix.point}` is at {feature}"
-            yield self._beside(self.recipe.problem(at, message, "the point before extra tokens come in"), "stages")
+            yield self._beside(
+                self.recipe.problem(at, message, "the point before extra tokens come in", code="E809"), "stages"
+            )
             return
         assert feature.grid is not None
         for name in outputs:
             if not _is_map(self.outputs[name]) or self.outputs[name].grid != feature.grid:
                 message = f"tokens of {_sides(feature.grid)} are mixed, but `{name}` is {self.outputs[name]}"
-                yield self._beside(self.recipe.problem((*at, "outputs"), message), "head")
+                yield self._beside(self.recipe.problem((*at, "outputs"), message, code="E809"), "head")
         if isinstance(mix, Regions) and any(image[axis] % feature.grid[axis] for axis in (0, 1)):
             message = f"regions on {_sides(feature.grid)} patches do not lie on whole pixels of {_sides(image)}"
-            yield self._beside(self.recipe.problem(at, message, "an image that is a multiple of the grid"), "input")
+            yield self._beside(
+                self.recipe.problem(at, message, "an image that is a multiple of the grid", code="E809"), "input"
+            )
 
     # ------------------------------------------------------------ what is there
 
@@ -238,38 +251,40 @@ class _Needs:
                 message = (
                     f"this reads `{name}` of what the model gives in training, but `{self.spec.name}` gives {gives}"
                 )
-                yield self._beside(self.recipe.problem(at, message, did_you_mean(name, self.outputs)), "head")
+                yield self._beside(
+                    self.recipe.problem(at, message, did_you_mean(name, self.outputs), code="E808"), "head"
+                )
         for name in points:
             if name not in self.names:
                 there = f"has {_named(self.names)}" if self.names else "has no points"
                 message = f"this reads the point `{name}`, but `{self.spec.name}` {there}"
                 hint = did_you_mean(name, self.names) or f"write `point: {name}` where the value flows that is meant"
-                yield self._beside(self.recipe.problem(at, message, hint), "stages")
+                yield self._beside(self.recipe.problem(at, message, hint, code="E808"), "stages")
 
     def _logits(self, at: At, name: str) -> Iterator[Problem]:
         feature = self.outputs.get(name)
         if feature is not None and feature.dim != self.classes:
             message = f"this needs logits of {self.classes} classes, but `{name}` is {feature.dim} wide"
-            yield self._beside(self.recipe.problem(at, message, "`classifier` in the head"), "head")
+            yield self._beside(self.recipe.problem(at, message, "`classifier` in the head", code="E809"), "head")
 
     def _single(self, at: At, name: str) -> Iterator[Problem]:
         yield from self._logits(at, name)
         feature = self.outputs.get(name)
         if feature is not None and (feature.grid is not None or feature.num_tokens != 1):
             message = f"this needs one answer for an image, but `{name}` is {feature}"
-            yield self._beside(self.recipe.problem(at, message, "`pool` in the head"), "head")
+            yield self._beside(self.recipe.problem(at, message, "`pool` in the head", code="E809"), "head")
 
     def _once(self, at: At, names: Iterable[str]) -> Iterator[Problem]:
         for name in names:
             if len(self.points[name]) > 1:
                 message = f"this needs one place, but the point `{name}` is at {len(self.points[name])}"
                 hint = "the point outside of what is repeated"
-                yield self._beside(self.recipe.problem(at, message, hint), "stages")
+                yield self._beside(self.recipe.problem(at, message, hint, code="E809"), "stages")
 
     def _beside(self, problem: Problem, key: str) -> Problem:
         """A problem of the recipe, with the place in the spec where what is missing would stand."""
         _, mark = locate(self.spec.tree, (key,))
-        return Problem(problem.message, problem.path, problem.mark, problem.hint, ((f"the spec's `{key}`", mark),))
+        return replace(problem, notes=((f"the spec's `{key}`", mark),))
 
 
 def says_where(mix: Any) -> bool:

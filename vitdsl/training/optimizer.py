@@ -109,7 +109,7 @@ def make_optimizer(model: nn.Module, recipe: Recipe, batch: int | None = None) -
         )
     except (AssertionError, ImportError, RuntimeError) as error:  # what needs apex, bitsandbytes or a GPU
         message = f"the optimizer `{file.type}` cannot be made here: {error}"
-        raise SpecError(recipe.problem(("optimizer", "type"), message)) from None
+        raise SpecError(recipe.problem(("optimizer", "type"), message, code="E802")) from None
     set_rate(made, rate)
     return made
 
@@ -122,14 +122,17 @@ def refuse_optimizer(recipe: Recipe) -> None:
     known = [*map(str, list_optimizers())]
     if file.type not in known:
         message = f"there is no optimizer `{file.type}`"
-        raise SpecError(recipe.problem(("optimizer", "type"), message, did_you_mean(file.type, known)))
+        raise SpecError(recipe.problem(("optimizer", "type"), message, did_you_mean(file.type, known), code="E802"))
     info = get_optimizer_info(file.type)
     has = {"betas": info.has_betas, "eps": info.has_eps, "momentum": info.has_momentum}
     faults = [name for name in has if name in file.fields_set and not has[name] and getattr(file, name) is not None]
     if faults:
         hint = f"it has {' and '.join(f'`{name}`' for name in has if has[name]) or 'none of these'}"
         raise SpecError(
-            [recipe.problem(("optimizer", name), f"`{file.type}` has no `{name}`", hint) for name in faults]
+            [
+                recipe.problem(("optimizer", name), f"`{file.type}` has no `{name}`", hint, code="E802")
+                for name in faults
+            ]
         )
 
 

@@ -93,7 +93,7 @@ class Photos:
             return photo if channels is None else as_channels(photo, channels)
         except Exception as error:  # the bytes may be anything, and Pillow does not say what it raises then
             message = f"{self.called(index)} cannot be read: {str(error) or type(error).__name__}"
-            raise InputError(Problem(message, hint=f"repair or remove it; {SKIP}")) from error
+            raise InputError(Problem(message, hint=f"repair or remove it; {SKIP}", code="E806")) from error
 
 
 def open_file(path: str) -> Any:

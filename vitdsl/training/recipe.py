@@ -55,7 +55,7 @@ class Augment(Fields):
     def agree(self) -> None:
         """The policy is written in timm's words."""
         if self.policy is not None and (fault := policy_fault(self.policy)) is not None:
-            refuse(*fault, at=("policy",))
+            refuse(*fault, at=("policy",), code="E801")
 
 
 class Optimizer(Fields):
@@ -84,7 +84,7 @@ class Optimizer(Fields):
     def agree(self) -> None:
         """There are two betas."""
         if self.betas is not None and len(self.betas) != 2:
-            refuse(f"`betas` must be two numbers, but are {len(self.betas)}", at=("betas",))
+            refuse(f"`betas` must be two numbers, but are {len(self.betas)}", at=("betas",), code="E217")
 
 
 class Schedule(Fields):
@@ -121,10 +121,19 @@ class Schedule(Fields):
     def agree(self) -> None:
         """The length of the warm-up is said once, and what steps alone have is said of steps."""
         if self.warmup and self.warmup_steps is not None:
-            refuse("the warm-up has `warmup` epochs or `warmup_steps` steps, but both are given", at=("warmup_steps",))
+            refuse(
+                "the warm-up has `warmup` epochs or `warmup_steps` steps, but both are given",
+                at=("warmup_steps",),
+                code="E207",
+            )
         for name in ("every", "factor"):
             if name in self.fields_set and self.type != "steps":
-                refuse(f"`{name}` does nothing where `type` is {self.type}", "`type: steps` has it", at=(name,))
+                refuse(
+                    f"`{name}` does nothing where `type` is {self.type}",
+                    "`type: steps` has it",
+                    at=(name,),
+                    code="E207",
+                )
 
 
 class Average(Fields):
@@ -150,13 +159,15 @@ _LOSS = KindField(LOSSES, "loss")
 
 def _losses(value: Any, reader: Any) -> dict[str, Loss]:
     if not isinstance(value, dict):
-        refuse(f"`losses` must be a mapping of names to losses, but is {describe(value)}")
+        refuse(f"`losses` must be a mapping of names to losses, but is {describe(value)}", code="E203")
     kept = {name: entry for name, entry in value.items() if entry not in (None, NONE)}
     taken = [name for name in kept if name in MEASURES]
     if taken:
-        refuse(f"a loss cannot be called `{taken[0]}`, which is what a measure is called", at=(Key(taken[0]),))
+        refuse(
+            f"a loss cannot be called `{taken[0]}`, which is what a measure is called", at=(Key(taken[0]),), code="E208"
+        )
     if not kept:
-        refuse("`losses` must hold a loss, as `labels: cross_entropy`")
+        refuse("`losses` must hold a loss, as `labels: cross_entropy`", code="E217")
     return dict(zip(kept, read_each(kept.items(), lambda _, entry: _LOSS.read(entry, reader)), strict=True))
 
 
@@ -223,7 +234,7 @@ class RecipeFile(Fields):
         length = self.schedule.warmup + self.schedule.cooldown
         if length > self.epochs:
             message = f"`warmup` and `cooldown` take {length:g} epochs, but there are {self.epochs}"
-            refuse(message, at=("schedule",))
+            refuse(message, at=("schedule",), code="E207")
 
 
 class Recipe:
@@ -268,9 +279,9 @@ class Recipe:
             if (file := getattr(loss, key)) is not None
         }  # fmt: skip
 
-    def problem(self, at: tuple[Any, ...], message: str, hint: str = "") -> Problem:
+    def problem(self, at: tuple[Any, ...], message: str, hint: str = "", code: str = "") -> Problem:
         """A fault at a place of the file."""
-        return problem(self.tree, at, message, hint)
+        return problem(self.tree, at, message, hint, code)
 
 
 class _RecipePlace(Root):
@@ -310,7 +321,7 @@ def load_recipe(source: str | Path | Mapping[str, Any], set: Mapping[str, Any] |
     late = [key for key, value in tree.items() if key != "vars" and facts(value).late]
     if late:
         message = "a recipe is written out: it has no holes, and reads nothing but its own `vars`"
-        raise SpecError([problem(tree, (key,), message) for key in late])
+        raise SpecError([problem(tree, (key,), message, code="E209") for key in late])
     try:
         file = RecipeFile.read({key: value for key, value in tree.items() if key != "vars"}, None)
     except Refusal as error:

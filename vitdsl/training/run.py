@@ -125,7 +125,9 @@ def train(
     folder = Path(folder)
     name = data or recipe.file.data
     if name is None:
-        raise TrainingError(Problem("nothing says what to train on", hint="`--data digits`, or a folder of images"))
+        raise TrainingError(
+            Problem("nothing says what to train on", hint="`--data digits`, or a folder of images", code="E803")
+        )
     identity = identity_of(spec, recipe, name)
     kept = kept_in(folder, identity)
     resumed = len(kept.history)
@@ -215,7 +217,7 @@ def _trainer(
     """
     if hardware.precision not in PRECISIONS:
         message = f"there is no precision `{hardware.precision}`"
-        raise TrainingError(Problem(message, hint=f"known: {', '.join(PRECISIONS)}"))
+        raise TrainingError(Problem(message, hint=f"known: {', '.join(PRECISIONS)}", code="E205"))
     keep = ModelCheckpoint(
         folder, CHECKPOINT.removesuffix(".ckpt"), save_top_k=-1, every_n_epochs=1, save_on_train_epoch_end=True,
         enable_version_counter=False,
@@ -242,7 +244,9 @@ def _trainer(
             )
     except (MisconfigurationException, ValueError, RuntimeError) as error:
         message = f"this machine does not train so: {error}"
-        raise TrainingError(Problem(message, hint="other `--device`, `--devices` or `--precision`")) from error
+        raise TrainingError(
+            Problem(message, hint="other `--device`, `--devices` or `--precision`", code="E815")
+        ) from error
 
 
 def _fit(trainer: Trainer, training: Training, loaders: tuple[Loader, Loader], checkpoint: Path | None) -> None:
@@ -253,7 +257,9 @@ def _fit(trainer: Trainer, training: Training, loaders: tuple[Loader, Loader], c
             trainer.fit(training, *loaders, ckpt_path=checkpoint, weights_only=True)
     except RuntimeError as error:
         if trainer.world_size > 1 and _LEFT.search(str(error)):
-            raise TrainingError("another process of this training ended; what it said tells why") from error
+            raise TrainingError(
+                "another process of this training ended; what it said tells why", code="E818"
+            ) from error
         raise
     except SIGTERMException:
         raise SystemExit(128 + signal.SIGTERM) from None

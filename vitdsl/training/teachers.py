@@ -72,10 +72,10 @@ def _teacher(recipe: Recipe, name: str, loss: Distillation, spec: Spec) -> Teach
     except (RuntimeError, ValueError, AssertionError) as error:
         shown = " × ".join(map(str, images.shape[1:]))
         message = f"the teacher cannot take the student's images, {shown}: {first_line(error)}"
-        raise SpecError(recipe.problem(at, message)) from None
+        raise SpecError(recipe.problem(at, message, code="E812")) from None
     if found != (1, spec.model.classes):
         message = f"the teacher tells {found[1]:,} classes, but the student {spec.model.classes:,}"
-        raise SpecError(recipe.problem(at, message, "both must have the same classes, in the same order"))
+        raise SpecError(recipe.problem(at, message, "both must have the same classes, in the same order", code="E812"))
     return Teacher(model, (own[0], statistics[0]), (own[1], statistics[1]))
 
 
@@ -86,11 +86,15 @@ def _of_spec(recipe: Recipe, at: Any, loss: Distillation, student: Spec) -> tupl
 
     if loss.teacher_weights is None:
         message = "a teacher that is a spec needs weights, or it knows nothing"
-        raise SpecError(recipe.problem(at, message, "`teacher_weights: FILE`, as `vitdsl train` writes it"))
+        raise SpecError(
+            recipe.problem(at, message, "`teacher_weights: FILE`, as `vitdsl train` writes it", code="E811")
+        )
     where = (*at[:-1], "teacher_weights")
     path = recipe.path_of(where, loss.teacher_weights)
     if not path.is_file():
-        raise SpecError(recipe.problem(where, f"there is no file `{path}`, beside the recipe or seen from here"))
+        raise SpecError(
+            recipe.problem(where, f"there is no file `{path}`, beside the recipe or seen from here", code="E811")
+        )
     written = read_metadata(path).get(SPEC_TEXT) if path.suffix == ".safetensors" else None
     spec = load(written) if written else None
     if spec is None or spec.name != loss.teacher:
@@ -100,7 +104,7 @@ def _of_spec(recipe: Recipe, at: Any, loss: Distillation, student: Spec) -> tupl
         model = build(spec, size=(height, width))
     except InputError as error:
         message = f"the teacher cannot be built for the student's images, {height} × {width}: {first_line(error)}"
-        raise SpecError(recipe.problem(at, message)) from None
+        raise SpecError(recipe.problem(at, message, code="E812")) from None
     load_weights(model, path)
     return model, _statistics(spec)
 
@@ -111,7 +115,9 @@ def _of_timm(recipe: Recipe, at: Any, loss: Distillation, classes: int) -> tuple
     try:
         model = create_timm(loss.teacher.removeprefix(TIMM), weights, classes)
     except InputError as error:
-        raise SpecError([recipe.problem(at, each.message, each.hint) for each in error.problems]) from None
+        raise SpecError(
+            [recipe.problem(at, each.message, each.hint, code=each.code) for each in error.problems]
+        ) from None
     config: Any = model.pretrained_cfg
     return model, (torch.tensor(config["mean"]), torch.tensor(config["std"]))
 
@@ -132,16 +138,16 @@ def create_timm(name: str, weights: str | None, classes: int | None = None) -> n
     if not timm.is_model(name):
         near = timm.list_models(f"{name.split('.')[0].split('_')[0]}*")[:5]
         hint = f"timm has {', '.join(near)}, …" if near else ""
-        raise InputError(Problem(f"timm has no model `{name}`", hint=hint))
+        raise InputError(Problem(f"timm has no model `{name}`", hint=hint, code="E811"))
     if weights is not None and not Path(weights).is_file():
-        raise InputError(Problem(f"there is no file `{weights}`, seen from here"))
+        raise InputError(Problem(f"there is no file `{weights}`, seen from here", code="E811"))
     given: dict[str, Any] = {"checkpoint_path": weights} if weights else {"pretrained": True}
     if weights and classes is not None:
         given["num_classes"] = classes
     try:
         return timm.create_model(name, **given)
     except Exception as error:  # the file may hold anything, and the network has errors of many kinds
-        raise InputError(Problem(f"the weights of `{name}` cannot be had: {first_line(error)}")) from error
+        raise InputError(Problem(f"the weights of `{name}` cannot be had: {first_line(error)}", code="E710")) from error
 
 
 def _statistics(spec: Spec) -> tuple[Tensor, Tensor]:

@@ -23,10 +23,10 @@ def test_a_function_of_another_package():
 
 @pytest.mark.usefixtures("_installed")
 def test_functions_that_cannot_be_called():
-    (at, said, hint) = refusals({"type": "function", "function": "os.system"})[0]
+    at, said, hint, code = refusals({"type": "function", "function": "os.system"})[0]
     assert at == ("function",)
     assert said == "no installed package offers `os.system` in the entry point group `vitdsl.evaluations`"
-    assert hint == "known: doubled, several, steps, wordy"
+    assert (hint, code) == ("known: doubled, several, steps, wordy", "E908")
     assert refusals({"type": "function", "function": "doubled"})[0][2] == "write {type: doubled}"
     assert refusals({"type": "function", "function": "steps", "options": 3})[0][1] == (
         "`options` must be a mapping, but is 3"

@@ -47,7 +47,7 @@ def test_a_proxy_without_an_answer_gives_nan():
 
 def test_proxies_that_are_not_there():
     assert refusals({"type": "proxies", "names": ["snip", "dsss"]}) == [
-        (("names", 1), "there is no proxy `dsss`", "did you mean 'dss'?")
+        (("names", 1), "there is no proxy `dsss`", "did you mean 'dss'?", "E206")
     ]
     assert refusals({"type": "proxies", "names": ["snip"], "batch": 2})[0][:2] == (
         ("batch",), "`batch` must be at least 4, but is 2",

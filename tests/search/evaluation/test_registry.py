@@ -23,14 +23,15 @@ def test_an_evaluation_of_another_package():
     made = read_evaluation("doubled")
     candidate = Candidate(load(SPEC))
     assert made.measure(candidate) == {"doubled": 2.0 * candidate.costs.params}
-    assert refusals({"type": "doubled", "by": 2}) == [(("by",), "unknown key `by`", "known: type")]
+    assert refusals({"type": "doubled", "by": 2}) == [(("by",), "unknown key `by`", "known: type", "E201")]
 
 
 @pytest.mark.usefixtures("_installed")
 def test_what_is_no_evaluation():
-    assert refusals("trian") == [((), "there is no evaluation `trian`", "did you mean 'train'?")]
-    assert refusals({"type": "memroy"}) == [(("type",), "there is no evaluation `memroy`", "did you mean 'memory'?")]
+    assert refusals("trian") == [((), "there is no evaluation `trian`", "did you mean 'train'?", "E206")]
+    message = "there is no evaluation `memroy`"
+    assert refusals({"type": "memroy"}) == [(("type",), message, "did you mean 'memory'?", "E206")]
     assert refusals({"type": "steps"})[0][2] == "`steps` is a function: write {type: function, function: steps}"
-    (_, said, hint) = refusals([1])[0]
+    _, said, hint, _ = refusals([1])[0]
     assert said == "an evaluation is a name, or a mapping with `type`, but this is [1]"
     assert hint == "known: doubled, function, latency, memory, proxies, train"

@@ -42,7 +42,7 @@ def test_rungs_alike_share_a_schedule():
 def test_fields_that_do_not_fit(fields, at, said):
     with pytest.raises(Refusal) as caught:
         read_evaluation({"type": "train", **fields})
-    assert [(loc, message) for loc, message, _ in caught.value.items] == [(at, said)]
+    assert [(fault.at, fault.message) for fault in caught.value.items] == [(at, said)]
 
 
 def test_the_identity_names_all_that_a_training_hangs_on():

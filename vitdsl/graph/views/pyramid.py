@@ -70,11 +70,13 @@ def _refusal(name: str, given: object, all_levels: Sequence[BlockMap], hint: str
     """What to say of maps that there are not, or not so often."""
     count = len(all_levels)
     if not count:
-        return InputError(Problem(f"`{name}` asks for maps, but no block of this model ends with one of the image"))
+        return InputError(
+            Problem(f"`{name}` asks for maps, but no block of this model ends with one of the image", code="E605")
+        )
     message = f"`{name}` must name maps of this model, each once, but has {given!r:.80}"
     listed = f"from {-count} to {count - 1}" if count > 1 else "0 or -1"
     rest = f"it has {count} of them ({listed}; `feature_info` lists them), or paths of blocks (`block_info`)"
-    return InputError(Problem(message, hint=f"{hint}; {rest}" if hint else rest))
+    return InputError(Problem(message, hint=f"{hint}; {rest}" if hint else rest, code="E605"))
 
 
 def pyramid(graph: Graph, paths: Sequence[str]) -> Graph:

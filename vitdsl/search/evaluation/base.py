@@ -49,7 +49,7 @@ class Evaluation(Fields):
         """Raises a SpecError where a candidate is unsuited."""
         reason = self.unsuited(candidate.spec)
         if reason is not None:
-            raise SpecError(Problem(reason, mark=candidate.spec.tree.pos))
+            raise SpecError(Problem(reason, mark=candidate.spec.tree.pos, code="E910"))
 
     def among(self, rungs: Sequence[Evaluation]) -> Evaluation:
         """This evaluation, with defaults that depend on the other rungs.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def _options(value: Any, reader: Any) -> Any:
     if not isinstance(value, dict):
-        refuse(f"`options` must be a mapping, but is {describe(value)}")
+        refuse(f"`options` must be a mapping, but is {describe(value)}", code="E203")
     return plain(value)
 
 
@@ -47,10 +47,13 @@ class Function(Evaluation):
             message = (
                 f"no installed package offers `{self.function}` in the entry point group `{registry.ENTRY_POINTS}`"
             )
-            refuse(message, hint, at=("function",))
+            refuse(message, hint, at=("function",), code="E908")
         if registry.evaluation_class(self.function) is not None:
             refuse(
-                f"`{self.function}` is an evaluation of its own", f"write {{type: {self.function}}}", at=("function",)
+                f"`{self.function}` is an evaluation of its own",
+                f"write {{type: {self.function}}}",
+                at=("function",),
+                code="E908",
             )
 
     def names(self) -> tuple[str, ...]:
@@ -69,8 +72,12 @@ class Function(Evaluation):
             result = {names[0]: result}
         if not isinstance(result, Mapping) or set(result) != set(names):
             description = describe(dict(result) if isinstance(result, Mapping) else result)
-            raise SpecError(Problem(f"`{self.function}` must give {', '.join(names)}, but gave {description}"))
+            raise SpecError(
+                Problem(f"`{self.function}` must give {', '.join(names)}, but gave {description}", code="E908")
+            )
         for name, value in result.items():
             if not hasattr(value, "__float__") or isinstance(value, (bool, str)):
-                raise SpecError(Problem(f"`{name}` of `{self.function}` must be a number, but is {describe(value)}"))
+                raise SpecError(
+                    Problem(f"`{name}` of `{self.function}` must be a number, but is {describe(value)}", code="E908")
+                )
         return {name: float(result[name]) for name in names}

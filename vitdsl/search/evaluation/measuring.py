@@ -25,10 +25,12 @@ def check_device(name: str) -> str:
     try:
         kind = torch.device(name)
     except RuntimeError:
-        raise SpecError(Problem(f"`{name}` is no device", hint="cpu, cuda, cuda:1")) from None
+        raise SpecError(Problem(f"`{name}` is no device", hint="cpu, cuda, cuda:1", code="E815")) from None
     count = torch.cuda.device_count()
     if kind.type not in ("cpu", "cuda") or (kind.type == "cuda" and (kind.index or 0) >= count):
-        raise SpecError(Problem(f"this machine has no `{name}`, but {count} CUDA devices and the CPU", hint="cpu"))
+        raise SpecError(
+            Problem(f"this machine has no `{name}`, but {count} CUDA devices and the CPU", hint="cpu", code="E815")
+        )
     return name
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from vitdsl.errors import Refusal, did_you_mean
+from vitdsl.errors import Fault, Refusal, did_you_mean
 from vitdsl.fields.types import Positive
 from vitdsl.search.evaluation.base import Evaluation
 
@@ -47,7 +47,7 @@ class Proxies(Evaluation):
         unknown = [(index, name) for index, name in enumerate(self.proxies) if name not in PROXIES]
         if unknown:
             raise Refusal([
-                (("names", index), f"there is no proxy `{name}`", did_you_mean(name, PROXIES))
+                Fault(("names", index), f"there is no proxy `{name}`", did_you_mean(name, PROXIES), code="E206")
                 for index, name in unknown
             ])  # fmt: skip
 

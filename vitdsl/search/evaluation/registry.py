@@ -55,11 +55,11 @@ def read_evaluation(raw: Any) -> Evaluation:
     fields = {"type": raw} if isinstance(raw, str) else raw
     if not isinstance(fields, dict) or not isinstance(fields.get("type"), str):
         hint = f"known: {', '.join(_known())}"
-        refuse(f"an evaluation is a name, or a mapping with `type`, but this is {describe(raw)}", hint)
+        refuse(f"an evaluation is a name, or a mapping with `type`, but this is {describe(raw)}", hint, code="E203")
     cls = evaluation_class(fields["type"])
     if cls is None:
         at = () if isinstance(raw, str) else ("type",)
-        refuse(f"there is no evaluation `{fields['type']}`", _hint(fields["type"]), at)
+        refuse(f"there is no evaluation `{fields['type']}`", _hint(fields["type"]), at, code="E206")
     return cls.read(fields, None)  # type: ignore[arg-type]
 
 

@@ -30,12 +30,12 @@ def _recipe(value: Any, reader: Any) -> Recipe | None:
     if value is None or isinstance(value, Recipe):
         return value
     if not isinstance(value, (str, dict)):
-        refuse(f"`recipe` must be a name, a path or a recipe, but is {describe(value)}")
+        refuse(f"`recipe` must be a name, a path or a recipe, but is {describe(value)}", code="E203")
     try:
         return load_recipe(value)
     except SpecError as error:
         problem = error.problems[0]
-        refuse(f"`recipe` is wrong: {problem.message}", problem.hint)
+        refuse(f"`recipe` is wrong: {problem.message}", problem.hint, code=problem.code)
 
 
 class Train(Evaluation):
@@ -76,21 +76,25 @@ class Train(Evaluation):
         if self.recipe is not None:
             self._agree_with(self.recipe)
         elif self.epochs is None:
-            refuse("`epochs` is missing: how long a candidate is trained", "a `recipe` says it too")
+            refuse("`epochs` is missing: how long a candidate is trained", "a `recipe` says it too", code="E202")
         elif self.schedule is not None and self.schedule < self.epochs:
             message = f"`schedule` must be at least `epochs` ({self.epochs}), but is {self.schedule}"
-            refuse(message, "the cosine has reached 0 there", at=("schedule",))
+            refuse(message, "the cosine has reached 0 there", at=("schedule",), code="E207")
 
     def _agree_with(self, recipe: Recipe) -> None:
         for name in self.fields:
             if name in self.fields_set - BESIDE_RECIPE:
                 hint = "`recipe: {extends: NAME, …}` changes what the recipe says"
-                refuse(f"`{name}` does nothing beside a `recipe`, which says it", hint, at=(name,))
+                refuse(f"`{name}` does nothing beside a `recipe`, which says it", hint, at=(name,), code="E207")
         if self.epochs is not None and self.epochs > recipe.file.epochs:
             message = f"the recipe has {recipe.file.epochs} epochs, but `epochs` is {self.epochs}"
-            refuse(message, "`recipe: {extends: NAME, epochs: N}` makes it longer", at=("epochs",))
+            refuse(message, "`recipe: {extends: NAME, epochs: N}` makes it longer", at=("epochs",), code="E207")
         if recipe.file.data is None and "data" not in self.fields_set:
-            refuse("the recipe does not say what to train on", "`data: digits`, or a folder of images by class")
+            refuse(
+                "the recipe does not say what to train on",
+                "`data: digits`, or a folder of images by class",
+                code="E803",
+            )
 
     @property
     def last(self) -> int:

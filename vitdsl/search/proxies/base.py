@@ -61,7 +61,7 @@ Proxy = Callable[[VisionModel, Batch], "float | dict[str, float]"]
 
 def refusal(message: str, hint: str = "") -> ProxyError:
     """An error without a place in a file."""
-    return ProxyError(Problem(message, hint=hint))
+    return ProxyError(Problem(message, hint=hint, code="E911"))
 
 
 def graph_of(model: VisionModel) -> Graph:

@@ -57,7 +57,7 @@ def page(study: Study, search: Search) -> str:
     try:
         from plotly.offline import get_plotlyjs
     except ImportError as error:
-        raise SpecError(Problem(f"reports need {error.name}: {INSTALL}")) from None
+        raise SpecError(Problem(f"reports need {error.name}: {INSTALL}", code="E601")) from None
     rows = rows_of(study, search)
     against, correlations = correlation_table(rows, search)
     refused = refusals(study.get_trials(deepcopy=False))

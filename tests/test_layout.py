@@ -113,6 +113,7 @@ OF_SEVERAL = {
     "parts/test_idle_fields.py",
     "search/proxies/test_refusals.py",
     "search/proxies/test_zoo.py",
+    "search/report/test_browser.py",
     "search/test_hostile.py",
     "search/test_kills.py",
     "search/test_postgresql.py",

@@ -97,12 +97,10 @@ def test_any_file() -> None:
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("seed", range(1, 3))
-def test_any_field_often(seed: int) -> None:
-    check(fields.spec, check_text, 0.2, seed, 4000)
+def test_any_field_often() -> None:
+    check(fields.spec, check_text, 0.2, 1, 4000)
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("seed", range(1, 3))
-def test_any_file_often(seed: int) -> None:
-    check(files.spec, check_file, 0.1, seed, 4000)
+def test_any_file_often() -> None:
+    check(files.spec, check_file, 0.1, 1, 4000)

@@ -12,4 +12,4 @@ def test_hostile_texts() -> None:
 @pytest.mark.full
 @pytest.mark.parametrize("first", [100_000, 200_000])
 def test_many_hostile_texts(first: int) -> None:
-    assert many(first, 3000, 20) == {}
+    assert many(first, 1500, 20) == {}

@@ -118,6 +118,6 @@ def test_many_hybrids_are_read_and_analysed() -> None:
 @pytest.mark.full
 @pytest.mark.parametrize("number", [1, 2])
 def test_many_hybrids_are_built(number: int) -> None:
-    tally = run(number, 1900, share(100))
-    check_tally(tally)
-    assert tally.built >= 1250, str(tally)
+    tally = run(number, 700, share(100))
+    check_tally(tally, 1)
+    assert tally.built >= 450, str(tally)

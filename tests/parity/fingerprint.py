@@ -26,8 +26,12 @@ def load(name: str) -> dict[str, Any]:
 
 def fill(key: str, shape: tuple[int, ...] | list[int]) -> np.ndarray:
     """Values of the tensor called `key`, float64: normal ones, of a size that keeps activations moderate."""
-    shape = tuple(shape)
-    values = np.random.RandomState(zlib.crc32(key.encode())).standard_normal(shape)
+    return moderate(key, np.random.RandomState(zlib.crc32(key.encode())).standard_normal(tuple(shape)))
+
+
+def moderate(key: str, values: np.ndarray) -> np.ndarray:
+    """Normal values as the tensor called `key` may have them."""
+    shape = values.shape
     name = key.rsplit(".", 1)[-1]
     if name == "running_var":
         return 1.0 + 0.2 * np.abs(values)

@@ -3,7 +3,7 @@
 import json
 from html.parser import HTMLParser
 
-VOID = {"meta", "img", "input", "br", "hr", "link"}
+VOID = {"meta", "img", "input", "br", "hr", "link", "wbr"}
 
 
 class Elements(HTMLParser):

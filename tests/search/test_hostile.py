@@ -15,7 +15,7 @@ def test_hostile_searches() -> None:
 
 @pytest.mark.full
 def test_many_hostile_searches() -> None:
-    assert many(1000, 400, searches=True) == {}
+    assert many(1000, 200, searches=True) == {}
 
 
 @pytest.mark.parametrize("kind", ["error", "pruned", "given_up"])

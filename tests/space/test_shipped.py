@@ -114,9 +114,9 @@ def test_hybrids_are_what_their_analysis_says():
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("seed", range(100, 120))
+@pytest.mark.parametrize("seed", range(100, 104))
 def test_many_hybrids_are_what_their_analysis_says(seed):
-    """5,000 in all."""
+    """1,000 in all."""
     built, refused = judged(seed, 250)
     assert built + refused == 250
     assert built >= 225

@@ -101,7 +101,7 @@ def test_killed(tmp_path):
 
 @pytest.mark.full
 @pytest.mark.usefixtures("one_thread")
-@pytest.mark.parametrize("workers", [0, 2])
-def test_killed_often(tmp_path, workers):
+@pytest.mark.parametrize(("workers", "kills"), [(0, 5), (2, 20)])
+def test_killed_often(tmp_path, workers, kills):
     data = digits_in(tmp_path / "data", each=2, held=1)
-    kill(Killed(tmp_path, data, epochs=120, workers=workers), tmp_path / "whole", kills=20, seed=workers)
+    kill(Killed(tmp_path, data, epochs=6 * kills, workers=workers), tmp_path / "whole", kills=kills, seed=workers)

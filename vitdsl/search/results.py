@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from vitdsl.search.file import Search
 
-DONE = "COMPLETE"
+DONE, FAILED = "COMPLETE", "FAIL"
+UNSAID = "its worker ended and left no reason: it was killed, or was short of memory"
 Item = TypeVar("Item")
 
 
@@ -70,10 +71,13 @@ def _row(trial: FrozenTrial, objectives: Sequence[str]) -> Row:
     values = dict(zip(objectives, trial.values or (), strict=False))
     start, end = trial.datetime_start, trial.datetime_complete
     seconds = (end - start).total_seconds() if start and end else None
+    problem = next((attributes[key] for key in ("error", "pruned", "given_up") if key in attributes), "")
+    if trial.state.name == FAILED and not problem:
+        problem = UNSAID
     return Row(
         trial.number, trial.state.name, attributes.get("decisions", {}), {**attributes.get("measures", {}), **values},
         attributes["spec"], attributes["hash"], attributes.get("rung"), attributes.get("retry_of"),
-        seconds, attributes.get("error", attributes.get("pruned", attributes.get("given_up", ""))),
+        seconds, problem,
     )  # fmt: skip
 
 

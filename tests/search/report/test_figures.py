@@ -11,14 +11,15 @@ def test_points_are_what_was_measured():
     study = study_of(search, [*MANY, ("PRUNED", {"dss": 1.0, "accuracy": 0.2}), ("RUNNING", {})])
     _, data = read(page(study, search))
     assert list(data["fronts"])[:2] == ["accuracy against params", "accuracy against macs"]
-    pruned, others, best = data["fronts"]["accuracy against params"]["data"]
+    pruned, others, front, best = data["fronts"]["accuracy against params"]["data"]
     rows = rows_of(study, search)
     for trace in (pruned, others, best):
         assert [rows[number].measures["params"] for number in trace["customdata"]] == list(trace["x"])
         assert [rows[number].measures["accuracy"] for number in trace["customdata"]] == list(trace["y"])
     assert pruned["customdata"] == [12]
     assert sorted([*others["customdata"], *best["customdata"]]) == list(range(12))
-    assert best["customdata"][-1] == 11  # the most accurate is on every front
+    assert best["customdata"] == [11]
+    assert front["y"][-1] == rows[11].measures["accuracy"]  # the most accurate is on every front
     running, _, done = data["progress"]["accuracy"]["data"]
     assert running["y"] == [0.5 + 0.01 * number for number in range(12)]
     assert done["customdata"] == list(range(12))
@@ -57,10 +58,18 @@ def test_several_objectives():
     search = search_of(objectives="{accuracy: maximize, macs: minimize}")
     study = study_of(search, MANY)
     _, data = read(page(study, search))
-    assert {"accuracy against macs", "macs against accuracy", "macs against params"} <= data["fronts"].keys()
+    assert list(data["fronts"])[:3] == [
+        "accuracy against macs",
+        "accuracy against params",
+        "accuracy against activation_bytes",
+    ]
+    assert "macs against params" in data["fronts"]
     assert list(data["progress"]) == ["accuracy", "macs"]
     best = {row.number for row in winners(rows_of(study, search), search)}
-    assert set(data["fronts"]["accuracy against macs"]["data"][2]["customdata"]) == best
+    for figure in data["fronts"].values():
+        *_, line, marked = figure["data"]
+        assert (line["name"], marked["name"]) == ("front of these two", "the search's front")
+        assert set(marked["customdata"]) == best  # whatever is plotted, what the headline names is marked
 
 
 # ---------------------------------------------------------------- numbers

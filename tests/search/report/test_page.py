@@ -12,7 +12,7 @@ from tests.search.pages import read
 from tests.search.report.studies import EVIL, MANY, search_of, study_of
 from vitdsl.search.report import write_report
 from vitdsl.search.report.page import page
-from vitdsl.search.results import rows_of
+from vitdsl.search.results import UNSAID, rows_of
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 12])
@@ -59,7 +59,7 @@ def test_texts_of_files_become_no_tags():
     assert data["details"]["0"]["decisions"] == [[EVIL, f"{EVIL}0"]]
     (decision,) = [axis for axis in data["parallel"]["data"][0]["dimensions"] if "ticktext" in axis]
     assert decision.pop("ticktext") == [f"{EVIL}{number}" for number in range(3)]  # plotly reads no tags in these
-    figures = json.dumps([data["fronts"], data["progress"], data["parallel"]])
+    figures = json.dumps([data["fronts"], data["progress"], data["parallel"]["data"]])
     assert "<img" not in figures
     assert "&lt;img" in figures
 
@@ -76,6 +76,21 @@ def test_what_is_missing_or_no_number():
     labels = [axis["label"] for axis in data["parallel"]["data"][0]["dimensions"]]
     assert "dss" not in labels
     assert data["fronts"]["accuracy against params"]["data"][0]["x"] == []
+
+
+def test_each_failure_has_its_reason():
+    """Also where a worker was killed, and could leave none."""
+    search = search_of()
+    study = study_of(search, [*MANY[:2], ("FAIL", {})])
+    spec = search.space.sample(77)
+    given = {"decisions": {}, "spec": spec.dump(), "hash": "x", "measures": {}}
+    long = "RuntimeError: " + "very " * 40 + "long"
+    for _ in range(2):
+        study.add_trial(create_trial(state=TrialState.FAIL, user_attrs={**given, "error": long}))
+    made, data = read(page(study, search))
+    assert long in made.texts
+    assert UNSAID in made.texts
+    assert [data["details"][number]["state"] for number in "234"] == [f"fail: {UNSAID}", *[f"fail: {long}"] * 2]
 
 
 def test_trials_that_gave_up_are_no_candidates():

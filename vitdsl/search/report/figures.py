@@ -5,9 +5,10 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Sequence
+from itertools import combinations, product
 from typing import TYPE_CHECKING, Any
 
-from vitdsl.search.results import DONE, Row, complete, pareto
+from vitdsl.search.results import DONE, Row, complete, pareto, winners
 from vitdsl.units import format_measure
 
 if TYPE_CHECKING:
@@ -15,13 +16,11 @@ if TYPE_CHECKING:
 
     from vitdsl.search.file import Search
 
-INK, FAINT, MARK, PAPER = "#1f2933", "#9aa5b1", "#d1495b", "#ffffff"
+INK, FAINT, MARK, PAIR, PAPER = "#1f2933", "#9aa5b1", "#d1495b", "#2f7ebc", "#ffffff"
 SCALE = "Viridis"
 COSTS = ("params", "macs", "activation_bytes")
 WIDE = 20
 """The axis is logarithmic where the largest value is more than so many times the smallest."""
-AXIS, WIDTH = 120, 1000
-"""Pixels from one parallel coordinate to the next, and the least of all of them together."""
 FEW = 12
 """At most so many trials have a tick each."""
 HOVERED = 14
@@ -32,16 +31,16 @@ MISSING = "–"
 
 
 def fronts(rows: Sequence[Row], search: Search) -> dict[str, dict[str, Any]]:
-    """For each objective and each cost the candidates, with the front of the two; keys are `objective against cost`."""
+    """The candidates in plots of two measures, with the front of the two; keys are `objective against cost`.
+
+    First each two objectives, then each objective against each cost.
+    """
     measured = {name for row in rows for name in row.measures}
+    objectives = [name for name in search.file.objectives if name in measured]
     costs = [name for name in search.measures if name.startswith(("latency", "seconds")) or name.endswith("bytes")]
-    against = [name for name in dict.fromkeys((*COSTS, *costs, *search.file.objectives)) if name in measured]
-    figures: dict[str, dict[str, Any]] = {}
-    for name in search.file.objectives:
-        for cost in against:
-            if name != cost and name in measured:
-                figures[f"{name} against {cost}"] = _plain(_front(rows, search, name, cost))
-    return figures
+    against = [name for name in dict.fromkeys((*COSTS, *costs)) if name in measured and name not in objectives]
+    pairs = [*combinations(objectives, 2), *product(objectives, against)]
+    return {f"{name} against {cost}": _plain(_front(rows, search, name, cost)) for name, cost in pairs}
 
 
 def _front(rows: Sequence[Row], search: Search, name: str, cost: str) -> Figure:
@@ -50,19 +49,20 @@ def _front(rows: Sequence[Row], search: Search, name: str, cost: str) -> Figure:
     done = [row for row in complete(rows, search) if row.value(cost) is not None]
     directions = {cost: search.file.objectives.get(cost, "minimize"), name: search.file.objectives[name]}
     front = pareto(((row, row.values(directions)) for row in done), directions.values())
-    others = [row for row in done if row not in front]
+    best = [row for row in winners(rows, search) if row in done]
     pruned = _pruned(rows, cost, name)
     figure = _figure(cost, name)
-    line = {"color": MARK, "width": 1, "shape": "hv" if directions[cost] == "minimize" else "vh"}
     figure.add_trace(
         _points(pruned, cost, name, "pruned, at their last rung", symbol="x-thin-open", visible="legendonly")
     )
-    figure.add_trace(_points(others, cost, name, "all rungs", color=FAINT))
+    figure.add_trace(_points([row for row in done if row not in best], cost, name, "all rungs", color=FAINT))
     figure.add_trace(go.Scatter(
-        x=[row.measures[cost] for row in front], y=[row.measures[name] for row in front],
-        customdata=[row.number for row in front], hovertext=[_hover(row, (name, cost)) for row in front],
-        mode="lines+markers", name="front", line=line, marker={"size": 10, "color": MARK}, hoverinfo="text",
+        x=[row.measures[cost] for row in front], y=[row.measures[name] for row in front], mode="lines",
+        name="front of these two", hoverinfo="skip",
+        line={"color": PAIR, "width": 1.5, "shape": "hv" if directions[cost] == "minimize" else "vh"},
     ))  # fmt: skip
+    label = "the best" if len(search.file.objectives) == 1 else "the search's front"
+    figure.add_trace(_points(best, cost, name, label, color=MARK, symbol="diamond"))
     values = [row.measures[cost] for row in [*done, *pruned]]
     if values and min(values) > 0 and max(values) / min(values) > WIDE:
         figure.update_xaxes(type="log")
@@ -105,25 +105,23 @@ def parallel(rows: Sequence[Row], search: Search) -> dict[str, Any] | None:
     if not done:
         return None
     paths = list(dict.fromkeys(path for row in rows for path in row.decisions))
-    dimensions = [axis for path in paths if (axis := _decision(path, done)) is not None]
-    for name in _coordinates(done, search):
-        dimensions.append({"label": _escaped(name), "values": [row.value(name) for row in done]})
+    axes = {path: axis for path in paths if (axis := _decision(path, done)) is not None}
+    axes |= {name: {"values": [row.value(name) for row in done]} for name in _coordinates(done, search)}
+    dimensions = [{"label": _escaped(name), **axis} for name, axis in axes.items()]
     colour = {
         "color": [row.measures[objective] for row in done], "colorscale": SCALE, "showscale": True,
         "reversescale": direction == "minimize", "colorbar": {"title": {"text": _escaped(objective)}, "thickness": 12},
     }  # fmt: skip
     fonts = {"labelfont": {"size": 13}, "tickfont": {"size": 12}, "rangefont": {"size": 11}}
     figure = go.Figure(go.Parcoords(line=colour, dimensions=dimensions, labelangle=-15, labelside="top", **fonts))
-    margin = {"l": 90, "r": 60, "t": 90, "b": 30}
-    figure.update_layout(
-        width=max(WIDTH, AXIS * len(dimensions)), height=420, margin=margin, paper_bgcolor=PAPER, font={"color": INK}
-    )
-    return {**_plain(figure), "numbers": [row.number for row in done]}
+    margin = {"l": 80, "r": 30, "t": 110, "b": 30}
+    figure.update_layout(height=420, margin=margin, paper_bgcolor=PAPER, font={"color": INK})
+    return {**_plain(figure), "numbers": [row.number for row in done], "axes": [*axes]}
 
 
 def _coordinates(rows: Sequence[Row], search: Search) -> list[str]:
-    """Measures that all candidates have, the objectives last, without those that are nearly equal to another."""
-    objectives = list(search.file.objectives)
+    """Measures that all have, without those that are nearly equal to another; the first objective is last."""
+    objectives = [*search.file.objectives][::-1]
     omitted = {"trainable_params", "activation_bytes", "loss", "seconds", *objectives}
     names = [name for name in dict.fromkeys(search.measures) if name not in omitted]
     return [*(name for name in names if all(row.value(name) is not None for row in rows)), *objectives]
@@ -140,7 +138,7 @@ def _decision(path: str, rows: Sequence[Row]) -> dict[str, Any] | None:
     ticks = [MISSING, *ticks] if MISSING in texts else ticks
     last = len(ticks) - 1
     return {
-        "label": _escaped(path), "values": [ticks.index(text) for text in texts],
+        "values": [ticks.index(text) for text in texts],
         "tickvals": list(range(len(ticks))), "ticktext": ticks,  # plotly reads tags in all texts but these
         "range": [-MARGIN * last, (1 + MARGIN) * last],
     }  # fmt: skip
@@ -169,8 +167,8 @@ def _figure(x: str, y: str) -> Figure:
 
     figure = go.Figure()
     figure.update_layout(
-        template="plotly_white", height=420, margin={"l": 70, "r": 20, "t": 20, "b": 60}, font={"color": INK},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"}, hoverlabel={"align": "left"}, paper_bgcolor=PAPER,
+        template="plotly_white", height=420, margin={"l": 70, "r": 20, "t": 40, "b": 60}, font={"color": INK},
+        legend={"orientation": "h", "y": -0.2, "yanchor": "top"}, hoverlabel={"align": "left"}, paper_bgcolor=PAPER,
     )  # fmt: skip
     figure.update_xaxes(title_text=_escaped(x))
     figure.update_yaxes(title_text=_escaped(y))

@@ -47,17 +47,56 @@ function within(value, range) {
   return ranges.some(([low, high]) => value >= low && value <= high);
 }
 
+// Pixels from one parallel coordinate to the next; of more than fit, a part is shown at a time, with the objective.
+const AXIS = 110;
+
 function parallel(figure) {
   const place = find("parallel");
+  const list = find("parallel-choice");
+  list.parentElement.hidden = true;
   if (!figure) { place.textContent = "No candidate has gone through all rungs yet."; return; }
-  Plotly.newPlot(place, figure.data, figure.layout, { displaylogo: false });
-  place.on("plotly_restyle", () => {
-    const chosen = place.data[0].dimensions.filter((axis) => axis.constraintrange);
+  const [trace] = figure.data;
+  const axes = trace.dimensions.slice(0, -1);
+  const objective = trace.dimensions.at(-1);
+  let fit = 0;
+
+  function filter() {
+    const chosen = trace.dimensions.filter((axis) => axis.constraintrange);
     const kept = new Set(figure.numbers.filter((_, index) =>
       chosen.every((axis) => within(axis.values[index], axis.constraintrange))).map(String));
     for (const row of candidates) row.hidden = chosen.length > 0 && !kept.has(row.dataset.number);
     find("shown-count").textContent = candidates.filter((row) => !row.hidden).length;
-  });
+  }
+
+  // What is chosen on an axis holds while other axes are shown.
+  function draw() {
+    const first = Number(list.value);
+    const shown = [...axes.slice(first, first + fit), objective];
+    Plotly.newPlot(place, [{ ...trace, dimensions: shown.map((axis) => ({ ...axis })) }], { ...figure.layout },
+      { responsive: true, displaylogo: false });
+    place.on("plotly_restyle", () => {
+      place.data[0].dimensions.forEach((axis, index) => { shown[index].constraintrange = axis.constraintrange; });
+      filter();
+    });
+  }
+
+  function arrange() {
+    const { l, r } = figure.layout.margin;
+    const now = Math.max(1, Math.floor((place.clientWidth - l - r - 80) / AXIS));
+    if (now === fit) return;
+    fit = now;
+    list.replaceChildren();
+    for (let first = 0; first < Math.max(1, axes.length); first += fit) {
+      const names = figure.axes.slice(0, -1).slice(first, first + fit);
+      list.add(new Option(names.length > 1 ? `${names[0]} to ${names.at(-1)}` : names[0] ?? figure.axes.at(-1), first));
+    }
+    list.parentElement.hidden = list.options.length < 2;
+    draw();
+  }
+
+  arrange();
+  list.addEventListener("change", draw);
+  window.addEventListener("resize", arrange);
 }
 
 function sortable(table) {

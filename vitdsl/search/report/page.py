@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
 
 from vitdsl.errors import Problem, SpecError
 from vitdsl.pages import render
@@ -15,7 +18,7 @@ from vitdsl.search import INSTALL
 from vitdsl.search.ledger import refusals
 from vitdsl.search.report.correlations import correlation_table
 from vitdsl.search.report.figures import fronts, parallel, progress
-from vitdsl.search.results import Row, rows_of, winners
+from vitdsl.search.results import FAILED, Row, rows_of, winners
 from vitdsl.spec import load
 from vitdsl.syntax.printer import dump_tree
 from vitdsl.units import format_measure
@@ -64,6 +67,7 @@ def page(study: Study, search: Search) -> str:
     values = {
         "search": search, "objectives": search.file.objectives, "text": dump_tree(search.tree), "rows": rows,
         "counts": Counter(row.state for row in rows), "best": winners(rows, search), "refused": refused,
+        "failed": _failed(rows), "retries": any(row.retry_of is not None for row in rows),
         "most": max(refused.values(), default=0), "measures": _measures(rows, search), "against": against,
         "correlations": correlations, "plotly": get_plotlyjs(),
         "data": _finite({
@@ -71,7 +75,7 @@ def page(study: Study, search: Search) -> str:
             "details": {str(row.number): _details(row) for row in rows},
         }),
     }  # fmt: skip
-    return render(HERE, "page.html", values, {"cell": _cell})
+    return render(HERE, "page.html", values, {"cell": _cell, "breakable": _breakable})
 
 
 def _measures(rows: Sequence[Row], search: Search) -> list[str]:
@@ -80,6 +84,15 @@ def _measures(rows: Sequence[Row], search: Search) -> list[str]:
     return [
         name for name in dict.fromkeys((*search.file.objectives, *search.measures, *sorted(known))) if name in known
     ]
+
+
+def _failed(rows: Sequence[Row]) -> dict[str, list[int]]:
+    """The trials that failed, by reason."""
+    found: dict[str, list[int]] = {}
+    for row in rows:
+        if row.state == FAILED:
+            found.setdefault(row.problem, []).append(row.number)
+    return found
 
 
 def _details(row: Row) -> dict[str, Any]:
@@ -92,6 +105,11 @@ def _details(row: Row) -> dict[str, Any]:
         "measures": [[name, _cell(value, name)] for name, value in row.measures.items()],
         "stages": [[s.path, format_measure(s.cost.params), format_measure(s.cost.macs)] for s in analysis.stages],
     }  # fmt: skip
+
+
+def _breakable(name: str) -> Markup:
+    """A name that a line may break after each point or underscore of."""
+    return Markup("<wbr>").join(re.split(r"(?<=[._])", name))
 
 
 def _cell(value: float | None, measure: str = "") -> str:

@@ -103,11 +103,11 @@ def _check_page(text: str) -> None:
 
 
 def _texts(node: Any) -> list[str]:
-    """The texts of a figure in which plotly reads tags: all but the names of ticks."""
+    """The texts of a figure in which plotly reads tags: all but the names of ticks, and of axes, which options show."""
     if isinstance(node, str):
         return [node]
     if isinstance(node, dict):
-        return [found for key, value in node.items() if key != "ticktext" for found in _texts(value)]
+        return [found for key, value in node.items() if key not in ("ticktext", "axes") for found in _texts(value)]
     return [found for value in node for found in _texts(value)] if isinstance(node, list) else []
 
 

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent / "vitdsl"
 FOLDERS = (
@@ -143,11 +141,11 @@ def own_test(name: str) -> str:
     return f"{folder}/test_{file}"
 
 
-@pytest.mark.parametrize("name", files())
-def test_a_file_has_its_test(name):
-    own = (TESTS / own_test(name)).exists()
-    assert own or name in ELSEWHERE, f"write tests/{own_test(name)}"
-    assert not (own and name in ELSEWHERE), f"tests/{own_test(name)} is there: {name} need not stand in `ELSEWHERE`"
+def test_a_file_has_its_test():
+    """In the file of its name, or in the one that `ELSEWHERE` names; not in both."""
+    has = {name: (TESTS / own_test(name)).exists() for name in files()}
+    assert [f"write tests/{own_test(name)}" for name in has if not has[name] and name not in ELSEWHERE] == []
+    assert [name for name in ELSEWHERE if has.get(name)] == []
 
 
 def test_a_test_has_its_file():

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import vitdsl
-from tests.compiler.small import SMALL, photos, small
+from tests.compiler.small import FEW, SMALL, photos, small
 from tests.zoo.specs import all_of_them
 from vitdsl.compiler.model import VisionModel
 
@@ -55,12 +55,12 @@ def check_export(model: VisionModel) -> None:
             agree(exported(x), model(x))
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", all_of_them(FEW, [*SMALL]))
 def test_compiles_whole(name: str) -> None:
     check_compile(small(name).double())
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", all_of_them(FEW, [*SMALL]))
 def test_exports_with_any_batch(name: str) -> None:
     check_export(small(name).double())
 

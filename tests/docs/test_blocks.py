@@ -22,7 +22,6 @@ PAGES = [
     "backbones",
     "dense",
     "errors",
-    "export",
     "hub",
     "index",
     "language",
@@ -31,8 +30,8 @@ PAGES = [
     "search",
 ]
 """Pages of `docs` whose blocks are run."""
-TRAIN = ["fine_tuning", "training", "tutorial"]
-"""Pages that train, some of them several times; they are run under `full`."""
+SLOW = ["export", "fine_tuning", "training", "tutorial"]
+"""Pages that train or export, some of them several times; they are run under `full`."""
 
 
 @pytest.fixture
@@ -44,7 +43,7 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("name", ["README", *all_of_them(PAGES, [*PAGES, *TRAIN])])
+@pytest.mark.parametrize("name", ["README", *all_of_them(PAGES, [*PAGES, *SLOW])])
 def test_every_block_does_what_the_document_says(name, tmp_path, monkeypatch, one_thread):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)

@@ -116,10 +116,12 @@ def has_code(call: ast.Call) -> bool:
     )
 
 
-@pytest.mark.parametrize("path", sources(), ids=str)
-def test_every_message_has_a_code(path):
-    calls = written(ast.parse((PACKAGE / path).read_text(encoding="utf-8")))
-    assert [f"{path}:{call.lineno}" for call in calls if not has_code(call)] == []
+def test_every_message_has_a_code():
+    calls = [
+        (path, call) for path in sources() for call in written(ast.parse((PACKAGE / path).read_text(encoding="utf-8")))
+    ]
+    assert len(calls) > 500
+    assert [f"{path}:{call.lineno}" for path, call in calls if not has_code(call)] == []
 
 
 def test_what_writes_a_message_is_found():

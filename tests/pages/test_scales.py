@@ -18,7 +18,7 @@ def check(values, scale):
         assert -1e-9 <= scale.share(value) <= 1 + 1e-9
 
 
-@pytest.mark.parametrize("seed", range(300))
+@pytest.mark.parametrize("seed", range(100))
 def test_any_values_are_on_their_scale(seed):
     rng = random.Random(seed)
     size, middle = 10.0 ** rng.randint(-99, 99), rng.choice([0.0, 0.0, 1.0, -1.0]) * 10.0 ** rng.randint(-99, 99)

@@ -66,7 +66,7 @@ TAPS: dict[str, dict[str, Tap]] = {
 """The recorded values inside each model that has them."""
 
 
-LIGHT = 4_600_000_000
+LIGHT = 2_000_000_000
 """Multiply-adds of what is computed by default; larger models are compared under `full`."""
 
 

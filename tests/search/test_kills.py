@@ -157,12 +157,12 @@ linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks f
 
 @linux
 def test_killed_workers(tmp_path):
-    kill_workers(Killed(tmp_path, trials=20, workers=2, seed=1), kills=3)
+    kill_workers(Killed(tmp_path, trials=12, workers=2, seed=1), kills=2)
 
 
 @linux
 def test_killed_searches(tmp_path):
-    kill_searches(Killed(tmp_path, trials=12, workers=1, seed=2), kills=2)
+    kill_searches(Killed(tmp_path, trials=8, workers=1, seed=2), kills=1)
 
 
 @linux

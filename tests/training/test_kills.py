@@ -96,7 +96,7 @@ def kill(training: Killed, whole: Path, kills: int, seed: int) -> None:
 @pytest.mark.usefixtures("one_thread")
 def test_killed(tmp_path):
     data = digits_in(tmp_path / "data", each=2, held=1)
-    kill(Killed(tmp_path, data, epochs=6), tmp_path / "whole", kills=1, seed=1)
+    kill(Killed(tmp_path, data, epochs=4), tmp_path / "whole", kills=1, seed=1)
 
 
 @pytest.mark.full

@@ -44,37 +44,33 @@ def browser():
         yield started
 
 
-@pytest.mark.parametrize("width", [1280, 420])
-def test_nothing_runs_off(browser, report, width):
-    with opened(browser, report, width) as page:
+def test_nothing_runs_off_a_narrow_page(browser, report):
+    with opened(browser, report, 420) as page:
         page.wait_for_selector("#parallel .axis-title")
         assert not runs_off(page)
         assert page.evaluate(OUTSIDE) == []
 
 
-def test_all_axes_can_be_had_and_filter(browser, report):
+def test_all_axes_can_be_had_and_filter_and_failures_have_reasons(browser, report):
+    """One page, since it takes seconds to open."""
     with opened(browser, report) as page:
         page.wait_for_selector("#parallel .axis-title")
+        assert not runs_off(page)
+        assert page.evaluate(OUTSIDE) == []
         groups = page.locator("#parallel-choice option").count()
-        shown = []
+        found = []
         for index in range(groups):
             page.locator("#parallel-choice").select_option(index=index)
-            page.wait_for_timeout(100)
             *axes, objective = page.evaluate(AXES)
             assert objective == "accuracy"
-            shown += axes
-        wanted = page.evaluate("data.parallel.axes")
-        assert shown == wanted[:-1]
+            found += axes
         assert groups > 1
+        assert found == page.evaluate("data.parallel.axes")[:-1]
         page.locator("#parallel-choice").select_option(index=0)
         page.evaluate(CHOOSE)
         left = int(page.inner_text("#shown-count"))
         assert 0 < left < len(TRIALS)
         page.locator("#parallel-choice").select_option(index=1)
         assert int(page.inner_text("#shown-count")) == left  # what was chosen holds while other axes are shown
-
-
-def test_a_failure_opens_with_its_reason(browser, report):
-    with opened(browser, report) as page:
         page.click(".reasons button")
         assert page.inner_text("#details-state").startswith("fail: its worker ended")

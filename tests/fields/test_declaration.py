@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import cache
+from itertools import product
 from typing import Annotated, Any, Literal, NamedTuple
 
 import pytest
@@ -67,8 +68,11 @@ def classes(base: type[Fields] = Fields) -> Iterator[type[Fields]]:
 
 all_parts()
 ALL = [cls for cls in dict.fromkeys(classes()) if cls.__module__.startswith("vitdsl.")]
-FIELDS = [(cls, field) for cls in ALL for field in cls._own.values()]
-IDS = [f"{cls.__module__.removeprefix('vitdsl.')}.{cls.__name__}.{field.name}" for cls, field in FIELDS]
+FIELDS = [field for cls in ALL for field in cls._own.values()]
+OWN = pytest.mark.parametrize(
+    "cls", [cls for cls in ALL if cls._own], ids=lambda cls: f"{cls.__module__.removeprefix('vitdsl.')}.{cls.__name__}"
+)
+"""The classes that declare fields."""
 
 
 class Wrong(NamedTuple):
@@ -116,10 +120,10 @@ def outcome(field: Declaration, value: Any, reader: Any) -> Any:
     return Wrong()
 
 
-@pytest.mark.parametrize(("cls", "field"), FIELDS, ids=IDS)
-def test_values_of_every_field(cls, field):
+@OWN
+def test_values_of_every_field(cls):
     reader = SpecReader({}, {})
-    for value in VALUES:
+    for field, value in product(cls._own.values(), VALUES):
         found = outcome(field, value, reader)
         if field.type is None and not (isinstance(value, str) and value == field.default):
             assert same(found, expected(field, value)), value
@@ -128,8 +132,13 @@ def test_values_of_every_field(cls, field):
             assert isinstance(found, (Wrong, Fields)), value
 
 
-@pytest.mark.parametrize(("cls", "field"), FIELDS, ids=IDS)
-def test_what_is_refused_has_the_place_and_the_name_of_its_field(cls, field):
+@OWN
+def test_what_is_refused_has_the_place_and_the_name_of_its_field(cls):
+    for field in cls._own.values():
+        check_place(cls, field)
+
+
+def check_place(cls: type[Fields], field: Declaration) -> None:
     reader = SpecReader({}, {})
     least = {
         key: LEAST.get(key, "x") for key, other in cls.fields_by_key.items() if other.required and key != field.key
@@ -145,8 +154,13 @@ def test_what_is_refused_has_the_place_and_the_name_of_its_field(cls, field):
             assert not any(fault.message.startswith("must ") for fault in mine)
 
 
-@pytest.mark.parametrize(("cls", "field"), FIELDS, ids=IDS)
-def test_late_values_and_holes_stand_in_every_field(cls, field):
+@OWN
+def test_late_values_and_holes_stand_in_every_field(cls):
+    for field in cls._own.values():
+        check_late(field)
+
+
+def check_late(field: Declaration) -> None:
     reader = SpecReader({}, {})
     late = parse("$late")
     assert field.read(late, reader) is late
@@ -258,14 +272,14 @@ def test_initial_values():
 
 def test_nothing_is_no_part_and_no_body():
     reader = SpecReader({}, {})
-    for _, field in FIELDS:
+    for field in FIELDS:
         if isinstance(field.type, (PartField, BodyField)) and getattr(field.type, "home", "") != "names":
             assert field.read("none", reader) is None
 
 
 def test_mappings_of_their_own_are_read_by_their_class():
     reader = SpecReader({}, {})
-    for _, field in FIELDS:
+    for field in FIELDS:
         if isinstance(field.type, Nested):
             model = field.type.model
             for value in (1, "x", Seq([1]), True):

@@ -35,9 +35,9 @@ def judge(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.undo()
 
 
-@pytest.mark.parametrize("text", UNFINISHED)
-def test_unfinished(text, monkeypatch):
-    judge(text, monkeypatch)
+def test_unfinished(monkeypatch):
+    for text in UNFINISHED:
+        judge(text, monkeypatch)
 
 
 def spoilt(number: int) -> str:

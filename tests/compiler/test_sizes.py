@@ -16,7 +16,7 @@ from torch import nn
 import vitdsl
 from tests.compiler.sizes_table import PAGE, builds, in_words, multiple, takes, written
 from tests.compiler.small import SMALL
-from tests.zoo.specs import NAMES, all_of_them
+from tests.zoo.specs import all_of_them, smallest
 from vitdsl.compiler.checkpointing import is_checkpointed
 from vitdsl.compiler.model import VisionModel
 from vitdsl.errors import ImageError, SpecError
@@ -209,7 +209,7 @@ def test_a_family_at_another_size(name: str) -> None:
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", smallest())
 def test_a_shipped_spec_at_another_size(name: str) -> None:
     """Without values: the families above have the same parts at sizes that can be computed."""
     spec = vitdsl.load(name, {"classes": 5})

@@ -43,6 +43,6 @@ FAMILIES: dict[str, dict[str, Any]] = {
         "stages[2].block.stride": 1, "stages[0].depth": 1, "stages[1].depth": 1, "stages[2].depth": 1,
     },
     "levit_128s": {**GREY_32, "vars.widths": [32, 48, 64], "vars.depths": [1, 1, 1], "vars.heads": [2, 3, 4]},
-    "resnet18": {**GREY_32, "vars.depths": [1, 1, 1, 1]},
-    "mobilenet_v2": {**GREY_32},
+    "resnet18": {**GREY_16, "vars.depths": [1, 1, 1, 1]},
+    "mobilenet_v2": {**GREY_16},
 }  # fmt: skip

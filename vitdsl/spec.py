@@ -102,6 +102,17 @@ class Spec:
         """
         return Analysis(self.graph(size))
 
+    def summary(self, size: int | tuple[int, int] | None = None) -> str:
+        """The name, the images, and the costs by stage, as text.
+
+        Args:
+            size: of the image, in place of the spec's: a side, or (height, width).
+        """
+        analysis = self.analyze(size)
+        image = analysis.graph.frame.features[0]
+        height, width = image.grid or self.model.input.size
+        return f"{self.name}, for images {image.dim}×{height}×{width}\n\n{analysis}"
+
     def dump(self) -> str:
         """Canonical YAML: merged, variables put in; `load` gives the same spec back."""
         return dump_tree(self.tree)

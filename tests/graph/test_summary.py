@@ -40,3 +40,9 @@ def test_tokens():
 
     assert tokens_of(Feature(8, (2, 3), ("cls", "dist"))) == "cls+dist+2×3"
     assert tokens_of(Feature(8, count=5)) == "5"
+
+
+def test_a_summary_says_for_which_images_it_is():
+    spec = vitdsl.load("cvt13")
+    assert spec.summary() == f"cvt13, for images 3×224×224\n\n{spec.analyze()}"
+    assert spec.summary((320, 160)) == f"cvt13, for images 3×320×160\n\n{spec.analyze((320, 160))}"

@@ -14,12 +14,10 @@ model is in float32 with random weights:
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
-import sys
+import multiprocessing
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -69,15 +67,6 @@ def ejected_is_equal(spec: vitdsl.Spec, model: torch.nn.Module, images: torch.Te
     return ours.keys() == theirs.keys() and all(torch.equal(ours[key], theirs[key]) for key in ours)
 
 
-def row_of(name: str) -> dict[str, Any]:
-    """The row of one spec, made in a process of its own."""
-    command = [sys.executable, "-W", "ignore", "-m", "tests.evidence.agreement", "--one", name]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{name}: {done.stderr}")
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def wrong(row: dict[str, Any]) -> bool:
     """Whether a row says that something is not the model."""
     return row["ejected"] != "equal" or any(not float(row[key]) <= LIMIT for key in ("compiled", "pt2", "onnx"))
@@ -89,11 +78,7 @@ def main() -> None:
     parser.add_argument("specs", nargs="*", default=NAMES)
     parser.add_argument("--most", type=float, default=30, help="million parameters")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--one", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.one:
-        print(json.dumps(judge(options.one)))
-        return
     began = time.monotonic()
     rows: list[dict[str, Any]] = [*table.read(TABLE)] if (table.HERE / TABLE).exists() else []
     sizes = {name: vitdsl.load(name).analyze().params for name in options.specs}
@@ -101,8 +86,9 @@ def main() -> None:
     left = [
         name for name in sorted(sizes, key=sizes.__getitem__) if sizes[name] <= 1e6 * options.most and name not in known
     ]
-    with ThreadPoolExecutor(options.jobs) as pool:
-        for row in pool.map(row_of, left):
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(options.jobs, spawn, max_tasks_per_child=12) as pool:
+        for row in pool.map(judge, left):
             rows.append(row)
             table.write(TABLE, sorted(rows, key=lambda row: int(row["params"])), [0], time.monotonic() - began)
             print(row, flush=True)

@@ -27,7 +27,7 @@ from tests.training.small_runs import (
     timeless,
     weights,
 )
-from vitdsl.checkpoints.files import read_metadata
+from vitdsl.checkpoints.files import read_metadata, read_weights
 from vitdsl.errors import CheckpointError, InputError, SpecError
 from vitdsl.spec import load
 from vitdsl.training.checkpoints import read_checkpoint
@@ -163,6 +163,19 @@ def test_resumed(whole, tmp_path, digits, epoch, step):
     if epoch:
         assert_equal(whole[0], tmp_path)
     assert rates.found == [learning_rate(recipe, number, 5, 16) for number in range(5 * epoch, 15)]
+
+
+def test_what_was_frozen_stays_so_when_a_training_goes_on(tmp_path, digits):
+    def freeze(model):
+        model.get_submodule("stages.0").requires_grad_(False)
+
+    recipe = recipe_of(epochs=2)
+    run(tmp_path, digits, recipe=recipe, until=1, initialize=freeze)
+    before = read_weights(tmp_path / "last.safetensors").tensors
+    assert run(tmp_path, digits, recipe=recipe, initialize=freeze).resumed == 1
+    after = read_weights(tmp_path / "last.safetensors").tensors
+    moved = {key.partition(".")[0] for key, tensor in after.items() if not torch.equal(tensor, before[key])}
+    assert moved == {"head"}
 
 
 def _spoil(module: torch.nn.Module) -> None:

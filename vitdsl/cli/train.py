@@ -95,7 +95,7 @@ def run(
     )  # fmt: skip
     if _is_first():
         if found and result.resumed:
-            echo("`--weights` were not read again: this training had begun already", err=True)
+            echo("this training had begun already: its own weights took the place of `--weights`", err=True)
         _print_result(result, how.file.epochs, as_json)
     if devices * nodes > 1:
         _leave()

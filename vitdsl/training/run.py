@@ -111,7 +111,8 @@ def train(
         until: the epoch after which it stops, evaluated, to go on another time; None: the recipe's last.
         hardware: what it runs on.
         corrupt: what happens where a photo cannot be read: `error`, or `skip`: another one takes its place.
-        initialize: fills the new model, with weights of another training, say.
+        initialize: changes the new model: fills it with weights of another training, say, or freezes parameters. Where a
+            training goes on it is called too, and the training's own weights then take the place of what it filled in.
         callbacks: of Lightning, which are told what happens.
         loggers: of Lightning, which get the measures of each epoch.
 
@@ -135,7 +136,7 @@ def train(
     if resumed >= epochs:
         return Result(folder, kept.history, resumed, (*kept.notes, *_skipped(kept.history)))
     splits = photos_for(spec, name, recipe.file.validation)
-    objective = _objective(spec, recipe, initialize if kept.checkpoint is None else None)
+    objective = _objective(spec, recipe, initialize)
     objective.token_labels_of = token_labels_of(recipe, spec, splits.train)
     strategy = _strategy(spec, recipe, hardware)
     callbacks = (*callbacks, Keeper(folder, spec, recipe, name))

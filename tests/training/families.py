@@ -44,5 +44,5 @@ FAMILIES: dict[str, dict[str, Any]] = {
     },
     "levit_128s": {**GREY_32, "vars.widths": [32, 48, 64], "vars.depths": [1, 1, 1], "vars.heads": [2, 3, 4]},
     "resnet18": {**GREY_16, "vars.depths": [1, 1, 1, 1]},
-    "mobilenet_v2": {**GREY_16},
+    "mobilenet_v2": {**GREY_32},
 }  # fmt: skip

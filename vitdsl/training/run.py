@@ -111,8 +111,8 @@ def train(
         until: the epoch after which it stops, evaluated, to go on another time; None: the recipe's last.
         hardware: what it runs on.
         corrupt: what happens where a photo cannot be read: `error`, or `skip`: another one takes its place.
-        initialize: changes the new model: fills it with weights of another training, say, or freezes parameters. Where a
-            training goes on it is called too, and the training's own weights then take the place of what it filled in.
+        initialize: changes the new model: fills it with weights of another training, say, or freezes parameters. It is
+            called where a training goes on, too; the training's own weights then take the place of what it filled in.
         callbacks: of Lightning, which are told what happens.
         loggers: of Lightning, which get the measures of each epoch.
 

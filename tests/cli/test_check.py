@@ -202,6 +202,21 @@ def test_what_is_wrong_with_them_is_said_at_its_place(run, tmp_path, name, good,
     assert any(place in problem["path"] and problem["line"] for problem in found["problems"])
 
 
+@pytest.mark.parametrize(("kind", "text", "user"), [
+    ("search", "space: digits\nobjectives: {accuracy: maximize}\nrungs: [{type: train}]\nbudget: {trials: 1}\n",
+     "a search, for `vitdsl search`"),
+    ("recipe", "extends: digits\nepochs: none\n", "a recipe, for `vitdsl train`"),
+    ("define", "args: [a]\nbody: [{linear: $b}]\n", "a define, for `use` in a spec"),
+])  # fmt: skip
+def test_of_a_wrong_file_it_is_said_what_it_is_for(run, tmp_path, kind, text, user):
+    path = tmp_path / "wrong.yaml"
+    path.write_text(text, encoding="utf-8")
+    found = run("check", path)
+    assert found.code == 1
+    assert found.err.splitlines()[0] == f"{path} is {user}"
+    assert [each["kind"] for each in json.loads(run("check", path, "--json").out)] == [kind]
+
+
 def test_nothing_is_put_into_a_define_alone(run):
     found = run("check", shipped("library") / "basic.yaml", "--set", "args=[a]")
     assert found.code == 1

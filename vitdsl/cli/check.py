@@ -59,9 +59,9 @@ def _report(name: str, texts: list[str] | None, debug: bool) -> Report:
 
 def _plain(found: Report) -> dict[str, Any]:
     """A report as JSON has it; a spec has no `kind`."""
-    if found.error is not None:
-        return {"spec": found.given, "ok": False, "problems": [_problem(each) for each in found.problems]}
     kind = {} if found.kind == "spec" else {"kind": found.kind}
+    if found.error is not None:
+        return {"spec": found.given, "ok": False, **kind, "problems": [_problem(each) for each in found.problems]}
     warnings = [str(warning) for warning in found.warnings]
     return {"spec": found.given, "ok": True, "name": found.name, **kind, **found.figures, "warnings": warnings}
 
@@ -70,6 +70,8 @@ def _print(reports: list[Report]) -> None:
     width = max(len(each.name) for each in reports)
     for each in reports:
         if each.error is not None:
+            if each.kind in USERS:
+                echo(f"{each.given} is {USERS[each.kind]}", err=True)
             echo(str(each.error), err=True)
             continue
         echo(f"ok  {each.name:<{width}}  {SUMS[each.kind](each.figures)}")
@@ -95,6 +97,12 @@ SUMS = {
     "define": lambda found: _define(found["arguments"]),
 }
 """What sums a file up, by its kind."""
+USERS = {
+    "recipe": "a recipe, for `vitdsl train`",
+    "search": "a search, for `vitdsl search`",
+    "define": "a define, for `use` in a spec",
+}
+"""What a wrong file is taken for that is no spec, and who uses it."""
 
 
 def _problem(problem: Problem) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-import time
-from collections.abc import Callable
+import timeit
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,6 @@ from vitdsl.timing import keep_memory, ratio
 SPECS = ["vit_small16", "swin_tiny", "cvt13", "levit_256"]
 
 
-def seconds(call: Callable[[], Any]) -> float:
-    """How long a call takes."""
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
-
-
 def runners(folder: Path, model: torch.nn.Module, images: torch.Tensor, threads: int) -> dict[str, Callable[[], Any]]:
     """Calls of the model and of its files."""
     program = torch.export.load(folder / "model.pt2").module()
@@ -39,6 +32,11 @@ def runners(folder: Path, model: torch.nn.Module, images: torch.Tensor, threads:
     session = onnxruntime.InferenceSession(folder / "model.onnx", options, providers=["CPUExecutionProvider"])
     fed = {session.get_inputs()[0].name: images.numpy()}
     return {"model": lambda: model(images), "pt2": lambda: program(images), "onnx": lambda: session.run(None, fed)}
+
+
+def times_of(calls: Mapping[str, Callable[[], Any]]) -> dict[str, float]:
+    """Seconds of each call, one after another."""
+    return {name: timeit.timeit(call, number=1) for name, call in calls.items()}
 
 
 def main() -> None:
@@ -56,12 +54,12 @@ def main() -> None:
         spec = vitdsl.load(name)
         model = vitdsl.build(spec, training_outputs=False).eval()
         images = torch.randn(arguments.batch, spec.model.input.channels, *spec.model.input.size)
-        with tempfile.TemporaryDirectory() as text, torch.inference_mode():
+        with tempfile.TemporaryDirectory() as text:
             folder = Path(text)
-            with torch.inference_mode(False):
-                done = {kind: export(model, folder / f"model.{kind}", dynamic=("batch",)) for kind in ("pt2", "onnx")}
+            done = {kind: export(model, folder / f"model.{kind}", dynamic=("batch",)) for kind in ("pt2", "onnx")}
             calls = runners(folder, model, images, arguments.threads)
-            turns = [{key: seconds(call) for key, call in calls.items()} for _ in range(arguments.rounds + 2)][2:]
+            with torch.inference_mode():
+                turns = [times_of(calls) for _ in range(arguments.rounds + 2)][2:]
         found = {kind: ratio([(turn["model"], turn[kind]) for turn in turns]) for kind in done}
         print(f"{name:12} " + "  ".join(
             f"{kind}: written in {each.seconds:5.1f} s, {each.bytes / 1e6:6.1f} MB, model/file {found[kind]}"

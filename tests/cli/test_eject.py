@@ -7,6 +7,7 @@ import torch
 
 import vitdsl
 from tests.cli.test_build import TINY
+from tests.compiler.ejected import module_of
 
 
 @pytest.fixture
@@ -17,9 +18,7 @@ def tiny(tmp_path):
 
 
 def model_of(text):
-    namespace = {"__name__": "ejected"}
-    exec(compile(text, "ejected", "exec"), namespace)
-    return namespace["Model"]()
+    return module_of(text)["Model"]()
 
 
 def test_the_file_is_the_model(run, tiny, tmp_path):

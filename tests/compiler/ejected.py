@@ -17,6 +17,13 @@ import torch
 from safetensors.torch import load_file
 
 
+def module_of(text: str) -> dict[str, Any]:
+    """The names of an ejected file."""
+    names: dict[str, Any] = {"__name__": "ejected"}
+    exec(compile(text, "ejected", "exec"), names)
+    return names
+
+
 def tensors(found: Any) -> list[torch.Tensor]:
     """What a model gives, in order; of a dict, by name."""
     if isinstance(found, dict):

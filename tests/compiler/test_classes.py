@@ -6,12 +6,12 @@ import ast
 import importlib
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
 import vitdsl
+from tests.compiler.ejected import module_of
 from tests.compiler.small import SMALL
 from tests.zoo.specs import NAMES
 from vitdsl import layers
@@ -125,9 +125,7 @@ def test_no_class_has_the_name_of_a_layer() -> None:
     }  # fmt: skip
     assert vitdsl.build(spec).eval()(torch.rand(1, 3, 8, 8)).shape == (1, 2)
     code = vitdsl.eject(spec)
-    namespace: dict[str, Any] = {"__name__": "ejected"}
-    exec(compile(code, "ejected", "exec"), namespace)
-    assert namespace["Model"]().eval()(torch.rand(1, 3, 8, 8)).shape == (1, 2)
+    assert module_of(code)["Model"]().eval()(torch.rand(1, 3, 8, 8)).shape == (1, 2)
     found = [node.name for node in ast.parse(code).body if isinstance(node, ast.ClassDef)]
     assert len(set(found)) == len(found)
     assert {"LinearBlock", "PairBlock"} <= {*found}

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 
 import vitdsl
-from tests.compiler.ejected import both, tensors
+from tests.compiler.ejected import both, module_of, tensors
 from tests.compiler.test_sizes import FAMILIES
 from tests.hybrids.models import drawn
 from tests.zoo.specs import NAMES
@@ -164,12 +164,6 @@ def has_batch_norm(spec: Spec) -> bool:
 
 
 # ---------------------------------------------------------------- images of another size
-
-
-def module_of(text: str) -> Any:
-    namespace: dict[str, Any] = {"__name__": "ejected"}
-    exec(compile(text, "ejected", "exec"), namespace)
-    return namespace
 
 
 def test_a_file_refuses_images_that_its_model_would_not_take() -> None:

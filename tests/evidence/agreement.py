@@ -24,7 +24,7 @@ from typing import Any
 import torch
 
 import vitdsl
-from tests.compiler.ejected import both
+from tests.compiler.ejected import both, module_of
 from tests.evidence import table
 from tests.zoo.specs import NAMES
 from vitdsl.exporting.checking import difference
@@ -59,9 +59,7 @@ def judge(name: str) -> dict[str, Any]:
 
 def ejected_is_equal(spec: vitdsl.Spec, model: torch.nn.Module, images: torch.Tensor) -> bool:
     """Whether the ejected class with the model's weights gives its numbers."""
-    names: dict[str, Any] = {"__name__": "ejected"}
-    exec(compile(vitdsl.eject(spec), "ejected", "exec"), names)
-    other = names["Model"]()
+    other = module_of(vitdsl.eject(spec))["Model"]()
     other.load_state_dict(model.state_dict())
     ours, theirs = both(model, images), both(other, images)
     return ours.keys() == theirs.keys() and all(torch.equal(ours[key], theirs[key]) for key in ours)

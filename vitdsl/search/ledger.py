@@ -13,6 +13,7 @@ RETRIES = 5
 SURPLUS, DUPLICATE, NOTHING = "surplus", "duplicate", "nothing was waiting"
 """Why a trial gave up before anything was measured; each begins the attribute `given_up`."""
 COUNTED = ("COMPLETE", "PRUNED")
+FAILED = "FAIL"
 OPEN = ("RUNNING", "WAITING")
 
 
@@ -85,7 +86,7 @@ class Ledger:
 
     def _killed(self, trial: FrozenTrial) -> bool:
         return (
-            trial.state.name == "FAIL"
+            trial.state.name == FAILED
             and "hash" in trial.user_attrs
             and "given_up" not in trial.user_attrs
             and trial.number not in self._retried

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vitdsl.errors import printable
-from vitdsl.search.ledger import COUNTED, Ledger, history, refusals
+from vitdsl.search.ledger import COUNTED, FAILED, Ledger, history, refusals
 from vitdsl.search.results import pareto
 from vitdsl.units import format_clock, format_measure
 
@@ -42,7 +42,7 @@ def line_of(search: Search, trial: FrozenTrial) -> str:
         parts.append(f"({first})")
     elif "given_up" in attributes:
         parts.append(f"({attributes['given_up']})")
-    elif trial.state.name == "FAIL":
+    elif trial.state.name == FAILED:
         parts.append("(its worker died or was stopped)")
     if history(trial):
         parts.append(f"retry of trial {history(trial)[-1]}")
@@ -81,7 +81,7 @@ class Progress:
         if self._live is not None:
             self._live.update(self._table(ledger), refresh=True)
             return
-        finished = [trial for trial in ledger.trials if trial.state.name in (*COUNTED, "FAIL")]
+        finished = [trial for trial in ledger.trials if trial.state.name in (*COUNTED, FAILED)]
         if self._printed is None:
             # when a search goes on, only new trials are printed
             self._printed = {trial.number for trial in finished}
@@ -123,6 +123,6 @@ class Progress:
             lines.append(Text(printable(f"refused before they were built: {reasons}"), style="dim"))
         best = leaders(self.search, ledger.trials)
         lines += [Text(f"best: {line_of(self.search, trial)}", style="green") for trial in best[-3:]]
-        finished = [trial for trial in ledger.trials if trial.state.name in (*COUNTED, "FAIL")]
+        finished = [trial for trial in ledger.trials if trial.state.name in (*COUNTED, FAILED)]
         lines += [Text(line_of(self.search, trial), style="dim") for trial in finished[-NEWEST:]]
         return Group(*lines)

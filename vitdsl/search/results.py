@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from vitdsl.search.ledger import COUNTED, DUPLICATE, NOTHING, SURPLUS
+from vitdsl.search.ledger import COUNTED, DUPLICATE, FAILED, NOTHING, SURPLUS
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from vitdsl.search.file import Search
 
-DONE, FAILED = "COMPLETE", "FAIL"
+DONE = "COMPLETE"
 UNSAID = "its worker ended and left no reason: it was killed, or was short of memory"
 Item = TypeVar("Item")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vitdsl.errors import Problem, SpecError
-from vitdsl.search.ledger import RETRIES, Ledger, history, refusals
+from vitdsl.search.ledger import FAILED, RETRIES, Ledger, history, refusals
 from vitdsl.search.local import LocalEngine
 from vitdsl.search.progress import Progress, leaders
 from vitdsl.search.ray_engine import RayEngine
@@ -160,7 +160,7 @@ def _outcome(search: Search, ledger: Ledger, url: str, reasons: list[str], repla
         ended=next(reason for reason in order if reason in reasons),
         complete=states.count("COMPLETE"),
         pruned=states.count("PRUNED"),
-        failed=states.count("FAIL"),
+        failed=states.count(FAILED),
         retried=sum(bool(history(trial)) for trial in ledger.trials),
         replaced=replaced,
         refused=refusals(ledger.trials),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import combinations, product
 from typing import TYPE_CHECKING, Any
 
@@ -40,29 +40,36 @@ def fronts(rows: Sequence[Row], search: Search) -> dict[str, dict[str, Any]]:
     costs = [name for name in search.measures if name.startswith(("latency", "seconds")) or name.endswith("bytes")]
     against = [name for name in dict.fromkeys((*COSTS, *costs)) if name in measured and name not in objectives]
     pairs = [*combinations(objectives, 2), *product(objectives, against)]
-    return {f"{name} against {cost}": _plain(_front(rows, search, name, cost)) for name, cost in pairs}
+    done, best = complete(rows, search), {row.number for row in winners(rows, search)}
+    figures = {}
+    for name, cost in pairs:
+        drawn = [row for row in done if row.value(cost) is not None]
+        figures[f"{name} against {cost}"] = _plain(_front(drawn, best, _pruned(rows, cost, name), search, name, cost))
+    return figures
 
 
-def _front(rows: Sequence[Row], search: Search, name: str, cost: str) -> Figure:
+def _front(
+    done: Sequence[Row], best: Collection[int], pruned: Sequence[Row], search: Search, name: str, cost: str
+) -> Figure:
+    """Complete and pruned candidates; `best` are the numbers of those that the headline names."""
     from plotly import graph_objects as go
 
-    done = [row for row in complete(rows, search) if row.value(cost) is not None]
     directions = {cost: search.file.objectives.get(cost, "minimize"), name: search.file.objectives[name]}
     front = pareto(((row, row.values(directions)) for row in done), directions.values())
-    best = [row for row in winners(rows, search) if row in done]
-    pruned = _pruned(rows, cost, name)
     figure = _figure(cost, name)
     figure.add_trace(
         _points(pruned, cost, name, "pruned, at their last rung", symbol="x-thin-open", visible="legendonly")
     )
-    figure.add_trace(_points([row for row in done if row not in best], cost, name, "all rungs", color=FAINT))
+    figure.add_trace(_points([row for row in done if row.number not in best], cost, name, "all rungs", color=FAINT))
     figure.add_trace(go.Scatter(
         x=[row.measures[cost] for row in front], y=[row.measures[name] for row in front], mode="lines",
         name="front of these two", hoverinfo="skip",
         line={"color": PAIR, "width": 1.5, "shape": "hv" if directions[cost] == "minimize" else "vh"},
     ))  # fmt: skip
     label = "the best" if len(search.file.objectives) == 1 else "the search's front"
-    figure.add_trace(_points(best, cost, name, label, color=MARK, symbol="diamond"))
+    figure.add_trace(
+        _points([row for row in done if row.number in best], cost, name, label, color=MARK, symbol="diamond")
+    )
     values = [row.measures[cost] for row in [*done, *pruned]]
     if values and min(values) > 0 and max(values) / min(values) > WIDE:
         figure.update_xaxes(type="log")

@@ -57,6 +57,7 @@ function parallel(figure) {
   if (!figure) { place.textContent = "No candidate has gone through all rungs yet."; return; }
   const [trace] = figure.data;
   const axes = trace.dimensions.slice(0, -1);
+  const names = figure.axes.slice(0, -1);
   const objective = trace.dimensions.at(-1);
   let fit = 0;
 
@@ -87,8 +88,8 @@ function parallel(figure) {
     fit = now;
     list.replaceChildren();
     for (let first = 0; first < Math.max(1, axes.length); first += fit) {
-      const names = figure.axes.slice(0, -1).slice(first, first + fit);
-      list.add(new Option(names.length > 1 ? `${names[0]} to ${names.at(-1)}` : names[0] ?? figure.axes.at(-1), first));
+      const [one, ...more] = names.slice(first, first + fit);
+      list.add(new Option(more.length ? `${one} to ${more.at(-1)}` : one, first));
     }
     list.parentElement.hidden = list.options.length < 2;
     draw();

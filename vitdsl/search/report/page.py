@@ -15,10 +15,10 @@ from vitdsl.errors import Problem, SpecError
 from vitdsl.pages import render
 from vitdsl.resolve.files import write_text
 from vitdsl.search import INSTALL
-from vitdsl.search.ledger import refusals
+from vitdsl.search.ledger import FAILED, refusals
 from vitdsl.search.report.correlations import correlation_table
 from vitdsl.search.report.figures import fronts, parallel, progress
-from vitdsl.search.results import FAILED, Row, rows_of, winners
+from vitdsl.search.results import Row, rows_of, winners
 from vitdsl.spec import load
 from vitdsl.syntax.printer import dump_tree
 from vitdsl.units import format_measure

@@ -29,6 +29,6 @@ def one_thread() -> Iterator[None]:
 
 
 def pytest_collection_finish() -> None:
-    """What is there before the first test stays, and the collector of cycles need not walk over it each time."""
+    """Objects made before the first test live to the end, so the garbage collector need not look at them."""
     gc.collect()
     gc.freeze()

@@ -21,7 +21,7 @@ from vitdsl.checkpoints.files import read_weights
 
 
 class Undrawn(TorchFunctionMode):
-    """Within, zeros are drawn: initial values would take longer than the model, and are overwritten."""
+    """Within, random values are zeros: to draw them takes long, and they are overwritten."""
 
     DRAWS = frozenset({Tensor.normal_, Tensor.uniform_})
 

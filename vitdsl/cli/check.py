@@ -102,7 +102,7 @@ USERS = {
     "search": "a search, for `vitdsl search`",
     "define": "a define, for `use` in a spec",
 }
-"""What a wrong file is taken for that is no spec, and who uses it."""
+"""Of a wrong file that is no spec: what it is, and what uses it."""
 
 
 def _problem(problem: Problem) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def run(
     )  # fmt: skip
     if _is_first():
         if found and result.resumed:
-            echo("this training had begun already: its own weights took the place of `--weights`", err=True)
+            echo("this training goes on with its own weights: `--weights` changes nothing", err=True)
         _print_result(result, how.file.epochs, as_json)
     if devices * nodes > 1:
         _leave()

@@ -108,7 +108,7 @@ def _details(row: Row) -> dict[str, Any]:
 
 
 def _breakable(name: str) -> Markup:
-    """A name that a line may break after each point or underscore of."""
+    """A name in which a line may break after each point and underscore."""
     return Markup("<wbr>").join(re.split(r"(?<=[._])", name))
 
 
